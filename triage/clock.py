@@ -1,0 +1,54 @@
+"""Two kinds of time: the world's, for ages and windows, and a monotonic one, for timeouts and expiry.
+
+They are kept apart because a laptop that wakes up, or a replay, moves the first and not the second.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the program gets its time from; tests, the lab and replays pass their own."""
+
+    def now(self) -> float:
+        """World time, seconds since the Unix epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock that stands until it is moved; ``advance`` moves both times, ``sleep_through`` only the world's."""
+
+    def __init__(self, now: float = 1_795_400_000.0) -> None:
+        self._now = now
+        self._monotonic = 0.0
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass, awake."""
+        self._now += seconds
+        self._monotonic += seconds
+
+    def sleep_through(self, seconds: float) -> None:
+        """Let ``seconds`` pass as a suspended machine does: the monotonic clock does not see them."""
+        self._now += seconds

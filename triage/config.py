@@ -1,0 +1,339 @@
+"""``triage.yaml``: contexts, endpoints, credentials by reference. Read-only: triage never writes it.
+
+Where it lies: ``--config``, else ``$TRIAGE_CONFIG``, else ``$XDG_CONFIG_HOME/triage/triage.yaml``. Environment
+variables override single values (``ENVIRONMENT``); command-line options override those.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from triage import strict_yaml
+from triage.errors import TriageError
+from triage.quantities import Bytes, Duration
+from triage.text import clean
+
+ENVIRONMENT: Mapping[str, str] = {
+    "TRIAGE_CONFIG": "path of triage.yaml",
+    "TRIAGE_CONTEXT": "context to use",
+    "TRIAGE_NOTEBOOKS": "folders of model notebooks, separated as in PATH",
+    "TRIAGE_PROMETHEUS_URL": "URL of Prometheus, in place of the context's",
+    "TRIAGE_ALERTMANAGER_URL": "URL of Alertmanager, in place of the context's",
+    "TRIAGE_INTERVAL": "refresh interval, such as 5s",
+}
+MIN_INTERVAL = 1.0
+_COMMAND_TIMEOUT = 10.0
+_SECRET_BYTES = 64_000
+
+
+class ConfigError(TriageError):
+    """The configuration cannot be used, or asks for something that is not there."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _http_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        port_ok = parts.port is None or parts.port > 0
+    except ValueError:
+        port_ok, parts = False, urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_ok:
+        raise ValueError(f'is not an http or https URL: "{without_userinfo(text)}"\nsuch as https://prometheus.example:9090')
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user name or password in clear\nuse basic_auth with a secret by reference")
+    if parts.query or parts.fragment:
+        raise ValueError("has a query or fragment\ngive the base URL only, with the path prefix if there is one")
+    return text.rstrip("/")
+
+
+def without_userinfo(url: str) -> str:
+    """``url`` without user name and password, for messages."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(unreadable URL)"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, parts.fragment))
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class SecretRef(_Strict):
+    """Where a secret lies; the secret itself is never in the configuration."""
+
+    env: str | None = Field(None, description="Environment variable.")
+    file: str | None = Field(None, description="File that only its owner can read (mode 0600 or 0400).")
+    command: list[str] | None = Field(None, min_length=1, description="Program and arguments that print it; no shell.")
+
+    @model_validator(mode="after")
+    def _one(self) -> SecretRef:
+        if sum(x is not None for x in (self.env, self.file, self.command)) != 1:
+            raise ValueError("needs exactly one of env, file and command\na secret is given by reference, never itself")
+        return self
+
+    def read(self) -> str:
+        """The secret, without surrounding white space. Raises :class:`ConfigError`, which never holds it."""
+        if self.env is not None:
+            value = os.environ.get(self.env, "").strip()
+            if not value:
+                raise ConfigError(f"the environment variable {self.env} is not set", "export it, or use file or command")
+        elif self.file is not None:
+            value = _read_secret_file(Path(self.file).expanduser())
+        else:
+            value = _run_secret_command(self.command or [])
+        if "\n" in value or "\r" in value:
+            raise ConfigError(f"the secret from {self.describe()} has more than one line", "keep only the secret in it")
+        return value
+
+    def describe(self) -> str:
+        """Where it comes from, for messages: ``env TOKEN``, ``file ~/token``, ``command pass``."""
+        if self.env is not None:
+            return f"env {self.env}"
+        if self.file is not None:
+            return f"file {self.file}"
+        return f"command {shlex.quote((self.command or ['?'])[0])}"
+
+
+def _read_secret_file(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"the secret file {path} cannot be read: {error.strerror}", "check the path") from None
+    with os.fdopen(descriptor, "rb") as stream:
+        mode = os.fstat(descriptor).st_mode
+        if mode & 0o077:
+            raise ConfigError(f"the secret file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
+                              f"chmod 600 {shlex.quote(str(path))}")
+        try:
+            value = stream.read(_SECRET_BYTES).decode().strip()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(f"the secret file {path} is not a text file", "check the path") from None
+    if not value:
+        raise ConfigError(f"the secret file {path} is empty", "write the secret into it")
+    return value
+
+
+def _run_secret_command(command: list[str]) -> str:
+    name = command[0]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_COMMAND_TIMEOUT, check=False,  # noqa: S603
+                              stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = "took too long" if isinstance(error, subprocess.TimeoutExpired) else clean(error.strerror or "failed")
+        raise ConfigError(f"the secret command {name} {reason}", "run it by hand to see why") from None
+    if done.returncode != 0:
+        raise ConfigError(f"the secret command {name} ended with status {done.returncode}", "run it by hand to see why")
+    value = done.stdout[:_SECRET_BYTES].decode(errors="replace").strip()
+    if not value:
+        raise ConfigError(f"the secret command {name} printed nothing", "run it by hand to see why")
+    return value
+
+
+class BasicAuth(_Strict):
+    """User name, and the password by reference."""
+
+    username: str = Field(description="User name.")
+    password: SecretRef = Field(description="Where the password lies.")
+
+
+class Tls(_Strict):
+    """How the server is verified and who we are to it. Verification cannot be turned off."""
+
+    ca: str | None = Field(None, description="PEM file with the authorities to trust in place of the system's.")
+    cert: str | None = Field(None, description="PEM file with the client certificate (mTLS).")
+    key: str | None = Field(None, description="PEM file with its key; by default it is in cert.")
+
+
+class Endpoint(_Strict):
+    """One server and how it is asked."""
+
+    url: HttpUrl = Field(description="Base URL with the path prefix, if any (Mimir: /prometheus).")
+    bearer_token: SecretRef | None = Field(None, description="Token for Authorization: Bearer.")
+    basic_auth: BasicAuth | None = Field(None, description="User name and password.")
+    tls: Tls = Field(Tls(), description="Certificates.")
+    headers: dict[str, str] = Field({}, description="Further headers, such as X-Scope-OrgID. No secrets.")
+    secret_headers: dict[str, SecretRef] = Field({}, description="Further headers with secret values.")
+    proxy: HttpUrl | str | None = Field(None, description="Proxy URL; the proxies of the environment are not used.")
+    timeout: Duration = Field(10.0, validate_default=False, description="Longest wait for one query.")
+    concurrency: int = Field(4, ge=1, le=32, description="Queries under way at once.")
+    max_body: Bytes = Field(32 * 2**20, validate_default=False, description="Largest answer that is read.")
+
+    @model_validator(mode="after")
+    def _auth_once(self) -> Endpoint:
+        if self.bearer_token is not None and self.basic_auth is not None:
+            raise ValueError("has both bearer_token and basic_auth\nkeep one")
+        for name in self.headers:
+            if name.lower() in ("authorization", "proxy-authorization", "cookie", "x-api-key"):
+                raise ValueError(f"holds a credential in the header {name}\nuse secret_headers, bearer_token or basic_auth")
+        if self.proxy is not None and not self.proxy.startswith(("http://", "https://", "socks5://", "socks5h://")):
+            raise ValueError("has a proxy that is no http, https or socks5 URL\nsuch as http://proxy.example:3128")
+        return self
+
+
+class Context(_Strict):
+    """One environment that is looked at."""
+
+    production: bool = Field(False, description="Marks every screen with PRODUCTION.")
+    allow_write: bool = Field(False, description="Whether guarded actions may change this environment.")
+    notebooks: list[str] = Field([], description="Model notebooks, or folders of them, in place of the common ones.")
+    prometheus: Endpoint = Field(description="Prometheus, or a server that speaks its API.")
+    alertmanager: Endpoint | None = Field(None, description="Alertmanager, API v2.")
+    interval: Duration = Field(5.0, validate_default=False, description="Time between refreshes, at least 1s.")
+
+    @model_validator(mode="after")
+    def _interval_long_enough(self) -> Context:
+        if self.interval < MIN_INTERVAL:
+            raise ValueError("has an interval under 1s\nthe servers need their rest")
+        return self
+
+
+class Config(_Strict):
+    """The whole file."""
+
+    apiVersion: Literal["triage/v1alpha1"] = Field(description="Version of this format.")
+    kind: Literal["Config"] = Field(description="What the document is.")
+    current_context: str | None = Field(None, description="Context used when none is named; not needed when there is one.")
+    notebooks: list[str] = Field([], description="Model notebooks, or folders of them; relative to this file.")
+    contexts: dict[str, Context] = Field(min_length=1, description="Environments by name.")
+
+    @model_validator(mode="after")
+    def _current_exists(self) -> Config:
+        if self.current_context is not None and self.current_context not in self.contexts:
+            raise ValueError(f"names the context {self.current_context}, which is not there\nthere are: "
+                             f"{', '.join(self.contexts)}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Values from the command line; None and () leave the configuration's."""
+
+    config: str | None = None
+    context: str | None = None
+    notebooks: tuple[str, ...] = ()
+    prometheus_url: str | None = None
+    alertmanager_url: str | None = None
+    interval: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The context in force after all overrides."""
+
+    name: str
+    context: Context
+    notebooks: tuple[Path, ...]
+    config_path: Path | None
+    """None when everything came from options and the environment."""
+
+
+def config_path(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> tuple[Path, bool]:
+    """Where the file is looked for, and whether somebody named that place (then it must exist)."""
+    named = explicit or environ.get("TRIAGE_CONFIG")
+    if named:
+        return Path(named).expanduser(), True
+    base = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "triage" / "triage.yaml", False
+
+
+def load_config(path: Path) -> Config:
+    """Read and check the file at ``path``.
+
+    Raises :class:`ConfigError` when others may write it, :class:`~triage.errors.InvalidDocument` with every error in it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", "check --config and $TRIAGE_CONFIG") from None
+    if mode & 0o022:
+        raise ConfigError(f"{path} can be written by others (mode {stat.S_IMODE(mode):04o})",
+                          f"whoever writes it decides where your credentials go: chmod go-w {shlex.quote(str(path))}")
+    return strict_yaml.validate(strict_yaml.load(path), Config)
+
+
+def activate(overrides: Overrides, environ: Mapping[str, str] = os.environ) -> Active:
+    """The context to work in. Raises :class:`ConfigError` or :class:`~triage.errors.InvalidDocument`, saying what to do."""
+    path, named = config_path(overrides.config, environ)
+    config: Config | None = None
+    if named or path.exists():
+        config = load_config(path)
+    prometheus_url = overrides.prometheus_url or environ.get("TRIAGE_PROMETHEUS_URL")
+    wanted = overrides.context or environ.get("TRIAGE_CONTEXT")
+    if config is None:
+        if not prometheus_url:
+            raise ConfigError(f"no configuration: {path} does not exist",
+                              "write one, or name a server: triage --prometheus http://localhost:9090 --notebooks FOLDER")
+        if wanted:
+            raise ConfigError(f"there is no context {clean(wanted)}: {path} does not exist", "write it, or drop --context")
+        name, context = urlsplit(_checked_url(prometheus_url)).netloc, _validated({"prometheus": {"url": prometheus_url}})
+    else:
+        name, context = _chosen(config, wanted, path)
+    changes: dict[str, Any] = {}
+    if config is not None and prometheus_url:
+        # Another server must not be handed this one's credentials.
+        changes["prometheus"] = Endpoint(url=_checked_url(prometheus_url))
+    alertmanager_url = overrides.alertmanager_url or environ.get("TRIAGE_ALERTMANAGER_URL")
+    if alertmanager_url:
+        changes["alertmanager"] = Endpoint(url=_checked_url(alertmanager_url))
+    interval = overrides.interval
+    if interval is None and environ.get("TRIAGE_INTERVAL"):
+        from triage.quantities import parse_duration
+        try:
+            interval = parse_duration(environ["TRIAGE_INTERVAL"])
+        except ValueError as error:
+            raise ConfigError(f"$TRIAGE_INTERVAL {str(error).partition(chr(10))[0]}", "such as 5s") from None
+    if interval is not None:
+        if interval < MIN_INTERVAL:
+            raise ConfigError(f"an interval of {interval:g} s is too short", "at least 1s")
+        changes["interval"] = interval
+    context = context.model_copy(update=changes)
+    return Active(name, context, _notebook_paths(overrides, environ, context, config, path),
+                  path if config is not None else None)
+
+
+def _chosen(config: Config, wanted: str | None, path: Path) -> tuple[str, Context]:
+    names = list(config.contexts)
+    name = wanted or config.current_context or (names[0] if len(names) == 1 else None)
+    if name is None:
+        raise ConfigError(f"{path} has {len(names)} contexts and no current_context",
+                          f"set it, or use --context {' or '.join(names)}")
+    if name not in config.contexts:
+        raise ConfigError(f"there is no context {clean(name)} in {path}", f"there are: {', '.join(names)}")
+    return clean(name), config.contexts[name]
+
+
+def _notebook_paths(overrides: Overrides, environ: Mapping[str, str], context: Context, config: Config | None,
+                    path: Path) -> tuple[Path, ...]:
+    if overrides.notebooks:
+        return tuple(Path(p).expanduser() for p in overrides.notebooks)
+    if environ.get("TRIAGE_NOTEBOOKS"):
+        return tuple(Path(p).expanduser() for p in environ["TRIAGE_NOTEBOOKS"].split(os.pathsep) if p)
+    named = context.notebooks or (config.notebooks if config is not None else [])
+    return tuple(path.parent / Path(p).expanduser() for p in named)
+
+
+def _checked_url(url: str) -> str:
+    try:
+        return _http_url(url)
+    except ValueError as error:
+        message, _, hint = str(error).partition("\n")
+        raise ConfigError(f"the URL {message}", hint) from None
+
+
+def _validated(content: dict[str, Any]) -> Context:
+    return strict_yaml.validate(strict_yaml.Document("(options)", content, {}), Context)
+
+

@@ -1,0 +1,56 @@
+"""Alerts and silences, as Alertmanager and Prometheus told them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from triage.facts.samples import NO_LABELS, Labels
+
+
+class AlertState(StrEnum):
+    """What becomes of the alert."""
+
+    PENDING = "pending"
+    """Known to Prometheus only: its ``for`` has not passed."""
+    FIRING = "firing"
+    SILENCED = "silenced"
+    INHIBITED = "inhibited"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert. All texts are cleaned."""
+
+    fingerprint: str
+    """Alertmanager's; for an alert that only Prometheus knows, "" ."""
+    labels: Labels
+    annotations: Labels
+    state: AlertState
+    started_at: float
+    """Unix seconds: ``startsAt`` of Alertmanager, ``activeAt`` of Prometheus."""
+    generator_url: str = ""
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    value: float | None = None
+    """Value of the rule's expression, known to Prometheus only."""
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "(unnamed)")
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """One silence of Alertmanager."""
+
+    id: str
+    state: str
+    """``active``, ``pending`` or ``expired``."""
+    matchers: tuple[tuple[str, str, bool, bool], ...]
+    """(name, value, is regex, is equal)."""
+    starts_at: float
+    ends_at: float
+    created_by: str = ""
+    comment: str = ""
+    annotations: Labels = NO_LABELS

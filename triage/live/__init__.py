@@ -1,0 +1,1 @@
+"""What to ask, when, and the Snapshot."""

@@ -1,0 +1,1 @@
+"""The promise: what the model notebook of a model says about it."""

@@ -1,0 +1,463 @@
+"""The manifest of a model notebook (``manifest.yaml``), ``apiVersion: triage/v1alpha1``.
+
+Terms follow the field: OpenSLO and the SRE workbook for objectives, MLflow for the registry, Evidently and Hopsworks
+for drift, OpenLineage and Croissant for data references. One meaning per field; units stand in the description.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from triage.notebook.selector import valid_label
+from triage.notebook.slis import SelectorText, Sli, Strict
+from triage.quantities import Bytes, Duration, Percent, Points, Share
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", text):
+        raise ValueError(f'is not a name: "{text}"\nlower-case letters, digits, ".", "_" and "-", at most 63 characters')
+    return text
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"(?:sha256:)?[0-9a-f]{64}", text):
+        raise ValueError("is not a SHA-256 digest\n64 lower-case hexadecimal digits")
+    return text.removeprefix("sha256:")
+
+
+def _date(text: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?Z)?", text):
+        raise ValueError(f'is not a date: "{text}"\nwrite 2026-11-02 or 2026-11-02T14:00:00Z')
+    return text
+
+
+def _label(text: str) -> str:
+    if not valid_label(text):
+        raise ValueError(f'is not a label name: "{text}"\nletters, digits and _, not starting with a digit')
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Sha256 = Annotated[str, AfterValidator(_digest)]
+Date = Annotated[str, AfterValidator(_date)]
+LabelName = Annotated[str, AfterValidator(_label)]
+LabelSet = dict[LabelName, str]
+
+
+class Owner(Strict):
+    """Someone answerable for the model."""
+
+    name: str = Field(description="Team or person.")
+    role: Literal["model-owner", "on-call", "escalation", "risk"] = Field(description="What they answer for.")
+    contact: str = Field("", description="Where to reach them: channel, rota or address.")
+
+
+class Metadata(Strict):
+    """Who and what the model is."""
+
+    name: Name = Field(description="Name of the model; commands and screens use it.")
+    version: str = Field(description="Version that this notebook describes, as the registry and the metrics spell it.")
+    owners: list[Owner] = Field(min_length=1, description="At least one owner.")
+    criticality: Literal["revenue", "safety", "regulated", "internal", "experimental"] = Field(
+        "internal", description="What is at stake when it fails.")
+    description: str = Field("", description="One sentence for someone who has never seen the model.")
+    labels: dict[str, str] = Field({}, description="Free labels, not interpreted.")
+
+
+class NotebookFile(Strict):
+    """The executable part."""
+
+    path: str = Field("notebook.ipynb", description="Notebook file, relative to the manifest.")
+    sha256: Sha256 | None = Field(None, description="Digest that the file is pinned to.")
+
+
+class Environment(Strict):
+    """What the model was built and is served with."""
+
+    python: str = Field(description='Python version, such as "3.11".')
+    requirements: str | None = Field(None, description="Requirements file, relative to the manifest.")
+    image: str | None = Field(None, description="Container image, best with a digest.")
+
+
+class DataReference(Strict):
+    """A data set by immutable identity; never the data itself."""
+
+    name: str = Field(description="Name used elsewhere in the manifest.")
+    namespace: str = Field("", description="Warehouse, bucket or catalog (OpenLineage namespace).")
+    version: str | None = Field(None, description="Immutable version: snapshot id, commit or partition.")
+    uri: str | None = Field(None, description="Where it lies.")
+    sha256: Sha256 | None = Field(None, description="Digest of the bytes, where it is one file.")
+
+
+class ApprovalTags(Strict):
+    """Registry tags that carry the approval."""
+
+    status: str = Field("validation_status", description="Tag with the status.")
+    by: str = Field("approved_by", description="Tag with the approver.")
+
+
+class Registry(Strict):
+    """Where versions and approvals are recorded."""
+
+    kind: Literal["mlflow", "none"] = Field(description="Registry API.")
+    name: str = Field(description="Registered model name.")
+    stable_alias: str = Field("champion", description="Alias of the version taking the main traffic.")
+    canary_alias: str = Field("challenger", description="Alias of the version under trial.")
+    approval_tags: ApprovalTags = Field(ApprovalTags(), description="Tags with the approval.")
+
+
+class Metrics(Strict):
+    """How the model's time series are found."""
+
+    preset: str = Field("custom", description="Inference server whose metric names apply (triage notebook lint lists them), "
+                        "or custom.")
+    selector: LabelSet = Field({}, description="Labels that every series of this model carries.")
+    version_label: LabelName | None = Field(None, description="Label with the model version; by default the preset's, "
+                                            "else model_version.")
+    deployment_label: LabelName = Field("deployment", description="Label with the deployment, for grouping alerts.")
+    requests: SelectorText | None = Field(None, description="Counter of requests that traffic shares are read from; by "
+                                          "default the total of the first SLO with one.")
+    version_info: SelectorText | None = Field(None, description="Series that exists while a version runs, such as "
+                                              "model_build_info; by default the requests counter.")
+    scrape_interval: Duration = Field(15.0, validate_default=False, description="How often the server is scraped.")
+
+
+class InputField(Strict):
+    """One field of the model's input."""
+
+    name: str = Field(description="Field name.")
+    type: Literal["float", "integer", "string", "boolean", "timestamp", "array"] = Field(description="Type.")
+    required: bool = Field(True, description="Whether a request without it is invalid.")
+    min: float | None = Field(None, description="Smallest valid value.")
+    max: float | None = Field(None, description="Largest valid value.")
+    categories: list[str] | None = Field(None, description="Valid values of a categorical field.")
+
+
+class Recorded(Strict):
+    """Recording rules of Sloth or Pyrra for this objective."""
+
+    service: str | None = Field(None, description="sloth_service; by default the model's name.")
+    slo: str = Field(description="sloth_slo, or Pyrra's slo label.")
+
+
+class Slo(Strict):
+    """A service level objective."""
+
+    name: Name = Field(description="Name, unique in the manifest.")
+    sli: Sli = Field(description="What is measured.")
+    objective: Percent | None = Field(None, description="Percent of events (for levels: of time) that must be good. 100 means "
+                                      "zero tolerance. Without it the indicator is shown but not judged.")
+    window: Duration = Field(2592000.0, validate_default=False, description="Rolling window of the error budget.")
+    required: bool = Field(False, description="Whether the model is unknown when this cannot be read.")
+    by: LabelName | None = Field(None, description="Label that bad events are broken down by, such as feature.")
+    min_events: int | None = Field(None, ge=1, description="Events a window needs before its burn rate may page; by default "
+                                   "as many that one bad event cannot reach the paging rate.")
+    sustained: Duration = Field(600.0, validate_default=False, description="How long a level must be bad before it counts as "
+                                "more than transient.")
+    due: Literal["always", "with-labels"] = Field("always", description="with-labels: absent until feedback arrives, which is "
+                                                  "expected and does not gate.")
+    recorded: Recorded | None = Field(None, description="Recording rules to use for windows of a day and more; by default "
+                                      "those of the model's and the objective's names.")
+    description: str = Field("", description="Why this matters, for the engineer at night.")
+
+
+class Feedback(Strict):
+    """How true labels come back."""
+
+    regime: Literal["instant", "delayed", "none"] = Field(description="Whether and when labels arrive.")
+    expected_delay: Duration | None = Field(None, description="Time until a prediction's label is usually known.")
+    join_key: str | None = Field(None, description="Field that joins predictions and labels.")
+    maturity: float = Field(0.95, gt=0, le=1, description="Share of labels that makes a cohort of predictions comparable.")
+    labels: SelectorText | None = Field(None, description="Counter of labels that arrived, for coverage.")
+
+
+class Proxy(Strict):
+    """A stand-in for quality while labels are missing."""
+
+    name: Name = Field(description="Name.")
+    metric: SelectorText = Field(description="Gauge or counter (vector selector).")
+    kind: Literal["gauge", "counter"] = Field("gauge", description="How to read it.")
+    expected: float | None = Field(None, description="Usual value, in the metric's unit.")
+    tolerance: Points | None = Field(None, description="Deviation from it that is still usual.")
+
+
+class QualityMetric(Strict):
+    """A quality figure computed elsewhere, or from counters of labelled predictions."""
+
+    name: Name = Field(description="Name, such as precision.")
+    metric: SelectorText = Field(description="Gauge with the figure (vector selector).")
+    at_least: float | None = Field(None, description="Lowest acceptable value.")
+    at_most: float | None = Field(None, description="Highest acceptable value.")
+    min_labels: int = Field(100, ge=1, description="Labels needed before it is judged.")
+
+
+class Slice(Strict):
+    """Subgroups whose quality is compared."""
+
+    name: LabelName = Field(description="Label with the subgroup.")
+    values: list[str] = Field(min_length=2, description="Subgroups; the first is the reference.")
+    max_difference: Points | None = Field(None, description="Largest acceptable difference between subgroups.")
+    fairness: list[Literal["demographic_parity", "equal_opportunity", "equalized_odds", "error_rate"]] = Field(
+        ["error_rate"], description="What is compared (definitions as in fairlearn).")
+
+
+class Quality(Strict):
+    """How good the answers are, as far as it can be known."""
+
+    feedback: Feedback = Field(description="How true labels come back.")
+    proxies: list[Proxy] = Field([], description="Stand-ins until labels are in.")
+    metrics: list[QualityMetric] = Field([], description="Figures from labels.")
+    slices: list[Slice] = Field([], description="Subgroups to compare.")
+
+
+class Reference(Strict):
+    """Distribution that the present one is compared with."""
+
+    edges: list[float] | None = Field(None, description="Upper bucket bounds, ascending, without +Inf.")
+    counts: list[float] | None = Field(None, description="Events per bucket, one more than edges (the last is above all).")
+    categories: dict[str, float] | None = Field(None, description="Events per category.")
+    data: str | None = Field(None, description="Data reference (by name) the counts were taken from.")
+    at: Date | None = Field(None, description="When they were taken.")
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Reference:
+        if (self.edges is None) != (self.counts is None):
+            raise ValueError("needs edges and counts together\ncounts has one number more than edges")
+        if self.edges is not None and self.counts is not None:
+            if len(self.counts) != len(self.edges) + 1:
+                raise ValueError(f"has {len(self.counts)} counts for {len(self.edges)} edges\ncounts has one number more "
+                                 "than edges")
+            if any(b <= a for a, b in zip(self.edges, self.edges[1:], strict=False)):
+                raise ValueError("has edges that do not ascend\nsort them and remove equal ones")
+        return self
+
+
+class DriftFeature(Strict):
+    """One feature watched for drift."""
+
+    name: str = Field(description="Feature name; value of the feature label.")
+    histogram: SelectorText | None = Field(None, description="Histogram of its values (without _bucket).")
+    categories: SelectorText | None = Field(None, description="Counter per category.")
+    category_label: LabelName = Field("category", description="Label with the category.")
+    gauge: SelectorText | None = Field(None, description="Drift score computed elsewhere.")
+    direction: Literal["high-is-drift", "low-is-drift"] = Field("high-is-drift", description="Reading of a score computed "
+                                                                "elsewhere; p-values are low-is-drift.")
+    method: Literal["psi", "js", "kl", "hellinger", "tv", "ks"] = Field("psi", description="Divergence.")
+    warning: float = Field(0.1, ge=0, description="Score from which it is watched.")
+    critical: float = Field(0.25, ge=0, description="Score from which it is drift.")
+    min_samples: int | None = Field(None, ge=1, description="Events needed; by default from the number of buckets.")
+    importance: float = Field(1.0, ge=0, description="Weight for ordering.")
+    reference: Reference | None = Field(None, description="What it is compared with.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DriftFeature:
+        if sum(x is not None for x in (self.histogram, self.categories, self.gauge)) != 1:
+            raise ValueError("needs exactly one of histogram, categories and gauge")
+        if self.gauge is None and self.reference is None:
+            raise ValueError("has no reference to compare with\ngive edges and counts, or categories")
+        if self.direction == "high-is-drift" and self.critical < self.warning:
+            raise ValueError("has a critical score below its warning score")
+        return self
+
+
+class Drift(Strict):
+    """Whether the world has moved."""
+
+    window: Duration = Field(3600.0, validate_default=False, description="Detection window.")
+    feature_label: LabelName = Field("feature", description="Label with the feature name.")
+    features: list[DriftFeature] = Field([], description="Features.")
+    prediction: DriftFeature | None = Field(None, description="The model's output.")
+    false_discovery_rate: float = Field(0.01, gt=0, lt=1, description="Benjamini-Hochberg level across the features.")
+
+
+class MaxDelta(Strict):
+    """How much worse the canary may be than stable."""
+
+    metric: str = Field(description="SLO, or another metric of the canary.")
+    absolute: Points | None = Field(None, description="In percentage points (0.5pt) or the metric's unit.")
+    relative: Share | None = Field(None, description="As a share of stable's value (5%).")
+
+    @model_validator(mode="after")
+    def _one_margin(self) -> MaxDelta:
+        if (self.absolute is None) == (self.relative is None):
+            raise ValueError("needs exactly one of absolute and relative")
+        return self
+
+
+class Canary(Strict):
+    """How a new version is tried."""
+
+    steps: list[Percent] = Field([10, 25, 50], validate_default=False, description="Traffic shares in percent, ascending.")
+    bake: Duration = Field(86400.0, validate_default=False, description="Time at the last step before promotion.")
+    min_events: int = Field(200, ge=1, description="Events of the canary before it is judged.")
+    sustained: Duration = Field(600.0, validate_default=False, description="How long a deviation must last to count.")
+    max_delta: list[MaxDelta] = Field([], description="Margins, one per metric.")
+    arm: Literal["canary", "shadow", "experiment"] = Field("canary", description="What a second version is. A shadow never "
+                                                           "pages: its answers reach nobody.")
+
+    @model_validator(mode="after")
+    def _steps_ascend(self) -> Canary:
+        if any(b <= a for a, b in zip(self.steps, self.steps[1:], strict=False)):
+            raise ValueError("has steps that do not ascend")
+        return self
+
+
+class RolloutRule(Strict):
+    """When a rollout must halt: burn rate of the canary's own requests."""
+
+    burn_rate: float = Field(5.0, gt=0, description="Times the rate that would use the budget exactly in its window.")
+    window: Duration = Field(86400.0, validate_default=False, description="Window, or the canary's age if that is shorter; "
+                             "between 24h and 72h.")
+    min_events: int = Field(200, ge=1, description="Requests of the canary before the rule may halt.")
+
+    @model_validator(mode="after")
+    def _window_in_range(self) -> RolloutRule:
+        if not 86400 <= self.window <= 259200:
+            raise ValueError("has a window outside 24h to 72h\nthe rule reads the budget of one to three days")
+        return self
+
+
+Trigger = Literal["rollout_rule", "canary_fail", "slo_breach"]
+
+
+class Rollback(Strict):
+    """When and to what."""
+
+    policy: Literal["manual", "auto"] = Field("manual", description="Whether a person decides.")
+    when: list[Trigger] = Field(["rollout_rule", "canary_fail"], description="What makes it due.")
+    last_known_good: str | None = Field(None, description="Version to go back to.")
+
+
+class Promote(Strict):
+    """How a canary becomes stable."""
+
+    policy: Literal["manual", "auto"] = Field("manual", description="Whether a person decides.")
+    approvals: int = Field(1, ge=0, le=5, description="Second persons needed.")
+
+
+class EvidenceItem(Strict):
+    """Something that was done, and where its report is."""
+
+    at: Date = Field(description="When.")
+    report: str | None = Field(None, description="Where the report is.")
+
+
+class Evidence(Strict):
+    """What was shown before production."""
+
+    load_test: EvidenceItem | None = Field(None, description="Load test.")
+    drill: EvidenceItem | None = Field(None, description="Rollback drill or game day.")
+    bias_test: EvidenceItem | None = Field(None, description="Fairness review.")
+    shadow_run: EvidenceItem | None = Field(None, description="Run on historical or mirrored traffic.")
+
+
+class Rollout(Strict):
+    """Who moves traffic between versions."""
+
+    kind: Literal["argo", "flagger", "kserve", "deployment", "istio", "gateway", "haproxy", "seldon", "none"] = Field(
+        description="Controller.")
+    namespace: str = Field("default", description="Namespace.")
+    name: str = Field(description="Object name.")
+
+
+class Variant(Strict):
+    """Another way to serve the same model."""
+
+    name: str = Field(description="Name, such as int8.")
+    cpu: str | None = Field(None, description="CPU request, as Kubernetes writes it.")
+    memory: Bytes | None = Field(None, description="Memory.")
+    gpu: int = Field(0, ge=0, description="GPUs.")
+    batch: int | None = Field(None, ge=1, description="Batch size.")
+    price_per_hour: float | None = Field(None, ge=0, description="Price of one replica-hour.")
+
+
+class Resources(Strict):
+    """What one replica needs and costs."""
+
+    cpu: str | None = Field(None, description='CPU request, as Kubernetes writes it ("2", "500m").')
+    memory: Bytes | None = Field(None, description="Memory.")
+    gpu: int = Field(0, ge=0, description="GPUs.")
+    batch: int | None = Field(None, ge=1, description="Batch size.")
+    price_per_hour: float | None = Field(None, ge=0, description="Price of one replica-hour.")
+    variants: list[Variant] = Field([], description="Other ways to serve it.")
+
+
+class Alerts(Strict):
+    """Which alerts are this model's, and how urgent they are."""
+
+    labels: LabelSet = Field({}, description="Labels that all of them carry; by default metrics.selector.")
+    page: list[str] = Field([], description="alertname of those that page; severity=critical or page does too.")
+    ticket: list[str] = Field([], description="alertname of those that open a ticket; severity=warning or ticket does too.")
+
+
+class RetrainTrigger(Strict):
+    """What makes retraining due."""
+
+    drift: Literal["warning", "critical"] | None = Field(None, description="Drift of any feature at this level.")
+    quality: str | None = Field(None, description="A quality metric below its limit.")
+    sustained: Duration = Field(21600.0, validate_default=False, description="How long it must last.")
+
+
+class Retrain(Strict):
+    """When the model is trained again."""
+
+    when: list[RetrainTrigger] = Field([], description="Triggers.")
+    approval: Literal["required", "none"] = Field("required", description="Whether a person decides.")
+
+
+class Approval(Strict):
+    """A recorded decision."""
+
+    role: str = Field(description="On whose behalf.")
+    by: str = Field(description="Who decided.")
+    at: Date = Field(description="When.")
+    status: Literal["approved", "rejected", "pending"] = Field(description="Decision.")
+    evidence: str | None = Field(None, description="Where it is recorded.")
+
+
+class Spec(Strict):
+    """Everything that triage needs to know about the model."""
+
+    notebook: NotebookFile = Field(NotebookFile(), description="The executable part.")
+    environment: Environment | None = Field(None, description="What it was built with.")
+    data: list[DataReference] = Field([], description="Data references.")
+    registry: Registry | None = Field(None, description="Model registry.")
+    metrics: Metrics = Field(Metrics(), description="How its time series are found.")
+    inputs: list[InputField] = Field([], description="Input schema.")
+    slos: list[Slo] = Field([], description="Objectives; with a preset, its other indicators are shown too.")
+    quality: Quality | None = Field(None, description="Labels, proxies and subgroups.")
+    drift: Drift | None = Field(None, description="Drift references.")
+    canary: Canary = Field(Canary(), description="Canary policy.")
+    rollout_rule: RolloutRule = Field(RolloutRule(), description="When a rollout must halt.")
+    rollback: Rollback = Field(Rollback(), description="Rollback policy.")
+    promote: Promote = Field(Promote(), description="Promotion policy.")
+    evidence: Evidence | None = Field(None, description="What was shown before production.")
+    rollout: Rollout | None = Field(None, description="Who moves traffic.")
+    resources: Resources | None = Field(None, description="What one replica needs.")
+    alerts: Alerts = Field(Alerts(), description="Alerts of this model.")
+    runbook: str | None = Field(None, description="Runbook file, relative to the manifest.")
+    retrain: Retrain | None = Field(None, description="When the model is trained again.")
+    approvals: list[Approval] = Field([], description="Recorded decisions.")
+
+    @model_validator(mode="after")
+    def _names_unique(self) -> Spec:
+        seen: set[str] = set()
+        for slo in self.slos:
+            if slo.name in seen:
+                raise ValueError(f"names the SLO {slo.name} twice\neach name may stand once")
+            seen.add(slo.name)
+        if not self.slos and self.metrics.preset == "custom":
+            raise ValueError("promises nothing: no slos and no preset\nadd spec.slos, or spec.metrics.preset")
+        return self
+
+
+class Manifest(Strict):
+    """A model notebook's manifest."""
+
+    apiVersion: Literal["triage/v1alpha1"] = Field(description="Version of this format.")
+    kind: Literal["ModelNotebook"] = Field(description="What the document is.")
+    metadata: Metadata = Field(description="Who and what the model is.")
+    spec: Spec = Field(description="Everything that triage needs to know about it.")

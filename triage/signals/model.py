@@ -1,0 +1,276 @@
+"""The meaning of one model's facts as plain frozen values: what every screen and report renders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from triage.facts.alerts import Alert
+from triage.signals.reading import Quality, Reading, Urgency, Verdict
+
+
+class SloKind(StrEnum):
+    """What an objective measures; decides words and units, not arithmetic."""
+
+    RATIO = "ratio"
+    LATENCY = "latency"
+    GAUGE = "gauge"
+    FRESHNESS = "freshness"
+    COLD_START = "cold start"
+    THROUGHPUT = "throughput"
+    AVERAGE = "average"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCount:
+    """Good, bad and all events of one window."""
+
+    window_seconds: float
+    bad: float | None
+    total: float | None
+    quality: Quality
+    note: str = ""
+    origin: str = "raw"
+    ratio: float | None = None
+    """Error ratio when it was recorded by a rule instead of counted; else None."""
+
+    @property
+    def error_ratio(self) -> float | None:
+        """Share of bad events, None when it cannot be told. May exceed 1 or be negative for suspect counts."""
+        if self.ratio is not None:
+            return self.ratio
+        if self.bad is None or not self.total:
+            return None
+        return self.bad / self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """Burn rate of one window: error ratio over ``1 - objective``. 1 uses the budget exactly in its window."""
+
+    window_seconds: float
+    rate: float | None
+    n: float | None
+    quality: Quality
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One multiwindow burn-rate condition (Google SRE workbook, table 5-8), evaluated."""
+
+    urgency: Urgency
+    long_seconds: float
+    short_seconds: float
+    threshold: float
+    """Burn rate that both windows must exceed."""
+    firing: bool
+    reachable: bool
+    """False when ``1 / (1 - objective)`` is under the threshold: it can never fire."""
+    blocked: str = ""
+    """Why it may not fire although the rates exceed it (too few events); "" otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Error budget over the objective's window, in events: why the budget is what it is."""
+
+    window_seconds: float
+    bad: float
+    total: float
+    allowed: float
+    """``(1 - objective) * total``."""
+    remaining: float
+    """``1 - bad / allowed``; negative when overspent, never clamped."""
+    quality: Quality
+    exhausted_in_seconds: float | None = None
+    """Time until nothing is left at the present burn rate; 0 when overspent; None when it is not being used up."""
+    covered_seconds: float | None = None
+    """How much of the window the data cover, where that is known to be less."""
+    note: str = ""
+
+    @property
+    def left(self) -> float:
+        """Bad events still allowed; negative when overspent."""
+        return self.allowed - self.bad
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Percentiles of a duration over one window, in seconds."""
+
+    version: str | None
+    """None: all versions together."""
+    p50: Reading
+    p95: Reading
+    p99: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """Bad events by one label value, such as a feature."""
+
+    group: str
+    bad: float
+    total: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SloState:
+    """One objective and how it stands."""
+
+    name: str
+    kind: SloKind
+    required: bool
+    objective: float | None
+    """Percent; None: shown but not judged."""
+    threshold: float | None
+    """Of latency, freshness and levels, in ``now.unit`` (seconds for durations)."""
+    threshold_side: str
+    """``at_most``, ``at_least`` or ""."""
+    measures: str
+    """``request``, ``batch`` … for durations; what is counted for throughput; "" otherwise."""
+    now: Reading
+    """Ratio kinds: share of good events over the last hour. Levels: the present value."""
+    burns: tuple[Burn, ...]
+    """Ascending windows; empty for objectives of 100 and for indicators without an objective."""
+    tiers: tuple[Tier, ...]
+    budget: Budget | None
+    verdict: Verdict
+    urgency: Urgency
+    sentence: str
+    """The state in one sentence with its numbers; what the verdict rests on."""
+    quantiles: tuple[Quantiles, ...] = ()
+    by_label: str | None = None
+    by_group: tuple[GroupCount, ...] = ()
+    """Over the last hour, most bad first."""
+    findings: tuple[str, ...] = ()
+    """Feasibility findings: tiers that can never fire, a window beyond retention, less than one bad event allowed …"""
+    description: str = ""
+
+    def burn(self, window_seconds: float) -> Burn | None:
+        """The burn rate of one window, None when it is not read."""
+        return next((b for b in self.burns if b.window_seconds == window_seconds), None)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """One version of the model that has been seen."""
+
+    version: str
+    arm: str
+    """``stable``, ``canary``, ``shadow``, ``experiment`` or "" (an old version without traffic)."""
+    share: Reading
+    """Share of the requests of the last five minutes, 0 to 1."""
+    first_seen: float | None
+    """Unix seconds; None when it was there before the data looked at (a day)."""
+    last_seen: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Which version is stable, which on trial, and how that is known."""
+
+    known_from: str
+    """``traffic``; later also ``rollout`` or ``registry``."""
+    items: tuple[VersionState, ...]
+
+    def arm(self, name: str) -> VersionState | None:
+        """The version in this arm, None when there is none."""
+        return next((v for v in self.items if v.arm == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """Alerts of one name, version and deployment of a model, as one row."""
+
+    name: str
+    version: str
+    deployment: str
+    urgency: Urgency
+    alerts: tuple[Alert, ...]
+    """At least one; oldest first."""
+
+    @property
+    def state(self) -> str:
+        """The loudest state among them."""
+        order = ("firing", "pending", "inhibited", "silenced")
+        return min((str(a.state) for a in self.alerts), key=order.index)
+
+    @property
+    def since(self) -> float:
+        """Start of the oldest, Unix seconds."""
+        return min(a.started_at for a in self.alerts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for the verdict, with its numbers."""
+
+    verdict: Verdict
+    urgency: Urgency
+    rule: str
+    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``level``, ``zero tolerance``, ``unknown`` or ``source``."""
+    subject: str
+    """SLO, alert or source it is about."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One line of a chart: values on an even grid, None where there is nothing."""
+
+    name: str
+    """``p50``, ``p95``, ``p99`` or ``errors``."""
+    version: str | None
+    """None: all versions."""
+    start: float
+    """Unix seconds of the first point."""
+    step: float
+    """Seconds between points."""
+    values: tuple[float | None, ...]
+    """Seconds for percentiles, error ratio for errors; finite or None."""
+    unit: str
+    """``s`` or ``ratio``."""
+    slo: str
+    """Objective it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A moment on the time axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """Everything known about one model at one time."""
+
+    name: str
+    notebook_version: str
+    owners: tuple[str, ...]
+    criticality: str
+    verdict: Verdict
+    urgency: Urgency
+    urgency_rule: str
+    """Which rule made the urgency; "" when there is none."""
+    reasons: tuple[Reason, ...]
+    """Most important first. Never empty: a passing model says what it passes."""
+    slos: tuple[SloState, ...]
+    versions: Versions
+    alerts: tuple[AlertGroup, ...]
+    """Most urgent first; other people's alerts are not in it."""
+    trends: tuple[Trend, ...]
+    markers: tuple[Marker, ...]
+    data_at: float | None
+    """Unix seconds of the oldest answer that the verdict rests on; None when nothing was answered."""
+    runbook: str | None = None
+    """Runbook file of the notebook, relative to it."""
+    last_verdict: Verdict | None = None
+    """While facts are missing: the verdict that the last complete facts gave."""
+    last_verdict_at: float | None = None
+    last_urgency: Urgency = Urgency.NONE
+    notes: tuple[str, ...] = ()
+    """What was done differently than usual: a rejected combined query asked one by one, and the like."""
