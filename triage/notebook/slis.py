@@ -157,7 +157,8 @@ class PresetSli(Strict):
     union_tag: ClassVar[str] = "<preset>"
 
     preset: str = Field(description="Name of the indicator in the preset, such as time_to_first_token.")
-    threshold: Duration | None = Field(None, description="Longest good observation, for indicators from histograms.")
+    threshold: Duration | None = Field(None, description="Longest good observation (histograms), mean (averages) or age "
+                                       "(freshness).")
     at_least: float | None = Field(None, description="Lowest good value, for gauges and rates (per second).")
     at_most: float | None = Field(None, description="Highest good value, for gauges and rates (per second).")
     snap: Literal["exact", "lower", "upper"] = Field("exact", description="As for histograms.")
@@ -170,7 +171,8 @@ _KEYS = {"preset": "preset", "histogram": "histogram", "gauge": "gauge", "freshn
          "bad_query": "query", "good": "ratio", "bad": "ratio", "total": "ratio"}
 
 
-def _kind(value: Any) -> str | None:
+def sli_kind(value: Any) -> str | None:
+    """The union tag of the kind of indicator that ``value`` is, told by its keys; None when none of them is known."""
     if isinstance(value, BaseModel):
         return str(getattr(value, "union_tag", ""))
     if isinstance(value, dict):
@@ -185,7 +187,7 @@ Sli = Annotated[
     | Annotated[FreshnessSli, Tag("<freshness>")] | Annotated[ColdStartSli, Tag("<cold_start>")]
     | Annotated[ThroughputSli, Tag("<throughput>")] | Annotated[AverageSli, Tag("<average>")]
     | Annotated[QuerySli, Tag("<query>")] | Annotated[PresetSli, Tag("<preset>")],
-    Discriminator(_kind, custom_error_type="sli_kind",
+    Discriminator(sli_kind, custom_error_type="sli_kind",
                   custom_error_message="names no indicator\nuse good/bad/total, histogram, gauge, freshness, cold_starts, "
                   "throughput, average_sum, total_query or preset"),
 ]
