@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
 
@@ -12,8 +13,8 @@ ASCII_GLYPHS = {Verdict.PASS: "+", Verdict.WARN: "!", Verdict.FAIL: "x", Verdict
                 Verdict.NOT_JUDGED: "."}
 WORDS = {Verdict.NOT_JUDGED: "not judged"}
 QUALITY_WORDS = {Quality.NO_TRAFFIC: "no traffic", Quality.NO_DATA: "no data", Quality.STALE: "stale",
-                 Quality.PARTIAL: "partial", Quality.LOW_N: "too few", Quality.SUSPECT: "suspect", Quality.ERROR: "error",
-                 Quality.PENDING: "not due yet", Quality.WAITING: "asking", Quality.OK: "ok"}
+                 Quality.PARTIAL: "partial", Quality.LOW_N: "too few", Quality.SUSPECT: "suspect",
+                 Quality.ERROR: "error", Quality.PENDING: "not due yet", Quality.WAITING: "asking", Quality.OK: "ok"}
 
 
 def word(verdict: Verdict) -> str:
@@ -144,3 +145,38 @@ def reading(item: Reading, objective: float | None = None) -> str:
     if item.value is None:
         return QUALITY_WORDS[item.quality]
     return value(item.value, item.unit, objective, at_least=item.at_least)
+
+
+def coarse_age(seconds: float) -> str:
+    """A past span in whole minutes at the finest, for texts that should not change every second: ``under 1 min``."""
+    return "under 1 min" if seconds < 60 else f"{int(seconds) // 60} min" if seconds < 3600 else age(seconds)
+
+
+def stepped_age(seconds: float) -> str:
+    """A past span that changes in seconds under a minute, in tens of seconds under ten minutes, then in minutes."""
+    return age(seconds if seconds < 60 else seconds - seconds % 10)
+
+
+def clock_time(at: float, now: float | None = None) -> str:
+    """Time of day in the local zone, ``14:28``; with the date when it is not near ``now``: ``2 Dec 14:28``."""
+    local = datetime.fromtimestamp(at, UTC).astimezone()
+    near = now is None or abs(now - at) < 72000
+    return f"{local:%H:%M}" if near else f"{local.day} {local:%b %H:%M}"
+
+
+def span(seconds: float) -> str:
+    """A time range: ``15 min``, ``1 h``, ``30 d``."""
+    whole = round(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if whole % size == 0 and (whole >= size if unit != "d" else whole >= 2 * size):
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def share(ratio: float) -> str:
+    """A share of traffic in whole percent: ``90 %``; never 0 for what is more, nor 100 for what is less."""
+    if 0 < ratio < 0.005:
+        return "<1 %"
+    if 0.995 <= ratio < 1:
+        return ">99 %"
+    return f"{ratio * 100:.0f} %"
