@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from triage.facts.samples import NO_LABELS, Labels
@@ -41,6 +41,16 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """Alerts as Alertmanager's own routes group them."""
+
+    labels: Labels
+    """What the alerts of the group have in common, by the route's ``group_by``."""
+    receiver: str
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """One silence of Alertmanager."""
 
@@ -53,4 +63,4 @@ class Silence:
     ends_at: float
     created_by: str = ""
     comment: str = ""
-    annotations: Labels = NO_LABELS
+    annotations: Labels = field(default_factory=lambda: NO_LABELS)

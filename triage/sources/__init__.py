@@ -1,0 +1,1 @@
+"""Asking: clients that turn what servers answer into facts. They know nothing of meaning."""
