@@ -7,6 +7,7 @@ variables override single values (``ENVIRONMENT``); command-line options overrid
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -20,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from triage import strict_yaml
 from triage.errors import TriageError
-from triage.quantities import Bytes, Duration
+from triage.quantities import Bytes, Duration, parse_duration
 from triage.text import clean
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -45,13 +46,17 @@ class _Strict(BaseModel):
 
 
 def _http_url(text: str) -> str:
+    # urlsplit() drops line breaks and tabs silently, so what it checks would not be what is sent.
+    if text != text.strip() or not text.isprintable() or " " in text:
+        raise ValueError("holds a space or a control character\nsuch as https://prometheus.example:9090")
     try:
         parts = urlsplit(text)
         port_ok = parts.port is None or parts.port > 0
     except ValueError:
         port_ok, parts = False, urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_ok:
-        raise ValueError(f'is not an http or https URL: "{without_userinfo(text)}"\nsuch as https://prometheus.example:9090')
+        raise ValueError(f'is not an http or https URL: "{without_userinfo(text)}"\n'
+                         "such as https://prometheus.example:9090")
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user name or password in clear\nuse basic_auth with a secret by reference")
     if parts.query or parts.fragment:
@@ -68,7 +73,32 @@ def without_userinfo(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, parts.fragment))
 
 
+def _proxy_url(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("http", "https", "socks5", "socks5h"):
+        raise ValueError("is no http, https or socks5 URL\nsuch as http://proxy.example:3128")
+    _http_url(f"http://{rest}")
+    return text
+
+
+def _header_text(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("holds a control character, or spaces around it\na header is one line")
+    return text
+
+
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", text):
+        raise ValueError(f'is not a header name: "{clean(text, limit=80)}"\nsuch as X-Scope-OrgID')
+    return text
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderText = Annotated[str, AfterValidator(_header_text)]
+_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key",
+                                 "x-auth-token", "private-token"})
 
 
 class SecretRef(_Strict):
@@ -89,7 +119,8 @@ class SecretRef(_Strict):
         if self.env is not None:
             value = os.environ.get(self.env, "").strip()
             if not value:
-                raise ConfigError(f"the environment variable {self.env} is not set", "export it, or use file or command")
+                raise ConfigError(f"the environment variable {self.env} is not set",
+                                  "export it, or use file or command")
         elif self.file is not None:
             value = _read_secret_file(Path(self.file).expanduser())
         else:
@@ -109,18 +140,26 @@ class SecretRef(_Strict):
 
 def _read_secret_file(path: Path) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Without O_NONBLOCK a named pipe would hold up the program for good.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise ConfigError(f"the secret file {path} cannot be read: {error.strerror}", "check the path") from None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"the secret file {path} is not a file", "check the path")
         if mode & 0o077:
             raise ConfigError(f"the secret file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
                               f"chmod 600 {shlex.quote(str(path))}")
         try:
-            value = stream.read(_SECRET_BYTES).decode().strip()
+            raw = os.read(descriptor, _SECRET_BYTES + 1)
+            value = raw.decode().strip()
         except (OSError, UnicodeDecodeError):
             raise ConfigError(f"the secret file {path} is not a text file", "check the path") from None
+    finally:
+        os.close(descriptor)
+    if len(raw) > _SECRET_BYTES:
+        raise ConfigError(f"the secret file {path} is larger than {_SECRET_BYTES} bytes", "keep only the secret in it")
     if not value:
         raise ConfigError(f"the secret file {path} is empty", "write the secret into it")
     return value
@@ -164,9 +203,9 @@ class Endpoint(_Strict):
     bearer_token: SecretRef | None = Field(None, description="Token for Authorization: Bearer.")
     basic_auth: BasicAuth | None = Field(None, description="User name and password.")
     tls: Tls = Field(Tls(), description="Certificates.")
-    headers: dict[str, str] = Field({}, description="Further headers, such as X-Scope-OrgID. No secrets.")
-    secret_headers: dict[str, SecretRef] = Field({}, description="Further headers with secret values.")
-    proxy: HttpUrl | str | None = Field(None, description="Proxy URL; the proxies of the environment are not used.")
+    headers: dict[HeaderName, HeaderText] = Field({}, description="Further headers, such as X-Scope-OrgID. No secrets.")
+    secret_headers: dict[HeaderName, SecretRef] = Field({}, description="Further headers with secret values.")
+    proxy: ProxyUrl | None = Field(None, description="Proxy URL; the proxies of the environment are not used.")
     timeout: Duration = Field(10.0, validate_default=False, description="Longest wait for one query.")
     concurrency: int = Field(4, ge=1, le=32, description="Queries under way at once.")
     max_body: Bytes = Field(32 * 2**20, validate_default=False, description="Largest answer that is read.")
@@ -176,10 +215,15 @@ class Endpoint(_Strict):
         if self.bearer_token is not None and self.basic_auth is not None:
             raise ValueError("has both bearer_token and basic_auth\nkeep one")
         for name in self.headers:
-            if name.lower() in ("authorization", "proxy-authorization", "cookie", "x-api-key"):
-                raise ValueError(f"holds a credential in the header {name}\nuse secret_headers, bearer_token or basic_auth")
-        if self.proxy is not None and not self.proxy.startswith(("http://", "https://", "socks5://", "socks5h://")):
-            raise ValueError("has a proxy that is no http, https or socks5 URL\nsuch as http://proxy.example:3128")
+            if name.lower() in _CREDENTIAL_HEADERS:
+                raise ValueError(f"holds a credential in the header {name}\n"
+                                 "use secret_headers, bearer_token or basic_auth")
+        names = [name.lower() for name in (*self.headers, *self.secret_headers)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"sets the header {twice} twice\nkeep one")
+        if "authorization" in names and (self.bearer_token is not None or self.basic_auth is not None):
+            raise ValueError("sets Authorization twice\nkeep bearer_token, basic_auth or the secret header")
         return self
 
 
@@ -205,7 +249,8 @@ class Config(_Strict):
 
     apiVersion: Literal["triage/v1alpha1"] = Field(description="Version of this format.")
     kind: Literal["Config"] = Field(description="What the document is.")
-    current_context: str | None = Field(None, description="Context used when none is named; not needed when there is one.")
+    current_context: str | None = Field(None, description="Context used when none is named; not needed when there is "
+                                        "one.")
     notebooks: list[str] = Field([], description="Model notebooks, or folders of them; relative to this file.")
     contexts: dict[str, Context] = Field(min_length=1, description="Environments by name.")
 
@@ -244,20 +289,31 @@ def config_path(explicit: str | None = None, environ: Mapping[str, str] = os.env
     """Where the file is looked for, and whether somebody named that place (then it must exist)."""
     named = explicit or environ.get("TRIAGE_CONFIG")
     if named:
-        return Path(named).expanduser(), True
-    base = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "triage" / "triage.yaml", False
+        return _expanded(named), True
+    base = environ.get("XDG_CONFIG_HOME", "")
+    # The XDG specification wants relative paths ignored.
+    return _expanded(base if base.startswith("/") else "~/.config") / "triage" / "triage.yaml", False
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"there is no home folder for {clean(text, limit=200)}", "write the whole path") from None
 
 
 def load_config(path: Path) -> Config:
     """Read and check the file at ``path``.
 
-    Raises :class:`ConfigError` when others may write it, :class:`~triage.errors.InvalidDocument` with every error in it.
+    Raises :class:`ConfigError` when others may write it, :class:`~triage.errors.InvalidDocument` with every error in
+    it.
     """
     try:
         mode = path.stat().st_mode
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", "check --config and $TRIAGE_CONFIG") from None
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{path} is not a file", "name the file triage.yaml itself")
     if mode & 0o022:
         raise ConfigError(f"{path} can be written by others (mode {stat.S_IMODE(mode):04o})",
                           f"whoever writes it decides where your credentials go: chmod go-w {shlex.quote(str(path))}")
@@ -265,20 +321,24 @@ def load_config(path: Path) -> Config:
 
 
 def activate(overrides: Overrides, environ: Mapping[str, str] = os.environ) -> Active:
-    """The context to work in. Raises :class:`ConfigError` or :class:`~triage.errors.InvalidDocument`, saying what to do."""
+    """The context to work in, after all overrides.
+
+    Raises :class:`ConfigError` or :class:`~triage.errors.InvalidDocument`, saying what to do.
+    """
     path, named = config_path(overrides.config, environ)
-    config: Config | None = None
-    if named or path.exists():
-        config = load_config(path)
+    config = load_config(path) if named or os.path.lexists(path) else None
     prometheus_url = overrides.prometheus_url or environ.get("TRIAGE_PROMETHEUS_URL")
     wanted = overrides.context or environ.get("TRIAGE_CONTEXT")
     if config is None:
         if not prometheus_url:
             raise ConfigError(f"no configuration: {path} does not exist",
-                              "write one, or name a server: triage --prometheus http://localhost:9090 --notebooks FOLDER")
+                              "write one, or name a server: triage --prometheus http://localhost:9090 "
+                              "--notebooks FOLDER")
         if wanted:
-            raise ConfigError(f"there is no context {clean(wanted)}: {path} does not exist", "write it, or drop --context")
-        name, context = urlsplit(_checked_url(prometheus_url)).netloc, _validated({"prometheus": {"url": prometheus_url}})
+            raise ConfigError(f"there is no context {clean(wanted)}: {path} does not exist",
+                              "write it, or drop --context")
+        url = _checked_url(prometheus_url)
+        name, context = urlsplit(url).netloc, Context(prometheus=Endpoint(url=url))
     else:
         name, context = _chosen(config, wanted, path)
     changes: dict[str, Any] = {}
@@ -290,7 +350,6 @@ def activate(overrides: Overrides, environ: Mapping[str, str] = os.environ) -> A
         changes["alertmanager"] = Endpoint(url=_checked_url(alertmanager_url))
     interval = overrides.interval
     if interval is None and environ.get("TRIAGE_INTERVAL"):
-        from triage.quantities import parse_duration
         try:
             interval = parse_duration(environ["TRIAGE_INTERVAL"])
         except ValueError as error:
@@ -318,11 +377,11 @@ def _chosen(config: Config, wanted: str | None, path: Path) -> tuple[str, Contex
 def _notebook_paths(overrides: Overrides, environ: Mapping[str, str], context: Context, config: Config | None,
                     path: Path) -> tuple[Path, ...]:
     if overrides.notebooks:
-        return tuple(Path(p).expanduser() for p in overrides.notebooks)
+        return tuple(_expanded(p) for p in overrides.notebooks)
     if environ.get("TRIAGE_NOTEBOOKS"):
-        return tuple(Path(p).expanduser() for p in environ["TRIAGE_NOTEBOOKS"].split(os.pathsep) if p)
+        return tuple(_expanded(p) for p in environ["TRIAGE_NOTEBOOKS"].split(os.pathsep) if p)
     named = context.notebooks or (config.notebooks if config is not None else [])
-    return tuple(path.parent / Path(p).expanduser() for p in named)
+    return tuple(path.parent / _expanded(p) for p in named)
 
 
 def _checked_url(url: str) -> str:
@@ -331,9 +390,5 @@ def _checked_url(url: str) -> str:
     except ValueError as error:
         message, _, hint = str(error).partition("\n")
         raise ConfigError(f"the URL {message}", hint) from None
-
-
-def _validated(content: dict[str, Any]) -> Context:
-    return strict_yaml.validate(strict_yaml.Document("(options)", content, {}), Context)
 
 

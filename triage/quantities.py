@@ -12,6 +12,8 @@ _DURATION_UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "mi
                    "w": 604800.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|µs|ms|min|s|m|h|d|w)")
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:us|µs|ms|min|s|m|h|d|w)\s*)+")
+MAX_DURATION = 100 * 365 * 86400.0
+"""Seconds; longer ones are slips, and would overflow the arithmetic of dates."""
 _BYTE_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30,
                "Ti": 2**40}
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(Ki|Mi|Gi|Ti|k|M|G|T)?B?")
@@ -21,10 +23,11 @@ def parse_duration(value: Any) -> float:
     """``"500ms"``, ``"30d"`` or ``"1h30m"`` in seconds; ``m`` is minutes. Numbers without a unit are refused."""
     if isinstance(value, str) and _DURATION.fullmatch(value.strip()):
         seconds = sum(float(n) * _DURATION_UNITS[unit] for n, unit in _DURATION_PART.findall(value))
-        if math.isfinite(seconds) and seconds > 0:
+        if 0 < seconds <= MAX_DURATION:
             return seconds
-        raise ValueError("must be longer than zero\nsuch as 500ms, 30s, 5m, 1h30m or 30d")
-    raise ValueError(f"is not a duration: {_said(value)}\nwrite a number and a unit, such as 500ms, 30s, 5m, 1h30m or 30d")
+        raise ValueError("must be longer than zero and at most a hundred years\nsuch as 500ms, 30s, 5m, 1h30m or 30d")
+    raise ValueError(f"is not a duration: {_said(value)}\nwrite a number and a unit, such as 500ms, 30s, 5m, 1h30m or "
+                     "30d")
 
 
 def format_duration(seconds: float) -> str:
@@ -48,8 +51,8 @@ def parse_percent(value: Any) -> float:
     if not 0 < number <= 100:
         raise ValueError(f"must be above 0 and at most 100 percent, not {number:g}\nsuch as 99.9")
     if number < 1 and not (isinstance(value, str) and value.strip().endswith("%")):
-        raise ValueError(f"is {number:g}, a fraction where percent is meant\nwrite {number * 100:g}, or \"{number:g}%\" if "
-                         "that is what you mean")
+        raise ValueError(f"is {number:g}, a fraction where percent is meant\nwrite {number * 100:g}, or "
+                         f"\"{number:g}%\" if that is what you mean")
     return number
 
 
@@ -66,8 +69,8 @@ def parse_points(value: Any) -> float:
     """``"0.5pt"`` (percentage points) as 0.5; a plain number is in the metric's own unit and kept."""
     number = _number(value.strip().removesuffix("pt").strip() if isinstance(value, str) else value)
     if number is None or number < 0:
-        raise ValueError(f"is not a difference: {_said(value)}\nwrite percentage points as 0.5pt, or a number in the unit "
-                         "of the metric")
+        raise ValueError(f"is not a difference: {_said(value)}\nwrite percentage points as 0.5pt, or a number in the "
+                         "unit of the metric")
     return number
 
 
@@ -76,7 +79,10 @@ def parse_bytes(value: Any) -> int:
     match = _BYTES.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"is not a size: {_said(value)}\nwrite a number and a unit, such as 512Mi or 4Gi")
-    return round(float(match[1]) * _BYTE_UNITS[match[2] or ""])
+    size = float(match[1]) * _BYTE_UNITS[match[2] or ""]
+    if not math.isfinite(size):
+        raise ValueError("is larger than any size\nwrite a number and a unit, such as 512Mi or 4Gi")
+    return round(size)
 
 
 def parse_rate(value: Any) -> float:
@@ -84,7 +90,10 @@ def parse_rate(value: Any) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h|d)", value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"is not a rate: {_said(value)}\nwrite events per time, such as 5/s, 300/min or 2/h")
-    return float(match[1]) / _DURATION_UNITS[match[2]]
+    rate = float(match[1]) / _DURATION_UNITS[match[2]]
+    if not math.isfinite(rate):
+        raise ValueError("is larger than any rate\nwrite events per time, such as 5/s, 300/min or 2/h")
+    return rate
 
 
 def _number(value: Any) -> float | None:

@@ -23,6 +23,10 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 24
 MAX_NODES = 50_000
 """Nodes after aliases are followed: a small file can stand for billions of them."""
+MAX_TEXT = 20_000
+"""Characters kept of one text."""
+
+_TAG = "tag:yaml.org,2002:"
 
 PathKey = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -31,17 +35,23 @@ Model = TypeVar("Model", bound=BaseModel)
 class _SafeLoader(yaml.SafeLoader):
     """YAML 1.1 safe loader, except that only ``true`` and ``false`` are booleans and dates stay text.
 
-    ``no``, ``on`` and ``off`` are country codes and states in these documents, not booleans.
+    ``no``, ``on`` and ``off`` are country codes and states in these documents, not booleans; ``1:30`` and ``010`` are
+    slips, not 90 and 8; and ``1e-4`` is a number, as in YAML 1.2.
     """
 
 
+_RULES: Sequence[tuple[str, str, str]] = (
+    (f"{_TAG}bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    (f"{_TAG}int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    (f"{_TAG}float", r"^[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"
+     r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$", "-+.0123456789"),
+)
 _SafeLoader.yaml_implicit_resolvers = {
-    letter: [(tag, rule) for tag, rule in rules if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
+    letter: [(tag, rule) for tag, rule in rules if tag in (f"{_TAG}null", f"{_TAG}merge")]
     for letter, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_SafeLoader.add_implicit_resolver(  # type: ignore[no-untyped-call]
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
+for _tag, _rule, _letters in _RULES:
+    _SafeLoader.add_implicit_resolver(_tag, re.compile(_rule), list(_letters))
 
 
 @dataclass
@@ -117,7 +127,7 @@ def parse(text: str, file: str) -> Document:
                 document.content = _Builder(loader, document).build(node, (), 0)
             return document
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
@@ -154,8 +164,10 @@ class _Builder:
             raise self._refuse(node, f"is nested deeper than {MAX_DEPTH} levels", "flatten it", "too-deep")
         self._document.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
+            self._expect_tag(node, "map", path)
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
+            self._expect_tag(node, "seq", path)
             return [self.build(child, (*path, index), depth + 1) for index, child in enumerate(node.value)]
         return self._scalar(node, path)
 
@@ -169,7 +181,7 @@ class _Builder:
                                                  "has a key that is not plain text", "use a word as key", "key"))
                 continue
             key = clean(key_node.value, limit=200)
-            if key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == f"{_TAG}merge":
                 document.findings.append(Finding("error", document.file, line, dotted(path),
                                                  "uses a merge key (<<)", "write the fields out", "merge-key"))
                 continue
@@ -185,16 +197,28 @@ class _Builder:
         return result
 
     def _scalar(self, node: yaml.Node, path: PathKey) -> Any:
-        tag = node.tag
-        if tag == "tag:yaml.org,2002:str":
-            return clean(node.value, multiline=True, limit=20_000)
-        if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool",
-                   "tag:yaml.org,2002:null"):
-            return self._loader.construct_object(node)  # type: ignore[no-untyped-call]
-        self._document.findings.append(Finding("error", self._document.file, node.start_mark.line + 1, dotted(path),
-                                               f"has the tag {clean(tag, limit=80)}, which is not read",
-                                               "use plain text, numbers, true or false", "tag"))
+        kind = node.tag.removeprefix(_TAG)
+        if kind == "str":
+            return clean(node.value, multiline=True, limit=MAX_TEXT)
+        if kind in ("int", "float", "bool", "null"):
+            try:
+                return self._loader.construct_object(node)
+            except (ValueError, KeyError, IndexError):
+                # Only a written-out tag (!!int "x") gets here, or a number of thousands of digits.
+                self._report(node, path, f"is not a usable {kind}: {clean(node.value, limit=40)}",
+                             "write it without a tag")
+                return None
+        self._expect_tag(node, "str", path)
         return None
+
+    def _expect_tag(self, node: yaml.Node, kind: str, path: PathKey) -> None:
+        if node.tag != _TAG + kind:
+            self._report(node, path, f"has the tag {clean(node.tag, limit=80)}, which is not read",
+                         "use plain text, numbers, true or false, lists and mappings")
+
+    def _report(self, node: yaml.Node, path: PathKey, message: str, hint: str) -> None:
+        self._document.findings.append(Finding("error", self._document.file, node.start_mark.line + 1, dotted(path),
+                                               message, hint, "tag"))
 
 
 _MESSAGES: Mapping[str, Callable[[dict[str, Any]], str]] = {
@@ -211,6 +235,13 @@ _MESSAGES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "model_type": lambda e: f"must be a mapping, not {_said(e['input'])}",
     "model_attributes_type": lambda e: f"must be a mapping, not {_said(e['input'])}",
     "value_error": lambda e: str(e["ctx"]["error"]),
+    "finite_number": lambda e: "must be a finite number",
+    "greater_than": lambda e: f"must be above {e['ctx']['gt']:g}, not {_said(e['input'])}",
+    "greater_than_equal": lambda e: f"must be at least {e['ctx']['ge']:g}, not {_said(e['input'])}",
+    "less_than": lambda e: f"must be under {e['ctx']['lt']:g}, not {_said(e['input'])}",
+    "less_than_equal": lambda e: f"must be at most {e['ctx']['le']:g}, not {_said(e['input'])}",
+    "too_short": lambda e: f"needs at least {e['ctx']['min_length']}, not {e['ctx']['actual_length']}",
+    "string_too_long": lambda e: f"is longer than {e['ctx']['max_length']} characters",
 }
 
 
@@ -248,6 +279,7 @@ def _translated(document: Document, model: type[BaseModel], error: dict[str, Any
     message = say(error) if say else _lower_first(str(error["msg"]))
     # A validator may add what to do behind a line break; pydantic has only one text.
     message, _, hint = message.partition("\n")
+    message = clean(message, limit=400)
     if kind == "extra_forbidden":
         known = _fields_at(model, error["loc"][:-1])
         near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
@@ -267,7 +299,8 @@ def _path_in(content: Any, location: Sequence[str | int]) -> PathKey:
     here = content
     for index, part in enumerate(location):
         last = index == len(location) - 1
-        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int) and part < len(here)):
+        inside = part in here if isinstance(here, dict) else isinstance(part, int) and part < _length(here)
+        if inside:
             here = here[part]
         elif last and isinstance(here, dict) and isinstance(part, str) and not part.startswith("<"):
             here = None
@@ -275,6 +308,10 @@ def _path_in(content: Any, location: Sequence[str | int]) -> PathKey:
             continue
         path.append(part)
     return tuple(path)
+
+
+def _length(content: Any) -> int:
+    return len(content) if isinstance(content, list) else 0
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

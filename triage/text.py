@@ -15,7 +15,9 @@ LIMIT = 1000
 _MAX_COMBINING = 4
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00\ufe01\ufe02\ufe03\ufe04\ufe05\ufe06\ufe07"
-                   "\ufe08\ufe09\ufe0a\ufe0b\ufe0c\ufe0d\ufe0e\ufe0f")
+                   "\ufe08\ufe09\ufe0a\ufe0b\ufe0c\ufe0d")
+# They only choose between a text and a picture form, and terminals disagree about the width of what they choose.
+_DROPPED = frozenset("\ufe0e\ufe0f")
 
 
 def _visible(character: str) -> str:
@@ -32,8 +34,9 @@ def clean(text: object, *, multiline: bool = False, limit: int = LIMIT) -> str:
     """Foreign text made harmless: one line (unless ``multiline``), no control, format or bidi characters.
 
     Hidden characters become visible (ESC is ``␛``, U+202E is ``{u+202e}``), so that an attempt is seen instead of
-    silently repaired. Newlines and tabs become a space, or stay when ``multiline``. Longer texts end in ``…`` after
-    ``limit`` characters; more than four combining marks in a row are dropped. Idempotent.
+    silently repaired; emoji variation selectors are dropped. Newlines and tabs become a space, or stay when
+    ``multiline``. Longer texts end in ``…`` after ``limit`` characters; more than four combining marks in a row are
+    dropped. Idempotent.
     """
     raw = text if isinstance(text, str) else str(text)
     if raw.isascii() and raw.isprintable() and len(raw) <= limit:
@@ -46,6 +49,8 @@ def clean(text: object, *, multiline: bool = False, limit: int = LIMIT) -> str:
     length = 0
     marks = 0
     for character in normal:
+        if character in _DROPPED:
+            continue
         if character in "\n\t":
             piece = character if multiline else " "
         else:
@@ -65,12 +70,11 @@ def clean(text: object, *, multiline: bool = False, limit: int = LIMIT) -> str:
             else:
                 piece = character
         marks = 0
-        if length + len(piece) > limit:
-            break
         out.append(piece)
         length += len(piece)
-    else:
-        if len(raw) <= limit:
-            return unicodedata.normalize("NFC", "".join(out))
+        if length > limit:
+            break
     result = unicodedata.normalize("NFC", "".join(out))
+    if len(raw) <= limit and len(result) <= limit:
+        return result
     return result[: limit - 1].removesuffix("…") + "…"

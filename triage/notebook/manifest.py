@@ -18,7 +18,8 @@ from triage.quantities import Bytes, Duration, Percent, Points, Share
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", text):
-        raise ValueError(f'is not a name: "{text}"\nlower-case letters, digits, ".", "_" and "-", at most 63 characters')
+        raise ValueError(f'is not a name: "{text}"\nlower-case letters, digits, ".", "_" and "-", at most 63 '
+                         "characters")
     return text
 
 
@@ -112,8 +113,8 @@ class Registry(Strict):
 class Metrics(Strict):
     """How the model's time series are found."""
 
-    preset: str = Field("custom", description="Inference server whose metric names apply (triage notebook lint lists them), "
-                        "or custom.")
+    preset: str = Field("custom", description="Inference server whose metric names apply (triage notebook lint lists "
+                        "them), or custom.")
     selector: LabelSet = Field({}, description="Labels that every series of this model carries.")
     version_label: LabelName | None = Field(None, description="Label with the model version; by default the preset's, "
                                             "else model_version.")
@@ -148,19 +149,19 @@ class Slo(Strict):
 
     name: Name = Field(description="Name, unique in the manifest.")
     sli: Sli = Field(description="What is measured.")
-    objective: Percent | None = Field(None, description="Percent of events (for levels: of time) that must be good. 100 means "
-                                      "zero tolerance. Without it the indicator is shown but not judged.")
+    objective: Percent | None = Field(None, description="Percent of events (for levels: of time) that must be good. "
+                                      "100 means zero tolerance. Without it the indicator is shown but not judged.")
     window: Duration = Field(2592000.0, validate_default=False, description="Rolling window of the error budget.")
     required: bool = Field(False, description="Whether the model is unknown when this cannot be read.")
     by: LabelName | None = Field(None, description="Label that bad events are broken down by, such as feature.")
-    min_events: int | None = Field(None, ge=1, description="Events a window needs before its burn rate may page; by default "
-                                   "as many that one bad event cannot reach the paging rate.")
-    sustained: Duration = Field(600.0, validate_default=False, description="How long a level must be bad before it counts as "
-                                "more than transient.")
-    due: Literal["always", "with-labels"] = Field("always", description="with-labels: absent until feedback arrives, which is "
-                                                  "expected and does not gate.")
-    recorded: Recorded | None = Field(None, description="Recording rules to use for windows of a day and more; by default "
-                                      "those of the model's and the objective's names.")
+    min_events: int | None = Field(None, ge=1, description="Events a window needs before its burn rate may page; by "
+                                   "default as many that one bad event cannot reach the paging rate.")
+    sustained: Duration = Field(600.0, validate_default=False, description="How long a level must be bad before it "
+                                "counts as more than transient.")
+    due: Literal["always", "with-labels"] = Field("always", description="with-labels: absent until feedback arrives, "
+                                                  "which is expected and does not gate.")
+    recorded: Recorded | None = Field(None, description="Recording rules to use for windows of a day and more; by "
+                                      "default those of the model's and the objective's names.")
     description: str = Field("", description="Why this matters, for the engineer at night.")
 
 
@@ -170,7 +171,8 @@ class Feedback(Strict):
     regime: Literal["instant", "delayed", "none"] = Field(description="Whether and when labels arrive.")
     expected_delay: Duration | None = Field(None, description="Time until a prediction's label is usually known.")
     join_key: str | None = Field(None, description="Field that joins predictions and labels.")
-    maturity: float = Field(0.95, gt=0, le=1, description="Share of labels that makes a cohort of predictions comparable.")
+    maturity: float = Field(0.95, gt=0, le=1, description="Share of labels that makes a cohort of predictions "
+                            "comparable.")
     labels: SelectorText | None = Field(None, description="Counter of labels that arrived, for coverage.")
 
 
@@ -217,7 +219,8 @@ class Reference(Strict):
     """Distribution that the present one is compared with."""
 
     edges: list[float] | None = Field(None, description="Upper bucket bounds, ascending, without +Inf.")
-    counts: list[float] | None = Field(None, description="Events per bucket, one more than edges (the last is above all).")
+    counts: list[float] | None = Field(None, description="Events per bucket, one more than edges (the last is above "
+                                       "all).")
     categories: dict[str, float] | None = Field(None, description="Events per category.")
     data: str | None = Field(None, description="Data reference (by name) the counts were taken from.")
     at: Date | None = Field(None, description="When they were taken.")
@@ -228,8 +231,8 @@ class Reference(Strict):
             raise ValueError("needs edges and counts together\ncounts has one number more than edges")
         if self.edges is not None and self.counts is not None:
             if len(self.counts) != len(self.edges) + 1:
-                raise ValueError(f"has {len(self.counts)} counts for {len(self.edges)} edges\ncounts has one number more "
-                                 "than edges")
+                raise ValueError(f"has {len(self.counts)} counts for {len(self.edges)} edges\ncounts has one number "
+                                 "more than edges")
             if any(b <= a for a, b in zip(self.edges, self.edges[1:], strict=False)):
                 raise ValueError("has edges that do not ascend\nsort them and remove equal ones")
         return self
@@ -243,8 +246,8 @@ class DriftFeature(Strict):
     categories: SelectorText | None = Field(None, description="Counter per category.")
     category_label: LabelName = Field("category", description="Label with the category.")
     gauge: SelectorText | None = Field(None, description="Drift score computed elsewhere.")
-    direction: Literal["high-is-drift", "low-is-drift"] = Field("high-is-drift", description="Reading of a score computed "
-                                                                "elsewhere; p-values are low-is-drift.")
+    direction: Literal["high-is-drift", "low-is-drift"] = Field("high-is-drift", description="Reading of a score "
+                                                                "computed elsewhere; p-values are low-is-drift.")
     method: Literal["psi", "js", "kl", "hellinger", "tv", "ks"] = Field("psi", description="Divergence.")
     warning: float = Field(0.1, ge=0, description="Score from which it is watched.")
     critical: float = Field(0.25, ge=0, description="Score from which it is drift.")
@@ -290,13 +293,14 @@ class MaxDelta(Strict):
 class Canary(Strict):
     """How a new version is tried."""
 
-    steps: list[Percent] = Field([10, 25, 50], validate_default=False, description="Traffic shares in percent, ascending.")
+    steps: list[Percent] = Field([10, 25, 50], validate_default=False, description="Traffic shares in percent, "
+                                 "ascending.")
     bake: Duration = Field(86400.0, validate_default=False, description="Time at the last step before promotion.")
     min_events: int = Field(200, ge=1, description="Events of the canary before it is judged.")
     sustained: Duration = Field(600.0, validate_default=False, description="How long a deviation must last to count.")
     max_delta: list[MaxDelta] = Field([], description="Margins, one per metric.")
-    arm: Literal["canary", "shadow", "experiment"] = Field("canary", description="What a second version is. A shadow never "
-                                                           "pages: its answers reach nobody.")
+    arm: Literal["canary", "shadow", "experiment"] = Field("canary", description="What a second version is. A shadow "
+                                                           "never pages: its answers reach nobody.")
 
     @model_validator(mode="after")
     def _steps_ascend(self) -> Canary:
@@ -309,8 +313,8 @@ class RolloutRule(Strict):
     """When a rollout must halt: burn rate of the canary's own requests."""
 
     burn_rate: float = Field(5.0, gt=0, description="Times the rate that would use the budget exactly in its window.")
-    window: Duration = Field(86400.0, validate_default=False, description="Window, or the canary's age if that is shorter; "
-                             "between 24h and 72h.")
+    window: Duration = Field(86400.0, validate_default=False, description="Window, or the canary's age if that is "
+                             "shorter; between 24h and 72h.")
     min_events: int = Field(200, ge=1, description="Requests of the canary before the rule may halt.")
 
     @model_validator(mode="after")
@@ -390,7 +394,8 @@ class Alerts(Strict):
 
     labels: LabelSet = Field({}, description="Labels that all of them carry; by default metrics.selector.")
     page: list[str] = Field([], description="alertname of those that page; severity=critical or page does too.")
-    ticket: list[str] = Field([], description="alertname of those that open a ticket; severity=warning or ticket does too.")
+    ticket: list[str] = Field([], description="alertname of those that open a ticket; severity=warning or ticket does "
+                              "too.")
 
 
 class RetrainTrigger(Strict):

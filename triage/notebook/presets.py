@@ -10,31 +10,11 @@ from functools import cache
 from importlib import resources
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from triage import strict_yaml
 from triage.notebook.selector import valid_label
-from triage.notebook.slis import (
-    AverageSli,
-    ColdStartSli,
-    FreshnessSli,
-    GaugeSli,
-    HistogramSli,
-    QuerySli,
-    RatioSli,
-    SelectorText,
-    Strict,
-    ThroughputSli,
-    sli_kind,
-)
-
-Measured = Annotated[
-    Annotated[RatioSli, Tag("<ratio>")] | Annotated[HistogramSli, Tag("<histogram>")] | Annotated[GaugeSli, Tag("<gauge>")]
-    | Annotated[FreshnessSli, Tag("<freshness>")] | Annotated[ColdStartSli, Tag("<cold_start>")]
-    | Annotated[ThroughputSli, Tag("<throughput>")] | Annotated[AverageSli, Tag("<average>")]
-    | Annotated[QuerySli, Tag("<query>")],
-    Discriminator(sli_kind),
-]
+from triage.notebook.slis import Measured, SelectorText, Strict
 
 
 def _label_or_none(text: str) -> str:
@@ -50,8 +30,8 @@ class Labelled(Strict):
     """What tells the series of one model and version apart; empty fields fall back to the preset's."""
 
     model_label: LabelOrNone | None = Field(
-        None, description='Label with the model, where it is not the preset\'s; "" when these series carry none, so that '
-        "the labels of the manifest's selector must tell servers apart.")
+        None, description='Label with the model, where it is not the preset\'s; "" when these series carry none, so '
+        "that the labels of the manifest's selector must tell servers apart.")
     model_value: str = Field("{name}", description="Value of the model label; {name} stands for metadata.name.")
     version_label: LabelOrNone | None = Field(None, description="Label with the version, where it is not the preset's.")
 
@@ -66,8 +46,8 @@ class PresetRequests(Labelled):
     """One spelling of the counter of requests."""
 
     selector: SelectorText = Field(description="Counter (vector selector).")
-    plus: SelectorText | None = Field(None, description="Counter to be added, for servers that only count successes and "
-                                      "failures.")
+    plus: SelectorText | None = Field(None, description="Counter to be added, for servers that only count successes "
+                                      "and failures.")
 
 
 class Indicator(Strict):
@@ -95,7 +75,8 @@ class Preset(Strict):
     title: str = Field(description="Name of the server.")
     source: str = Field(description="Where its names are documented.")
     model_label: LabelOrNone = Field(description='Label with the model; "" when the server sets none.')
-    version_label: LabelOrNone = Field(description="Label with the version; a label of the pod where the server sets none.")
+    version_label: LabelOrNone = Field(description="Label with the version; a label of the pod where the server sets "
+                                       "none.")
     requests: list[PresetRequests] = Field([], description="Counters that traffic shares are read from.")
     indicators: dict[str, Indicator] = Field(min_length=1, description="By name.")
 

@@ -25,6 +25,7 @@ from triage.notebook.slis import (
 from triage.strict_yaml import PathKey, dotted
 
 DEFAULT_VERSION_LABEL = "model_version"
+_SELECTOR_HINT = "add labels of the scrape target to metrics.selector, such as {job: my-model}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Objective:
     """One SLO, or one indicator that a preset shows without being asked."""
 
     slo: Slo
-    """As written. ``slo.objective`` None: shown, not judged. Read the indicator from ``candidates``, never from ``slo.sli``."""
+    """As written. ``slo.objective`` None: shown, not judged. The indicator is in ``candidates``, not in ``slo.sli``."""
     candidates: tuple[Candidate, ...]
     """In order, at least one, all of one kind; the first that has data counts."""
     title: str
@@ -169,7 +170,7 @@ def _preset_of(manifest: Manifest, problems: list[Problem]) -> Preset | None:
         return None
     if not chosen.model_label and not manifest.spec.metrics.selector:
         problems.append(Problem(("spec", "metrics"), f"selects nothing: {chosen.title} sets no label with the model",
-                                "add selector with labels of its scrape target, such as {job: my-model}", "no-selector"))
+                                _SELECTOR_HINT, "no-selector"))
     return chosen
 
 
@@ -189,9 +190,13 @@ def _from_preset(manifest: Manifest, chosen: Preset | None, wanted: PresetSli, p
     misfit = _misfit(wanted, indicator)
     if misfit is not None:
         problems.append(Problem((*path, "sli", misfit), f"does not apply to {wanted.preset}",
-                                f"{_limit_hint(wanted, indicator.candidates[0].sli)}", "limit-kind"))
+                                _limit_hint(wanted, indicator.candidates[0].sli), "limit-kind"))
         return (), ""
-    return tuple(_candidates(manifest, chosen, indicator, wanted)), indicator.title
+    candidates = tuple(_candidates(manifest, chosen, indicator, wanted))
+    if not candidates and manifest.spec.metrics.selector:
+        problems.append(Problem(here, f"cannot be told from other servers: its series carry no {chosen.model_label}",
+                                _SELECTOR_HINT, "no-selector"))
+    return candidates, indicator.title
 
 
 def _shown_unasked(manifest: Manifest, chosen: Preset) -> Iterator[Objective]:
@@ -247,7 +252,8 @@ def _limited(sli: MeasuredSli, wanted: PresetSli) -> MeasuredSli:
 def _misfit(wanted: PresetSli, indicator: Indicator) -> str | None:
     """The first field of ``wanted`` that an indicator of this kind has no use for."""
     sli = indicator.candidates[0].sli
-    levels, durations = isinstance(sli, GaugeSli | ThroughputSli), isinstance(sli, HistogramSli | AverageSli | FreshnessSli)
+    levels = isinstance(sli, GaugeSli | ThroughputSli)
+    durations = isinstance(sli, HistogramSli | AverageSli | FreshnessSli)
     if wanted.threshold is not None and not durations:
         return "threshold"
     if wanted.at_least is not None and not levels:
@@ -272,12 +278,12 @@ def _has_limit(sli: MeasuredSli) -> bool:
 
 
 def _limit_hint(written: object, sli: MeasuredSli) -> str:
-    in_preset = isinstance(written, PresetSli)
     match sli:
         case HistogramSli():
             return "give sli.threshold, a bucket of the histogram, or leave the objective out"
         case AverageSli():
-            return f"give sli.{'threshold' if in_preset else 'at_most'}, the longest good mean, or leave the objective out"
+            limit = "threshold" if isinstance(written, PresetSli) else "at_most"
+            return f"give sli.{limit}, the longest good mean, or leave the objective out"
         case GaugeSli() | ThroughputSli():
             return "give one of sli.at_least and sli.at_most, or leave the objective out"
         case FreshnessSli():

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')\s*")
+_MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"
+                      r"(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)\s*")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 
 
 def quote(value: str) -> str:
@@ -80,8 +82,8 @@ def parse_selector(text: str) -> Selector:
             raise ValueError(f'is not a metric name: "{text}"\nwrite name or name{{label="value"}}')
         return Selector(name)
     if not (rest.startswith("{") and rest.endswith("}")):
-        raise ValueError(f'is not a vector selector: "{text}"\nwrite name or name{{label="value"}}, without functions or '
-                         "ranges; for expressions use total_query")
+        raise ValueError(f'is not a vector selector: "{text}"\nwrite name or name{{label="value"}}, without functions '
+                         "or ranges; for expressions use total_query")
     matchers: list[Matcher] = []
     inside = rest[1:-1]
     position = 0
@@ -97,9 +99,11 @@ def parse_selector(text: str) -> Selector:
                 raise ValueError(f'misses a comma before "{inside[position:].strip()[:40]}"\nwrite matchers as '
                                  'label="value", separated by commas')
             position += 1
+    named = [m for m in matchers if m.label == "__name__"]
+    if len(named) > (0 if name else 1):
+        raise ValueError("names its metric twice\nkeep the name before the brace, or one __name__ inside")
     if not name:
-        named = [m for m in matchers if m.label == "__name__" and m.operator == "="]
-        if not named:
+        if not named or named[0].operator != "=":
             raise ValueError('names no metric\nput the name before the brace, or __name__="..." inside')
         name = named[0].value
         matchers = [m for m in matchers if m is not named[0]]
@@ -117,4 +121,15 @@ def valid_label(name: str) -> bool:
 
 
 def _unquote(literal: str) -> str:
-    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), literal[1:-1])
+    """The value of a string literal. An escape unknown to PromQL, such as ``\\d``, is kept: it is meant for RE2."""
+    if literal[0] == "`":
+        return literal[1:-1]
+    return _ESCAPE.sub(_unescaped, literal[1:-1])
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    digits = match[1] or match[2] or match[3]
+    if digits is None:
+        return _ESCAPES.get(match[4], match[0])
+    code = int(digits, 16)
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else match[0]

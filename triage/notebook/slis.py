@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -13,7 +14,29 @@ from triage.quantities import Duration, Rate
 class Strict(BaseModel):
     """Base of everything in a manifest: unknown keys are errors, values are frozen, types are not guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    multiline: ClassVar[frozenset[str]] = frozenset({"description", "good_query", "bad_query", "total_query"})
+    """Fields that may hold line breaks; all others are drawn in one line."""
+
+    @model_validator(mode="after")
+    def _one_line(self) -> Self:
+        for name, value in self:
+            if name not in self.multiline and any("\n" in text for text in _texts(value)):
+                raise ValueError(f"has a line break in {name}\nwrite it in one line")
+        return self
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _selector(text: str) -> str:
@@ -47,8 +70,8 @@ class RatioSli(Strict):
     bad: SelectorText | None = Field(None, description="Counter of bad events (vector selector).")
     total: SelectorText | None = Field(None, description="Counter of all events (vector selector).")
     absent: Literal["zero", "unknown"] | None = Field(
-        None, description="What it means that the good or bad counter has no series while the total has: zero events, or "
-        "unknown. By default zero when both counters are the same metric, else unknown.")
+        None, description="What it means that the good or bad counter has no series while the total has: zero events, "
+        "or unknown. By default zero when both counters are the same metric, else unknown.")
 
     @model_validator(mode="after")
     def _two_of_three(self) -> RatioSli:
@@ -68,8 +91,8 @@ class HistogramSli(Strict):
         "Without it only percentiles are shown.")
     unit: TimeUnit = Field("s", description="Unit of the metric's buckets.")
     snap: Literal["exact", "lower", "upper"] = Field(
-        "exact", description="When the threshold is no bucket: exact refuses it and names the nearest ones, lower takes the "
-        "next stricter bucket, upper the next looser one.")
+        "exact", description="When the threshold is no bucket: exact refuses it and names the nearest ones, lower "
+        "takes the next stricter bucket, upper the next looser one.")
     native: bool = Field(False, description="The metric is a native histogram; shares are interpolated by the server.")
     measures: Measures = Field("request", description="What the duration is the duration of.")
 
@@ -97,7 +120,8 @@ class FreshnessSli(Strict):
 
     union_tag: ClassVar[str] = "<freshness>"
 
-    freshness: SelectorText = Field(description="Gauge with the Unix time in seconds of the newest data (vector selector).")
+    freshness: SelectorText = Field(description="Gauge with the Unix time in seconds of the newest data (vector "
+                                    "selector).")
     at_most: Duration = Field(description="Oldest good age.")
 
 
@@ -108,7 +132,8 @@ class ColdStartSli(Strict):
 
     cold_starts: SelectorText = Field(description="Counter of cold starts (vector selector).")
     invocations: SelectorText = Field(description="Counter of all invocations (vector selector).")
-    absent: Literal["zero", "unknown"] | None = Field("unknown", description="What a missing counter of cold starts means.")
+    absent: Literal["zero", "unknown"] | None = Field("unknown", description="What a missing counter of cold starts "
+                                                      "means.")
 
 
 class ThroughputSli(Strict):
@@ -157,8 +182,8 @@ class PresetSli(Strict):
     union_tag: ClassVar[str] = "<preset>"
 
     preset: str = Field(description="Name of the indicator in the preset, such as time_to_first_token.")
-    threshold: Duration | None = Field(None, description="Longest good observation (histograms), mean (averages) or age "
-                                       "(freshness).")
+    threshold: Duration | None = Field(None, description="Longest good observation (histograms), mean (averages) or "
+                                       "age (freshness).")
     at_least: float | None = Field(None, description="Lowest good value, for gauges and rates (per second).")
     at_most: float | None = Field(None, description="Highest good value, for gauges and rates (per second).")
     snap: Literal["exact", "lower", "upper"] = Field("exact", description="As for histograms.")
@@ -182,12 +207,17 @@ def sli_kind(value: Any) -> str | None:
     return None
 
 
-Sli = Annotated[
-    Annotated[RatioSli, Tag("<ratio>")] | Annotated[HistogramSli, Tag("<histogram>")] | Annotated[GaugeSli, Tag("<gauge>")]
-    | Annotated[FreshnessSli, Tag("<freshness>")] | Annotated[ColdStartSli, Tag("<cold_start>")]
-    | Annotated[ThroughputSli, Tag("<throughput>")] | Annotated[AverageSli, Tag("<average>")]
-    | Annotated[QuerySli, Tag("<query>")] | Annotated[PresetSli, Tag("<preset>")],
-    Discriminator(sli_kind, custom_error_type="sli_kind",
-                  custom_error_message="names no indicator\nuse good/bad/total, histogram, gauge, freshness, cold_starts, "
-                  "throughput, average_sum, total_query or preset"),
-]
+_Tagged = (
+    Annotated[RatioSli, Tag("<ratio>")] | Annotated[HistogramSli, Tag("<histogram>")]
+    | Annotated[GaugeSli, Tag("<gauge>")] | Annotated[FreshnessSli, Tag("<freshness>")]
+    | Annotated[ColdStartSli, Tag("<cold_start>")] | Annotated[ThroughputSli, Tag("<throughput>")]
+    | Annotated[AverageSli, Tag("<average>")] | Annotated[QuerySli, Tag("<query>")]
+)
+_BY_KEYS = Discriminator(
+    sli_kind, custom_error_type="sli_kind",
+    custom_error_message="names no indicator\nuse good/bad/total, histogram, gauge, freshness, cold_starts, "
+    "throughput, average_sum, total_query or preset")
+Measured = Annotated[_Tagged, _BY_KEYS]
+"""An indicator written out, as presets hold it."""
+Sli = Annotated[_Tagged | Annotated[PresetSli, Tag("<preset>")], _BY_KEYS]
+"""An indicator as manifests hold it."""
