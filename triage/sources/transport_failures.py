@@ -68,8 +68,9 @@ def timed_out(progress: Progress, timeout: float, target: Target) -> Failure:
     via = f" through the proxy {target.via}" if target.via else ""
     if progress.phase in ("connect", "tls"):
         what = "no connection to" if progress.phase == "connect" else "no TLS handshake with"
-        return Failure(K.CONNECT_TIMEOUT, f"{what} {target.address}{via} in time",
-                       "is the host up, the port open to here, and the VPN connected?")
+        hint = ("is the host up, the port open to here, and the VPN connected?" if progress.phase == "connect" else
+                "does that port speak https?")
+        return Failure(K.CONNECT_TIMEOUT, f"{what} {target.address}{via} in time", hint)
     did = "the answer did not end" if progress.answer_begun else "no answer"
     return Failure(K.TIMEOUT, f"{did} within {timeout:g} s",
                    "the query may be too expensive: use recording rules, a shorter window or a longer timeout")
@@ -85,6 +86,10 @@ def from_exception(error: Exception, progress: Progress, timeout: float, target:
     if isinstance(error, httpx.ProxyError):
         return Failure(K.CONNECT, f"the proxy {target.via} refused: {clean(error, limit=100)}",
                        "does the proxy allow this host and port?")
+    if isinstance(error, httpx.RemoteProtocolError) and "location" in str(error).lower():
+        # httpx reads the target of a redirect even when it is told not to follow.
+        return Failure(K.REDIRECT, "redirected, to an address that cannot be read",
+                       "set url to where the API really is")
     if progress.answer_begun:
         return Failure(K.BROKEN, "the connection broke in the middle of the answer",
                        "a proxy or the server cut it off; the next refresh asks again")
@@ -116,8 +121,9 @@ def _unreachable(error: Exception, progress: Progress, target: Target) -> Failur
     if progress.phase == "connect":
         return Failure(K.CONNECT, f"no connection to {where}{via}",
                        f"is {target.product.name} running, and is the port right?")
-    return Failure(K.CONNECT, f"{where} closed the connection before it answered{via}",
-                   "it may be restarting, speak https instead of http, or refuse this client")
+    hint = ("it may be restarting, or want a client certificate (tls.cert)" if target.url.startswith("https") else
+            "it may be restarting, or speak https or another protocol on that port")
+    return Failure(K.CONNECT, f"{where} closed the connection before it answered{via}", hint)
 
 
 _VERIFY = {
