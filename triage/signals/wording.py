@@ -148,8 +148,8 @@ def reading(item: Reading, objective: float | None = None) -> str:
 
 
 def coarse_age(seconds: float) -> str:
-    """A past span in whole minutes at the finest, for texts that should not change every second: ``under 1 min``."""
-    return "under 1 min" if seconds < 60 else f"{int(seconds) // 60} min" if seconds < 3600 else age(seconds)
+    """A past span in whole minutes at the finest, for texts that should not change every second: ``<1 min``."""
+    return "<1 min" if seconds < 60 else f"{int(seconds) // 60} min" if seconds < 3600 else age(seconds)
 
 
 def stepped_age(seconds: float) -> str:

@@ -1,0 +1,395 @@
+"""``TriageApp``: holds the latest snapshot, turns keys into what is looked at, and hands views to the screens.
+
+Imports only Textual and light modules, so that the first frame stands before anything heavy is loaded: the feed loads
+that in its own thread, which is started after the first frame.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.theme import BUILTIN_THEMES
+
+from triage.errors import TriageError
+from triage.live.snapshot import Snapshot
+from triage.signals import wording
+from triage.signals.model import ModelState
+from triage.signals.reading import Verdict
+from triage.tui import alert_link, look, theme
+from triage.tui.feed import Feed
+from triage.tui.keymap import EVERYWHERE
+from triage.tui.link import end_within, is_behind, on_hang_up, terminal_is_gone
+from triage.tui.screens.base import TriageScreen
+from triage.tui.screens.oncall import OnCall
+from triage.tui.view import RANGES, TOP, Item, View, alert_key
+
+_TICK = 1.0
+"""Seconds between looks at the clock."""
+_MESSAGE_SECONDS = 5.0
+_HUNG_UP = 129
+
+
+class SnapshotArrived(Message):
+    """The feed has a newer snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the latest matters."""
+        return isinstance(message, SnapshotArrived)
+
+
+class FeedFailed(Message):
+    """The feed cannot go on."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__()
+        self.message = message
+        self.hint = hint
+
+
+class TriageApp(App[None], inherit_bindings=False):
+    """The terminal dashboard."""
+
+    TITLE = "triage"
+    ALLOW_SELECT = False
+    ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 3
+    BINDINGS: ClassVar[list[BindingType]] = list(EVERYWHERE)
+    DEFAULT_CSS = """
+    TriageApp { background: ansi_default; color: ansi_default; }
+    CommandPalette > Vertical, CommandPalette:dark > Vertical { background: ansi_default; }
+    """
+
+    def __init__(self, feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
+                 glyphs: str = "auto", chart: str = "auto") -> None:
+        """``model`` and ``alert`` as the user named them; the rest as :mod:`triage.tui.theme` and ``look`` read it."""
+        super().__init__()
+        self.animation_level = "none"
+        self.feed = feed
+        self.failure: tuple[str, str] | None = None
+        """(message, hint) when the feed could not go on."""
+        self.hung_up = False
+        for name in BUILTIN_THEMES:
+            if name not in ("textual-dark", "textual-light", "ansi-dark", "ansi-light"):
+                self.unregister_theme(name)
+        for palette in theme.PALETTES.values():
+            self.register_theme(palette.textual())
+        self._look = look.detect(glyphs, chart)
+        self._wanted = model
+        self._link = alert_link.parse_alert_link(alert) if alert else None
+        self._link_settled = False
+        self._note: tuple[Verdict, str] | None = None
+        self._latest: Snapshot | None = None
+        self._held: Snapshot | None = None
+        self._paused_at: float | None = None
+        self._range = 3600.0
+        self._end: float | None = None
+        self._selected = TOP
+        self._message = ""
+        self._message_until = 0.0
+        self._behind = False
+        self._stopped = False
+        self.theme = theme.choose(theme_name).name
+
+    @property
+    def palette(self) -> theme.Palette:
+        """The palette in use."""
+        return theme.PALETTES.get(self.theme, theme.DARK)
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The on-call screen is what everything else lies on."""
+        return OnCall()
+
+    def on_mount(self) -> None:
+        """Draw the places, then start the feed: nothing heavy is loaded before the first frame stands."""
+        if not self.is_headless:
+            on_hang_up(self._hang_up)
+        self.set_interval(_TICK, self._tick)
+        self.watch(self, "theme", self._theme_changed, init=False)
+        self.show()
+        self.call_after_refresh(self._start_feed)
+
+    def _start_feed(self) -> None:
+        self.feed.look_at(self._wanted, self._range, self._end)
+        self.feed.start(lambda snapshot: self._from_thread(SnapshotArrived(snapshot)),
+                        lambda message, hint: self._from_thread(FeedFailed(message, hint)))
+
+    def _from_thread(self, message: Message) -> None:
+        if self._running:
+            self.post_message(message)
+
+    def on_unmount(self) -> None:
+        """Whatever ends the program ends the feed."""
+        self.stop_feed()
+
+    def stop_feed(self) -> None:
+        """End the feed; the second time nothing happens."""
+        if not self._stopped:
+            self._stopped = True
+            self.feed.stop()
+
+    def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
+        """Show the newer facts, unless the picture is paused."""
+        self._latest = message.snapshot
+        self._settle_link(message.snapshot)
+        self.show()
+
+    def on_feed_failed(self, message: FeedFailed) -> None:
+        """Leave, and say why after the screen is gone."""
+        self.failure = (message.message, message.hint)
+        self.exit(return_code=64)
+
+    def _hang_up(self) -> None:
+        """The terminal is gone, or somebody asks the program to end."""
+        if self.hung_up:
+            return
+        self.hung_up = True
+        end_within()
+        self.stop_feed()
+        self.exit(return_code=_HUNG_UP)
+
+    def _tick(self) -> None:
+        if terminal_is_gone(self):
+            self._hang_up()
+        else:
+            self.show()
+
+    def _fatal_error(self) -> None:
+        """As Textual's, without the values of local variables, which may hold what others must not see."""
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+        self._exit_renderables.append(Segments(self.console.render(Traceback(show_locals=False, width=None),
+                                                                   self.console.options)))
+        self._close_messages_no_wait()
+
+    # What is shown
+
+    def view(self) -> View:
+        """The picture as of now."""
+        snapshot = self._held if self._paused_at is not None else self._latest
+        return View(snapshot, self._model(snapshot), self._wanted, self.feed.now(), self._range, self._end, self._paused_at,
+                    self._look, self.size.width, self.size.height, self._selected, self._note)
+
+    def _model(self, snapshot: Snapshot | None) -> ModelState | None:
+        if snapshot is None:
+            return None
+        if self._wanted is not None:
+            return snapshot.model(self._wanted)
+        return snapshot.models[0] if snapshot.models else None
+
+    def show(self) -> None:
+        """Hand the view to every screen: those under a dialog stay current too. Waits while the link lags behind."""
+        if is_behind(self):
+            self._behind = True
+            return
+        self._behind = False
+        view = self.view()
+        if self._message and view.now >= self._message_until:
+            self._message = ""
+        for screen in self.screen_stack:
+            if isinstance(screen, TriageScreen) and screen.is_mounted:
+                screen.set_palette(self.palette)
+                screen.update_from(view)
+                screen.update_footer(view, self._message)
+
+    def say(self, message: str) -> None:
+        """Put a message in place of the keys for a few seconds."""
+        self._message = message
+        self._message_until = self.feed.now() + _MESSAGE_SECONDS
+        self.show()
+
+    def on_resize(self) -> None:
+        """Lay the parts out anew."""
+        self.call_after_refresh(self.show)
+
+    def _theme_changed(self) -> None:
+        self.show()
+
+    def _settle_link(self, snapshot: Snapshot) -> None:
+        """On the first complete snapshot: go to the alert that was asked for, or say that it is not there."""
+        if self._link is None or self._link_settled:
+            return
+        found = alert_link.find(self._link, snapshot, self._wanted)
+        if found is not None:
+            self._link_settled = True
+            model, group, alert = found
+            if self._wanted is None or model.name != self._wanted:
+                self._wanted = model.name
+                self.feed.look_at(self._wanted, self._range, self._end)
+            self._selected = Item("alert", alert_key(group))
+            reason = next((r.text for r in model.reasons if r.rule == "alert" and group.name in (r.subject, alert.name)), "")
+            said = reason or alert.annotations.get("summary", "") or alert.annotations.get("description", "")
+            self._note = (Verdict.WARN, f"asked about {group.name} {group.version}".rstrip()
+                          + f", {alert.state} since {wording.clock_time(alert.started_at, snapshot.at)}"
+                          + (f": {said}" if said else ""))
+        elif snapshot.models and all(m.data_at is not None for m in snapshot.models):
+            self._link_settled = True
+            self._note = (Verdict.UNKNOWN, f"the alert asked about is not among the present ones (looked for "
+                                           f"{self._link.wants()}); it may have ended")
+
+    # Keys
+
+    def action_on_call(self) -> None:
+        """Close what lies on the on-call screen."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.call_after_refresh(self.show)
+
+    def action_help(self) -> None:
+        """The keys and the signs."""
+        from triage.tui.screens.help import help_page
+        bindings = [active.binding for active in self.screen.active_bindings.values()]
+        self._open("HELP", help_page(bindings))
+
+    def action_pick_model(self) -> None:
+        """Choose another model."""
+        from triage.tui.screens.picker import Picker
+        names = tuple(self.feed.names()) or tuple(m.name for m in (self._latest.models if self._latest else ()))
+        view = self.view()
+        self.push_screen(Picker(names, view.model.name if view.model is not None else None, self._look, self.palette),
+                         self._picked)
+
+    def _picked(self, name: str | None) -> None:
+        if name is not None:
+            self._wanted, self._selected, self._note = name, TOP, None
+            self._paused_at = None
+            self.feed.look_at(name, self._range, self._end)
+        self.show()
+
+    def action_range(self, step: int) -> None:
+        """A longer or shorter time range."""
+        here = min(range(len(RANGES)), key=lambda n: abs(RANGES[n] - self._range))
+        self._look_at(RANGES[min(len(RANGES) - 1, max(0, here + step))], self._end)
+
+    def action_pan(self, direction: int) -> None:
+        """Half a range earlier or later; up to the present, which is live again."""
+        now = self.feed.now()
+        end = (self._end if self._end is not None else now) + direction * self._range / 2
+        self._look_at(self._range, None if end >= now else end)
+
+    def action_live(self) -> None:
+        """Follow the present."""
+        self._paused_at = None
+        self._look_at(self._range, None)
+
+    def _look_at(self, range_seconds: float, end: float | None) -> None:
+        if (range_seconds, end) == (self._range, self._end):
+            self.show()
+            return
+        self._range, self._end = range_seconds, end
+        self.feed.look_at(self._wanted, range_seconds, end)
+        self.show()
+
+    def action_pause(self) -> None:
+        """Hold the picture, or let it follow the facts again."""
+        self._paused_at = None if self._paused_at is not None else self.feed.now()
+        self._held = self._latest
+        self.show()
+
+    def action_refresh_now(self) -> None:
+        """Ask the sources now."""
+        self.feed.refresh_now()
+        self.say("asked the sources")
+
+    def action_copy(self) -> None:
+        """Send the plain text to the clipboard, and show it: the terminal may refuse the first."""
+        from triage.tui.plain import as_text
+        text = as_text(self.view())
+        if not text:
+            self.say("nothing to copy yet")
+            return
+        from triage.tui.screens.help import text_page
+        self._open("AS TEXT", text_page(text))
+        self.run_worker(lambda: self._send(text), thread=True, exclusive=True, exit_on_error=False, group="clipboard")
+
+    def _send(self, text: str) -> None:
+        from triage.tui.clipboard import send
+        driver = self._driver
+        # A headless driver has nobody to send to.
+        said = send(text, driver.write if driver is not None and not self.is_headless else lambda sequence: None, os.environ)
+        self.call_from_thread(self.say, said)
+
+    def action_move(self, rows: int) -> None:
+        """Select another row."""
+        view = self.view()
+        items = view.items()
+        here = items.index(view.chosen())
+        self._selected = items[min(len(items) - 1, max(0, here + rows))]
+        self.show()
+
+    def action_open(self) -> None:
+        """Everything behind the selected row."""
+        from triage.tui import details
+        item = self.view().chosen()
+        self._open(details.title(item), lambda view, width: details.page(item, view, width))
+
+    def action_zoom(self) -> None:
+        """One panel on the full screen."""
+        from triage.tui.screens.zoom import Zoom, panel_for
+        self._push(Zoom(panel_for(self.view())))
+
+    def action_clear(self) -> None:
+        """Nothing selected, nothing asked about."""
+        self._selected, self._note = TOP, None
+        self.show()
+
+    def _open(self, title: str, page: Any) -> None:
+        from triage.tui.screens.reader import Reader
+        self._push(Reader(title, page))
+
+    def _push(self, screen: TriageScreen) -> None:
+        self.push_screen(screen, lambda _: self.show())
+        self.call_after_refresh(self.show)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the command palette offers: the keys by name, and the looks. Only our own words: it parses markup."""
+        keys: Sequence[tuple[str, str, Any]] = (
+            ("Open a model", "By a part of its name", self.action_pick_model),
+            ("Pause or go on", "The facts are still collected", self.action_pause),
+            ("Zoom", "One panel on the full screen", self.action_zoom),
+            ("Longer time range", "", lambda: self.action_range(1)),
+            ("Shorter time range", "", lambda: self.action_range(-1)),
+            ("Live", "Charts follow the present", self.action_live),
+            ("Copy as text", "To the clipboard and on screen", self.action_copy),
+            ("Refresh now", "Ask the sources", self.action_refresh_now),
+            ("Help", "Keys and signs", self.action_help),
+            ("Quit", "Leave triage", self.exit))
+        for title, about, run in keys:
+            yield SystemCommand(title, about, run)
+        for palette in theme.PALETTES.values():
+            yield SystemCommand(f"Theme: {palette.title}", "", lambda name=palette.name: setattr(self, "theme", name))
+        for mode in ("braille", "block", "ascii"):
+            yield SystemCommand(f"Charts: {mode}", "", lambda mode=mode: self.use_look(chart=mode))
+        yield SystemCommand("Characters: Unicode", "", lambda: self.use_look(ascii=False))
+        yield SystemCommand("Characters: ASCII", "For terminals without Unicode", lambda: self.use_look(ascii=True, chart="ascii"))
+
+    def use_look(self, **changes: Any) -> None:
+        """Change the characters in use."""
+        self._look = replace(self._look, **changes)
+        self.show()
+
+
+def run_app(feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
+            glyphs: str = "auto", chart: str = "auto") -> int:
+    """Run the dashboard until the user leaves; the process's exit code.
+
+    Raises :class:`TriageError` with the feed's message and hint when it could not go on.
+    """
+    app = TriageApp(feed, model=model, alert=alert, theme_name=theme_name, glyphs=glyphs, chart=chart)
+    try:
+        app.run(mouse=False)
+    finally:
+        app.stop_feed()
+    if app.failure is not None:
+        raise TriageError(*app.failure)
+    return app.return_code or 0

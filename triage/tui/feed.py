@@ -1,0 +1,43 @@
+"""``Feed``: where snapshots come from. The screen asks for nothing but this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from triage.live.snapshot import Snapshot
+
+
+class Feed(Protocol):
+    """Collects facts in its own thread and hands over snapshots. No method may block."""
+
+    def start(self, on_snapshot: Callable[[Snapshot], None], on_failure: Callable[[str, str], None]) -> None:
+        """Begin. Called once, after the first frame stands; the callbacks come from another thread.
+
+        ``on_failure(message, hint)`` says that the program cannot go on, such as for a configuration that cannot be
+        read. A source that does not answer is no failure: it is part of the snapshot.
+        """
+        ...
+
+    def look_at(self, model: str | None, range_seconds: float, end: float | None) -> None:
+        """What the screen shows: the model (None: the feed chooses), and how far back trends reach.
+
+        ``end`` is the Unix time at which the trends end; None: they follow the present.
+        """
+        ...
+
+    def refresh_now(self) -> None:
+        """Ask the sources now instead of at the next interval."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Models that can be opened; empty until the notebooks are read."""
+        ...
+
+    def stop(self) -> None:
+        """End. Called once, on the way out."""
+        ...
+
+    def now(self) -> float:
+        """World time in Unix seconds, for ages."""
+        ...

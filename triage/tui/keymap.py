@@ -1,0 +1,83 @@
+"""The keys, in one place: screens bind these, the footer and the help are made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from textual.binding import Binding
+
+EVERYWHERE: tuple[Binding, ...] = (
+    Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
+    Binding("2", "on_call", "on-call", id="screen.on_call", show=False, tooltip="Back to the on-call screen"),
+    Binding("slash", "pick_model", "model", key_display="/", id="model.pick", tooltip="Open another model"),
+    Binding("plus,equals_sign", "range(1)", "longer", key_display="+", id="range.longer", show=False,
+            tooltip="Longer time range: 15 min, 30 min, 1 h, 3 h, 6 h, 12 h, 24 h"),
+    Binding("minus", "range(-1)", "shorter", key_display="-", id="range.shorter", show=False, tooltip="Shorter time range"),
+    Binding("left_square_bracket", "pan(-1)", "earlier", key_display="[", id="range.earlier", show=False,
+            tooltip="Charts half a range earlier"),
+    Binding("right_square_bracket", "pan(1)", "later", key_display="]", id="range.later", show=False,
+            tooltip="Charts half a range later"),
+    Binding("0", "live", "live", id="range.live", show=False, tooltip="Charts follow the present again"),
+    Binding("p", "pause", "pause", id="pause", tooltip="Stop the picture; the facts are still collected"),
+    Binding("y", "copy", "copy", id="copy", tooltip="The model's state as plain text, to the clipboard and on screen"),
+    Binding("r", "refresh_now", "refresh", id="refresh", tooltip="Ask the sources now"),
+    Binding("colon", "command_palette", "commands", key_display=":", id="commands", tooltip="Command palette, with the themes"),
+    Binding("q", "quit", "quit", id="quit", tooltip="Leave triage"),
+    Binding("ctrl+c", "quit", "quit", id="quit.interrupt", show=False, tooltip="Leave triage"),
+)
+"""Bound by the program; they work on every screen that is no dialog."""
+
+def _moves(target: str) -> tuple[Binding, ...]:
+    return (
+        Binding("j,down", f"{target}.move(1)", "next", id="move.down", show=False, tooltip="Next row"),
+        Binding("k,up", f"{target}.move(-1)", "previous", id="move.up", show=False, tooltip="Previous row"),
+        Binding("g,home", f"{target}.move(-9999)", "first", id="move.first", show=False, tooltip="First row"),
+        Binding("G,end", f"{target}.move(9999)", "last", id="move.last", show=False, tooltip="Last row"))
+
+
+BACK = Binding("escape", "screen.close", "back", key_display="esc", id="back", show=False, tooltip="Back")
+LIST: tuple[Binding, ...] = (
+    *_moves("app"),
+    Binding("enter", "app.open", "open", id="open", tooltip="Open what is selected: why it is as it is"))
+"""Bound by screens with rows to select."""
+ZOOM = Binding("z", "app.zoom", "zoom", id="zoom", tooltip="The panel of the selected row on the full screen")
+ON_CALL: tuple[Binding, ...] = (
+    *LIST, ZOOM,
+    Binding("escape", "app.clear", "clear", key_display="esc", id="clear", show=False, tooltip="Nothing selected"))
+ZOOMED: tuple[Binding, ...] = (
+    *LIST, Binding("z,tab", "screen.next_panel", "next panel", id="zoom.next", tooltip="The next panel on the full screen"), BACK)
+PAGE: tuple[Binding, ...] = (
+    *_moves("screen"),
+    Binding("space,pagedown,ctrl+d", "screen.page(1)", "page down", id="page.down", show=False, tooltip="Next page"),
+    Binding("pageup,ctrl+u", "screen.page(-1)", "page up", id="page.up", show=False, tooltip="Previous page"),
+    BACK)
+"""Bound by screens that are read."""
+
+
+def hints(bindings: Iterable[Binding]) -> list[tuple[str, str]]:
+    """(key, word) of what the footer shows, in the order of binding."""
+    return [(shown_key(b), b.description) for b in bindings if b.show]
+
+
+def shown_key(binding: Binding) -> str:
+    """How the first key of a binding is written."""
+    return binding.key_display or _NAMES.get(binding.key.partition(",")[0], binding.key.partition(",")[0])
+
+
+def all_keys(bindings: Iterable[Binding]) -> Mapping[str, tuple[list[str], str]]:
+    """What the help lists: by binding id the keys as they are written and what they do."""
+    out: dict[str, tuple[list[str], str]] = {}
+    for binding in bindings:
+        if binding.id is None:
+            continue
+        keys, _ = out.setdefault(binding.id, ([], binding.tooltip or binding.description))
+        for key in binding.key.split(","):
+            name = _NAMES.get(key, key)
+            if name not in keys:
+                keys.append(name)
+    return out
+
+
+_NAMES = {"question_mark": "?", "slash": "/", "plus": "+", "equals_sign": "=", "minus": "-", "left_square_bracket": "[",
+          "right_square_bracket": "]", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "ctrl+d": "^d",
+          "ctrl+u": "^u", "ctrl+c": "^c"}

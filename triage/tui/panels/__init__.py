@@ -1,0 +1,1 @@
+"""What each part of a screen says, as lines: pure functions of a ``View`` and a size."""

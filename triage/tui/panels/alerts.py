@@ -1,0 +1,133 @@
+"""Alerts in groups, notebooks that could not be used, and notes."""
+
+from __future__ import annotations
+
+from triage.facts.alerts import AlertState
+from triage.facts.outcome import SourceState
+from triage.live.snapshot import Snapshot
+from triage.signals import wording
+from triage.signals.model import AlertGroup
+from triage.signals.reading import Urgency, Verdict
+from triage.tui.line import URGENCY_ROLES, Cell, Column, Line, Role, line, row
+from triage.tui.panels.top import cursor
+from triage.tui.view import Item, View, alert_key, window_of
+
+
+def verdict_of(group: AlertGroup) -> Verdict:
+    """The glyph an alert is shown with: firing pages like a failure, what is muted like what is not judged."""
+    if group.state == AlertState.FIRING:
+        return Verdict.FAIL if group.urgency is Urgency.PAGE else Verdict.WARN
+    return Verdict.PENDING if group.state == AlertState.PENDING else Verdict.NOT_JUDGED
+
+
+def role_of(group: AlertGroup) -> Role:
+    """Loud only while it fires."""
+    return URGENCY_ROLES[group.urgency] if group.state == AlertState.FIRING else Role.DIM
+
+
+def alerts(view: View, width: int, rows: int) -> tuple[Line, ...]:
+    """Heading and one row per group; without any, one line that says how that is known."""
+    if rows <= 0:
+        return ()
+    head = line("   ", ("ALERTS", Role.HEADING))
+    model = view.model
+    if model is None:
+        quiet = "" if view.snapshot is not None else "  firing, pending and silenced"
+        return (line(head, (quiet, Role.DIM)).fitted(width, view.look.ellipsis),)
+    if not model.alerts:
+        return (line(head, "  ", _none(view.snapshot)).fitted(width, view.look.ellipsis),)
+    if rows == 1:
+        return (_inline(view, model.alerts, head, width),)
+    keys = [Item("alert", alert_key(group)) for group in model.alerts]
+    chosen = view.chosen()
+    shown = window_of(len(keys), keys.index(chosen) if chosen in keys else None, rows - 1)
+    doubt = _doubt(view.snapshot)
+    count = f"  {shown.start + 1} to {shown.stop} of {len(keys)}" if len(shown) < len(keys) else ""
+    first = line(head, (count, Role.DIM), (f"  {doubt}" if doubt else "", Role.UNKNOWN))
+    out = [first.fitted(width, view.look.ellipsis)]
+    columns = _columns(model.alerts, width)
+    for index in shown:
+        group = model.alerts[index]
+        since = wording.coarse_age(max(0.0, view.now - group.since))
+        cells: list[Cell] = [(group.name, Role.STRONG if group.state == AlertState.FIRING else Role.DIM),
+                 (str(group.urgency) if group.urgency is not Urgency.NONE else "", role_of(group)),
+                 (group.state, Role.PLAIN if group.state == AlertState.FIRING else Role.DIM),
+                 (since, Role.PLAIN if group.state == AlertState.FIRING else Role.DIM),
+                 line((" ".join(p for p in (group.version, group.deployment) if p), Role.PLAIN),
+                      (f"  {len(group.alerts)} alerts" if len(group.alerts) > 1 else "", Role.DIM))]
+        out.append(line(cursor(view, keys[index]), view.look.mark(verdict_of(group)),
+                        row(columns, cells, view.look.say, view.look.ellipsis)).fitted(width, view.look.ellipsis))
+    return tuple(out)
+
+
+def _columns(groups: tuple[AlertGroup, ...], width: int) -> list[Column]:
+    longest = max(len(g.name) for g in groups)
+    name = min(longest, max(10, width - 46))
+    return [Column("", name, gap=0), Column("", 6), Column("", 9), Column("", 9, "right"),
+            Column("", max(1, width - name - 38))]
+
+
+def _inline(view: View, groups: tuple[AlertGroup, ...], head: Line, width: int) -> Line:
+    out = head
+    for number, group in enumerate(groups):
+        since = wording.coarse_age(max(0.0, view.now - group.since))
+        quiet = "" if group.state == AlertState.FIRING else f" {group.state}"
+        urgency = "" if group.urgency is Urgency.NONE else f" {group.urgency}"
+        part = line("  ", view.look.mark(verdict_of(group)), (group.name, Role.STRONG if not quiet else Role.DIM),
+                    (urgency, role_of(group)), (quiet, Role.DIM), f" {since} {group.version}".rstrip())
+        if number and out.width + part.width + 9 > width:
+            out += line((f"  + {len(groups) - number} more", Role.DIM))
+            break
+        out += part
+    return out.fitted(width, view.look.ellipsis)
+
+
+def _none(snapshot: Snapshot | None) -> Line:
+    doubt = _doubt(snapshot)
+    return line((doubt, Role.UNKNOWN)) if doubt else line(("none firing, pending or silenced", Role.DIM))
+
+
+def _doubt(snapshot: Snapshot | None) -> str:
+    """Why the list may be short; "" when the sources of alerts answer."""
+    if snapshot is None:
+        return ""
+    states = {s.name: s.state for s in snapshot.sources}
+    manager = states.get("alertmanager", SourceState.OFF)
+    rules = states.get("prometheus", SourceState.OFF)
+    if manager is SourceState.DOWN:
+        return "not known: Alertmanager is silent"
+    if manager is SourceState.WAITING:
+        return "asking Alertmanager"
+    if manager is SourceState.OFF:
+        return "not known: Prometheus is silent, and no Alertmanager is configured" if rules is SourceState.DOWN else \
+            "from Prometheus only, no Alertmanager is configured"
+    return "perhaps not all: Alertmanager answers in part" if manager is SourceState.PARTIAL else ""
+
+
+def broken(view: View, width: int, rows: int) -> tuple[Line, ...]:
+    """Notebooks that could not be used, each with its first error."""
+    if view.snapshot is None or rows <= 0:
+        return ()
+    items = view.snapshot.broken
+    keys = [Item("broken", notebook.path) for notebook in items]
+    chosen = view.chosen()
+    shown = window_of(len(keys), keys.index(chosen) if chosen in keys else None, rows)
+    out = []
+    for index in shown:
+        notebook = items[index]
+        error = notebook.errors[0] if notebook.errors else "no error was given"
+        more = f" and {len(notebook.errors) - 1} more" if len(notebook.errors) > 1 else ""
+        last = index == shown[-1] and len(shown) < len(items)
+        hidden = f" ({len(items) - len(shown)} more notebooks)" if last else ""
+        head = line(cursor(view, keys[index]), view.look.mark(Verdict.UNKNOWN), ("notebook ", Role.DIM),
+                    (notebook.name, Role.STRONG), (" cannot be used", Role.UNKNOWN), (more + hidden, Role.DIM), "  ")
+        out.append(line(head, (error, Role.DIM)).fitted(width, view.look.ellipsis))
+    return tuple(out)
+
+
+def notes(view: View, width: int, rows: int) -> tuple[Line, ...]:
+    """What was done differently than usual."""
+    if view.model is None:
+        return ()
+    return tuple(line("   ", ("note  ", Role.DIM), (note, Role.DIM)).fitted(width, view.look.ellipsis)
+                 for note in view.model.notes[:max(0, rows)])

@@ -1,0 +1,224 @@
+"""The first lines: where am I, how old is this, and the verdict with its first reason."""
+
+from __future__ import annotations
+
+from triage.facts.outcome import SourceHealth, SourceState
+from triage.live.snapshot import Snapshot
+from triage.signals import wording
+from triage.signals.model import ModelState, VersionState
+from triage.signals.reading import Quality, Urgency, Verdict
+from triage.tui.line import URGENCY_ROLES, VERDICT_ROLES, Line, Role, fit, line, wrap
+from triage.tui.view import Item, View, reason_key, window_of
+
+_OLD_AFTER = 60.0
+"""Seconds from which the data age stands out."""
+_RETRY_STEP = 5.0
+"""Seconds in which the time to the next try counts down: coarse, because every step is sent over the link."""
+
+
+def header(view: View, width: int) -> Line:
+    """Context, production, model and versions. The context and its marker are never cut off."""
+    snapshot = view.snapshot
+    wide = view.width_is_wide
+    parts: list[tuple[str, Role]] = [(" ", Role.PLAIN)]
+    if wide:
+        parts += [("triage  ", Role.DIM)]
+    if snapshot is not None:
+        parts += [(fit(snapshot.context, max(8, width // 4)), Role.STRONG), (" ", Role.PLAIN)]
+        if snapshot.production:
+            parts += [("PRODUCTION", Role.PRODUCTION), (" ", Role.PLAIN)]
+    name = view.model.name if view.model is not None else view.wanted
+    if name:
+        parts += [(" " + name, Role.STRONG)]
+    head = Line(tuple(parts))
+    if view.model is None:
+        return head.fitted(width, view.look.ellipsis)
+    for version in _seen(view.model):
+        addition = _version(version, wide)
+        if head.width + addition.width > width:
+            return line(head, ("  " + view.look.ellipsis, Role.DIM)).fitted(width, view.look.ellipsis)
+        head += addition
+    return head.fitted(width, view.look.ellipsis)
+
+
+def _seen(model: ModelState) -> list[VersionState]:
+    return [v for v in model.versions.items if v.arm or v.share.value]
+
+
+def _version(version: VersionState, wide: bool) -> Line:
+    stale = version.share.quality is Quality.STALE
+    known = version.share.value is not None
+    text = wording.share(version.share.value) if version.share.value is not None else "-"
+    if known and stale:
+        text = f"({text})"
+    arm = version.arm if version.arm and (wide or version.arm != "stable") else ""
+    trial = version.arm not in ("stable", "")
+    return line("  ", (version.version, Role.ACCENT if trial else Role.STRONG), (f" {arm}" if arm else "", Role.DIM), " ",
+                (text, Role.STALE if stale or not known else Role.PLAIN))
+
+
+def badges(view: View) -> Line:
+    """What is out of the ordinary about the picture, and the state of the sources."""
+    parts: list[Line] = []
+    if view.paused_at is not None:
+        parts.append(line((f"PAUSED since {wording.clock_time(view.paused_at, view.now)}", Role.ACCENT)))
+    if view.end is not None:
+        parts.append(line((f"charts to {wording.clock_time(view.end, view.now)}, 0 live", Role.ACCENT)))
+    if view.snapshot is not None:
+        parts.append(_sources(view.snapshot, "sources " if view.width_is_wide else ""))
+    out = Line()
+    for number, part in enumerate(parts):
+        out += line("  " if number else "", part)
+    return out
+
+
+def _sources(snapshot: Snapshot, label: str) -> Line:
+    used = [s for s in snapshot.sources if s.state is not SourceState.OFF]
+    good = sum(s.state is SourceState.OK for s in used)
+    if used and all(s.state is SourceState.WAITING for s in used):
+        return line((f"{label}asking", Role.DIM))
+    text = f"{good}/{len(used)}"
+    if good == len(used) and used:
+        return line((label, Role.DIM), f"{text} ok")
+    return line((label, Role.DIM), (f"{text} ok", Role.WARN))
+
+
+def data_age(view: View) -> Line:
+    """How old the oldest answer is that the verdict rests on. Its own cell, because it changes every second."""
+    if view.model is None or view.model.data_at is None:
+        return line(("no data yet", Role.DIM))
+    seconds = max(0.0, view.now - view.model.data_at)
+    fine = view.width_is_wide or seconds < _OLD_AFTER
+    text = f"data {wording.stepped_age(seconds) if fine else wording.coarse_age(seconds)}"
+    return line((text, Role.WARN)) if seconds >= _OLD_AFTER else line(text)
+
+
+def verdict(view: View, width: int, rows: int) -> tuple[Line, ...]:
+    """The verdict and its first reason in at most ``rows`` rows; then what became of the alert asked for."""
+    if rows <= 0:
+        return ()
+    out = list(_verdict(view, width, rows))
+    if view.alert_note is not None:
+        state, text = view.alert_note
+        out.append(line(" ", view.look.mark(state), text).fitted(width, view.look.ellipsis))
+    return tuple(out)
+
+
+def _verdict(view: View, width: int, rows: int) -> tuple[Line, ...]:
+    state, urgency, text, tail = _said(view)
+    role = VERDICT_ROLES[state] if urgency is not Urgency.TICKET or state is not Verdict.FAIL else Role.FAIL
+    title = wording.headline(state, urgency) if state is not Verdict.PENDING else "WAITING"
+    head = line(" ", (view.look.glyph(state), role), " ",
+                (title, Role.STRONG if role in (Role.PASS, Role.DIM) else role), "  ")
+    indent = head.width if head.width <= width // 3 else 3
+    text = view.look.say(text)
+    first = max(1, width - head.width - 1)
+    full = f"{text.rstrip('.')}. {tail}" if tail else text
+    if rows == 1 or head.width + len(full) + 1 <= width:
+        return (line(head, full).fitted(width, view.look.ellipsis),)
+    # The first row is shorter than the others when the head is wide: wrapped at the narrower of the two.
+    wrapped = wrap(full, max(1, min(first, width - indent - 1)))
+    shown = [line(head, wrapped[0])]
+    shown += [line(" " * indent, text_row) for text_row in wrapped[1:rows]]
+    if len(wrapped) > rows:
+        shown[-1] = line(" " * indent, fit(" ".join(wrapped[rows - 1:]), max(1, width - indent - 1), view.look.ellipsis))
+    return tuple(row.fitted(width, view.look.ellipsis) for row in shown)
+
+
+def _said(view: View) -> tuple[Verdict, Urgency, str, str]:
+    if view.snapshot is None:
+        about = f" about {view.wanted}" if view.wanted else ""
+        text = f"the notebooks are being read, then Prometheus and Alertmanager are asked{about}"
+        return Verdict.PENDING, Urgency.NONE, text, ""
+    model = view.model
+    if model is None:
+        if view.wanted:
+            others = (*[m.name for m in view.snapshot.models], *view.snapshot.other_models)
+            there = f"there are: {', '.join(others[:6])}" if others else "no notebook could be used"
+            return (Verdict.UNKNOWN, Urgency.NONE, f"there is no model {view.wanted}; {there}", "")
+        return (Verdict.UNKNOWN, Urgency.NONE, "no model notebook could be used", "")
+    reason = model.reasons[0].text if model.reasons else "no reason was given"
+    if model.data_at is None and all(s.state in (SourceState.WAITING, SourceState.OFF) for s in view.snapshot.sources):
+        return (Verdict.PENDING, Urgency.NONE, f"asking {_names(view.snapshot.sources)} about {model.name}", "")
+    return model.verdict, model.urgency, reason, _last(view, model)
+
+
+def _names(sources: tuple[SourceHealth, ...]) -> str:
+    names = [source_name(s) for s in sources if s.state is not SourceState.OFF]
+    return " and ".join(names) or "the sources"
+
+
+def _last(view: View, model: ModelState) -> str:
+    if model.verdict is not Verdict.UNKNOWN or model.last_verdict is None:
+        return ""
+    urgency = "" if model.last_urgency is Urgency.NONE else f", {model.last_urgency}"
+    when = "" if model.last_verdict_at is None else f" {wording.coarse_age(view.now - model.last_verdict_at)} ago"
+    return f"Last verdict{when}: {wording.word(model.last_verdict)}{urgency}."
+
+
+def source_name(source: SourceHealth) -> str:
+    """As people write it."""
+    return {"prometheus": "Prometheus", "alertmanager": "Alertmanager"}.get(source.name, source.name)
+
+
+def source_lines(view: View, width: int) -> tuple[Line, ...]:
+    """One line for every source that does not answer in full: since when, and why."""
+    if view.snapshot is None:
+        return ()
+    out = []
+    for source in view.snapshot.sources:
+        if source.state in (SourceState.OK, SourceState.OFF, SourceState.WAITING):
+            continue
+        since = "" if source.since is None else f" since {wording.clock_time(source.since, view.now)}"
+        word = "silent" if source.state is SourceState.DOWN else "answers in part"
+        why = f": {source.error}" if source.error else ""
+        last = ""
+        if source.last_ok_at is not None and source.state is SourceState.DOWN:
+            last = f", last answer {wording.clock_time(source.last_ok_at, view.now)}"
+        state = Verdict.UNKNOWN if source.state is SourceState.DOWN else Verdict.WARN
+        out.append(line(" ", view.look.mark(state), (source_name(source), Role.STRONG), f" {word}{since}{why}{last}")
+                   .fitted(width, view.look.ellipsis))
+    return tuple(out)
+
+
+def retry(view: View) -> Line:
+    """When silent sources are asked again, in coarse steps; blank while all answer. Its own cell."""
+    if view.snapshot is None:
+        return Line()
+    due = [s.next_try_at for s in view.snapshot.sources if s.state is SourceState.DOWN and s.next_try_at is not None]
+    if not due:
+        return Line()
+    seconds = max(0.0, min(due) - view.now)
+    steps = int(seconds // _RETRY_STEP) + (1 if seconds % _RETRY_STEP else 0)
+    text = "asking again now" if steps == 0 else f"next try in {int(steps * _RETRY_STEP)} s"
+    return line((text, Role.DIM))
+
+
+def reasons(view: View, width: int, rows: int) -> tuple[Line, ...]:
+    """The further reasons, one per row, under a small heading."""
+    model = view.model
+    if model is None or rows <= 1 or len(model.reasons) < 2:
+        return ()
+    others = range(1, len(model.reasons))
+    keys = [Item("reason", reason_key(n, model)) for n in others]
+    chosen = view.chosen()
+    shown = window_of(len(keys), keys.index(chosen) if chosen in keys else None, rows - 1)
+    hidden = len(keys) - len(shown)
+    count = f"  {shown.start + 1} to {shown.stop} of {len(keys)}" if hidden else ""
+    out = [line(("   ALSO", Role.HEADING), (count, Role.DIM))]
+    for index in shown:
+        reason = model.reasons[index + 1]
+        urgency = "" if reason.urgency is Urgency.NONE else f"{reason.urgency}  "
+        mark = line(cursor(view, keys[index]), view.look.mark(reason.verdict))
+        out.append(line(mark, (urgency, URGENCY_ROLES[reason.urgency]), reason.text).fitted(width, view.look.ellipsis))
+    return tuple(out)
+
+
+def cursor(view: View, item: Item) -> Line:
+    """One cell before a row: the focus mark where the row is selected."""
+    return line((view.look.pick("▸", ">"), Role.ACCENT)) if view.chosen() == item else line(" ")
+
+
+def rule(view: View, width: int) -> Line:
+    """The one thin rule."""
+    return line((view.look.pick("─", "-") * width, Role.RULE))

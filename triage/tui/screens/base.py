@@ -1,0 +1,94 @@
+"""``TriageScreen``: what every screen has: the header that says where and how old, and the footer with the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from triage.tui.keymap import EVERYWHERE, hints
+from triage.tui.line import Line, Role, line
+from triage.tui.panels import top
+from triage.tui.theme import Palette
+from triage.tui.view import View
+from triage.tui.widgets.lines import Lines
+
+AGE_CELLS = 14
+NARROW_AGE_CELLS = 11
+RETRY_CELLS = 18
+
+
+class TriageScreen(Screen[None], inherit_bindings=False):
+    """Renders the view it is given; everything else is for the screens."""
+
+    DEFAULT_CSS = """
+    TriageScreen { background: ansi_default; color: ansi_default; overflow: hidden; layout: vertical; }
+    TriageScreen #top, TriageScreen #say { height: 1; width: 1fr; background: ansi_default; }
+    TriageScreen #badges { width: 0; height: 1; }
+    TriageScreen #where { height: 1; }
+    TriageScreen #age { width: 14; height: 1; }
+    TriageScreen #footer { dock: bottom; height: 1; }
+    """
+    ALLOW_SELECT = False
+    AUTO_FOCUS = ""
+
+    def compose_header(self) -> ComposeResult:
+        """The first row: volatile cells are widgets of their own, so that a tick repaints only them."""
+        with Horizontal(id="top"):
+            yield Lines(id="where")
+            yield Lines(id="badges")
+            yield Lines(id="age")
+
+    def lines(self, name: str) -> Lines:
+        """The part called ``name``."""
+        return self.query_one(f"#{name}", Lines)
+
+    def set_width(self, name: str, cells: int) -> None:
+        """Give a part a width; nothing happens when it has it."""
+        widget = self.lines(name)
+        width = widget.styles.width
+        if width is None or width.value != cells:
+            widget.styles.width = cells
+
+    def update_header(self, view: View) -> None:
+        """Fill the first row."""
+        age = top.data_age(view)
+        badges = top.badges(view)
+        width = self.size.width
+        age_cells = 0 if width < 40 else AGE_CELLS if view.width_is_wide else NARROW_AGE_CELLS
+        badge_cells = badges.width + 4 if badges.width + age_cells + 30 <= width else 0
+        self.set_width("age", age_cells)
+        self.set_width("badges", badge_cells)
+        self.lines("where").set_lines([top.header(view, width - age_cells - badge_cells)], view.look)
+        self.lines("badges").set_lines([line("  ", badges)], view.look)
+        self.lines("age").set_lines([age], view.look)
+
+    def own_bindings(self) -> Iterable[Binding]:
+        """Bindings of the screen itself, first in the footer."""
+        return [b for b in self.BINDINGS if isinstance(b, Binding)]
+
+    def update_footer(self, view: View, message: str = "") -> None:
+        """The keys, or for a moment a message."""
+        if message:
+            self.lines("footer").set_lines([line(" ", (message, Role.ACCENT)).fitted(self.size.width)], view.look)
+            return
+        own = list(self.own_bindings())
+        out = Line()
+        for key, word in [*hints(own), *hints(b for b in EVERYWHERE if b.id not in {o.id for o in own})]:
+            part = line(" " if not out.spans else "  ", key, " ", (word, Role.DIM))
+            if out.width + part.width > self.size.width:
+                break
+            out += part
+        self.lines("footer").set_lines([out], view.look)
+
+    def set_palette(self, palette: Palette) -> None:
+        """Repaint in another palette."""
+        for widget in self.query(Lines):
+            widget.set_look(palette)
+
+    def update_from(self, view: View) -> None:
+        """Show the view. Screens add their own parts."""
+        self.update_header(view)

@@ -1,0 +1,204 @@
+"""The on-call screen: verdict first, then the evidence, most important first."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+
+from triage.tui.keymap import ON_CALL
+from triage.tui.layout import Need, Place, allot
+from triage.tui.line import Line, Role, line, wrap
+from triage.tui.panels import alerts, charts, slos, top
+from triage.tui.screens.base import RETRY_CELLS, TriageScreen
+from triage.tui.view import RUNBOOK_FROM, View
+from triage.tui.widgets.chart import ChartBox
+from triage.tui.widgets.lines import Lines
+
+RUNBOOK_CELLS = 35
+TALL = 32
+"""Rows from which trends are charts; under that they are one row each."""
+SECTIONS = ("slos", "reasons", "latency", "errors", "sparks", "groups", "canary", "alerts", "broken", "notes")
+PRIORITY = ("slos", "alerts", "broken", "sparks", "reasons", "latency", "errors", "groups", "canary", "notes")
+LEAST = (24, 7)
+"""Cells and rows under which only the verdict is shown."""
+
+
+class OnCall(TriageScreen, inherit_bindings=False):
+    """What the engineer on call looks at."""
+
+    DEFAULT_CSS = """
+    OnCall #verdict { height: 1; }
+    OnCall #retry { width: 0; height: 1; }
+    OnCall #sources { height: 0; }
+    OnCall #rule { height: 1; }
+    OnCall #body { height: 1fr; width: 1fr; background: ansi_default; }
+    OnCall #left { width: 1fr; height: 1fr; background: ansi_default; }
+    OnCall #runbook { width: 0; height: 1fr; }
+    OnCall #left Lines { height: 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = list(ON_CALL)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[str, Place] = {}
+
+    def compose(self) -> ComposeResult:
+        yield from self.compose_header()
+        with Horizontal(id="say"):
+            yield Lines(id="verdict")
+            yield Lines(id="retry")
+        yield Lines(id="sources")
+        yield Lines(id="rule")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                for name in SECTIONS:
+                    yield ChartBox(id=name) if name in ("latency", "errors") else Lines(id=name)
+            yield Lines(id="runbook")
+        yield Lines(id="footer")
+
+    def update_from(self, view: View) -> None:
+        """Show the view: the rows of each part first, then what stands in them."""
+        width, height = self.size.width, self.size.height
+        if width < LEAST[0] or height < LEAST[1]:
+            self._tiny(view, width, height)
+            return
+        self.update_header(view)
+        retry = top.retry(view)
+        retry_cells = RETRY_CELLS if retry.spans and width >= 60 else 0
+        self.set_width("retry", retry_cells)
+        self.lines("retry").set_lines([line(" " * max(0, retry_cells - retry.width - 1), retry)], view.look)
+        said = top.verdict(view, width - retry_cells, 2 if height >= 16 else 1)
+        silent = top.source_lines(view, width)[:2 if height >= 16 else 0]
+        self._height("say", len(said))
+        self._rows("verdict", said, view)
+        self._rows("sources", silent, view)
+        self._rows("rule", [top.rule(view, width)], view)
+        self._body(view, width, height - 3 - len(said) - len(silent))
+
+    def _body(self, view: View, width: int, rows: int) -> None:
+        side = RUNBOOK_CELLS if width >= RUNBOOK_FROM and rows >= 12 else 0
+        left = width - side
+        self.set_width("runbook", side)
+        if side:
+            self.lines("runbook").set_lines(runbook(view, side, rows), view.look)
+        latency, errors = charts.chart(view, "latency", left - 1), charts.chart(view, "errors", left - 1)
+        needs = self._needs(view, left, latency, errors)
+        places = allot(rows, needs, PRIORITY)
+        for name, place in places.items():
+            self._place(name, place)
+        for name, chart in (("latency", latency), ("errors", errors)):
+            box = self.query_one(f"#{name}", ChartBox)
+            box.show(chart, left - 1, places[name].rows, view.look)
+        for name, content in (
+                ("slos", slos.slos(view, left, places["slos"].rows)),
+                ("reasons", top.reasons(view, left, places["reasons"].rows)),
+                ("sparks", charts.sparks(view, left, places["sparks"].rows)),
+                ("groups", slos.groups(view, left, places["groups"].rows)),
+                ("canary", canary(view, left)),
+                ("alerts", alerts.alerts(view, left, places["alerts"].rows)),
+                ("broken", alerts.broken(view, left, places["broken"].rows)),
+                ("notes", alerts.notes(view, left, places["notes"].rows))):
+            self.lines(name).set_lines(content[:places[name].rows], view.look)
+
+    def _needs(self, view: View, left: int, latency: charts.Chart, errors: charts.Chart) -> list[Need]:
+        model = view.model
+        tall = view.height >= TALL and left >= 50
+        count = len(model.slos) if model is not None else 0
+        groups = sum(bool(s.by_label) for s in model.slos) if model is not None else 0
+        alert_rows = len(model.alerts) + 1 if model is not None and model.alerts else 1
+        further = len(model.reasons) - 1 if model is not None else 0
+        broken = len(view.snapshot.broken) if view.snapshot is not None else 0
+        notes = len(model.notes) if model is not None else 0
+        sparks = 0 if tall else len(charts.sparks(view, left, 9))
+        drawn = [(c, len(c.heading)) for c in (latency, errors)]
+        (latency_head, errors_head) = (head + 5 - number if chart.plot is not None else 1
+                                       for number, (chart, head) in enumerate(drawn))
+        return [
+            Need("slos", min(4, count + 1), count + 1 if count <= 12 else 13, count + 1 if count else 1, spaced=False),
+            Need("reasons", 2, 1 + min(further, 4) if further else 0, 1 + further),
+            Need("latency", 1, latency_head if tall else 0, 22 if latency.plot is not None else 1),
+            Need("errors", 1, errors_head if tall else 0, 16 if errors.plot is not None else 1),
+            Need("sparks", 1, sparks, sparks),
+            Need("groups", 1, min(groups, 3), groups),
+            Need("canary", 1, len(canary(view, left)), 1, spaced=False),
+            Need("alerts", 1, min(alert_rows, 7), alert_rows),
+            Need("broken", min(1, broken), min(broken, 3), broken),
+            Need("notes", 1, min(notes, 3), notes, spaced=False),
+        ]
+
+    def _rows(self, name: str, content: tuple[Line, ...] | list[Line], view: View) -> None:
+        self._height(name, len(content))
+        self.lines(name).set_lines(content, view.look)
+
+    def _height(self, name: str, rows: int) -> None:
+        widget = self.query_one(f"#{name}")
+        height = widget.styles.height
+        if height is None or height.value != rows:
+            widget.styles.height = rows
+
+    def _place(self, name: str, place: Place) -> None:
+        if self._places.get(name) == place:
+            return
+        self._places[name] = place
+        widget = self.lines(name)
+        widget.styles.height = place.rows
+        widget.styles.margin = (place.space, 0, 0, 0)
+
+    def _tiny(self, view: View, width: int, height: int) -> None:
+        """Only the verdict, in as many rows as there are."""
+        self.set_width("age", 0)
+        self.set_width("badges", 0)
+        self.set_width("retry", 0)
+        self.set_width("runbook", 0)
+        production = view.snapshot is not None and view.snapshot.production
+        where = line(("PRODUCTION" if production else "", Role.PRODUCTION), " " if production else "",
+                     view.model.name if view.model is not None else "triage")
+        self.lines("where").set_lines([where.fitted(width)], view.look)
+        said = " ".join(row.text.strip() for row in top.verdict(view, 400, 1))
+        role = top.verdict(view, 400, 1)[0].spans[1][1]
+        small = f"terminal is {width}x{height}, 60x16 shows more"
+        body = [*wrap(view.look.say(said), max(1, width)), small]
+        rows = max(0, height - 1)
+        if len(body) > rows > 1:
+            body = [*body[:rows - 1], small]
+        shown = [line((text, role if number == 0 else Role.DIM if text == small else Role.PLAIN)).fitted(width)
+                 for number, text in enumerate(body[:rows])]
+        self._height("say", len(shown))
+        self._rows("verdict", shown, view)
+        self._rows("sources", [], view)
+        self._rows("rule", [], view)
+        for name in SECTIONS:
+            self._place(name, Place(0, 0))
+
+
+def runbook(view: View, width: int, rows: int) -> tuple[Line, ...]:
+    """The column on the right: a thin divider, and where the runbook is."""
+    bar: tuple[str, Role] = (view.look.pick(" │ ", " | "), Role.RULE)
+    out = [line(bar, ("RUNBOOK", Role.HEADING))]
+    model = view.model
+    if model is not None:
+        room = max(8, width - 4)
+        if model.runbook:
+            out += [line(bar, text) for text in wrap(view.look.say(model.runbook), room)[:2]]
+            text = "in the folder of the model notebook; its steps will stand here, beside the panels they look at"
+        else:
+            text = "the model notebook names none (spec.runbook)"
+        out += [line(bar, (row, Role.DIM)) for row in wrap(text, room)]
+        out += [line(bar), line(bar, ("OWNERS", Role.HEADING))]
+        out += [line(bar, (owner, Role.DIM)).fitted(width, view.look.ellipsis) for owner in model.owners[:6]]
+    out += [line(bar)] * max(0, rows - len(out))
+    return tuple(out[:rows])
+
+
+def canary(view: View, width: int) -> tuple[Line, ...]:
+    """The place of the comparison with a version on trial; only where there is one."""
+    trial = view.model.versions.arm("canary") if view.model is not None else None
+    stable = view.model.versions.arm("stable") if view.model is not None else None
+    if trial is None:
+        return ()
+    against = f" with {stable.version}" if stable is not None else ""
+    return (line("   ", ("CANARY", Role.HEADING), (f"  the comparison of {trial.version}{against} will stand here", Role.DIM))
+            .fitted(width, view.look.ellipsis),)

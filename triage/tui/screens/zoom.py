@@ -1,0 +1,81 @@
+"""``Zoom``: one panel on the full screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from triage.tui.keymap import ZOOMED
+from triage.tui.panels import alerts, charts, slos, top
+from triage.tui.screens.base import TriageScreen
+from triage.tui.view import View
+from triage.tui.widgets.chart import ChartBox
+from triage.tui.widgets.lines import Lines
+
+Panel = Literal["latency", "errors", "slos", "alerts"]
+PANELS: tuple[Panel, ...] = ("latency", "errors", "slos", "alerts")
+
+
+def panel_for(view: View) -> Panel:
+    """The panel that belongs to what is selected."""
+    chosen = view.chosen()
+    if chosen.kind == "alert":
+        return "alerts"
+    if chosen.kind == "slo" and view.model is not None:
+        units = {t.unit for t in view.model.trends if t.slo == chosen.key}
+        return "latency" if "s" in units else "errors" if "ratio" in units else "slos"
+    return "latency"
+
+
+class Zoom(TriageScreen, inherit_bindings=False):
+    """The verdict stays in sight above the panel."""
+
+    DEFAULT_CSS = """
+    Zoom #verdict, Zoom #rule { height: 1; }
+    Zoom #chart, Zoom #table { height: 1fr; }
+    Zoom .-hidden { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = list(ZOOMED)
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__()
+        self.panel: Panel = panel
+        self._view: View | None = None
+
+    def compose(self) -> ComposeResult:
+        yield from self.compose_header()
+        yield Lines(id="verdict")
+        yield Lines(id="rule")
+        yield ChartBox(id="chart", classes="" if self.panel in ("latency", "errors") else "-hidden")
+        yield Lines(id="table", classes="-hidden" if self.panel in ("latency", "errors") else "")
+        yield Lines(id="footer")
+
+    def update_from(self, view: View) -> None:
+        """Show the panel in all the room there is."""
+        self._view = view
+        self.update_header(view)
+        width, rows = self.size.width, max(1, self.size.height - 4)
+        self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
+        self.lines("rule").set_lines([top.rule(view, width)], view.look)
+        if self.panel == "latency" or self.panel == "errors":
+            built = charts.chart(view, self.panel, width - 1)
+            self.query_one("#chart", ChartBox).show(built, width - 1, rows, view.look)
+        elif self.panel == "slos":
+            self.lines("table").set_lines(slos.slos(view, width, rows), view.look)
+        else:
+            self.lines("table").set_lines(alerts.alerts(view, width, max(2, rows)), view.look)
+
+    def action_next_panel(self) -> None:
+        """The next panel."""
+        self.panel = PANELS[(PANELS.index(self.panel) + 1) % len(PANELS)]
+        drawn = self.panel in ("latency", "errors")
+        self.lines("chart").set_class(not drawn, "-hidden")
+        self.lines("table").set_class(drawn, "-hidden")
+        if self._view is not None:
+            self.update_from(self._view)
+
+    def action_close(self) -> None:
+        """Back to the whole screen."""
+        self.dismiss(None)

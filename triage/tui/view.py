@@ -1,0 +1,110 @@
+"""``View``: one frozen picture of what the screen is to show; panels are functions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from triage.live.snapshot import Snapshot
+from triage.signals.model import AlertGroup, ModelState, SloState
+from triage.signals.reading import Verdict
+from triage.tui.look import Look
+
+RANGES = (900.0, 1800.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
+"""Time ranges of the charts, in seconds."""
+WIDE = 100
+"""Cells from which the table is shown in full."""
+RUNBOOK_FROM = 118
+"""Cells from which the runbook has its own column."""
+
+ItemKind = Literal["verdict", "slo", "reason", "alert", "broken"]
+
+
+class Item(NamedTuple):
+    """Something that can be selected and opened."""
+
+    kind: ItemKind
+    key: str
+    """Name that stays the same from one snapshot to the next."""
+
+
+TOP = Item("verdict", "")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown, and as of when."""
+
+    snapshot: Snapshot | None
+    """None: nothing has arrived yet."""
+    model: ModelState | None
+    wanted: str | None
+    """Model that was asked for; None: the feed chooses."""
+    now: float
+    """Unix seconds that ages are counted to."""
+    range_seconds: float
+    end: float | None
+    """Unix time at which the charts end; None: they follow the present."""
+    paused_at: float | None
+    """Unix time at which the picture was stopped; None: it follows the facts."""
+    look: Look
+    width: int = 80
+    height: int = 24
+    """Of the terminal, in cells."""
+    selected: Item = TOP
+    alert_note: tuple[Verdict, str] | None = None
+    """What became of the alert that was asked for, and the glyph it is shown with."""
+
+    @property
+    def width_is_wide(self) -> bool:
+        """Whether there is room for the full wording."""
+        return self.width >= WIDE
+
+    def items(self) -> tuple[Item, ...]:
+        """What can be selected, in the order of the screen; the verdict first."""
+        items = [TOP]
+        if self.model is not None:
+            items += [Item("slo", slo.name) for slo in arranged_slos(self.model)]
+            items += [Item("reason", reason_key(n, self.model)) for n in range(1, len(self.model.reasons))]
+            items += [Item("alert", alert_key(group)) for group in self.model.alerts]
+        if self.snapshot is not None:
+            items += [Item("broken", notebook.path) for notebook in self.snapshot.broken]
+        return tuple(dict.fromkeys(items))
+
+    def chosen(self) -> Item:
+        """The selected item, the verdict when it is gone."""
+        return self.selected if self.selected in self.items() else TOP
+
+
+def reason_key(number: int, model: ModelState) -> str:
+    """Key of one reason: what it is about, numbered where several are about the same."""
+    reason = model.reasons[number]
+    same = sum(r.rule == reason.rule and r.subject == reason.subject for r in model.reasons[:number])
+    return f"{reason.rule}\n{reason.subject}\n{same}"
+
+
+def alert_key(group: AlertGroup) -> str:
+    """Key of one group of alerts."""
+    return f"{group.name}\n{group.version}\n{group.deployment}"
+
+
+_SEVERITY = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PENDING: 3, Verdict.PASS: 4,
+             Verdict.NOT_JUDGED: 5}
+FEW_SLOS = 8
+"""Up to so many objectives keep the notebook's order; more are sorted, worst first."""
+
+
+def arranged_slos(model: ModelState) -> Sequence[SloState]:
+    """Objectives in the order of the screen."""
+    if len(model.slos) <= FEW_SLOS:
+        return model.slos
+    return sorted(model.slos, key=lambda slo: (_SEVERITY[slo.verdict], not slo.required))
+
+
+def window_of(total: int, selected: int | None, rows: int) -> range:
+    """Which of ``total`` rows are shown in ``rows``, keeping ``selected`` in sight."""
+    if rows <= 0:
+        return range(0)
+    start = 0 if selected is None else min(max(0, selected - rows // 2), max(0, total - rows))
+    return range(start, min(total, start + rows))
