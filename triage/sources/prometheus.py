@@ -76,12 +76,11 @@ class PrometheusClient:
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any | Failure:
         """``data`` of another endpoint, such as ``/api/v1/status/buildinfo``: decoded JSON, every string cleaned."""
-        def decode(envelope: Envelope) -> Any | Failure:
-            try:
-                return clean_tree(envelope.data)
-            except NotJson:
-                return shape_failure("the answer is nested too deep")
-        return await self.source.get(path, self._decoder(path, decode), params=params)
+        return await self.source.get(path, self._decoder(path, _tree), params=params)
+
+    def read(self, received: Received, path: str) -> Any | Failure:
+        """``data`` of an answer that was had by other means, as :meth:`get` gives it."""
+        return self._decoder(path, _tree)(received)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -108,6 +107,13 @@ class PrometheusClient:
             except OtherShape as error:
                 return shape_failure(str(error), received.status)
         return decode
+
+
+def _tree(envelope: Envelope) -> Any | Failure:
+    try:
+        return clean_tree(envelope.data)
+    except NotJson:
+        return shape_failure("the answer is nested too deep")
 
 
 def _seconds(value: float) -> str:
