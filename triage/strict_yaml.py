@@ -273,7 +273,8 @@ def validate(document: Document, model: type[Model]) -> Model:
 
 
 def _translated(document: Document, model: type[BaseModel], error: dict[str, Any]) -> Finding:
-    path = _path_in(document.content, error["loc"])
+    # An empty document is validated as an empty mapping.
+    path = _path_in({} if document.content is None else document.content, error["loc"])
     kind = error["type"]
     say = _MESSAGES.get(kind)
     message = say(error) if say else _lower_first(str(error["msg"]))
@@ -282,10 +283,10 @@ def _translated(document: Document, model: type[BaseModel], error: dict[str, Any
     message = clean(message, limit=400)
     if kind == "extra_forbidden":
         known = _fields_at(model, error["loc"][:-1])
-        near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}" if known else ""
     elif kind == "missing":
-        hint = f"add {path[-1]}"
+        hint = f"add {error['loc'][-1]}"
     return document.finding(path, message, hint, kind.replace("_", "-"))
 
 
