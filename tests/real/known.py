@@ -123,9 +123,10 @@ def _hostile() -> list[Line]:
     flow = steady(5.0)
     lines = [_requests("hostile", HOSTILE_VERSION, "200", flow.scaled(0.98)),
              _requests("hostile", HOSTILE_VERSION, "500", flow.scaled(0.02))]
-    lines += [counter("schema_violations_total", {"model": "hostile", "feature": value}, steady(0.01))
+    # Only an hour of them: in the history's text every sample repeats its labels, and one has 10 kB.
+    lines += [counter("schema_violations_total", {"model": "hostile", "feature": value}, steady(0.01), begin=-HOUR)
               for value in HOSTILE_LABELS.values()]
-    return [*lines, gauge("hostile_info", {**labels, **HOSTILE_LABELS}, 1.0)]
+    return [*lines, gauge("hostile_info", {**labels, **HOSTILE_LABELS}, 1.0, begin=-HOUR)]
 
 
 def _saturated() -> list[Line]:

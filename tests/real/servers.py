@@ -246,8 +246,9 @@ _RULES: Mapping[str, str] = {
                r"  http-request replace-path /team/prom/(.*) /\1" "\n  default_backend server"),
     "auth": "http-request auth realm metrics unless { http_auth(people) }\n  default_backend server",
     "gone": "default_backend nobody",
-    "slow": ("tcp-request inspect-delay {delay_ms}ms\n  tcp-request content accept if WAIT_END\n"
-             "  option httpclose\n  default_backend server"),
+    # In HTTP mode a complete request ends the wait at once; in TCP mode nothing does.
+    "slow": ("mode tcp\n  tcp-request inspect-delay {delay_ms}ms\n  tcp-request content accept if WAIT_END\n"
+             "  default_backend raw"),
     "impatient": "default_backend hurried",
     "login": ('http-request return status 200 content-type "text/html; charset=utf-8" '
               'string "<html><title>Sign in</title></html>"'),
@@ -261,9 +262,9 @@ def haproxy(folder: Path, backend: str, *, delay_seconds: float = 1.5) -> Iterat
     """HAProxy with one address for each kind of proxy in front of ``backend`` (``127.0.0.1:port``).
 
     ``plain``; ``readonly`` (405 to POST) and ``forbidding`` (403); ``prefix`` (under ``/team/prom``); ``auth`` (basic);
-    ``gone`` (502 with a web page, as do all the others once the backend has ended); ``slow`` (answers late by
-    ``delay_seconds``); ``impatient`` (gives up on the backend after 50 ms: 504); ``login`` (a web page with status
-    200); ``redirect``; ``throttled`` (429).
+    ``gone`` (502 with a web page, as do all the others once the backend has ended); ``slow`` (the first answer on a
+    connection is late by ``delay_seconds``); ``impatient`` (gives up on the backend after 50 ms: 504); ``login`` (a web
+    page with status 200); ``redirect``; ``throttled`` (429).
     """
     program = binary("haproxy")
     folder.mkdir(parents=True, exist_ok=True)
@@ -278,6 +279,7 @@ def haproxy(folder: Path, backend: str, *, delay_seconds: float = 1.5) -> Iterat
                     f"  retries 0\n  errorfile 503 {page}\n",
                     f"frontend health\n  bind 127.0.0.1:{port}\n  monitor-uri /ready\n",
                     f"backend server\n  server one {backend}\n",
+                    f"backend raw\n  mode tcp\n  server one {backend}\n",
                     f"backend hurried\n  timeout server 50ms\n  server one {backend}\n",
                     # Port 9 (discard) has no listener on a machine of this century.
                     "backend nobody\n  server one 127.0.0.1:9\n"]
