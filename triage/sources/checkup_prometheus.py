@@ -118,7 +118,7 @@ def _rules(rules: Any, their_now: float) -> Capability:
     what = "rules"
     if isinstance(rules, Failure):
         return Capability("unknown", what, f"whether recording and alerting rules are evaluated: {rules.sentence()}")
-    groups = [g for g in rules.get("groups") or [] if isinstance(g, dict)] if isinstance(rules, dict) else []
+    groups = _objects(rules, "groups")
     if not groups:
         return Capability("ok", what, "no rule groups")
     broken: list[str] = []
@@ -127,11 +127,11 @@ def _rules(rules: Any, their_now: float) -> Capability:
         name = str(group.get("name", ""))
         interval = group.get("interval")
         last = parse_time(group.get("lastEvaluation"))
-        period = float(interval) if isinstance(interval, int | float) else 60.0
+        period = float(interval) if isinstance(interval, int | float) and abs(interval) < 1e9 else 60.0
         if last is not None and their_now - last > 3 * period + 60:
             late.append(f"{name}: last evaluated {their_now - last:.0f} s ago, due every {period:g} s")
-        for rule in group.get("rules") or []:
-            if isinstance(rule, dict) and rule.get("health") == "err":
+        for rule in _objects(group, "rules"):
+            if rule.get("health") == "err":
                 broken.append(f"{name}/{rule.get('name', '')}: {rule.get('lastError', '')}")
     if broken or late:
         detail = _listed(broken, "failing") + ("; " if broken and late else "") + _listed(late, "late")
@@ -144,8 +144,7 @@ def _targets(targets: Any) -> Capability:
     what = "targets"
     if isinstance(targets, Failure):
         return Capability("unknown", what, f"whether everything is scraped: {targets.sentence()}")
-    active = targets.get("activeTargets") if isinstance(targets, dict) else None
-    listed = [t for t in active if isinstance(t, dict)] if isinstance(active, list) else []
+    listed = _objects(targets, "activeTargets")
     if not listed:
         return Capability("unknown", what, "none listed")
     down = [t for t in listed if t.get("health") == "down"]
@@ -205,6 +204,12 @@ def _write_warnings(flags: Any) -> tuple[str, ...]:
         warnings.append("the lifecycle API is on: whoever reaches it, this context too, can reload or stop the server "
                         "(start it without --web.enable-lifecycle, or block /-/reload and /-/quit on the way)")
     return tuple(warnings)
+
+
+def _objects(document: Any, key: str) -> list[dict[str, Any]]:
+    """The objects in the list at ``key``; [] when there is none."""
+    found = document.get(key) if isinstance(document, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def _listed(items: list[str], what: str) -> str:
