@@ -278,9 +278,9 @@ def _translated(document: Document, model: type[BaseModel], error: dict[str, Any
     kind = error["type"]
     say = _MESSAGES.get(kind)
     message = say(error) if say else _lower_first(str(error["msg"]))
-    # A validator may add what to do behind a line break; pydantic has only one text.
-    message, _, hint = message.partition("\n")
-    message = clean(message, limit=400)
+    # A validator may add what to do behind the last line break; pydantic has only one text.
+    message, _, hint = message.rpartition("\n") if "\n" in message else (message, "", "")
+    message, hint = clean(message, limit=400), clean(hint, limit=400)
     if kind == "extra_forbidden":
         known = _fields_at(model, error["loc"][:-1])
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.6)

@@ -1,8 +1,8 @@
 """The sample data of the example notebooks, made from seeds: ``python -m tests.notebook.example_data`` writes it.
 
-Each sample tells a story that its notebook's diagnostic cells find: fraud-scorer 8 takes some amounts in cents and waits
-for a fallback store; churn-ranker 13 was trained after a pipeline change that doubled support tickets in one segment;
-chat-assistant r31 batches long prompts badly.
+Each sample tells a story that its notebook's diagnostic cells find: fraud-scorer 8 takes some amounts in cents and
+waits for a fallback store; churn-ranker 13 meets a join that doubles the support tickets of one segment, and two slow
+shards; chat-assistant r31 batches long prompts badly.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def churn_reference() -> str:
     dice = random.Random(20260914)
     rows = [_customer(dice) for _ in range(20_000)]
     series = {"tenure_months": (TENURE_EDGES, [r[0] for r in rows]),
-              "support_tickets": (TICKET_EDGES, [float(r[1]) for r in rows]), "score": (CHURN_EDGES, [r[2] for r in rows])}
+              "support_tickets": (TICKET_EDGES, [float(r[1]) for r in rows]),
+              "score": (CHURN_EDGES, [r[2] for r in rows])}
     return _table({"feature": name, "upper": edge, "count": count} for name, (edges, values) in series.items()
                   for edge, count in zip((*edges, "inf"), histogram(values, edges), strict=True))
 
@@ -111,7 +112,8 @@ def churn_sample() -> str:
         if version == "13" and segment == "small-business":
             tickets = min(tickets * 2 + 2, 20)
             score = min(score * 1.9, 0.98)
-        label: object = int(dice.random() < score * (0.55 if segment == "enterprise" else 0.95)) if version == "12" else ""
+        left = dice.random() < score * (0.55 if segment == "enterprise" else 0.95)
+        label = int(left) if version == "12" else ""
         shard = index // 2 % 16
         seconds = 310 + 25 * (shard % 5) + dice.gauss(0, 6) + (900 if version == "13" and shard in (3, 11) else 0)
         rows.append({"customer": f"c{index:05d}", "run": run, "version": version, "segment": segment,
@@ -137,7 +139,8 @@ def chat_sample() -> str:
         quality = max(0.0, min(1.0, dice.gauss(0.82 if language != "pl" else 0.68, 0.12)))
         rated = dice.random() < 0.12
         rows.append({"request": f"q{index:04d}", "version": version, "language": language, "prompt_tokens": prompt,
-                     "output_tokens": output, "ttft_ms": round(first * 1000), "inter_token_ms": round(between * 1000, 1),
+                     "output_tokens": output, "ttft_ms": round(first * 1000),
+                     "inter_token_ms": round(between * 1000, 1),
                      "latency_ms": round((first + between * output) * 1000), "finish_reason": reason,
                      "score": f"{quality:.3f}", "label": int(dice.random() < quality) if rated else ""})
     return _table(rows)

@@ -1,0 +1,193 @@
+"""The example notebooks are good enough to copy."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+
+from tests.notebook.example_data import EXAMPLES, FILES
+from triage.notebook.lint import lint
+from triage.notebook.load import load_notebook
+from triage.notebook.slis import HistogramSli
+
+NAMES = ("fraud-scorer", "churn-ranker", "chat-assistant")
+HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Verify", "Escalate"]
+KINDS = {"note", "ask", "assert", "wait", "query", "cell", "action", "approve", "branch"}
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:nbformat.*")
+
+
+def cells(name: str) -> list[Any]:
+    return list(_notebook(name).cells)
+
+
+def _notebook(name: str) -> Any:
+    text = (EXAMPLES / name / "notebook.ipynb").read_text("utf-8")
+    return nbformat.reads(text, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+
+
+def tagged(name: str, tag: str) -> list[Any]:
+    return [c for c in cells(name) if tag in c.metadata.get("tags", [])]
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    text = (EXAMPLES / name / "runbook.md").read_text("utf-8")
+    return [yaml.safe_load(block) for block in re.findall(r"^```triage\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+
+
+def test_there_are_three() -> None:
+    assert sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_lints_clean(name: str) -> None:
+    assert lint(EXAMPLES / name) == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_notebook_and_the_data_match_their_pinned_digests(name: str) -> None:
+    notebook = load_notebook(EXAMPLES / name)
+    spec = notebook.manifest.spec
+    pinned = {spec.notebook.path: spec.notebook.sha256} | {
+        str(d.uri): d.sha256 for d in spec.data if d.sha256 is not None}
+    assert {path: hashlib.sha256((notebook.path / path).read_bytes()).hexdigest() for path in pinned} == pinned
+    assert len(pinned) >= 2
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_the_sample_data_is_what_its_seed_makes(path: str) -> None:
+    assert (EXAMPLES / path).read_text("utf-8") == FILES[path]
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_the_sample_data_is_small(path: str) -> None:
+    assert (EXAMPLES / path).stat().st_size <= 60_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sample_has_versions_labels_scores_and_times(name: str) -> None:
+    with (EXAMPLES / name / "data/sample.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = set(rows[0])
+    assert len({row["version"] for row in rows}) == 2
+    assert {"version", "score", "label"} <= columns
+    assert columns & {"latency_ms", "shard_seconds"}
+    assert {"", "0", "1"} == {row["label"] for row in rows}
+
+
+@pytest.mark.parametrize("name", ["fraud-scorer", "churn-ranker"])
+def test_the_drift_references_of_the_manifest_are_those_of_the_data(name: str) -> None:
+    drift = load_notebook(EXAMPLES / name).manifest.spec.drift
+    assert drift is not None
+    assert drift.prediction is not None
+    with (EXAMPLES / name / "data/reference.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for feature in (*drift.features, drift.prediction):
+        if feature.histogram is None or feature.reference is None:
+            continue
+        mine = [(float(r["upper"]), float(r["count"])) for r in rows if r["feature"] == feature.name]
+        assert feature.reference.edges == [edge for edge, _ in mine if math.isfinite(edge)]
+        assert feature.reference.counts == [count for _, count in mine]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_notebook_is_valid_and_stripped(name: str) -> None:
+    nbformat.validate(_notebook(name))
+    assert [c.id for c in cells(name) if c.cell_type == "code" and (c.outputs or c.execution_count)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_notebook_has_parameters_diagnostic_and_critical_cells(name: str) -> None:
+    assert [c.id for c in tagged(name, "parameters")] == ["parameters"]
+    assert len(tagged(name, "diagnostic")) >= 4
+    assert tagged(name, "critical")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_diagnostic_cell_says_what_it_is_for(name: str) -> None:
+    known = {c.id for c in cells(name)}
+    for cell in (*tagged(name, "diagnostic"), *tagged(name, "critical")):
+        about = cell.metadata["triage"]
+        assert set(about) == {"purpose", "answers", "requires", "time_limit", "effects"}
+        assert set(about["requires"]) <= known
+        assert about["effects"] == "none"
+        assert "verdict(" in cell.source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_compiles(name: str) -> None:
+    for cell in cells(name):
+        if cell.cell_type == "code":
+            compile(cell.source, cell.id, "exec")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_runbook_has_the_usual_headings_and_a_front_matter(name: str) -> None:
+    text = (EXAMPLES / name / "runbook.md").read_text("utf-8")
+    front = yaml.safe_load(text.split("---\n")[1])
+    assert {"alerts", "owner", "reviewed"} <= set(front)
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_runbooks_steps_are_regular(name: str) -> None:
+    found = steps(name)
+    ids = [step["id"] for step in found]
+    assert len(ids) == len(set(ids)) >= 10
+    assert {step["kind"] for step in found} == KINDS
+    for step in found:
+        assert {choice["goto"] for choice in step.get("choices", []) if isinstance(choice, dict)} <= set(ids)
+        assert step.get("on_fail") in (None, *ids)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_runbook_names_only_cells_slos_and_alerts_that_exist(name: str) -> None:
+    notebook = load_notebook(EXAMPLES / name)
+    alerts = {*notebook.manifest.spec.alerts.page, *notebook.manifest.spec.alerts.ticket}
+    front = yaml.safe_load((notebook.path / "runbook.md").read_text("utf-8").split("---\n")[1])
+    assert set(front["alerts"]) <= alerts
+    assert {step["cell"] for step in steps(name) if "cell" in step} <= {c.id for c in cells(name)}
+    assert {step["signal"] for step in steps(name) if "signal" in step} <= {
+        f"slo/{o.slo.name}" for o in notebook.objectives}
+
+
+def test_requirements_are_pinned() -> None:
+    for name in NAMES:
+        for line in (EXAMPLES / name / "requirements.txt").read_text("utf-8").split():
+            assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)
+
+
+def test_the_chat_limits_are_buckets_of_vllm() -> None:
+    # vllm/v1/metrics/loggers.py
+    buckets = {
+        "vllm:time_to_first_token_seconds": {0.5, 0.75, 1.0, 2.5, 5.0},
+        "vllm:inter_token_latency_seconds": {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2},
+        "vllm:e2e_request_latency_seconds": {1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0},
+    }
+    limits = {c.sli.histogram: c.sli.threshold for o in load_notebook(EXAMPLES / "chat-assistant").objectives
+              for c in o.candidates[:1] if isinstance(c.sli, HistogramSli)}
+    assert {metric: limits[metric] in known for metric, known in buckets.items()} == dict.fromkeys(buckets, True)
+
+
+def test_the_examples_tell_three_different_stories() -> None:
+    specs = {name: load_notebook(EXAMPLES / name).manifest.spec for name in NAMES}
+    assert {name: s.quality.feedback.regime for name, s in specs.items() if s.quality} == {
+        "fraud-scorer": "delayed", "churn-ranker": "delayed", "chat-assistant": "instant"}
+    assert [name for name, s in specs.items() if s.metrics.preset == "vllm"] == ["chat-assistant"]
+    batch = [slo.name for slo in specs["churn-ranker"].slos if isinstance(slo.sli, HistogramSli) and
+             slo.sli.measures == "batch"]
+    assert batch == ["run-duration"]
+
+
+def test_no_example_names_a_machine() -> None:
+    for path in sorted(Path(EXAMPLES).rglob("*")):
+        if path.is_file():
+            assert not re.search(r"/(?:home|root|work|tmp|Users)/", path.read_text("utf-8")), path

@@ -1,0 +1,168 @@
+"""The linter: one row per rule, each with the line it points at."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tests.notebook.conftest import WriteNotebook
+from triage.errors import Finding
+from triage.notebook.lint import lint
+
+RATIO = "sli: {good: g, total: t}"
+DIGEST = "a" * 64
+
+
+def spec(*lines: str, metrics: str = "metrics: {selector: {model: m}}",
+         slos: str = f"slos: [{{name: success, {RATIO}, objective: 99.9}}]") -> str:
+    return "".join(f"  {line}\n" for line in (metrics, slos, *lines)).join(("spec:\n", ""))
+
+
+def found(write_notebook: WriteNotebook, text: str) -> list[Finding]:
+    return list(lint(write_notebook(spec=text)))
+
+
+def test_a_good_notebook_has_no_findings(write_notebook: WriteNotebook) -> None:
+    assert found(write_notebook, spec()) == []
+
+
+CASES: dict[str, tuple[str, str, str, int]] = {
+    "a percentile that is a mean": (spec(
+        slos="slos: [{name: latency-p99, sli: {average_sum: a, average_count: b, at_most: 1s}, objective: 99}]"),
+        "average-as-percentile", "spec.slos[0].name", 6),
+    "required but not judged": (spec(slos=f"slos: [{{name: success, {RATIO}, required: true}}]"),
+                                "required-without-objective", "spec.slos[0].required", 6),
+    "a window beyond what servers keep": (spec(slos=f"slos: [{{name: success, {RATIO}, objective: 99, window: 120d}}]"),
+                                          "long-window", "spec.slos[0].window", 6),
+    "labels that nobody expects": (spec(slos=f"slos: [{{name: q, {RATIO}, objective: 99, due: with-labels}}]"),
+                                   "due-without-feedback", "spec.slos[0].due", 6),
+    "labels that never come": (spec("quality: {feedback: {regime: none}}",
+                                    slos=f"slos: [{{name: q, {RATIO}, objective: 99, due: with-labels}}]"),
+                               "due-without-feedback", "spec.slos[0].due", 6),
+    "a delay without a length": (spec("quality: {feedback: {regime: delayed}}"), "no-expected-delay",
+                                 "spec.quality.feedback", 7),
+    "scrapes too far apart": (spec(metrics="metrics: {selector: {model: m}, scrape_interval: 90s}"), "rate-window",
+                              "spec.metrics.scrape_interval", 5),
+    "data without a version": (spec("data: [{name: d, uri: 's3://bucket/d'}]"), "mutable-data", "spec.data[0]", 7),
+    "data whose version moves": (spec("data: [{name: d, version: latest}]"), "mutable-data", "spec.data[0].version", 7),
+    "a margin for nothing": (spec("canary: {max_delta: [{metric: sucess, absolute: 1pt}]}"), "unknown-metric",
+                             "spec.canary.max_delta[0].metric", 7),
+    "retraining on nothing": (spec("retrain: {when: [{quality: precision}]}"), "unknown-metric",
+                              "spec.retrain.when[0].quality", 7),
+    "a reference to no data": (spec(
+        "drift: {features: [{name: a, histogram: h, reference: {edges: [1], counts: [1, 2], data: x}}]}"),
+        "unknown-data", "spec.drift.features[0].reference.data", 7),
+    "a runbook that is not there": (spec("runbook: runbook.md"), "missing-file", "spec.runbook", 7),
+    "a notebook that is not there": (spec("notebook: {path: other.ipynb}"), "missing-file", "spec.notebook.path", 7),
+    "requirements that are not there": (spec("environment: {python: '3.11', requirements: r.txt}"), "missing-file",
+                                        "spec.environment.requirements", 7),
+    "another notebook than the pinned one": (spec(f"notebook: {{sha256: {DIGEST}}}"), "digest-mismatch",
+                                             "spec.notebook.sha256", 7),
+    "a way back to itself": (spec("rollback: {last_known_good: '8'}"), "rollback-to-itself",
+                             "spec.rollback.last_known_good", 7),
+    "an image without a tag": (spec("environment: {python: '3.11', image: 'registry.example:5000/x'}"),
+                               "unpinned-image", "spec.environment.image", 7),
+    "an image whose tag moves": (spec("environment: {python: '3.11', image: 'registry.example/x:latest'}"),
+                                 "unpinned-image", "spec.environment.image", 7),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rule_points_at_its_line(write_notebook: WriteNotebook, case: str) -> None:
+    text, code, field, line = CASES[case]
+    (finding,) = found(write_notebook, text)
+    assert (finding.code, finding.field, finding.line) == (code, field, line)
+    assert finding.hint
+    assert finding.file.endswith("manifest.yaml")
+
+
+ERRORS = {"digest-mismatch", "secret"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_what_is_certainly_wrong_is_an_error(write_notebook: WriteNotebook, case: str) -> None:
+    text, code, _, _ = CASES[case]
+    assert [f.severity for f in found(write_notebook, text)] == ["error" if code in ERRORS else "warning"]
+
+
+@pytest.mark.parametrize(("objective", "tiers"), [
+    (99.9, None), (93.06, None), (93.05, "14.4x"), (84, "14.4x"), (83, "14.4x, 6x"),
+    (80, "14.4x, 6x and the rollout rule (5x)"), (66, "14.4x, 6x, 3x and the rollout rule (5x)"), (100, None),
+])
+def test_burn_rates_that_an_objective_can_never_reach(write_notebook: WriteNotebook, objective: float,
+                                                      tiers: str | None) -> None:
+    findings = found(write_notebook, spec(slos=f"slos: [{{name: success, {RATIO}, objective: {objective:g}}}]"))
+    assert [(f.code, f.message.split(": at most")[0]) for f in findings] == (
+        [] if tiers is None else [("unreachable-tier", f"can never burn at {tiers}")])
+
+
+@pytest.mark.parametrize("text", [
+    "postgres://scorer:hunter2@db.example/features", "redis://:hunter22@cache.example:6379/0", "AKIAIOSFODNN7EXAMPLE",
+    "ghp_" + "a1" * 18, "glpat-" + "x" * 20, "xoxb-123456789012-abc", "hf_" + "Ab" * 17, "sk-" + "x1" * 12,
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln", "-----BEGIN RSA PRIVATE KEY-----",
+    "https://bucket.example/x?X-Amz-Signature=" + "0f" * 20,
+])
+def test_a_secret_in_clear_is_an_error_that_does_not_repeat_it(write_notebook: WriteNotebook, text: str) -> None:
+    (finding,) = found(write_notebook, spec(f"data: [{{name: d, version: v1, uri: '{text}'}}]"))
+    assert (finding.code, finding.severity, finding.field) == ("secret", "error", "spec.data[0].uri")
+    assert text not in finding.sentence()
+
+
+@pytest.mark.parametrize("text", [
+    "s3://warehouse/payments/transactions", "postgres://db.example:5432/features", "https://user@host.example/x",
+    "postgres://scorer:${PASSWORD}@db.example/x", "https://reviews.example/fraud:8@main", "sha256:" + "ab" * 32,
+])
+def test_what_only_looks_like_a_secret_is_none(write_notebook: WriteNotebook, text: str) -> None:
+    assert found(write_notebook, spec(f"data: [{{name: d, version: v1, uri: '{text}'}}]")) == []
+
+
+def test_a_matching_digest_and_pinned_things_are_fine(write_notebook: WriteNotebook) -> None:
+    digest = hashlib.sha256(b"{}").hexdigest()
+    assert found(write_notebook, spec(
+        f"notebook: {{sha256: {digest}}}",
+        f"environment: {{python: '3.11', image: 'registry.example/x:latest@sha256:{DIGEST}'}}",
+        f"data: [{{name: d, sha256: {DIGEST}}}]")) == []
+
+
+def test_a_name_close_to_a_known_one_is_suggested(write_notebook: WriteNotebook) -> None:
+    (finding,) = found(write_notebook, spec("canary: {max_delta: [{metric: sucess, absolute: 1pt}]}"))
+    assert finding.hint == "did you mean success?"
+
+
+@pytest.mark.parametrize("metric", ["success", "score_mean", "precision", "null-rate"])
+def test_a_margin_may_name_slos_proxies_and_quality_metrics(write_notebook: WriteNotebook, metric: str) -> None:
+    assert found(write_notebook, spec(
+        "quality: {feedback: {regime: instant}, metrics: [{name: precision, metric: p}], "
+        "proxies: [{name: null-rate, metric: n}]}",
+        f"canary: {{max_delta: [{{metric: {metric}, absolute: 1pt}}]}}")) == []
+
+
+def test_steps_that_stand_twice_are_refused(write_notebook: WriteNotebook) -> None:
+    (finding,) = found(write_notebook, spec("canary: {steps: [10, 10, 50]}"))
+    assert (finding.severity, finding.field) == ("error", "spec.canary")
+    assert finding.message == "has steps that do not ascend"
+
+
+def test_two_manifests_in_one_folder_are_a_warning(write_notebook: WriteNotebook) -> None:
+    write_notebook(file="manifest.yml")
+    assert [f.code for f in found(write_notebook, spec())] == ["two-manifests"]
+
+
+def test_what_does_not_load_is_listed_with_every_error(write_notebook: WriteNotebook) -> None:
+    findings = found(write_notebook, spec("canary: {bake: 24}", "promote: {aprovals: 1}"))
+    assert [(f.severity, f.line, f.field) for f in findings] == [
+        ("error", 7, "spec.canary.bake"), ("error", 8, "spec.promote.aprovals")]
+
+
+def test_a_folder_of_notebooks_is_linted_whole(write_notebook: WriteNotebook) -> None:
+    write_notebook("a", name="a", spec=spec("runbook: none.md"))
+    folder = write_notebook("b", name="b", spec=spec("notebook: {path: none.ipynb}"))
+    assert [f.code for f in lint(folder.parent)] == ["missing-file", "missing-file"]
+
+
+def test_a_hostile_manifest_gives_printable_findings(write_notebook: WriteNotebook) -> None:
+    text = spec('runbook: "\\e[2J\\u202E"', 'canary: {max_delta: [{metric: "\\a", relative: 5%}]}')
+    sentences = [finding.sentence() for finding in found(write_notebook, text)]
+    assert len(sentences) == 2
+    assert all(sentence.isprintable() for sentence in sentences)
