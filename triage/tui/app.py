@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
@@ -24,6 +25,7 @@ from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
 from triage.tui import alert_link, look, theme
 from triage.tui.feed import Feed
+from triage.tui.frames import FrameMemory
 from triage.tui.keymap import EVERYWHERE
 from triage.tui.link import end_within, is_behind, on_hang_up, terminal_is_gone
 from triage.tui.screens.base import TriageScreen
@@ -97,8 +99,8 @@ class TriageApp(App[None], inherit_bindings=False):
         self._selected = TOP
         self._message = ""
         self._message_until = 0.0
-        self._behind = False
         self._stopped = False
+        self._frames = FrameMemory()
         self.theme = theme.choose(theme_name).name
 
     @property
@@ -116,8 +118,10 @@ class TriageApp(App[None], inherit_bindings=False):
             on_hang_up(self._hang_up)
         self.set_interval(_TICK, self._tick)
         self.watch(self, "theme", self._theme_changed, init=False)
-        self.show()
-        self.call_after_refresh(self._start_feed)
+
+    def on_ready(self) -> None:
+        """The screen is laid out: after its first frame the feed may begin."""
+        self.screen.call_after_refresh(self._start_feed)
 
     def _start_feed(self) -> None:
         self.feed.look_at(self._wanted, self._range, self._end)
@@ -164,6 +168,11 @@ class TriageApp(App[None], inherit_bindings=False):
         else:
             self.show()
 
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """As Textual's, with the rows left out that the terminal already shows."""
+        painting = self._running and not self._batch_count and not self.is_headless
+        super()._display(screen, self._frames.reduce(renderable, self.console) if painting else renderable)
+
     def _fatal_error(self) -> None:
         """As Textual's, without the values of local variables, which may hold what others must not see."""
         from rich.segment import Segments
@@ -190,17 +199,19 @@ class TriageApp(App[None], inherit_bindings=False):
     def show(self) -> None:
         """Hand the view to every screen: those under a dialog stay current too. Waits while the link lags behind."""
         if is_behind(self):
-            self._behind = True
             return
-        self._behind = False
-        view = self.view()
-        if self._message and view.now >= self._message_until:
+        if self._message and self.feed.now() >= self._message_until:
             self._message = ""
         for screen in self.screen_stack:
-            if isinstance(screen, TriageScreen) and screen.is_mounted:
-                screen.set_palette(self.palette)
-                screen.update_from(view)
-                screen.update_footer(view, self._message)
+            if isinstance(screen, TriageScreen) and screen.ready:
+                self.fill(screen)
+
+    def fill(self, screen: TriageScreen) -> None:
+        """Hand the present view to one screen."""
+        view = self.view()
+        screen.set_palette(self.palette)
+        screen.update_from(view)
+        screen.update_footer(view, self._message)
 
     def say(self, message: str) -> None:
         """Put a message in place of the keys for a few seconds."""
@@ -210,6 +221,7 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Lay the parts out anew."""
+        self._frames.forget()
         self.call_after_refresh(self.show)
 
     def _theme_changed(self) -> None:
@@ -300,6 +312,11 @@ class TriageApp(App[None], inherit_bindings=False):
         """Ask the sources now."""
         self.feed.refresh_now()
         self.say("asked the sources")
+
+    def action_redraw(self) -> None:
+        """Send everything again, for a terminal that others wrote to."""
+        self._frames.forget()
+        self.screen.refresh()
 
     def action_copy(self) -> None:
         """Send the plain text to the clipboard, and show it: the terminal may refuse the first."""

@@ -22,6 +22,7 @@ EVERYWHERE: tuple[Binding, ...] = (
     Binding("y", "copy", "copy", id="copy", tooltip="The model's state as plain text, to the clipboard and on screen"),
     Binding("r", "refresh_now", "refresh", id="refresh", tooltip="Ask the sources now"),
     Binding("colon", "command_palette", "commands", key_display=":", id="commands", tooltip="Command palette, with the themes"),
+    Binding("ctrl+l", "redraw", "redraw", id="redraw", show=False, tooltip="Draw the whole screen again"),
     Binding("q", "quit", "quit", id="quit", tooltip="Leave triage"),
     Binding("ctrl+c", "quit", "quit", id="quit.interrupt", show=False, tooltip="Leave triage"),
 )
@@ -80,4 +81,4 @@ def all_keys(bindings: Iterable[Binding]) -> Mapping[str, tuple[list[str], str]]
 
 _NAMES = {"question_mark": "?", "slash": "/", "plus": "+", "equals_sign": "=", "minus": "-", "left_square_bracket": "[",
           "right_square_bracket": "]", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "ctrl+d": "^d",
-          "ctrl+u": "^u", "ctrl+c": "^c"}
+          "ctrl+u": "^u", "ctrl+c": "^c", "ctrl+l": "^l"}

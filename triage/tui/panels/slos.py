@@ -34,7 +34,7 @@ class Table:
                  for n, w in enumerate(self.windows)]
         budget = Column("budget left" if self.bar_cells else "left", self.bar_cells + 6 if self.bar_cells else 6,
                         "left" if self.bar_cells else "right", 3 if width >= 92 else 2)
-        middle = [Column("now", 9, "right", 1)] + ([Column("n 1h", 9, "right", 1)] if width >= 40 else [])
+        middle = [Column("now", 9, "right", 1)] + ([Column("n 1h", 8, "right", 1)] if width >= 40 else [])
         if self.wide:
             middle.insert(0, Column("objective", 9, "right", 1))
         tail = [budget] if width >= 48 else []
@@ -133,8 +133,8 @@ def slo_row(view: View, table: Table, slo: SloState) -> Line:
 
 
 def short_count(value: float | None) -> str:
-    """A number of events in at most nine cells: ``37,800``, ``27.2 M``."""
-    if value is None or value < 9_999_999:
+    """A number of events in at most eight cells: ``37,800``, ``27.2 M``."""
+    if value is None or value < 999_999.5:
         return wording.count(value)
     return f"{wording.significant(value / 1e6)} M" if value < 1e10 else f"{wording.significant(value / 1e9)} G"
 

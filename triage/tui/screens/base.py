@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -21,6 +22,14 @@ NARROW_AGE_CELLS = 11
 RETRY_CELLS = 18
 
 
+class Host(Protocol):
+    """The program, as screens see it."""
+
+    def fill(self, screen: TriageScreen) -> None:
+        """Hand the present view to ``screen``."""
+        ...
+
+
 class TriageScreen(Screen[None], inherit_bindings=False):
     """Renders the view it is given; everything else is for the screens."""
 
@@ -34,6 +43,13 @@ class TriageScreen(Screen[None], inherit_bindings=False):
     """
     ALLOW_SELECT = False
     AUTO_FOCUS = ""
+    ready = False
+    """Whether the parts are there to be filled."""
+
+    def on_mount(self) -> None:
+        """Filled before it is laid out for the first time, so that its first frame says something."""
+        self.ready = True
+        cast(Host, self.app).fill(self)
 
     def compose_header(self) -> ComposeResult:
         """The first row: volatile cells are widgets of their own, so that a tick repaints only them."""
@@ -57,7 +73,7 @@ class TriageScreen(Screen[None], inherit_bindings=False):
         """Fill the first row."""
         age = top.data_age(view)
         badges = top.badges(view)
-        width = self.size.width
+        width = view.width
         age_cells = 0 if width < 40 else AGE_CELLS if view.width_is_wide else NARROW_AGE_CELLS
         badge_cells = badges.width + 4 if badges.width + age_cells + 30 <= width else 0
         self.set_width("age", age_cells)
@@ -73,13 +89,13 @@ class TriageScreen(Screen[None], inherit_bindings=False):
     def update_footer(self, view: View, message: str = "") -> None:
         """The keys, or for a moment a message."""
         if message:
-            self.lines("footer").set_lines([line(" ", (message, Role.ACCENT)).fitted(self.size.width)], view.look)
+            self.lines("footer").set_lines([line(" ", (message, Role.ACCENT)).fitted(view.width)], view.look)
             return
         own = list(self.own_bindings())
         out = Line()
         for key, word in [*hints(own), *hints(b for b in EVERYWHERE if b.id not in {o.id for o in own})]:
             part = line(" " if not out.spans else "  ", key, " ", (word, Role.DIM))
-            if out.width + part.width > self.size.width:
+            if out.width + part.width > view.width:
                 break
             out += part
         self.lines("footer").set_lines([out], view.look)

@@ -61,7 +61,7 @@ class OnCall(TriageScreen, inherit_bindings=False):
 
     def update_from(self, view: View) -> None:
         """Show the view: the rows of each part first, then what stands in them."""
-        width, height = self.size.width, self.size.height
+        width, height = view.width, view.height
         if width < LEAST[0] or height < LEAST[1]:
             self._tiny(view, width, height)
             return

@@ -47,7 +47,7 @@ class Reader(TriageScreen, inherit_bindings=False):
         """Show the page as of this view, at the same place."""
         self._view = view
         self.update_header(view)
-        width, rows = self.size.width, max(1, self.size.height - 4)
+        width, rows = view.width, max(1, view.height - 4)
         content = self._page(view, max(1, width - 2))
         self._offset = max(0, min(self._offset, len(content) - rows))
         end = min(len(content), self._offset + rows)
@@ -66,7 +66,7 @@ class Reader(TriageScreen, inherit_bindings=False):
 
     def action_page(self, pages: int) -> None:
         """Scroll by pages, one row less than fits."""
-        self.action_move(pages * max(1, self.size.height - 5))
+        self.action_move(pages * max(1, self.app.size.height - 5))
 
     def action_close(self) -> None:
         """Close the page."""

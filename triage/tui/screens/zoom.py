@@ -56,7 +56,7 @@ class Zoom(TriageScreen, inherit_bindings=False):
         """Show the panel in all the room there is."""
         self._view = view
         self.update_header(view)
-        width, rows = self.size.width, max(1, self.size.height - 4)
+        width, rows = view.width, max(1, view.height - 4)
         self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
         self.lines("rule").set_lines([top.rule(view, width)], view.look)
         if self.panel == "latency" or self.panel == "errors":

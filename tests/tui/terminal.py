@@ -1,0 +1,113 @@
+"""``Terminal``: a program on a pseudo-terminal, its bytes with their times, and the screen they make."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from pathlib import Path
+from types import TracebackType
+
+import pyte
+
+ROOT = Path(__file__).parents[2]
+QUERIES = (b"\x1b[?2026$p", b"\x1b[?2048$p")
+
+
+class Terminal:
+    """Starts ``python -m tests.tui.scripted ARGUMENTS``; ``answers`` to the query for synchronized output as tmux does."""
+
+    def __init__(self, *arguments: str, columns: int = 120, rows: int = 40, module: str = "tests.tui.scripted",
+                 answers: bool = False, environment: dict[str, str] | None = None) -> None:
+        self.columns, self.rows = columns, rows
+        self.received = bytearray()
+        self.chunks: list[tuple[float, int]] = []
+        self._answers = answers
+        self.began = time.monotonic()
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")}
+            os.environ.clear()
+            os.environ.update(keep | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8",
+                                      "PYTHONPATH": str(ROOT)} | (environment or {}))
+            os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        with contextlib.suppress(OSError):
+            os.close(self.master)
+
+    def read_for(self, seconds: float) -> bytes:
+        """Everything that arrives in this time."""
+        start = len(self.received)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._read(left)
+        return bytes(self.received[start:])
+
+    def read_until(self, wanted: bytes, seconds: float = 20.0) -> float:
+        """Wait until the program wrote ``wanted`` since the start; seconds since the start. Fails when it does not come."""
+        until = time.monotonic() + seconds
+        while wanted not in self.received:
+            left = until - time.monotonic()
+            if left <= 0 or not self._read(left):
+                raise AssertionError(f"{wanted!r} did not come; the screen shows\n{self.screen()}")
+        return time.monotonic() - self.began
+
+    def settle(self, quiet: float = 0.4, seconds: float = 10.0) -> bytes:
+        """Read until nothing has come for ``quiet`` seconds."""
+        start, until = len(self.received), time.monotonic() + seconds
+        while time.monotonic() < until:
+            before = len(self.received)
+            self.read_for(quiet)
+            if len(self.received) == before:
+                break
+        return bytes(self.received[start:])
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self.master], [], [], seconds)[0]:
+            return True
+        try:
+            chunk = os.read(self.master, 65536)
+        except OSError:
+            return False
+        self.received += chunk
+        self.chunks.append((time.monotonic() - self.began, len(chunk)))
+        if self._answers and QUERIES[0] in chunk:
+            os.write(self.master, b"\x1b[?2026;2$y")
+        return bool(chunk)
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self.master, keys.encode())
+
+    def screen(self) -> str:
+        """The text on the screen."""
+        screen = pyte.Screen(self.columns, self.rows)
+        pyte.ByteStream(screen).feed(bytes(self.received))
+        return "\n".join(row.rstrip() for row in screen.display)
+
+    def exit_within(self, seconds: float) -> float | None:
+        """Seconds until the process has ended; None when it has not in that time."""
+        start = time.monotonic()
+        while time.monotonic() - start < seconds:
+            pid, _ = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return time.monotonic() - start
+            select.select([], [], [], 0.02)
+        return None
