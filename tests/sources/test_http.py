@@ -355,7 +355,19 @@ async def test_plain_http_to_a_go_server_with_tls_says_so() -> None:
     async with FaultServer(handler) as server, prometheus(server.url) as client:
         failure = await client.query("up")
     assert isinstance(failure, Failure)
+    assert failure.kind is K.TLS
     assert "https://" in failure.hint
+
+
+async def test_a_server_that_hangs_up_after_the_handshake_is_thought_to_want_a_certificate(
+        authority: trustme.CA, authority_file: str) -> None:
+    context = serving(authority.issue_cert("127.0.0.1"))
+    async with FaultServer(faults.close_at_once, tls=context) as server, prometheus(
+            server.url, tls={"ca": authority_file}) as client:
+        failure = await client.query("up")
+    assert isinstance(failure, Failure)
+    assert failure.kind is K.TLS
+    assert "tls.cert" in failure.hint
 
 
 @pytest.mark.parametrize("broken", [

@@ -16,6 +16,8 @@ from triage.text import clean
 MESSAGE_LIMIT = 300
 _PREVIEW_BYTES = 8192
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_PLAIN_TO_HTTPS = re.compile(rb"HTTP request (?:to an HTTPS server|was sent to HTTPS port)", re.IGNORECASE)
+"""What Go's server and nginx answer to plain http."""
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 K = FailureKind
@@ -83,6 +85,8 @@ def from_answer(received: Received, requested: str, product: Product, redact: Re
             document = None
     error_type, told = _told(document)
     kind = _kind(received.status, error_type)
+    if received.status == 400 and _PLAIN_TO_HTTPS.search(received.body[:_PREVIEW_BYTES]):
+        return Failure(K.TLS, "the server speaks https on that port", "write https:// in url", 400)
     if document is None:
         return _from_text(received, kind, product, redact)
     message = clean(redact(told), limit=MESSAGE_LIMIT) or f"HTTP status {received.status} without a reason"
@@ -185,8 +189,6 @@ def _target(location: str, requested: str) -> tuple[str, str]:
 
 def _hint(kind: FailureKind, received: Received, product: Product, message: str) -> str:
     lowered = message.lower()
-    if "http request to an https server" in lowered or "http request was sent to https port" in lowered:
-        return "the server speaks https: write https:// in url"
     if kind is K.UNAVAILABLE:
         if received.headers.get("x-prometheus-stopping", "").lower() == "true":
             return "the server is shutting down"

@@ -53,6 +53,8 @@ class Target:
     product: Product
     via: str = ""
     """Forward proxy without user name and password, "" for none."""
+    nameless_tls: bool = False
+    """It is https, and no client certificate is configured."""
 
 
 def is_dead_connection(error: Exception, progress: Progress) -> bool:
@@ -121,9 +123,13 @@ def _unreachable(error: Exception, progress: Progress, target: Target) -> Failur
     if progress.phase == "connect":
         return Failure(K.CONNECT, f"no connection to {where}{via}",
                        f"is {target.product.name} running, and is the port right?")
-    hint = ("it may be restarting, or want a client certificate (tls.cert)" if target.url.startswith("https") else
-            "it may be restarting, or speak https or another protocol on that port")
-    return Failure(K.CONNECT, f"{where} closed the connection before it answered{via}", hint)
+    if target.nameless_tls and progress.fresh and progress.phase == "sent":
+        # With TLS 1.3 a server asks for our certificate after our side of the handshake is done, and its complaint is
+        # lost when it closes while the query is still being written.
+        return Failure(K.TLS, f"{target.address} closed the connection right after the TLS handshake",
+                       "it likely wants a client certificate: set tls.cert and tls.key; else it may be restarting")
+    return Failure(K.CONNECT, f"{where} closed the connection before it answered{via}",
+                   "it may be restarting, or speak https or another protocol on that port")
 
 
 _VERIFY = {
