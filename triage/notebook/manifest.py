@@ -11,41 +11,22 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from triage.notebook.selector import valid_label
+from triage.notebook.names import Date, LabelName, LabelSet, Name, Sha256, refuse_twice
+from triage.notebook.quality import Drift, DriftFeature, Feedback, Proxy, Quality, QualityMetric, Reference, Slice
 from triage.notebook.slis import SelectorText, Sli, Strict
 from triage.quantities import Bytes, Duration, Percent, Points, Share
 
+__all__ = ["Drift", "DriftFeature", "Feedback", "Manifest", "Proxy", "Quality", "QualityMetric", "Reference", "Slice",
+           "Slo", "Spec"]
 
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", text):
-        raise ValueError(f'is not a name: "{text}"\nlower-case letters, digits, ".", "_" and "-", at most 63 '
-                         "characters")
+
+def _cpu(text: str) -> str:
+    if not re.fullmatch(r"\d+(?:\.\d+)?|\d+m", text, re.ASCII):
+        raise ValueError(f'is not an amount of CPU: "{text}"\nwrite cores as Kubernetes does, such as "2" or "500m"')
     return text
 
 
-def _digest(text: str) -> str:
-    if not re.fullmatch(r"(?:sha256:)?[0-9a-f]{64}", text):
-        raise ValueError("is not a SHA-256 digest\n64 lower-case hexadecimal digits")
-    return text.removeprefix("sha256:")
-
-
-def _date(text: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?Z)?", text):
-        raise ValueError(f'is not a date: "{text}"\nwrite 2026-11-02 or 2026-11-02T14:00:00Z')
-    return text
-
-
-def _label(text: str) -> str:
-    if not valid_label(text):
-        raise ValueError(f'is not a label name: "{text}"\nletters, digits and _, not starting with a digit')
-    return text
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Sha256 = Annotated[str, AfterValidator(_digest)]
-Date = Annotated[str, AfterValidator(_date)]
-LabelName = Annotated[str, AfterValidator(_label)]
-LabelSet = dict[LabelName, str]
+Cpu = Annotated[str, AfterValidator(_cpu)]
 
 
 class Owner(Strict):
@@ -136,6 +117,12 @@ class InputField(Strict):
     max: float | None = Field(None, description="Largest valid value.")
     categories: list[str] | None = Field(None, description="Valid values of a categorical field.")
 
+    @model_validator(mode="after")
+    def _range_holds_something(self) -> InputField:
+        if self.min is not None and self.max is not None and self.max < self.min:
+            raise ValueError("has a max below its min")
+        return self
+
 
 class Recorded(Strict):
     """Recording rules of Sloth or Pyrra for this objective."""
@@ -163,117 +150,6 @@ class Slo(Strict):
     recorded: Recorded | None = Field(None, description="Recording rules to use for windows of a day and more; by "
                                       "default those of the model's and the objective's names.")
     description: str = Field("", description="Why this matters, for the engineer at night.")
-
-
-class Feedback(Strict):
-    """How true labels come back."""
-
-    regime: Literal["instant", "delayed", "none"] = Field(description="Whether and when labels arrive.")
-    expected_delay: Duration | None = Field(None, description="Time until a prediction's label is usually known.")
-    join_key: str | None = Field(None, description="Field that joins predictions and labels.")
-    maturity: float = Field(0.95, gt=0, le=1, description="Share of labels that makes a cohort of predictions "
-                            "comparable.")
-    labels: SelectorText | None = Field(None, description="Counter of labels that arrived, for coverage.")
-
-
-class Proxy(Strict):
-    """A stand-in for quality while labels are missing."""
-
-    name: Name = Field(description="Name.")
-    metric: SelectorText = Field(description="Gauge or counter (vector selector).")
-    kind: Literal["gauge", "counter"] = Field("gauge", description="How to read it.")
-    expected: float | None = Field(None, description="Usual value, in the metric's unit.")
-    tolerance: Points | None = Field(None, description="Deviation from it that is still usual.")
-
-
-class QualityMetric(Strict):
-    """A quality figure computed elsewhere, or from counters of labelled predictions."""
-
-    name: Name = Field(description="Name, such as precision.")
-    metric: SelectorText = Field(description="Gauge with the figure (vector selector).")
-    at_least: float | None = Field(None, description="Lowest acceptable value.")
-    at_most: float | None = Field(None, description="Highest acceptable value.")
-    min_labels: int = Field(100, ge=1, description="Labels needed before it is judged.")
-
-
-class Slice(Strict):
-    """Subgroups whose quality is compared."""
-
-    name: LabelName = Field(description="Label with the subgroup.")
-    values: list[str] = Field(min_length=2, description="Subgroups; the first is the reference.")
-    max_difference: Points | None = Field(None, description="Largest acceptable difference between subgroups.")
-    fairness: list[Literal["demographic_parity", "equal_opportunity", "equalized_odds", "error_rate"]] = Field(
-        ["error_rate"], description="What is compared (definitions as in fairlearn).")
-
-
-class Quality(Strict):
-    """How good the answers are, as far as it can be known."""
-
-    feedback: Feedback = Field(description="How true labels come back.")
-    proxies: list[Proxy] = Field([], description="Stand-ins until labels are in.")
-    metrics: list[QualityMetric] = Field([], description="Figures from labels.")
-    slices: list[Slice] = Field([], description="Subgroups to compare.")
-
-
-class Reference(Strict):
-    """Distribution that the present one is compared with."""
-
-    edges: list[float] | None = Field(None, description="Upper bucket bounds, ascending, without +Inf.")
-    counts: list[float] | None = Field(None, description="Events per bucket, one more than edges (the last is above "
-                                       "all).")
-    categories: dict[str, float] | None = Field(None, description="Events per category.")
-    data: str | None = Field(None, description="Data reference (by name) the counts were taken from.")
-    at: Date | None = Field(None, description="When they were taken.")
-
-    @model_validator(mode="after")
-    def _counts_fit(self) -> Reference:
-        if (self.edges is None) != (self.counts is None):
-            raise ValueError("needs edges and counts together\ncounts has one number more than edges")
-        if self.edges is not None and self.counts is not None:
-            if len(self.counts) != len(self.edges) + 1:
-                raise ValueError(f"has {len(self.counts)} counts for {len(self.edges)} edges\ncounts has one number "
-                                 "more than edges")
-            if any(b <= a for a, b in zip(self.edges, self.edges[1:], strict=False)):
-                raise ValueError("has edges that do not ascend\nsort them and remove equal ones")
-        return self
-
-
-class DriftFeature(Strict):
-    """One feature watched for drift."""
-
-    name: str = Field(description="Feature name; value of the feature label.")
-    histogram: SelectorText | None = Field(None, description="Histogram of its values (without _bucket).")
-    categories: SelectorText | None = Field(None, description="Counter per category.")
-    category_label: LabelName = Field("category", description="Label with the category.")
-    gauge: SelectorText | None = Field(None, description="Drift score computed elsewhere.")
-    direction: Literal["high-is-drift", "low-is-drift"] = Field("high-is-drift", description="Reading of a score "
-                                                                "computed elsewhere; p-values are low-is-drift.")
-    method: Literal["psi", "js", "kl", "hellinger", "tv", "ks"] = Field("psi", description="Divergence.")
-    warning: float = Field(0.1, ge=0, description="Score from which it is watched.")
-    critical: float = Field(0.25, ge=0, description="Score from which it is drift.")
-    min_samples: int | None = Field(None, ge=1, description="Events needed; by default from the number of buckets.")
-    importance: float = Field(1.0, ge=0, description="Weight for ordering.")
-    reference: Reference | None = Field(None, description="What it is compared with.")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> DriftFeature:
-        if sum(x is not None for x in (self.histogram, self.categories, self.gauge)) != 1:
-            raise ValueError("needs exactly one of histogram, categories and gauge")
-        if self.gauge is None and self.reference is None:
-            raise ValueError("has no reference to compare with\ngive edges and counts, or categories")
-        if self.direction == "high-is-drift" and self.critical < self.warning:
-            raise ValueError("has a critical score below its warning score")
-        return self
-
-
-class Drift(Strict):
-    """Whether the world has moved."""
-
-    window: Duration = Field(3600.0, validate_default=False, description="Detection window.")
-    feature_label: LabelName = Field("feature", description="Label with the feature name.")
-    features: list[DriftFeature] = Field([], description="Features.")
-    prediction: DriftFeature | None = Field(None, description="The model's output.")
-    false_discovery_rate: float = Field(0.01, gt=0, lt=1, description="Benjamini-Hochberg level across the features.")
 
 
 class MaxDelta(Strict):
@@ -306,6 +182,7 @@ class Canary(Strict):
     def _steps_ascend(self) -> Canary:
         if any(b <= a for a, b in zip(self.steps, self.steps[1:], strict=False)):
             raise ValueError("has steps that do not ascend")
+        refuse_twice("metric", (delta.metric for delta in self.max_delta))
         return self
 
 
@@ -371,7 +248,7 @@ class Variant(Strict):
     """Another way to serve the same model."""
 
     name: str = Field(description="Name, such as int8.")
-    cpu: str | None = Field(None, description="CPU request, as Kubernetes writes it.")
+    cpu: Cpu | None = Field(None, description="CPU request, as Kubernetes writes it.")
     memory: Bytes | None = Field(None, description="Memory.")
     gpu: int = Field(0, ge=0, description="GPUs.")
     batch: int | None = Field(None, ge=1, description="Batch size.")
@@ -381,7 +258,7 @@ class Variant(Strict):
 class Resources(Strict):
     """What one replica needs and costs."""
 
-    cpu: str | None = Field(None, description='CPU request, as Kubernetes writes it ("2", "500m").')
+    cpu: Cpu | None = Field(None, description='CPU request, as Kubernetes writes it ("2", "500m").')
     memory: Bytes | None = Field(None, description="Memory.")
     gpu: int = Field(0, ge=0, description="GPUs.")
     batch: int | None = Field(None, ge=1, description="Batch size.")
@@ -449,11 +326,9 @@ class Spec(Strict):
 
     @model_validator(mode="after")
     def _names_unique(self) -> Spec:
-        seen: set[str] = set()
-        for slo in self.slos:
-            if slo.name in seen:
-                raise ValueError(f"names the SLO {slo.name} twice\neach name may stand once")
-            seen.add(slo.name)
+        refuse_twice("SLO", (slo.name for slo in self.slos))
+        refuse_twice("data set", (reference.name for reference in self.data))
+        refuse_twice("input", (field.name for field in self.inputs))
         if not self.slos and self.metrics.preset == "custom":
             raise ValueError("promises nothing: no slos and no preset\nadd spec.slos, or spec.metrics.preset")
         return self

@@ -1,0 +1,140 @@
+"""The blocks of a manifest about how good the answers are, and whether the world has moved."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from triage.notebook.names import Date, LabelName, Name, refuse_twice
+from triage.notebook.slis import SelectorText, Strict
+from triage.quantities import Duration, Points
+
+
+class Feedback(Strict):
+    """How true labels come back."""
+
+    regime: Literal["instant", "delayed", "none"] = Field(description="Whether and when labels arrive.")
+    expected_delay: Duration | None = Field(None, description="Time until a prediction's label is usually known.")
+    join_key: str | None = Field(None, description="Field that joins predictions and labels.")
+    maturity: float = Field(0.95, gt=0, le=1, description="Share of labels that makes a cohort of predictions "
+                            "comparable.")
+    labels: SelectorText | None = Field(None, description="Counter of labels that arrived, for coverage.")
+
+
+class Proxy(Strict):
+    """A stand-in for quality while labels are missing."""
+
+    name: Name = Field(description="Name.")
+    metric: SelectorText = Field(description="Gauge or counter (vector selector).")
+    kind: Literal["gauge", "counter"] = Field("gauge", description="How to read it.")
+    expected: float | None = Field(None, description="Usual value, in the metric's unit.")
+    tolerance: Points | None = Field(None, description="Deviation from it that is still usual.")
+
+
+class QualityMetric(Strict):
+    """A quality figure computed elsewhere, or from counters of labelled predictions."""
+
+    name: Name = Field(description="Name, such as precision.")
+    metric: SelectorText = Field(description="Gauge with the figure (vector selector).")
+    at_least: float | None = Field(None, description="Lowest acceptable value.")
+    at_most: float | None = Field(None, description="Highest acceptable value.")
+    min_labels: int = Field(100, ge=1, description="Labels needed before it is judged.")
+
+
+class Slice(Strict):
+    """Subgroups whose quality is compared."""
+
+    name: LabelName = Field(description="Label with the subgroup.")
+    values: list[str] = Field(min_length=2, description="Subgroups; the first is the reference.")
+    max_difference: Points | None = Field(None, description="Largest acceptable difference between subgroups.")
+    fairness: list[Literal["demographic_parity", "equal_opportunity", "equalized_odds", "error_rate"]] = Field(
+        ["error_rate"], description="What is compared (definitions as in fairlearn).")
+
+
+class Quality(Strict):
+    """How good the answers are, as far as it can be known."""
+
+    feedback: Feedback = Field(description="How true labels come back.")
+    proxies: list[Proxy] = Field([], description="Stand-ins until labels are in.")
+    metrics: list[QualityMetric] = Field([], description="Figures from labels.")
+    slices: list[Slice] = Field([], description="Subgroups to compare.")
+
+    @model_validator(mode="after")
+    def _names_unique(self) -> Quality:
+        refuse_twice("proxy or metric", (*(p.name for p in self.proxies), *(m.name for m in self.metrics)))
+        refuse_twice("slice", (s.name for s in self.slices))
+        return self
+
+
+class Reference(Strict):
+    """Distribution that the present one is compared with."""
+
+    edges: list[float] | None = Field(None, description="Upper bucket bounds, ascending, without +Inf.")
+    counts: list[float] | None = Field(None, description="Events per bucket, one more than edges (the last is above "
+                                       "all).")
+    categories: dict[str, float] | None = Field(None, description="Events per category.")
+    data: str | None = Field(None, description="Data reference (by name) the counts were taken from.")
+    at: Date | None = Field(None, description="When they were taken.")
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Reference:
+        if (self.edges is None) != (self.counts is None):
+            raise ValueError("needs edges and counts together\ncounts has one number more than edges")
+        if self.edges is not None and self.counts is not None:
+            if len(self.counts) != len(self.edges) + 1:
+                raise ValueError(f"has {len(self.counts)} counts for {len(self.edges)} edges\ncounts has one number "
+                                 "more than edges")
+            if any(b <= a for a, b in zip(self.edges, self.edges[1:], strict=False)):
+                raise ValueError("has edges that do not ascend\nsort them and remove equal ones")
+        events = [*(self.counts or ()), *(self.categories or {}).values()]
+        if any(count < 0 for count in events) or (events and not sum(events)):
+            raise ValueError("has counts under zero, or none at all\ncounts are numbers of events")
+        return self
+
+
+class DriftFeature(Strict):
+    """One feature watched for drift."""
+
+    name: str = Field(description="Feature name; value of the feature label.")
+    histogram: SelectorText | None = Field(None, description="Histogram of its values (without _bucket).")
+    categories: SelectorText | None = Field(None, description="Counter per category.")
+    category_label: LabelName = Field("category", description="Label with the category.")
+    gauge: SelectorText | None = Field(None, description="Drift score computed elsewhere.")
+    direction: Literal["high-is-drift", "low-is-drift"] = Field("high-is-drift", description="Reading of a score "
+                                                                "computed elsewhere; p-values are low-is-drift.")
+    method: Literal["psi", "js", "kl", "hellinger", "tv", "ks"] = Field("psi", description="Divergence.")
+    warning: float = Field(0.1, ge=0, description="Score from which it is watched.")
+    critical: float = Field(0.25, ge=0, description="Score from which it is drift.")
+    min_samples: int | None = Field(None, ge=1, description="Events needed; by default from the number of buckets.")
+    importance: float = Field(1.0, ge=0, description="Weight for ordering.")
+    reference: Reference | None = Field(None, description="What it is compared with.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DriftFeature:
+        if sum(x is not None for x in (self.histogram, self.categories, self.gauge)) != 1:
+            raise ValueError("needs exactly one of histogram, categories and gauge")
+        if self.gauge is None and self.reference is None:
+            raise ValueError("has no reference to compare with\ngive edges and counts, or categories")
+        if self.reference is not None and self.histogram is not None and self.reference.edges is None:
+            raise ValueError("has a histogram, but a reference without edges\ngive edges and counts")
+        if self.reference is not None and self.categories is not None and self.reference.categories is None:
+            raise ValueError("has categories, but a reference without them\ngive categories with their counts")
+        if self.direction == "high-is-drift" and self.critical < self.warning:
+            raise ValueError("has a critical score below its warning score")
+        return self
+
+
+class Drift(Strict):
+    """Whether the world has moved."""
+
+    window: Duration = Field(3600.0, validate_default=False, description="Detection window.")
+    feature_label: LabelName = Field("feature", description="Label with the feature name.")
+    features: list[DriftFeature] = Field([], description="Features.")
+    prediction: DriftFeature | None = Field(None, description="The model's output.")
+    false_discovery_rate: float = Field(0.01, gt=0, lt=1, description="Benjamini-Hochberg level across the features.")
+
+    @model_validator(mode="after")
+    def _names_unique(self) -> Drift:
+        refuse_twice("feature", (f.name for f in self.features))
+        return self
