@@ -70,7 +70,8 @@ class HttpSource:
         parts = urlsplit(endpoint.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         via = clean(without_userinfo(endpoint.proxy), limit=200) if endpoint.proxy else ""
-        self._target = Target(self.url, clean(f"{parts.hostname}:{port}", limit=200), product, via,
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        self._target = Target(self.url, clean(f"{host}:{port}", limit=200), product, via,
                               parts.scheme == "https" and endpoint.tls.cert is None)
         verify = tls_context(endpoint.tls, needed=parts.scheme == "https" or (endpoint.proxy or "").startswith("https"))
         try:
