@@ -144,6 +144,11 @@ def test_steps_that_stand_twice_are_refused(write_notebook: WriteNotebook) -> No
     assert finding.message == "has steps that do not ascend"
 
 
+def test_a_notebook_that_is_no_file_is_never_read(write_notebook: WriteNotebook) -> None:
+    text = spec(f"notebook: {{path: /dev/zero, sha256: {DIGEST}}}")
+    assert [f.code for f in found(write_notebook, text)] == ["missing-file"]
+
+
 def test_two_manifests_in_one_folder_are_a_warning(write_notebook: WriteNotebook) -> None:
     write_notebook(file="manifest.yml")
     assert [f.code for f in found(write_notebook, spec())] == ["two-manifests"]

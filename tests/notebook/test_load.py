@@ -120,6 +120,15 @@ def test_a_name_that_no_preset_knows_is_found_when_loading(write_notebook: Write
     assert [(f.code, f.line, f.field) for f in caught.value.findings] == [("unknown-preset", 4, "spec.metrics.preset")]
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\x00b", "\x1b[2J"])
+def test_a_path_that_cannot_be_is_said_so(tmp_path: Path, name: str) -> None:
+    (found,) = load_all([tmp_path / name]).broken
+    assert [f.code for f in found.findings] in (["missing"], ["unreadable"])
+    assert (found.name + found.findings[0].sentence()).isprintable()
+    with pytest.raises(InvalidDocument):
+        load_notebook(tmp_path / name)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
 def test_a_folder_that_cannot_be_read_is_broken(tmp_path: Path, write_notebook: WriteNotebook) -> None:
     write_notebook("a")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.notebook.conftest import MakeManifest, WriteNotebook
+from tests.notebook.example_data import EXAMPLES
 from triage.errors import Finding, InvalidDocument
 from triage.notebook.load import load_notebook
+from triage.notebook.manifest import Manifest
+from triage.notebook.resolve import objectives, requests_selectors
+from triage.strict_yaml import parse, validate
 
 SLOS = "slos: [{name: success, sli: {good: g, total: t}, objective: 99.9}]"
 
@@ -122,3 +131,50 @@ slos:
     sli: {bad_query: "sum(\\n  increase(b[$window]))", total_query: "sum(\\n  increase(t[$window]))"}
 """).spec
     assert spec.slos[0].description == "one\ntwo"
+
+
+_GOOD = {name: parse((EXAMPLES / name / "manifest.yaml").read_text("utf-8"), "manifest.yaml")
+         for name in ("fraud-scorer", "churn-ranker", "chat-assistant")}
+_JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), st.just([]), st.just({}),
+    st.sampled_from(["", "1h", "99%", "x{a=\"b\"}", "5/s", "vllm", "4Gi", "2026-11-02", "a\nb", "\x1b[2J",
+                     "9" * 400 + "d"]),
+    st.dictionaries(st.sampled_from(["good", "total", "histogram", "gauge", "preset", "name", "x"]),
+                    st.text(max_size=5), max_size=3))
+
+
+def paths(node: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every path in ``node`` below its root."""
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [p for key, child in children for p in ((*path, key), *paths(child, (*path, key)))]
+
+
+def refused(content: Any, name: str) -> list[Finding]:
+    """Findings for ``content`` in place of the example's own; [] when it loads and resolves."""
+    document = copy.copy(_GOOD[name])
+    document.content = content
+    try:
+        manifest = validate(document, Manifest)
+        assert objectives(manifest)
+        requests_selectors(manifest)
+    except InvalidDocument as error:
+        return list(error.findings)
+    return []
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_an_example_with_anything_anywhere_loads_or_says_why(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(_GOOD)))
+    content = copy.deepcopy(_GOOD[name].content)
+    path = data.draw(st.sampled_from(paths(content)))
+    parent = content
+    for key in path[:-1]:
+        parent = parent[key]
+    if data.draw(st.booleans()) or isinstance(parent, list):
+        parent[path[-1]] = data.draw(_JUNK)
+    else:
+        del parent[path[-1]]
+    for finding in refused(content, name):
+        assert finding.message
+        assert finding.sentence().isprintable()

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from triage.errors import Finding
-from triage.notebook.load import MANIFEST_NAMES, Notebook, load_all
+from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, load_all
 from triage.notebook.manifest import DriftFeature
 from triage.notebook.slis import AverageSli
 from triage.quantities import format_duration
 from triage.strict_yaml import PathKey
+from triage.text import clean
 
 PAGING_TIERS: Mapping[float, float] = {14.4: 300.0, 6.0: 1800.0, 3.0: 7200.0}
 """Burn rates that fire, with their short windows in seconds (SRE workbook, ch. 5, table 5-8 and iteration 6)."""
@@ -188,20 +189,25 @@ def _files(notebook: Notebook) -> Iterator[Finding]:
         (("spec", "environment", "requirements"), spec.environment.requirements if spec.environment else None),
     ]
     for path, name in named:
-        if name is not None and not (notebook.path / name).is_file():
+        if name is not None and not is_file(notebook.path / name):
             yield say(path, f"does not exist: {name}", "paths are relative to the manifest", "missing-file", "warning")
-    if all((notebook.path / name).is_file() for name in MANIFEST_NAMES):
+    if all(is_file(notebook.path / name) for name in MANIFEST_NAMES):
         yield say((), f"stands beside {' and '.join(MANIFEST_NAMES)}: only the first is read", "keep one of them",
                   "two-manifests", "warning")
 
 
 def _digest(notebook: Notebook) -> Iterator[Finding]:
     spec = notebook.manifest.spec.notebook
-    if spec.sha256 is None:
+    file = notebook.path / spec.path
+    if spec.sha256 is None or not is_file(file):
         return
     try:
-        found = hashlib.sha256((notebook.path / spec.path).read_bytes()).hexdigest()
-    except OSError:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        reason = clean(error.strerror or error)
+        yield notebook.document.finding(("spec", "notebook", "path"), f"cannot be read: {reason}",
+                                        "check its permissions", "unreadable")
         return
     if found != spec.sha256:
         yield notebook.document.finding(("spec", "notebook", "sha256"), f"does not match {spec.path}: it has {found}",

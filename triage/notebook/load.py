@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +107,15 @@ def load_all(paths: Iterable[Path]) -> Loaded:
 
 def manifest_file(path: Path) -> Path | None:
     """The manifest at ``path`` (itself, or in that folder); None when there is none."""
-    if path.is_file():
-        return path
-    return next((path / name for name in MANIFEST_NAMES if (path / name).is_file()), None)
+    return next((p for p in (path, *(path / name for name in MANIFEST_NAMES)) if is_file(p)), None)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file at ``path``; False too where it cannot be asked (name too long, no access)."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _checked(file: Path, document: strict_yaml.Document) -> Notebook:
@@ -146,7 +153,7 @@ def _manifests(path: Path, seen: set[Path], depth: int = 0) -> Iterator[Path | B
 
 
 def _no_manifest(path: Path) -> Finding:
-    if not path.exists():
+    if not os.path.lexists(path):
         return Finding("error", clean(str(path)), None, "", "does not exist", "check --notebooks and the configuration",
                        "missing")
     return Finding("error", clean(str(path)), None, "",
