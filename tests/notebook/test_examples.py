@@ -166,15 +166,10 @@ def test_requirements_are_pinned() -> None:
 
 
 def test_the_chat_limits_are_buckets_of_vllm() -> None:
-    # vllm/v1/metrics/loggers.py
-    buckets = {
-        "vllm:time_to_first_token_seconds": {0.5, 0.75, 1.0, 2.5, 5.0},
-        "vllm:inter_token_latency_seconds": {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2},
-        "vllm:e2e_request_latency_seconds": {1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0},
-    }
-    limits = {c.sli.histogram: c.sli.threshold for o in load_notebook(EXAMPLES / "chat-assistant").objectives
-              for c in o.candidates[:1] if isinstance(c.sli, HistogramSli)}
-    assert {metric: limits[metric] in known for metric, known in buckets.items()} == dict.fromkeys(buckets, True)
+    judged = [c for o in load_notebook(EXAMPLES / "chat-assistant").objectives for c in o.candidates
+              if isinstance(c.sli, HistogramSli) and o.slo.objective is not None]
+    assert len(judged) == 4
+    assert [c.sli.threshold in c.buckets for c in judged if isinstance(c.sli, HistogramSli)] == [True] * 4
 
 
 def test_the_examples_tell_three_different_stories() -> None:

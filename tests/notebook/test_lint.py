@@ -144,6 +144,24 @@ def test_steps_that_stand_twice_are_refused(write_notebook: WriteNotebook) -> No
     assert finding.message == "has steps that do not ascend"
 
 
+def preset_spec(sli: str) -> str:
+    return spec(metrics="metrics: {preset: vllm}", slos=f"slos: [{{name: first, sli: {{{sli}}}, objective: 99}}]")
+
+
+def test_a_threshold_that_is_no_bucket_of_the_server_names_the_nearest(write_notebook: WriteNotebook) -> None:
+    (finding,) = found(write_notebook, preset_spec("preset: time_to_first_token, threshold: 2s"))
+    assert (finding.code, finding.field) == ("no-bucket", "spec.slos[0].sli.threshold")
+    assert finding.hint.startswith("nearest: 1s and 2s500ms")
+
+
+@pytest.mark.parametrize("sli", [
+    "preset: time_to_first_token, threshold: 1s", "preset: inter_token_latency, threshold: 75ms",
+    "preset: time_to_first_token, threshold: 2s, snap: lower", "preset: queue_time, threshold: 2s",
+])
+def test_a_threshold_that_is_a_bucket_or_may_be_one_is_fine(write_notebook: WriteNotebook, sli: str) -> None:
+    assert found(write_notebook, preset_spec(sli)) == []
+
+
 def test_a_notebook_that_is_no_file_is_never_read(write_notebook: WriteNotebook) -> None:
     text = spec(f"notebook: {{path: /dev/zero, sha256: {DIGEST}}}")
     assert [f.code for f in found(write_notebook, text)] == ["missing-file"]

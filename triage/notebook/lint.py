@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from triage.errors import Finding
+from triage.facts.units import UNIT_SECONDS
 from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, load_all
 from triage.notebook.manifest import DriftFeature
-from triage.notebook.slis import AverageSli
+from triage.notebook.slis import AverageSli, HistogramSli
 from triage.quantities import format_duration
 from triage.strict_yaml import PathKey
 from triage.text import clean
@@ -136,6 +138,28 @@ def _slos(notebook: Notebook) -> Iterator[Finding]:
                       "name it avg, or measure a histogram", "average-as-percentile", "warning")
 
 
+def _buckets(notebook: Notebook) -> Iterator[Finding]:
+    resolved = {o.slo.name: o for o in notebook.objectives}
+    for index, slo in enumerate(notebook.manifest.spec.slos):
+        first = resolved[slo.name].candidates[0]
+        sli = first.sli
+        if not isinstance(sli, HistogramSli) or sli.threshold is None or sli.snap != "exact" or not first.buckets:
+            continue
+        bounds = [bound * UNIT_SECONDS[sli.unit] for bound in first.buckets]
+        if any(math.isclose(bound, sli.threshold) for bound in bounds):
+            continue
+        near = _nearest(sli.threshold, bounds)
+        yield notebook.document.finding(
+            ("spec", "slos", index, "sli", "threshold"),
+            f"is no bucket of {sli.histogram}, so nothing can be counted against it",
+            f"nearest: {' and '.join(format_duration(bound) for bound in near)}; or set snap", "no-bucket", "warning")
+
+
+def _nearest(value: float, bounds: Sequence[float]) -> list[float]:
+    """The two of ``bounds`` that are closest to ``value``, ascending."""
+    return sorted(sorted(bounds, key=lambda bound: abs(bound - value))[:2])
+
+
 def _feedback(notebook: Notebook) -> Iterator[Finding]:
     quality = notebook.manifest.spec.quality
     if quality is not None and quality.feedback.regime == "delayed" and quality.feedback.expected_delay is None:
@@ -240,4 +264,4 @@ def _versions(notebook: Notebook) -> Iterator[Finding]:
 
 
 _CHECKS: Sequence[Callable[[Notebook], Iterator[Finding]]] = (
-    _secrets, _digest, _files, _slos, _tiers, _scraping, _data, _names, _feedback, _versions)
+    _secrets, _digest, _files, _slos, _buckets, _tiers, _scraping, _data, _names, _feedback, _versions)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from triage import strict_yaml
 from triage.notebook.selector import valid_label
-from triage.notebook.slis import Measured, SelectorText, Strict
+from triage.notebook.slis import HistogramSli, Measured, SelectorText, Strict
 
 
 def _label_or_none(text: str) -> str:
@@ -40,6 +40,16 @@ class PresetCandidate(Labelled):
     """One spelling of an indicator."""
 
     sli: Measured = Field(description="What is measured; units are written out.")
+    buckets: list[float] = Field([], description="Upper bounds of the histogram, in its unit, where the server fixes "
+                                 "them.")
+
+    @model_validator(mode="after")
+    def _buckets_belong(self) -> PresetCandidate:
+        if self.buckets and not isinstance(self.sli, HistogramSli):
+            raise ValueError("has buckets, but no histogram")
+        if self.buckets != sorted(set(self.buckets)):
+            raise ValueError("has buckets that do not ascend")
+        return self
 
 
 class PresetRequests(Labelled):

@@ -38,6 +38,8 @@ class Candidate:
     """Equality matchers that every selector gets: the manifest's selector, and the preset's model label."""
     version_label: str
     """Label with the model version."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of the histogram in its own unit, where the preset knows them; () means ask the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,8 @@ def _candidates(manifest: Manifest, chosen: Preset, indicator: Indicator, wanted
         labels = _labels(manifest, chosen, candidate)
         # Without any label it would read the series of every server there is.
         if labels:
-            yield Candidate(_limited(candidate.sli, wanted), labels, _version_label(manifest, chosen, candidate))
+            yield Candidate(_limited(candidate.sli, wanted), labels, _version_label(manifest, chosen, candidate),
+                            tuple(candidate.buckets))
 
 
 def _labels(manifest: Manifest, chosen: Preset, source: Labelled) -> dict[str, str]:
