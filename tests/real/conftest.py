@@ -43,8 +43,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Prometheus, Alertmanager and exporter with the models of known truth, a month of history, alerts firing."""
-    with installed(staged(tmp_path_factory.mktemp("stage"), "known", notebooks=())) as running:
+    """Everything: the examples with a failing canary, the models of known truth, a month of history, alerts firing."""
+    with installed(staged(tmp_path_factory.mktemp("stage"), "failing+known")) as running:
         yield running
 
 

@@ -19,14 +19,15 @@ from tests.real.truth import Line, Target
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(lines: Iterable[Line], at: float) -> str:
-    """Prometheus text format of ``lines`` at ``at`` seconds from the epoch."""
+def exposition(lines: Iterable[Line], at: float, epoch: float) -> str:
+    """Prometheus text format of ``lines`` at ``at`` seconds from ``epoch``."""
     moment = np.array([at])
     families: dict[str, list[str]] = {}
     for line in lines:
         if line.exists(at):
             rows = families.setdefault(line.family, [f"# TYPE {line.family} {line.kind}"])
-            rows.append(f"{line.key()} {_number(float(line.value(moment)[0]))}")
+            value = float(line.value(moment)[0]) + (epoch if line.unix_time else 0.0)
+            rows.append(f"{line.key()} {_number(value)}")
     return "".join(f"{row}\n" for rows in families.values() for row in rows)
 
 
@@ -65,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         if job in self.server.down or at > target.up_until:
             self._answer(503, "gone\n")
             return
-        self._answer(200, exposition(target.lines, at))
+        self._answer(200, exposition(target.lines, at, self.server.epoch))
 
     def do_POST(self) -> None:
         job, _, wish = self.path.strip("/").partition("/")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ class Grid:
 
 
 DAY_BY_MINUTE = Grid(DAY, ((0.0, 60.0),))
-MONTH = Grid(30 * DAY + HOUR, ((2 * DAY, 300.0), (HOUR, 60.0), (0.0, 15.0)))
+MONTH = Grid(30 * DAY + HOUR, ((7 * DAY, 600.0), (2 * DAY, 300.0), (HOUR, 60.0), (0.0, 15.0)))
 """Coarse where only long windows look, fine where charts do; an hour more than 30 days, for windows that end in it."""
 
 
@@ -64,8 +64,8 @@ def _up(target: Target) -> Line:
 def _one(line: Line, scraped: dict[str, str], times: Array, epoch: float) -> str:
     if not len(times):
         return ""
-    key = Line(line.name, {**line.labels, **scraped}, line.value, line.family).key()
-    values = line.value(times).tolist()
+    key = replace(line, labels={**line.labels, **scraped}).key()
+    values = (line.value(times) + (epoch if line.unix_time else 0.0)).tolist()
     stamps = (times + epoch).tolist()
     return "".join([f"{key} {_number(v)} {t:.3f}\n" for v, t in zip(values, stamps, strict=True)])
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tests.real.truth import (
-    DAY,
     FOREVER,
     HOUR,
+    LONG_AGO,
     MINUTE,
     Array,
     Flow,
@@ -50,13 +50,13 @@ HOSTILE_LABELS = {
 HOSTILE_VERSION = "v1\x1b[5m[blink]"
 
 
-def _requests(model: str, version: str, code: str, flow: Flow, *, begin: float = -61 * DAY,
+def _requests(model: str, version: str, code: str, flow: Flow, *, begin: float = LONG_AGO,
               end: float = FOREVER, base: float = 0.0) -> Line:
     labels = {"model": model, "model_version": version, "code": code}
     return counter("requests_total", labels, flow, begin=begin, end=end, base=base)
 
 
-def _build(model: str, version: str, begin: float = -61 * DAY) -> Line:
+def _build(model: str, version: str, begin: float = LONG_AGO) -> Line:
     return gauge("model_build_info", {"model": model, "model_version": version}, 1.0, begin=begin)
 
 

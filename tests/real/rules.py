@@ -61,6 +61,14 @@ EXAMPLE_ALERTS: tuple[Rule, ...] = (
            'sum by (model, model_version, deployment, feature) (increase(fraud_schema_violations_total[15m])) > 0',
            "ticket", "fraud-scorer {{ $labels.model_version }}: {{ $value | humanize }} inputs with an invalid "
            "{{ $labels.feature }}"),
+    _alert("ChatQueueLong", 'vllm:num_requests_waiting{model_name="chat-assistant"} > 20', "ticket",
+           "chat-assistant: {{ $value }} requests wait", **{"for": "10m"}),
+    _alert("ChatErrors",
+           'sum by (model_name, deployment) (rate(http_requests_total{model_name="chat-assistant",status="5xx"}[5m]))\n'
+           '  / sum by (model_name, deployment) (rate(http_requests_total{model_name="chat-assistant"}[5m])) > 0.02',
+           "page", "chat-assistant fails {{ $value | humanizePercentage }} of requests"),
+    _alert("ChurnTableStale", 'time() - churn_table_updated_timestamp_seconds{model="churn-ranker"} > 26 * 3600',
+           "ticket", "churn-ranker: the table is {{ $value | humanizeDuration }} old"),
 )
 
 

@@ -18,7 +18,8 @@ from triage.facts.alerts import Alert, AlertState
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.alertmanager import AlertmanagerClient
 
-FIRING = {"SteadyCanaryErrors", "SteadyInfo", rules.SILENCED_ALERT, "Hostile"}
+FIRING = {"SteadyCanaryErrors", "SteadyInfo", rules.SILENCED_ALERT, "Hostile", "FraudCanaryErrors",
+          "FraudSchemaViolations"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,8 @@ async def _alerts(client: AlertmanagerClient) -> dict[str, Alert]:
 async def test_every_alert_has_its_state(silence: str, client: AlertmanagerClient) -> None:
     states = {name: alert.state for name, alert in (await _alerts(client)).items()}
     assert states == {"SteadyCanaryErrors": AlertState.FIRING, "SteadyInfo": AlertState.INHIBITED,
-                      rules.SILENCED_ALERT: AlertState.SILENCED, "Hostile": AlertState.FIRING}
+                      rules.SILENCED_ALERT: AlertState.SILENCED, "Hostile": AlertState.FIRING,
+                      "FraudCanaryErrors": AlertState.FIRING, "FraudSchemaViolations": AlertState.FIRING}
 
 
 async def test_what_quiets_an_alert_is_named(silence: str, client: AlertmanagerClient) -> None:

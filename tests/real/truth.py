@@ -22,6 +22,10 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 86400.0
 FOREVER = math.inf
+LONG_AGO = -61 * DAY
+"""Before any window that ends in 30 days of history."""
+RECENTLY = -2 * DAY
+"""For series that nobody reads with windows of weeks: less history to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Flow:
     """(second from which, mean events per second), ascending. Before the first one nothing happens."""
     waves: tuple[Wave, ...] = ()
 
+    def __post_init__(self) -> None:
+        if sum(wave.amplitude for wave in self.waves) >= 1:
+            raise ValueError("the waves take the rate below zero: counters would fall")
+
     def total(self, at: Array) -> Array:
         """Events from the beginning until each time."""
         events = np.zeros_like(at)
@@ -53,7 +61,7 @@ class Flow:
 
     def between(self, start: float, end: float) -> float:
         """Events from ``start`` to ``end``."""
-        first, last = self.total(np.array([start, end]))
+        first, last = self.total(np.array([start, end], dtype=np.float64))
         return float(last - first)
 
     def scaled(self, factor: float) -> Flow:
@@ -68,8 +76,8 @@ class Flow:
         return at + swing
 
 
-def steady(per_second: float, since: float = -61 * DAY) -> Flow:
-    """Events at one rate. The default beginning lies before any window that ends in 30 days of history."""
+def steady(per_second: float, since: float = LONG_AGO) -> Flow:
+    """Events at one rate."""
     return Flow(((since, per_second),))
 
 
@@ -85,6 +93,8 @@ class Line:
     kind: Kind = "gauge"
     begin: float = -FOREVER
     end: float = FOREVER
+    unix_time: bool = False
+    """The value is a time: the epoch is added when it is exposed."""
 
     def key(self) -> str:
         """Name and labels as the text formats write them."""
@@ -141,6 +151,14 @@ def lognormal(bounds: Sequence[float], median: float, sigma: float) -> Shape:
     return Shape(tuple(bounds), shares, median * math.exp(sigma * sigma / 2))
 
 
+def counted(bounds: Sequence[float], counts: Sequence[float]) -> Shape:
+    """A distribution given as events per bucket; ``counts`` has one more than ``bounds``."""
+    whole = sum(counts)
+    shares = tuple(sum(counts[:i + 1]) / whole for i in range(len(bounds)))
+    middles = [b * 0.75 for b in bounds] + [bounds[-1] * 1.5]
+    return Shape(tuple(bounds), shares, sum(m * c for m, c in zip(middles, counts, strict=True)) / whole)
+
+
 def histogram(name: str, labels: Mapping[str, str], parts: Iterable[tuple[Flow, Shape]], *, begin: float = -FOREVER,
               end: float = FOREVER) -> list[Line]:
     """A classic histogram of observations that come in one or more flows, each with its own distribution.
@@ -157,12 +175,29 @@ def histogram(name: str, labels: Mapping[str, str], parts: Iterable[tuple[Flow, 
     def within(bound: float) -> Callable[[Array], Array]:
         return summed(lambda shape: shape.share_within(bound))
 
-    lines = [Line(f"{name}_bucket", {**labels, "le": f"{bound:g}"}, within(bound), name, "histogram", begin, end)
-             for bound in bounds]
-    lines.append(Line(f"{name}_bucket", {**labels, "le": "+Inf"}, summed(lambda s: 1.0), name, "histogram", begin, end))
-    lines.append(Line(f"{name}_sum", labels, summed(lambda s: s.mean), name, "histogram", begin, end))
-    lines.append(Line(f"{name}_count", labels, summed(lambda s: 1.0), name, "histogram", begin, end))
-    return lines
+    return histogram_of_counts(name, labels, {bound: within(bound) for bound in bounds}, summed(lambda s: 1.0),
+                               summed(lambda s: s.mean), begin=begin, end=end)
+
+
+def histogram_of(name: str, labels: Mapping[str, str], events: Callable[[Array], Array], shape: Shape, *,
+                 begin: float = -FOREVER) -> list[Line]:
+    """A classic histogram of events counted by a formula, all with one distribution."""
+    def scaled(factor: float) -> Callable[[Array], Array]:
+        return lambda at: events(at) * factor
+
+    return histogram_of_counts(name, labels, {b: scaled(shape.share_within(b)) for b in shape.bounds}, events,
+                               scaled(shape.mean), begin=begin)
+
+
+def histogram_of_counts(name: str, labels: Mapping[str, str], within: Mapping[float, Callable[[Array], Array]],
+                        count: Callable[[Array], Array], total: Callable[[Array], Array], *, begin: float = -FOREVER,
+                        end: float = FOREVER) -> list[Line]:
+    """A classic histogram by formulas: observations ``within`` each bound, their count and their sum."""
+    def line(suffix: str, more: Mapping[str, str], value: Callable[[Array], Array]) -> Line:
+        return Line(name + suffix, {**labels, **more}, value, name, "histogram", begin, end)
+
+    return [*(line("_bucket", {"le": f"{bound:g}"}, value) for bound, value in within.items()),
+            line("_bucket", {"le": "+Inf"}, count), line("_sum", {}, total), line("_count", {}, count)]
 
 
 @dataclass(frozen=True, slots=True)

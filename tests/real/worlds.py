@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tests.real import examples, known, rules
+from tests.real import chat, churn, fraud, known, rules
 from tests.real.truth import Line, Target
 
 
@@ -23,14 +23,18 @@ def _known() -> World:
     return World(known.targets(), groups={"known": rules.KNOWN_ALERTS})
 
 
-def _examples(state: examples.State) -> World:
-    return World(examples.targets(state), tuple(examples.fraud_recorded(state)),
-                 {"examples": rules.EXAMPLE_ALERTS, "record examples": rules.sloth(
-                     "fraud-scorer", "success", 'fraud_requests_total{model="fraud-scorer",code=~"5.."}',
-                     'fraud_requests_total{model="fraud-scorer"}', ("1d", "3d", "30d"))})
+def _examples(state: fraud.State) -> World:
+    fraud_requests = 'fraud_requests_total{model="fraud-scorer"}'
+    recording = (*rules.sloth("fraud-scorer", "success", 'fraud_requests_total{model="fraud-scorer",code=~"5.."}',
+                              fraud_requests, ("1d", "3d", "30d")),
+                 *rules.pyrra("success", "http_requests_total", 'status="5xx"', {"model_name": "chat-assistant"},
+                              ("1d", "4d")))
+    return World(fraud.targets(state) + churn.targets() + chat.targets(),
+                 (*fraud.recorded(state), *chat.recorded()),
+                 {"examples": rules.EXAMPLE_ALERTS, "record examples": recording})
 
 
-def _both(state: examples.State) -> World:
+def _both(state: fraud.State) -> World:
     first, second = _examples(state), _known()
     return World(first.targets + second.targets, first.recorded + second.recorded, {**first.groups, **second.groups})
 
