@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
-from tests.real import worlds
-from tests.real.truth import Line, Target
+from tests.real import native, worlds
+from tests.real.truth import Line, NativeLine, Target
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,6 +29,14 @@ def exposition(lines: Iterable[Line], at: float, epoch: float) -> str:
             value = float(line.value(moment)[0]) + (epoch if line.unix_time else 0.0)
             rows.append(f"{line.key()} {_number(value)}")
     return "".join(f"{row}\n" for rows in families.values() for row in rows)
+
+
+def native_exposition(line: NativeLine, at: float) -> bytes:
+    """Prometheus protobuf format of ``line`` at ``at`` seconds from the epoch. Buckets hold whole events."""
+    events = float(line.flow.total(np.array([at]))[0])
+    counts = [int(events * share) for share in line.shares]
+    total = sum(n * 0.75 * 2.0 ** (line.first_bucket + i) for i, n in enumerate(counts))
+    return native.family(line.name, line.labels, line.first_bucket, counts, total)
 
 
 def _number(value: float) -> str:
@@ -66,6 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
         if job in self.server.down or at > target.up_until:
             self._answer(503, "gone\n")
             return
+        if target.native and "protobuf" in self.headers.get("Accept", ""):
+            body = b"".join(native_exposition(line, at) for line in target.native)
+            self._answer(200, body, native.CONTENT_TYPE)
+            return
         self._answer(200, exposition(target.lines, at, self.server.epoch))
 
     def do_POST(self) -> None:
@@ -76,10 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
         (self.server.down.add if wish == "down" else self.server.down.discard)(job)
         self._answer(200, f"{job} is {wish}\n")
 
-    def _answer(self, status: int, text: str) -> None:
-        body = text.encode()
+    def _answer(self, status: int, content: str | bytes, content_type: str = CONTENT_TYPE) -> None:
+        body = content.encode() if isinstance(content, str) else content
         self.send_response(status)
-        self.send_header("Content-Type", CONTENT_TYPE)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

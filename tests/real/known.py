@@ -12,6 +12,7 @@ from tests.real.truth import (
     Array,
     Flow,
     Line,
+    NativeLine,
     Shape,
     Target,
     counter,
@@ -39,6 +40,10 @@ V1_LATENCY = Shape(BOUNDS, (0.5, 0.9, 0.99, 0.999, 1.0, 1.0), 0.14)
 V2_LATENCY = Shape(BOUNDS, (0.2, 0.6, 0.9, 0.97, 1.0, 1.0), 0.31)
 SATURATED = Shape((0.1, 0.5, 1.0), (0.1, 0.3, 0.6), 2.0)
 """Four in ten observations lie above the last finite bucket."""
+
+NATIVE_FIRST_BUCKET = -2
+NATIVE_SHARES = (0.5, 0.3, 0.15, 0.05)
+"""Of observations in (1/8, 1/4], (1/4, 1/2], (1/2, 1] and (1, 2] seconds."""
 
 HOSTILE_LABELS = {
     "escape": "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m",
@@ -148,4 +153,7 @@ def targets() -> tuple[Target, ...]:
         Target("born", tuple(_born())),
         Target("hostile", tuple(_hostile())),
         Target("saturated", tuple(_saturated())),
+        Target("native", (), native=(NativeLine(
+            "native_duration_seconds", {"model": "native", "model_version": "v1"}, steady(40.0),
+            NATIVE_FIRST_BUCKET, NATIVE_SHARES),)),
     )

@@ -75,7 +75,7 @@ def staged(folder: Path, world_name: str, *, grid: history.Grid = history.MONTH,
         prometheus = stack.enter_context(servers.prometheus(
             folder / "prometheus",
             rules.prometheus_config(world.targets, exporter.url, rules=rules_file, alertmanager_url=alertmanager.url),
-            tsdb=database))
+            tsdb=database, flags=["--enable-feature=native-histograms"]))
         tell("waiting for the first scrape ...")
         # Prometheus begins to scrape five seconds after its start, and no setting changes that.
         servers.wait_for(lambda: _scraped_since(prometheus, epoch) == len(world.targets),

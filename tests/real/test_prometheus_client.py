@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.real.known import HOSTILE_LABELS, HOSTILE_VERSION, V1_PER_SECOND
-from tests.real.servers import PROXY_PASSWORD, PROXY_USER, Proxies, Server
+from tests.real.known import HOSTILE_LABELS, HOSTILE_VERSION, NATIVE_SHARES, V1_PER_SECOND
+from tests.real.servers import PROXY_PASSWORD, PROXY_USER, Proxies, Server, wait_for
 from tests.real.stage import Stage
 from triage.clock import SystemClock
 from triage.config import BasicAuth, Endpoint, SecretRef
@@ -20,6 +20,7 @@ from triage.facts.samples import Answer
 from triage.sources.prometheus import PrometheusClient
 
 Connect = Callable[..., PrometheusClient]
+Ask = Callable[..., list[tuple[dict[str, str], float]]]
 V1 = 'requests_total{model="steady",model_version="v1",code="200"}'
 
 
@@ -166,6 +167,27 @@ async def test_what_a_remote_store_does_not_give_makes_the_answer_partial(empty_
     answer = await answered(connect(server.url).query("up"))
     assert answer.partial
     assert "remote_read" in answer.warnings[0]
+
+
+async def test_a_native_histogram_is_named_with_its_totals(stage: Stage, connect: Connect) -> None:
+    client = connect(stage.prometheus.url)
+    answer = await answered(client.query("native_duration_seconds"))
+    assert answer.samples == ()
+    [histogram] = answer.native
+    assert histogram.labels["model"] == "native"
+    assert histogram.count > 0
+    assert 0.1 < histogram.total / histogram.count < 1
+
+
+async def test_shares_and_percentiles_of_a_native_histogram_are_the_servers(stage: Stage, connect: Connect,
+                                                                            ask: Ask) -> None:
+    wait_for(lambda: ask("histogram_count(rate(native_duration_seconds[30s])) > 0", at=None) != [],
+             "two scrapes of the native histogram", stage.prometheus)
+    client = connect(stage.prometheus.url)
+    share = await answered(client.query("histogram_fraction(0, 0.5, rate(native_duration_seconds[30s]))"))
+    assert share.samples[0].value == pytest.approx(sum(NATIVE_SHARES[:2]), abs=0.02)
+    median = await answered(client.query("histogram_quantile(0.5, rate(native_duration_seconds[30s]))"))
+    assert median.samples[0].value == pytest.approx(0.25, abs=0.01)
 
 
 async def test_pending_and_firing_alerts_are_told_apart(stage: Stage, connect: Connect) -> None:

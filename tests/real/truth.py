@@ -201,11 +201,26 @@ def histogram_of_counts(name: str, labels: Mapping[str, str], within: Mapping[fl
 
 
 @dataclass(frozen=True, slots=True)
+class NativeLine:
+    """A native histogram of schema 0."""
+
+    name: str
+    labels: Mapping[str, str]
+    flow: Flow
+    first_bucket: int
+    """Index ``i`` of the first bucket, ``(2**(i-1), 2**i]``."""
+    shares: tuple[float, ...]
+    """Share of the observations in each bucket from the first on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One thing to scrape: a job with one instance."""
 
     job: str
     lines: tuple[Line, ...]
+    native: tuple[NativeLine, ...] = ()
+    """Native histograms; they have no history, because promtool's text format cannot carry them."""
     up_until: float = FOREVER
     """From then on it answers 503: the process behind it is gone."""
 
