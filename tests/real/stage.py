@@ -36,7 +36,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from tests.real import history, rules, servers, worlds
+from tests.real import history, notebooks, rules, servers, worlds
 from tests.real.servers import PROJECT, Server
 
 EXAMPLES = PROJECT / "triage" / "notebook" / "examples"
@@ -58,7 +58,7 @@ class Stage:
 
 @contextmanager
 def staged(folder: Path, world_name: str, *, grid: history.Grid = history.MONTH,
-           notebooks: Sequence[Path] = (EXAMPLES,), tell: Callable[[str], None] = lambda _: None) -> Iterator[Stage]:
+           tell: Callable[[str], None] = lambda _: None) -> Iterator[Stage]:
     """Everything of a world (a key of :data:`tests.real.worlds.WORLDS`), ended when the block is left."""
     world = worlds.WORLDS[world_name]()
     epoch = float(int(time.time()))
@@ -80,7 +80,10 @@ def staged(folder: Path, world_name: str, *, grid: history.Grid = history.MONTH,
         # Prometheus begins to scrape five seconds after its start, and no setting changes that.
         servers.wait_for(lambda: _scraped_since(prometheus, epoch) == len(world.targets),
                          "live samples of every target", prometheus)
-        config = triage_yaml(folder, prometheus.url, alertmanager.url, notebooks)
+        folders = [EXAMPLES] if world_name != "known" else []
+        if "known" in world_name:
+            folders.append(notebooks.write(folder / "notebooks"))
+        config = triage_yaml(folder, prometheus.url, alertmanager.url, folders)
         yield Stage(folder, epoch, exporter, prometheus, alertmanager, config)
 
 
@@ -91,14 +94,14 @@ def _scraped_since(prometheus: Server, epoch: float) -> int:
     return int(result[0]["value"][1]) if result else 0
 
 
-def triage_yaml(folder: Path, prometheus_url: str, alertmanager_url: str | None, notebooks: Sequence[Path]) -> Path:
+def triage_yaml(folder: Path, prometheus_url: str, alertmanager_url: str | None, folders: Sequence[Path]) -> Path:
     """Write the configuration of triage for a stage and return its path."""
     context: dict[str, Any] = {"prometheus": {"url": prometheus_url}}
     if alertmanager_url is not None:
         context["alertmanager"] = {"url": alertmanager_url}
     path = folder / "triage.yaml"
     path.write_text(yaml.safe_dump({"apiVersion": "triage/v1alpha1", "kind": "Config", "current_context": "stage",
-                                    "notebooks": [str(n) for n in notebooks], "contexts": {"stage": context}},
+                                    "notebooks": [str(f) for f in folders], "contexts": {"stage": context}},
                                    sort_keys=False), encoding="utf-8")
     path.chmod(0o600)
     return path

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.real import fraud
+from tests.real import fraud, notebooks
 from tests.real.stage import EXAMPLES
 from triage.notebook.load import Notebook, load_all
 from triage.notebook.selector import Selector, parse_selector
@@ -17,6 +18,12 @@ NOT_DUE = {("churn-ranker", "lift")}
 """Labels take eight weeks, so there is nothing yet, as the manifest says."""
 _FIELDS = ("good", "bad", "total", "gauge", "freshness", "cold_starts", "invocations", "throughput", "average_sum",
            "average_count")
+
+def test_the_notebooks_of_the_known_models_load(tmp_path: Path) -> None:
+    loaded = load_all([notebooks.write(tmp_path)])
+    assert loaded.broken == ()
+    assert {book.name for book in loaded.notebooks} == set(notebooks.SLOS)
+
 
 NOTEBOOKS: tuple[Notebook, ...] = load_all([EXAMPLES]).notebooks
 OBJECTIVES = [(book, objective) for book in NOTEBOOKS for objective in book.objectives]
