@@ -34,11 +34,11 @@ class Terminal:
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")}
-            os.environ.clear()
-            os.environ.update(keep | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8",
-                                      "PYTHONPATH": str(ROOT)} | (environment or {}))
-            os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+            keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LC_ALL")}
+            ours = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8",
+                    "PYTHONPATH": str(ROOT)}
+            # An explicit environment: readline sets LINES and COLUMNS behind Python's back.
+            os.execve(sys.executable, [sys.executable, "-m", module, *arguments], keep | ours | (environment or {}))
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def __enter__(self) -> Terminal:

@@ -14,6 +14,7 @@ from triage.signals.model import AlertGroup, ModelState
 from triage.text import clean
 
 _FINGERPRINT = re.compile(r"[0-9a-fA-F]{8,32}")
+_URL = re.compile(r"[a-z]+://|/?#/")
 _LOOSE = re.compile(r"\s*([a-zA-Z_][\w.]*)\s*(=~|!~|!=|=)\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^,}\s]*))\s*(?:,|$)")
 
 
@@ -64,10 +65,10 @@ def parse_alert_link(text: str) -> AlertLink:
     said = clean(text, limit=300)
     if _FINGERPRINT.fullmatch(text):
         return AlertLink(said, fingerprint=text.lower())
-    if text.startswith("{") or ("=" in text and "://" not in text):
-        return AlertLink(said, matchers=parse_labels(text))
-    if "://" in text or text.startswith(("#/", "/#/")):
+    if _URL.match(text):
         return _from_url(text, said)
+    if text.startswith("{") or "=" in text:
+        return AlertLink(said, matchers=parse_labels(text))
     return AlertLink(said, matchers=(Matcher("alertname", "=", text),) if re.fullmatch(r"[\w:.-]+", text) else ())
 
 

@@ -239,7 +239,7 @@ class TriageApp(App[None], inherit_bindings=False):
                 self._wanted = model.name
                 self.feed.look_at(self._wanted, self._range, self._end)
             self._selected = Item("alert", alert_key(group))
-            reason = next((r.text for r in model.reasons if r.rule == "alert" and group.name in (r.subject, alert.name)), "")
+            reason = next((r.text for r in model.reasons if r.rule == "alert" and r.subject == group.name), "")
             said = reason or alert.annotations.get("summary", "") or alert.annotations.get("description", "")
             self._note = (Verdict.WARN, f"asked about {group.name} {group.version}".rstrip()
                           + f", {alert.state} since {wording.clock_time(alert.started_at, snapshot.at)}"

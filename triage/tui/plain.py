@@ -10,29 +10,30 @@ from triage.tui.look import Look
 from triage.tui.panels import alerts, slos, top
 from triage.tui.view import TOP, View
 
-_WIDTH = 100
+_WIDEST = 100
 
 
 def as_text(view: View) -> str:
-    """The state of the model that is shown, in lines of at most about 100 cells; "" before there is one."""
+    """The state of the model that is shown, in lines no wider than the screen and 100 cells; "" before there is one."""
     if view.snapshot is None or view.model is None:
         return ""
     model = view.model
+    width = max(40, min(_WIDEST, view.width - 2))
     # The same words as on a wide screen without selection.
-    wide = replace(view, width=_WIDTH, height=60, look=Look(ascii=view.look.ascii), selected=TOP, alert_note=None)
+    wide = replace(view, height=60, look=Look(ascii=view.look.ascii), selected=TOP, alert_note=None)
     age = "no data yet" if model.data_at is None else f"data {wording.age(view.now - model.data_at)} old"
     production = " PRODUCTION" if view.snapshot.production else ""
     rows = [f"{model.name} in {view.snapshot.context}{production}, {_moment(view.now)}, {age}",
-            *(r.text for r in top.verdict(wide, _WIDTH, 9)), *(r.text for r in top.source_lines(wide, _WIDTH)),
+            *(r.text for r in top.verdict(wide, width, 9)), *(r.text for r in top.source_lines(wide, width)),
             " versions " + (", ".join(f"{v.version} {v.arm} "
                                       f"{'-' if v.share.value is None else wording.share(v.share.value)}".replace("  ", " ")
                                       for v in model.versions.items) or "none seen")]
-    rows += [r.text for r in top.reasons(wide, _WIDTH, 40)]
-    rows += ["", *(r.text for r in slos.slos(wide, _WIDTH, 200))]
-    grouped = [r.text for r in slos.groups(wide, _WIDTH, 40)]
+    rows += [r.text for r in top.reasons(wide, width, 40)]
+    rows += ["", *(r.text for r in slos.slos(wide, width, 200))]
+    grouped = [r.text for r in slos.groups(wide, width, 40)]
     rows += ["", *grouped] if grouped else []
-    rows += ["", *(r.text for r in alerts.alerts(wide, _WIDTH, 200))]
-    rows += [r.text for r in alerts.notes(wide, _WIDTH, 20)]
+    rows += ["", *(r.text for r in alerts.alerts(wide, width, 200))]
+    rows += [r.text for r in alerts.notes(wide, width, 20)]
     return "\n".join(row.rstrip() for row in rows) + "\n"
 
 

@@ -57,6 +57,7 @@ class Plot:
 _BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 _ASCII_MARKS = ("*", "o", ".")
+_RISING = "_.-=+*#"
 _PATTERNS: tuple[Callable[[int], bool], ...] = (lambda x: True, lambda x: x % 6 < 4, lambda x: x % 4 < 1)
 """Whether a pattern has a dot in a column of dots."""
 
@@ -277,10 +278,25 @@ def sparkline(plot: Plot, width: int, look: Look) -> Line:
     if width <= 0:
         return Line()
     bottom, top = bounds(plot)
+    if look.chart == "ascii":
+        return _levels(plot, width, (bottom, top))
     grid = [[(" ", Role.PLAIN)] * width]
     for number, series in enumerate(plot.series):
         _trace(grid, plot, series, number, (bottom, top), look)
     return _joined(grid[0])
+
+
+def _levels(plot: Plot, width: int, limits: tuple[float, float]) -> Line:
+    """One row of characters that rise with the value: a row of dots would show nothing."""
+    cells = [(" ", Role.PLAIN)] * width
+    bottom, top = limits
+    for series in plot.series:
+        for index, value in enumerate(series.values):
+            time = series.start + index * series.step
+            if value is not None and plot.start <= time <= plot.end:
+                level = min(len(_RISING) - 1, max(0, int((value - bottom) / (top - bottom) * len(_RISING))))
+                cells[_column(plot, time, width)] = (_RISING[level], series.role)
+    return _joined(cells)
 
 
 def sample(series: Series, number: int, look: Look) -> str:

@@ -113,8 +113,7 @@ def time_range(view: View, model: ModelState) -> tuple[float, float]:
 def _heading(view: View, kind: ChartKind, title: str, slo: SloState, plot: Plot, width: int) -> tuple[Line, ...]:
     when = f"{wording.span(view.range_seconds)}" if view.end is None else \
         f"{wording.clock_time(plot.start, view.now)} to {wording.clock_time(plot.end, view.now)}"
-    step = max((s.step for s in plot.series), default=60.0)
-    late = view.end is None and view.now - plot.end > max(120.0, 3 * step)
+    late = is_late(view, plot)
     by_version = kind == "latency" and len(plot.series) > 1 and plot.series[0].name not in ("p50", "p95", "p99")
     limit = "" if plot.threshold is None else \
         f", {'threshold' if kind == 'latency' else 'allowed'} {quantity(plot.threshold, plot.unit)}"
@@ -133,6 +132,12 @@ def _heading(view: View, kind: ChartKind, title: str, slo: SloState, plot: Plot,
     return (*rows, line("   ", current)) if current.spans else tuple(rows)
 
 
+def is_late(view: View, plot: Plot) -> bool:
+    """Whether live trends end too long ago to be the present."""
+    step = max((s.step for s in plot.series), default=60.0)
+    return view.end is None and view.now - plot.end > max(120.0, 3 * step)
+
+
 def _legend(view: View, series: Series, number: int, plot: Plot, slo: SloState, kind: ChartKind,
             by_version: bool) -> Line:
     values = series.within(plot.start, plot.end)
@@ -142,7 +147,8 @@ def _legend(view: View, series: Series, number: int, plot: Plot, slo: SloState, 
         return line(name, ("no data", Role.DIM))
     last = values[-1]
     now = "-" if last is None else quantity(last, plot.unit)
-    out = line(name, ("now ", Role.DIM), now, ("  min ", Role.DIM), quantity(min(known), plot.unit), ("  max ", Role.DIM),
+    word = "last " if view.end is not None or is_late(view, plot) else "now "
+    out = line(name, (word, Role.DIM), now, ("  min ", Role.DIM), quantity(min(known), plot.unit), ("  max ", Role.DIM),
                quantity(max(known), plot.unit))
     if by_version:
         found = next((q for q in slo.quantiles if q.version == series.name), None)
@@ -184,11 +190,15 @@ def _sparks(view: View, kind: ChartKind, width: int) -> list[Line]:
 def _spark(view: View, title: str, plot: Plot, series: Series, named: bool, width: int) -> Line:
     last = next((v for v in reversed(series.within(plot.start, plot.end)) if v is not None), None)
     label = f"{series.name} " if named else ""
-    label += "no data" if last is None else quantity(last, plot.unit)
-    head = line("   ", (title, Role.HEADING), f"  {label:<{min(24, max(8, width // 6))}}  ")
+    late = is_late(view, plot)
+    value = "no data" if last is None else quantity(last, plot.unit)
+    label += f"({value})" if late and last is not None else value
+    cells = min(24, max(8, width // 6))
+    head = line("   ", (title, Role.HEADING), "  ", (f"{label:<{cells}}", Role.STALE if late else Role.PLAIN), "  ")
     began = next((f", {text} at {wording.clock_time(at, view.now)}" for at, text in reversed(plot.markers)
                   if plot.start <= at <= plot.end and text.partition(" ")[0] == series.name and named), "")
-    tail = view.look.say(f"  {wording.span(view.range_seconds)}{began}")
+    ended = f" until {wording.clock_time(plot.end, view.now)}" if late else ""
+    tail = view.look.say(f"  {wording.span(view.range_seconds)}{ended or began}")
     room = width - head.width - 22
     if room < 8:
         return line(head, (tail.strip(), Role.DIM)).fitted(width, view.look.ellipsis)

@@ -9,7 +9,7 @@ from triage.signals.model import Budget, SloKind, SloState
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, Span, line, row, titles
 from triage.tui.panels.top import cursor
-from triage.tui.view import Item, View, arranged_slos, window_of
+from triage.tui.view import FEW_SLOS, Item, View, arranged_slos, window_of
 
 _WINDOWS = (300.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 259200.0)
 _QUALIFIED = frozenset({Quality.PARTIAL, Quality.LOW_N, Quality.SUSPECT})
@@ -41,7 +41,8 @@ class Table:
         taken = sum(c.gap + c.width for c in (*middle, *burns, *tail))
         room = max(6, width - 3 - taken)
         longest = max((cell_len(view.look.say(label(s))) for s in view.model.slos), default=0) if view.model else 0
-        name = min(room, max(12, min(longest, 32 if width >= 116 else 22)))
+        least = 12 if view.model is None or len(view.model.slos) <= FEW_SLOS else 16
+        name = min(room, max(least, min(longest, 32 if width >= 116 else 22)))
         if tail:
             # What the names leave goes to the last column, where sentences stand.
             tail = [Column(budget.title, budget.width + room - name, budget.align, budget.gap)]

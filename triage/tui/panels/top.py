@@ -18,31 +18,28 @@ _RETRY_STEP = 5.0
 
 def header(view: View, width: int) -> Line:
     """Context, production, model and versions. The context and its marker are never cut off."""
+    full = _header(view, width, view.width_is_wide)
+    return full if full.width <= width else _header(view, width, False).fitted(width, view.look.ellipsis)
+
+
+def _header(view: View, width: int, wordy: bool) -> Line:
     snapshot = view.snapshot
-    wide = view.width_is_wide
-    parts: list[tuple[str, Role]] = [(" ", Role.PLAIN)]
-    if wide:
-        parts += [("triage  ", Role.DIM)]
+    head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
-        parts += [(fit(snapshot.context, max(8, width // 4)), Role.STRONG), (" ", Role.PLAIN)]
-        if snapshot.production:
-            parts += [("PRODUCTION", Role.PRODUCTION), (" ", Role.PLAIN)]
+        production = ("PRODUCTION", Role.PRODUCTION) if snapshot.production else ""
+        head = line(head, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ", production, " " if production else "")
     name = view.model.name if view.model is not None else view.wanted
     if name:
-        parts += [(" " + name, Role.STRONG)]
-    head = Line(tuple(parts))
+        head = line(head, (" " + name, Role.STRONG))
     if view.model is None:
-        return head.fitted(width, view.look.ellipsis)
-    for version in _seen(view.model):
-        addition = _version(version, wide)
-        if head.width + addition.width > width:
-            return line(head, ("  " + view.look.ellipsis, Role.DIM)).fitted(width, view.look.ellipsis)
-        head += addition
-    return head.fitted(width, view.look.ellipsis)
-
-
-def _seen(model: ModelState) -> list[VersionState]:
-    return [v for v in model.versions.items if v.arm or v.share.value]
+        return head
+    shown = [_version(v, wordy) for v in view.model.versions.items if v.arm or v.share.value]
+    for number, version in enumerate(shown):
+        more = line(("  " + view.look.ellipsis, Role.DIM))
+        if not wordy and head.width + version.width + (more.width if number < len(shown) - 1 else 0) > width:
+            return line(head, more)
+        head += version
+    return head
 
 
 def _version(version: VersionState, wide: bool) -> Line:
@@ -208,9 +205,10 @@ def reasons(view: View, width: int, rows: int) -> tuple[Line, ...]:
     out = [line(("   ALSO", Role.HEADING), (count, Role.DIM))]
     for index in shown:
         reason = model.reasons[index + 1]
-        urgency = "" if reason.urgency is Urgency.NONE else f"{reason.urgency}  "
+        urgency = "" if reason.urgency is Urgency.NONE else str(reason.urgency)
         mark = line(cursor(view, keys[index]), view.look.mark(reason.verdict))
-        out.append(line(mark, (urgency, URGENCY_ROLES[reason.urgency]), reason.text).fitted(width, view.look.ellipsis))
+        out.append(line(mark, (urgency, URGENCY_ROLES[reason.urgency]), "  " if urgency else "", reason.text)
+                   .fitted(width, view.look.ellipsis))
     return tuple(out)
 
 

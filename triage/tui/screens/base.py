@@ -78,7 +78,7 @@ class TriageScreen(Screen[None], inherit_bindings=False):
         badge_cells = badges.width + 4 if badges.width + age_cells + 30 <= width else 0
         self.set_width("age", age_cells)
         self.set_width("badges", badge_cells)
-        self.lines("where").set_lines([top.header(view, width - age_cells - badge_cells)], view.look)
+        self.lines("where").set_lines([top.header(view, width - age_cells - badge_cells - 1)], view.look)
         self.lines("badges").set_lines([line("  ", badges)], view.look)
         self.lines("age").set_lines([age], view.look)
 

@@ -147,6 +147,11 @@ class OnCall(TriageScreen, inherit_bindings=False):
         widget.styles.height = place.rows
         widget.styles.margin = (place.space, 0, 0, 0)
 
+    def update_footer(self, view: View, message: str = "") -> None:
+        """The keys; on a terminal too small for them, how small it is."""
+        small = view.width < LEAST[0] or view.height < LEAST[1]
+        super().update_footer(view, f"{view.width}x{view.height} is small: 60x16 shows more" if small else message)
+
     def _tiny(self, view: View, width: int, height: int) -> None:
         """Only the verdict, in as many rows as there are."""
         self.set_width("age", 0)
@@ -159,13 +164,8 @@ class OnCall(TriageScreen, inherit_bindings=False):
         self.lines("where").set_lines([where.fitted(width)], view.look)
         said = " ".join(row.text.strip() for row in top.verdict(view, 400, 1))
         role = top.verdict(view, 400, 1)[0].spans[1][1]
-        small = f"terminal is {width}x{height}, 60x16 shows more"
-        body = [*wrap(view.look.say(said), max(1, width)), small]
-        rows = max(0, height - 1)
-        if len(body) > rows > 1:
-            body = [*body[:rows - 1], small]
-        shown = [line((text, role if number == 0 else Role.DIM if text == small else Role.PLAIN)).fitted(width)
-                 for number, text in enumerate(body[:rows])]
+        body = wrap(view.look.say(said), max(1, width))[:max(0, height - 2)]
+        shown = [line((text, Role.PLAIN if number else role)).fitted(width) for number, text in enumerate(body)]
         self._height("say", len(shown))
         self._rows("verdict", shown, view)
         self._rows("sources", [], view)

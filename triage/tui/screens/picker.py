@@ -40,7 +40,7 @@ class Picker(ModalScreen[str | None], inherit_bindings=False):
     Picker #box { width: 60; max-width: 100%; height: auto; max-height: 100%; border: round $border; padding: 0 1;
                   background: ansi_default; }
     Picker Input, Picker Input:focus { border: none; height: 1; padding: 0; background: ansi_default; width: 1fr; }
-    Picker #list { height: 12; }
+    Picker #list { height: 1; }
     Picker #count { height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,6 +67,7 @@ class Picker(ModalScreen[str | None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = "open a model"
+        self.query_one("#list").styles.height = max(1, min(ROWS, len(self._names)))
         for widget in self.query(Lines):
             widget.set_look(self._palette)
         self._show()

@@ -1,0 +1,60 @@
+"""The screens as text. They are written anew only with ``TRIAGE_WRITE_GOLDENS=1``, and read by a person then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.tui import snapshots
+from tests.tui.driving import press, running, screen_text
+
+GOLDENS = Path(__file__).parent / "goldens"
+SIZES = ((80, 24), (120, 40), (200, 50))
+STATES = ("healthy", "canary", "lost", "waiting", "idle", "partial", "many", "broken", "nothing")
+VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, str]]] = {
+    "no-colour": ("canary", (80, 24), (), {"theme_name": "no-colour"}),
+    "ascii": ("canary", (120, 40), (), {"glyphs": "ascii"}),
+    "ascii-lost": ("lost", (80, 24), (), {"glyphs": "ascii"}),
+    "blocks": ("canary", (120, 40), (), {"chart": "block"}),
+    "paused": ("canary", (120, 40), ("p",), {}),
+    "panned": ("canary", (120, 40), ("left_square_bracket",), {}),
+    "help": ("canary", (80, 50), ("question_mark",), {}),
+    "detail-slo": ("canary", (100, 50), ("j", "enter"), {}),
+    "detail-verdict": ("lost", (100, 50), ("enter",), {}),
+    "detail-alert": ("canary", (100, 40), ("G", "enter"), {}),
+    "detail-broken": ("broken", (80, 24), ("G", "enter"), {}),
+    "zoom-latency": ("canary", (120, 40), ("z",), {}),
+    "zoom-alerts": ("canary", (80, 24), ("G", "z"), {}),
+    "text": ("canary", (100, 40), ("y",), {}),
+    "picker": ("healthy", (80, 24), ("slash", "c", "h"), {}),
+    "alert": ("canary", (120, 40), (), {"alert": '{alertname="FeatureAge"}'}),
+    "alert-gone": ("canary", (80, 24), (), {"alert": "0123456789abcdef"}),
+    "last-of-many": ("many", (80, 24), ("k", "G"), {}),
+    "small": ("canary", (40, 12), (), {}),
+    "tiny": ("canary", (20, 5), (), {}),
+}
+
+
+def check(name: str, text: str) -> None:
+    path = GOLDENS / f"{name}.txt"
+    if os.environ.get("TRIAGE_WRITE_GOLDENS"):
+        path.write_text(text + "\n")
+    assert path.read_text() == text + "\n", f"{path.name} shows something else; if that is better, write it anew"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("state", STATES)
+async def test_the_on_call_screen_looks_as_agreed(state: str, size: tuple[int, int]) -> None:
+    snapshot = None if state == "nothing" else snapshots.ALL[state]()
+    async with running(snapshot, size) as (app, _, _):
+        check(f"{state}-{size[0]}x{size[1]}", screen_text(app))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+async def test_variants_look_as_agreed(name: str) -> None:
+    state, size, keys, options = VARIANTS[name]
+    async with running(snapshots.ALL[state](), size, **options) as (app, pilot, _):
+        await press(pilot, *keys)
+        check(name, screen_text(app))
