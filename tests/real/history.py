@@ -35,7 +35,6 @@ class Grid:
         return np.append(np.concatenate(parts), 0.0)
 
 
-DAY_BY_MINUTE = Grid(DAY, ((0.0, 60.0),))
 MONTH = Grid(30 * DAY + HOUR, ((7 * DAY, 600.0), (2 * DAY, 300.0), (HOUR, 60.0), (0.0, 15.0)))
 """Coarse where only long windows look, fine where charts do; an hour more than 30 days, for windows that end in it."""
 
@@ -75,7 +74,7 @@ def _number(value: float) -> str:
     return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}.get(text, text)
 
 
-def write_blocks(folder: Path, targets: Iterable[Target], epoch: float, grid: Grid = DAY_BY_MINUTE,
+def write_blocks(folder: Path, targets: Iterable[Target], epoch: float, grid: Grid = MONTH,
                  recorded: Iterable[Line] = ()) -> Path:
     """Write the history into ``folder`` and return the database directory to start Prometheus with.
 

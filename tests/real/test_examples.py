@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.real import fraud, notebooks
-from tests.real.stage import EXAMPLES
+from tests.real.servers import wait_for
+from tests.real.stage import EXAMPLES, Stage
 from triage.notebook.load import Notebook, load_all
 from triage.notebook.selector import Selector, parse_selector
 from triage.notebook.slis import HistogramSli, MeasuredSli
@@ -80,8 +81,11 @@ def test_the_failing_canary_is_seen_in_its_own_requests_only(ask: Ask) -> None:
     assert within["7"] == pytest.approx(fraud.LATENCY.share_within(0.5), rel=1e-6)
 
 
-def test_recording_rules_go_on_with_what_history_recorded(ask: Ask) -> None:
-    for series in ("slo:sli_error:ratio_rate1d", "slo:sli_error:ratio_rate30d", "http_requests:burnrate1d"):
-        [(_, past)] = ask(series)
-        live = ask(f"{series} and timestamp({series}) > 0", at=None)
-        assert [value for _, value in live] == [pytest.approx(past, rel=0.05)]
+@pytest.mark.parametrize("series", [
+    "slo:sli_error:ratio_rate1d", "slo:sli_error:ratio_rate30d", "http_requests:burnrate1d"])
+def test_recording_rules_go_on_with_what_history_recorded(ask: Ask, stage: Stage, series: str) -> None:
+    [(_, past)] = ask(series)
+    since = f"{series} and timestamp({series}) > {stage.epoch!r}"
+    wait_for(lambda: ask(since, at=None) != [], "a first evaluation of the recording rules", stage.prometheus)
+    [(_, present)] = ask(since, at=None)
+    assert present == pytest.approx(past, rel=0.05)

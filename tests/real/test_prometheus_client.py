@@ -217,6 +217,13 @@ async def test_twenty_queries_share_few_connections(stage: Stage, connect: Conne
 
 # Through proxies
 
+async def test_a_proxy_that_does_nothing_changes_nothing(proxies: Proxies, connect: Connect) -> None:
+    client = connect(proxies["plain"])
+    answer = await answered(client.query("up"))
+    assert len(answer.samples) > 10
+    assert client.requests_sent == 1
+
+
 @pytest.mark.parametrize("proxy", ["readonly", "forbidding"])
 async def test_a_proxy_that_refuses_post_is_asked_by_get_from_then_on(proxies: Proxies, connect: Connect,
                                                                       proxy: str) -> None:
