@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from triage.live.snapshot import Snapshot
+if TYPE_CHECKING:
+    from triage.live.snapshot import Snapshot
 
 
 class ScriptedFeed:
@@ -59,7 +61,8 @@ class ScriptedFeed:
 class LiveFeed(ScriptedFeed):
     """Gives its snapshots one by one, every ``period`` seconds, and then stays; its clock runs."""
 
-    def __init__(self, *snapshots: Snapshot, period: float = 1.0, names: Sequence[str] = (), stopped_file: str = "") -> None:
+    def __init__(self, *snapshots: Snapshot, period: float = 1.0, names: Sequence[str] = (),
+                 stopped_file: str = "") -> None:
         super().__init__(*snapshots, names=names)
         self._period = period
         self._began = time.monotonic()
@@ -89,20 +92,20 @@ class LiveFeed(ScriptedFeed):
 def main() -> None:
     """Run the dashboard on this terminal: ``python -m tests.tui.scripted canary``."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from tests.tui import snapshots
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=[*snapshots.ALL, "moving", "nothing"])
-    parser.add_argument("--theme", default="auto")
-    parser.add_argument("--glyphs", default="auto")
-    parser.add_argument("--chart", default="auto")
+    parser.add_argument("name", help="a state of tests.tui.snapshots, moving, or nothing")
+    for option in ("theme", "glyphs", "chart"):
+        parser.add_argument(f"--{option}", default="auto")
     parser.add_argument("--period", type=float, default=1.0)
     parser.add_argument("--alert")
     parser.add_argument("--stopped", default="")
     options = parser.parse_args()
-    made = [] if options.name == "nothing" else snapshots.moving(60) if options.name == "moving" else \
-        [snapshots.ALL[options.name]()]
-    feed = LiveFeed(*made, period=options.period, names=("fraud-scorer", "churn-ranker", "chat-assistant"),
-                    stopped_file=options.stopped)
+    made: list[Snapshot] = []
+    if options.name != "nothing":
+        from tests.tui import snapshots
+        made = snapshots.moving(60) if options.name == "moving" else [snapshots.ALL[options.name]()]
+    names = ("fraud-scorer", "churn-ranker", "chat-assistant")
+    feed = LiveFeed(*made, period=options.period, names=names, stopped_file=options.stopped)
     from triage.tui.app import run_app
     sys.exit(run_app(feed, alert=options.alert, theme_name=options.theme, glyphs=options.glyphs, chart=options.chart))
 

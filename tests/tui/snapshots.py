@@ -64,9 +64,22 @@ def budget(remaining: float, total: float = 27_216_000, objective: float = 99.0)
 
 def slo(name: str, kind: SloKind = SloKind.RATIO, objective: float | None = 99.9, value: float | None = 0.9994,
         verdict: Verdict = Verdict.PASS, sentence: str = "", left: float | None = 0.87, **more: object) -> SloState:
-    made = SloState(name, kind, True, objective, None, "", "request", ratio(value), burns(0.6, 0.6, 0.6, 0.5, 0.5), tiers(),
-                    None if left is None else budget(left, objective=objective or 99), verdict, Urgency.NONE,
-                    sentence or f"{name}: 99.94 % of 37,800 good in the last hour, 87 % of the budget left")
+    made = SloState(
+        name,
+        kind,
+        True,
+        objective,
+        None,
+        "",
+        "request",
+        ratio(value),
+        burns(0.6, 0.6, 0.6, 0.5, 0.5),
+        tiers(),
+        None if left is None else budget(left, objective=objective or 99),
+        verdict,
+        Urgency.NONE,
+        sentence or f"{name}: 99.94 % of 37,800 good in the last hour, 87 % of the budget left",
+    )
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -79,7 +92,9 @@ def curve(count: int, base: float, swing: float, jump_at: int | None = None, jum
 def trend(name: str, version: str | None, values: tuple[float | None, ...], slo_name: str = "latency",
           step: float = MINUTE) -> Trend:
     end = NOW - NOW % step
-    return Trend(name, version, end - step * (len(values) - 1), step, values, "s" if name != "errors" else "ratio", slo_name)
+    return Trend(
+        name, version, end - step * (len(values) - 1), step, values, "s" if name != "errors" else "ratio", slo_name
+    )
 
 
 def latency(**more: object) -> SloState:
@@ -112,7 +127,11 @@ def group(*alerts: Alert, urgency: Urgency = Urgency.PAGE, deployment: str = "")
 
 
 def schema(bad: float = 0) -> SloState:
-    groups = (GroupCount("amount", bad, 37_800), GroupCount("country", 0, 37_800), GroupCount("merchant_age", 0, 37_800))
+    groups = (
+        GroupCount("amount", bad, 37_800),
+        GroupCount("country", 0, 37_800),
+        GroupCount("merchant_age", 0, 37_800),
+    )
     return slo("schema", objective=100.0, value=1 - bad / 37_800, left=None, burns=(), tiers=(), by_label="feature",
                by_group=groups, verdict=Verdict.WARN if bad else Verdict.PASS,
                sentence=f"schema: {bad:.0f} bad of 37,800, zero tolerance")
@@ -129,16 +148,38 @@ def healthy() -> Snapshot:
     latency_trends = tuple(trend(n, None, curve(61, b, s)) for n, b, s in
                            (("p50", 0.118, 0.01), ("p95", 0.44, 0.03), ("p99", 0.603, 0.05)))
     model = ModelState(
-        "fraud-scorer", "8", ("payments-ml", "platform-sre"), "revenue", Verdict.PASS, Urgency.NONE, "",
-        (Reason(Verdict.PASS, Urgency.NONE, "burn rate", "latency",
-                "4 of 4 objectives met: latency 99.6 % under 500 ms, success 99.94 %, n 37,800"),),
+        "fraud-scorer",
+        "8",
+        ("payments-ml", "platform-sre"),
+        "revenue",
+        Verdict.PASS,
+        Urgency.NONE,
+        "",
+        (
+            Reason(
+                Verdict.PASS,
+                Urgency.NONE,
+                "burn rate",
+                "latency",
+                "4 of 4 objectives met: latency 99.6 % under 500 ms, success 99.94 %, n 37,800",
+            ),
+        ),
         (latency(), slo("success"), schema(), accuracy()),
-        Versions("traffic", (VersionState("v7", "stable", Reading(1.0, "ratio", Quality.OK, 3150, 300, NOW - 3), None, NOW),)),
-        (), (*latency_trends, trend("errors", None, curve(61, 0.0006, 0.0002), "success")), (), NOW - 3, "runbook.md")
+        Versions(
+            "traffic", (VersionState("v7", "stable", Reading(1.0, "ratio", Quality.OK, 3150, 300, NOW - 3), None, NOW),)
+        ),
+        (),
+        (*latency_trends, trend("errors", None, curve(61, 0.0006, 0.0002), "success")),
+        (),
+        NOW - 3,
+        "runbook.md",
+    )
     return Snapshot(NOW, "prod-eu", True, (model,), (), sources(), ("churn-ranker", "chat-assistant"))
 
 
-def sources(prometheus: SourceState = SourceState.OK, alertmanager: SourceState = SourceState.OK) -> tuple[SourceHealth, ...]:
+def sources(
+    prometheus: SourceState = SourceState.OK, alertmanager: SourceState = SourceState.OK
+) -> tuple[SourceHealth, ...]:
     return (SourceHealth("prometheus", prometheus, NOW - 7000, NOW - 3, None, "", 0.08),
             SourceHealth("alertmanager", alertmanager, NOW - 7000, NOW - 3, None, "", 0.02))
 
@@ -158,10 +199,23 @@ def canary_failing() -> Snapshot:
               trend("p95", "v8", (*[None] * 38, *curve(23, 0.44, 0.01, 8, 0.19))),
               trend("errors", "v7", curve(61, 0.0006, 0.0002), "success"),
               trend("errors", "v8", (*[None] * 38, *curve(23, 0.0007, 0.0003)), "success"))
-    reasons = (Reason(Verdict.FAIL, Urgency.PAGE, "rollout rule", "latency",
-                      "canary v8 is slower: 80.0 % under 500 ms against 99.6 % on v7 (allowed -0.5 points), burns 20x, n 1,386"),
-               Reason(Verdict.WARN, Urgency.PAGE, "alert", "CanaryLatency", "CanaryLatency fires on v8 for 13 min"),
-               Reason(Verdict.WARN, Urgency.TICKET, "zero tolerance", "schema", "schema: 4 bad of 37,800, amount of the wrong type"))
+    reasons = (
+        Reason(
+            Verdict.FAIL,
+            Urgency.PAGE,
+            "rollout rule",
+            "latency",
+            "canary v8 is slower: 80.0 % under 500 ms against 99.6 % on v7 (allowed -0.5 points), burns 20x, n 1,386",
+        ),
+        Reason(Verdict.WARN, Urgency.PAGE, "alert", "CanaryLatency", "CanaryLatency fires on v8 for 13 min"),
+        Reason(
+            Verdict.WARN,
+            Urgency.TICKET,
+            "zero tolerance",
+            "schema",
+            "schema: 4 bad of 37,800, amount of the wrong type",
+        ),
+    )
     return with_model(
         healthy(), verdict=Verdict.FAIL, urgency=Urgency.PAGE, urgency_rule="rollout rule", reasons=reasons,
         slos=(slow, slo("success"), schema(4), accuracy()), trends=trends,
@@ -183,29 +237,70 @@ def prometheus_lost() -> Snapshot:
     shares = tuple(replace(v, share=replace(v.share, quality=Quality.STALE)) for v in seen.models[0].versions.items)
     trends = tuple(replace(t, start=t.start - 300) for t in seen.models[0].trends)
     lost = with_model(
-        seen, verdict=Verdict.UNKNOWN, urgency=Urgency.NONE, urgency_rule="", slos=stale, data_at=gone_at, trends=trends,
-        versions=replace(seen.models[0].versions, items=shares), last_verdict=Verdict.FAIL, last_urgency=Urgency.PAGE,
+        seen,
+        verdict=Verdict.UNKNOWN,
+        urgency=Urgency.NONE,
+        urgency_rule="",
+        slos=stale,
+        data_at=gone_at,
+        trends=trends,
+        versions=replace(seen.models[0].versions, items=shares),
+        last_verdict=Verdict.FAIL,
+        last_urgency=Urgency.PAGE,
         last_verdict_at=gone_at,
-        reasons=(Reason(Verdict.UNKNOWN, Urgency.NONE, "source", "prometheus", "Prometheus does not answer"),))
-    health = (SourceHealth("prometheus", SourceState.DOWN, gone_at, gone_at, NOW + 8, "connect timeout", None), sources()[1])
+        reasons=(Reason(Verdict.UNKNOWN, Urgency.NONE, "source", "prometheus", "Prometheus does not answer"),),
+    )
+    health = (
+        SourceHealth("prometheus", SourceState.DOWN, gone_at, gone_at, NOW + 8, "connect timeout", None),
+        sources()[1],
+    )
     return replace(lost, sources=health)
 
 
 def waiting() -> Snapshot:
     state = Verdict.UNKNOWN
-    asking = tuple(replace(s, verdict=state, budget=None, burns=(), tiers=(), by_group=(), sentence="asked, not answered yet",
-                           now=Reading(None, s.now.unit, Quality.WAITING)) for s in healthy().models[0].slos)
-    return replace(with_model(healthy(), verdict=state, slos=asking, trends=(), data_at=None, versions=Versions("traffic", ()),
-                              reasons=(Reason(state, Urgency.NONE, "unknown", "latency", "asked, not answered yet"),)),
-                   sources=tuple(replace(s, since=None, last_ok_at=None) for s in
-                                 sources(SourceState.WAITING, SourceState.WAITING)))
+    asking = tuple(
+        replace(
+            s,
+            verdict=state,
+            budget=None,
+            burns=(),
+            tiers=(),
+            by_group=(),
+            sentence="asked, not answered yet",
+            now=Reading(None, s.now.unit, Quality.WAITING),
+        )
+        for s in healthy().models[0].slos
+    )
+    return replace(
+        with_model(
+            healthy(),
+            verdict=state,
+            slos=asking,
+            trends=(),
+            data_at=None,
+            versions=Versions("traffic", ()),
+            reasons=(Reason(state, Urgency.NONE, "unknown", "latency", "asked, not answered yet"),),
+        ),
+        sources=tuple(
+            replace(s, since=None, last_ok_at=None) for s in sources(SourceState.WAITING, SourceState.WAITING)
+        ),
+    )
 
 
 def idle() -> Snapshot:
-    quiet = tuple(replace(s, verdict=Verdict.UNKNOWN, budget=None, burns=burns(None, quality=Quality.NO_TRAFFIC), by_group=(),
-                          sentence=f"{s.name}: no requests in the last hour",
-                          now=Reading(None, "ratio", Quality.NO_TRAFFIC, 0, 3600, NOW - 3, note="0 of 0 requests in 1 h"))
-                  for s in healthy().models[0].slos[:3])
+    quiet = tuple(
+        replace(
+            s,
+            verdict=Verdict.UNKNOWN,
+            budget=None,
+            burns=burns(None, quality=Quality.NO_TRAFFIC),
+            by_group=(),
+            sentence=f"{s.name}: no requests in the last hour",
+            now=Reading(None, "ratio", Quality.NO_TRAFFIC, 0, 3600, NOW - 3, note="0 of 0 requests in 1 h"),
+        )
+        for s in healthy().models[0].slos[:3]
+    )
     trends = (trend("p95", None, (None,) * 61), trend("errors", None, (None,) * 61, "success"))
     return with_model(healthy(), verdict=Verdict.UNKNOWN, slos=quiet, trends=trends, versions=Versions("traffic", ()),
                       reasons=(Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", "latency",
@@ -213,18 +308,49 @@ def idle() -> Snapshot:
 
 
 def partial() -> Snapshot:
-    half = latency(now=replace(ratio(0.9962), quality=Quality.PARTIAL, note="store eu-2 did not answer"), verdict=Verdict.UNKNOWN)
-    few = slo("success", now=replace(ratio(0.98, 50), quality=Quality.LOW_N, note="50 of 200 events"), verdict=Verdict.UNKNOWN)
+    half = latency(
+        now=replace(ratio(0.9962), quality=Quality.PARTIAL, note="store eu-2 did not answer"), verdict=Verdict.UNKNOWN
+    )
+    few = slo(
+        "success", now=replace(ratio(0.98, 50), quality=Quality.LOW_N, note="50 of 200 events"), verdict=Verdict.UNKNOWN
+    )
     health = (replace(sources(SourceState.PARTIAL)[0], since=NOW - 600, error="store eu-2 did not answer"),
               SourceHealth("alertmanager", SourceState.OFF))
-    return replace(with_model(healthy(), verdict=Verdict.UNKNOWN, slos=(half, few, schema(), accuracy()),
-                              notes=("the combined query was rejected (422): asked one by one",),
-                              reasons=(Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", "latency",
-                                              "latency is required and partial: store eu-2 did not answer"),)), sources=health)
+    return replace(
+        with_model(
+            healthy(),
+            verdict=Verdict.UNKNOWN,
+            slos=(half, few, schema(), accuracy()),
+            notes=("the combined query was rejected (422): asked one by one",),
+            reasons=(
+                Reason(
+                    Verdict.UNKNOWN,
+                    Urgency.NONE,
+                    "unknown",
+                    "latency",
+                    "latency is required and partial: store eu-2 did not answer",
+                ),
+            ),
+        ),
+        sources=health,
+    )
 
 
-HOSTILE = ("\x1b]52;c;aGk=\x07", "\x1b[2J\x1b[31mred", "[@click=app.quit]x[/]", "[/foo]", "a\u202egnp.exe", "\u009b31m", "x" * 10_000,
-           "日本語モデル", "e\u0301" * 9, "\U0001f468\u200d\U0001f469", "\r\n\ttabs", "$(reboot)", "\x00nul")
+HOSTILE = (
+    "\x1b]52;c;aGk=\x07",
+    "\x1b[2J\x1b[31mred",
+    "[@click=app.quit]x[/]",
+    "[/foo]",
+    "a\u202egnp.exe",
+    "\u009b31m",
+    "x" * 10_000,
+    "日本語モデル",
+    "e\u0301" * 9,
+    "\U0001f468\u200d\U0001f469",
+    "\r\n\ttabs",
+    "$(reboot)",
+    "\x00nul",
+)
 
 
 def hostile() -> Snapshot:
@@ -233,7 +359,9 @@ def hostile() -> Snapshot:
     groups = tuple(AlertGroup(w, words[-n], w, Urgency.PAGE, (replace(alert("X"), labels={"alertname": w, w: w},
                                                                       annotations={"summary": w, w: w}),))
                    for n, w in enumerate(words))
-    slos = tuple(slo(w, sentence=w, by_label=w, by_group=(GroupCount(w, 3, 9),), findings=(w,), description=w) for w in words)
+    slos = tuple(
+        slo(w, sentence=w, by_label=w, by_group=(GroupCount(w, 3, 9),), findings=(w,), description=w) for w in words
+    )
     made = with_model(canary_failing(), name=words[7], alerts=groups, slos=slos, notes=tuple(words), runbook=words[2],
                       reasons=tuple(Reason(Verdict.FAIL, Urgency.PAGE, "alert", w, w) for w in words),
                       markers=(Marker(NOW - 900, words[7]), Marker(NOW - 600, words[0])),
@@ -244,8 +372,14 @@ def hostile() -> Snapshot:
 
 
 def many_slos() -> Snapshot:
-    slos = tuple(slo(f"objective-{n:02d}", verdict=Verdict.FAIL if n == 33 else Verdict.WARN if n == 21 else Verdict.PASS,
-                     value=0.99 if n in (21, 33) else 0.9994) for n in range(40))
+    slos = tuple(
+        slo(
+            f"objective-{n:02d}",
+            verdict=Verdict.FAIL if n == 33 else Verdict.WARN if n == 21 else Verdict.PASS,
+            value=0.99 if n in (21, 33) else 0.9994,
+        )
+        for n in range(40)
+    )
     return with_model(healthy(), slos=slos)
 
 
@@ -261,7 +395,7 @@ ALL = {"healthy": healthy, "canary": canary_failing, "lost": prometheus_lost, "w
 
 
 def moving(count: int, interval: float = 1.0) -> list[Snapshot]:
-    """``count`` snapshots, ``interval`` seconds apart; in each two values differ from the one before, charts move too."""
+    """``count`` snapshots, ``interval`` seconds apart; in each two values are new, and charts move too."""
     out = []
     for number in range(count):
         at = NOW + number * interval

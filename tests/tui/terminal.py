@@ -22,7 +22,7 @@ QUERIES = (b"\x1b[?2026$p", b"\x1b[?2048$p")
 
 
 class Terminal:
-    """Starts ``python -m tests.tui.scripted ARGUMENTS``; ``answers`` to the query for synchronized output as tmux does."""
+    """Starts ``python -m tests.tui.scripted ARGUMENTS``; ``answers``: it has synchronized output, and says so."""
 
     def __init__(self, *arguments: str, columns: int = 120, rows: int = 40, module: str = "tests.tui.scripted",
                  answers: bool = False, environment: dict[str, str] | None = None) -> None:
@@ -44,7 +44,9 @@ class Terminal:
     def __enter__(self) -> Terminal:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -61,7 +63,7 @@ class Terminal:
         return bytes(self.received[start:])
 
     def read_until(self, wanted: bytes, seconds: float = 20.0) -> float:
-        """Wait until the program wrote ``wanted`` since the start; seconds since the start. Fails when it does not come."""
+        """Wait until the program wrote ``wanted`` since the start; seconds since the start. Fails without it."""
         until = time.monotonic() + seconds
         while wanted not in self.received:
             left = until - time.monotonic()

@@ -45,8 +45,22 @@ def test_a_silence_finds_what_it_silences(path: str) -> None:
     assert found[1].name == "HighMemory"
 
 
-@pytest.mark.parametrize("text", ["", "{", "{alertname}", "https://[broken", "https://am.example/#/status", "=", "a b c",
-                                  '{alertname=~"("}', "\x1b]52;c;x\x07", "日本", "https://x/#/alerts?filter={{{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "{alertname}",
+        "https://[broken",
+        "https://am.example/#/status",
+        "=",
+        "a b c",
+        '{alertname=~"("}',
+        "\x1b]52;c;x\x07",
+        "日本",
+        "https://x/#/alerts?filter={{{",
+    ],
+)
 def test_what_cannot_be_read_matches_nothing_and_says_what_was_given(text: str) -> None:
     link = parse_alert_link(text)
     assert find(link, snapshots.canary_failing()) is None

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.tui import snapshots
-from tests.tui.driving import NAMES, press, running, screen_text
+from tests.tui.driving import press, running, screen_text
 from tests.tui.scripted import ScriptedFeed
 from triage.errors import TriageError
-from triage.signals.reading import Verdict
 from triage.tui.app import TriageApp
 from triage.tui.keymap import EVERYWHERE, ON_CALL, PAGE, ZOOMED, all_keys
+from triage.tui.line import Role
 from triage.tui.panels import slos
 from triage.tui.screens.oncall import OnCall
 from triage.tui.view import TOP, Item
@@ -75,7 +75,11 @@ async def test_a_page_follows_the_facts_while_it_is_open() -> None:
     async with running(snapshots.canary_failing(), (100, 60)) as (app, pilot, feed):
         await press(pilot, "j", "enter")
         first, *rest = snapshots.canary_failing().models[0].slos
-        feed.give(snapshots.with_model(snapshots.canary_failing(), slos=(replace(first, budget=snapshots.budget(0.31)), *rest)))
+        feed.give(
+            snapshots.with_model(
+                snapshots.canary_failing(), slos=(replace(first, budget=snapshots.budget(0.31)), *rest)
+            )
+        )
         await pilot.pause()
         assert "WHY THE BUDGET IS 31 %" in screen_text(app)
 
@@ -269,7 +273,14 @@ async def test_every_verdict_stands_there_as_a_word() -> None:
 
 async def test_production_is_marked_on_every_screen() -> None:
     async with running(snapshots.canary_failing(), (80, 24)) as (app, pilot, _):
-        for keys in ((), ("enter",), ("escape", "z"), ("escape", "question_mark"), ("escape", "y"), ("escape", "slash")):
+        for keys in (
+            (),
+            ("enter",),
+            ("escape", "z"),
+            ("escape", "question_mark"),
+            ("escape", "y"),
+            ("escape", "slash"),
+        ):
             await press(pilot, *keys)
             assert "PRODUCTION" in screen_text(app)
 
@@ -292,12 +303,11 @@ def test_now_is_a_value_or_a_word(reading: object, text: str) -> None:
 
 def test_zero_tolerance_counts_instead_of_dividing() -> None:
     assert slos.now_text(snapshots.schema(4)) == "4 bad"
-    assert slos.spoken(snapshots.schema(4)) == ("zero tolerance: amount 4", slos.Role.PLAIN)
+    assert slos.spoken(snapshots.schema(4)) == ("zero tolerance: amount 4", Role.PLAIN)
 
 
 def test_an_overspent_budget_is_negative_and_loud() -> None:
     overspent = snapshots.budget(-0.04)
     assert slos.budget_percent(overspent) == "-4 %"
-    assert slos.budget_role(overspent) is slos.Role.FAIL
+    assert slos.budget_role(overspent) is Role.FAIL
     assert slos.budget_percent(snapshots.budget(0.001)) == "<1 %"
-    assert Verdict.FAIL

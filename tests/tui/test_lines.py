@@ -65,7 +65,7 @@ def test_plain_text_carries_no_style() -> None:
 
 
 def test_reversed_text_does_not_swallow_the_blank_after_it() -> None:
-    assert [s.text for s in strip(line(("page", Role.FAIL), " x"), 8, NO_COLOUR)][0] == "page"
+    assert [s.text for s in strip(line(("page", Role.FAIL), " x"), 8, NO_COLOUR)] == ["page", " x  "]
 
 
 def test_ascii_has_no_other_letters() -> None:

@@ -97,8 +97,10 @@ def first_frame(module: str, *arguments: str) -> float:
 
 @pytest.mark.bench
 def test_the_first_frame_stands_nearly_as_soon_as_an_empty_one(capsys: pytest.CaptureFixture[str]) -> None:
-    pairs = [(first_frame("tests.tui.empty"), first_frame("tests.tui.scripted", "nothing")) for _ in range(5)]
-    empty, ours = (sorted(times)[2] for times in zip(*pairs, strict=True))
+    # Once without counting: the first start compiles.
+    first_frame("tests.tui.scripted", "nothing")
+    pairs = [(first_frame("tests.tui.empty"), first_frame("tests.tui.scripted", "nothing")) for _ in range(9)]
+    empty, ours = (sorted(times)[4] for times in zip(*pairs, strict=True))
     with capsys.disabled():
         print(f"\nfirst frame: empty {empty * 1000:.0f} ms, triage {ours * 1000:.0f} ms, {ours / empty:.2f}x")
     assert ours > 0
@@ -139,10 +141,11 @@ def test_a_frozen_link_holds_at_most_a_few_frames() -> None:
 
 async def test_the_link_knows_the_drivers_queue() -> None:
     from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
+
     from tests.tui.scripted import ScriptedFeed
 
     class Driver:
-        _writer_thread = WriterThread(open(os.devnull, "w"))  # noqa: SIM115
+        _writer_thread = WriterThread(Path(os.devnull).open("w"))  # noqa: SIM115
 
     app = TriageApp(ScriptedFeed(snapshots.healthy()))
     assert link.writes_waiting(app) == 0

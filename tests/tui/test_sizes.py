@@ -10,8 +10,30 @@ from tests.tui import snapshots
 from tests.tui.driving import press, running, screen_text
 from triage.tui.keymap import EVERYWHERE, ON_CALL
 
-SIZES = [(1, 1), (2, 3), (5, 2), (11, 40), (20, 5), (24, 7), (30, 9), (40, 10), (47, 24), (55, 13), (60, 16), (69, 31), (79, 33),
-         (80, 24), (99, 20), (100, 32), (117, 12), (118, 40), (140, 8), (200, 50), (300, 80), (300, 4)]
+SIZES = [
+    (1, 1),
+    (2, 3),
+    (5, 2),
+    (11, 40),
+    (20, 5),
+    (24, 7),
+    (30, 9),
+    (40, 10),
+    (47, 24),
+    (55, 13),
+    (60, 16),
+    (69, 31),
+    (79, 33),
+    (80, 24),
+    (99, 20),
+    (100, 32),
+    (117, 12),
+    (118, 40),
+    (140, 8),
+    (200, 50),
+    (300, 80),
+    (300, 4),
+]
 
 
 @pytest.mark.parametrize("state", [*snapshots.ALL, "nothing"])
@@ -27,12 +49,14 @@ async def test_every_state_fits_every_size(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["canary", "hostile", "waiting"])
-@pytest.mark.parametrize("size", [(1, 1), (20, 5), (80, 24), (140, 45)], ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("size", [(1, 1), (24, 8), (140, 45)], ids=lambda s: f"{s[0]}x{s[1]}")
 async def test_every_key_works_in_every_state_and_size(state: str, size: tuple[int, int]) -> None:
-    keys = [b.key.partition(",")[0] for b in (*ON_CALL, *EVERYWHERE) if b.id not in ("quit", "quit.interrupt", "commands")]
+    keys = [
+        b.key.partition(",")[0] for b in (*ON_CALL, *EVERYWHERE) if b.id not in ("quit", "quit.interrupt", "commands")
+    ]
     async with running(snapshots.ALL[state](), size) as (app, pilot, _):
         for key in keys:
-            await press(pilot, key, "j", "k", "G", "pagedown", "escape", "escape")
+            await press(pilot, key, "j", "G", "escape", "escape")
             assert app.is_running
 
 
@@ -49,6 +73,8 @@ async def test_hostile_names_are_text() -> None:
         for keys in (("enter",), ("escape", "G", "enter"), ("escape", "g", "enter"), ("escape", "z"), ("escape", "y")):
             await press(pilot, *keys)
             text = screen_text(app)
-            assert not [c for c in text if ord(c) < 0x20 and c != "\n" or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u200d"]
+            assert not [
+                c for c in text if (ord(c) < 0x20 and c != "\n") or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u200d"
+            ]
         assert app.is_running
     await asyncio.sleep(0)

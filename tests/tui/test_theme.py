@@ -60,8 +60,10 @@ def test_sixteen_colours_are_the_terminals_own() -> None:
     assert all(s.color is None or (s.color.number is not None and s.color.number < 16) for s in SIXTEEN.styles.values())
 
 
-MACHADO = {"protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
-           "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))}
+MACHADO = {
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+}
 """Machado, Oliveira, Fernandes 2009, severity 1, on linear RGB."""
 
 
@@ -74,7 +76,9 @@ def seen(colour: Rgb, kind: str) -> Rgb:
 
 @pytest.mark.parametrize("kind", MACHADO)
 def test_the_colour_blind_theme_keeps_verdicts_apart(kind: str) -> None:
-    colours = [foreground(COLOUR_BLIND.styles[r]) or (230.0, 230.0, 230.0) for r in (Role.FAIL, Role.WARN, Role.UNKNOWN)]
+    colours = [
+        foreground(COLOUR_BLIND.styles[r]) or (230.0, 230.0, 230.0) for r in (Role.FAIL, Role.WARN, Role.UNKNOWN)
+    ]
     made = [seen(c, kind) for c in colours]
     for number, one in enumerate(made):
         for other in made[number + 1:]:

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from triage.facts.alerts import Alert
 from triage.live.snapshot import Snapshot
 from triage.notebook.selector import Matcher, parse_selector
+from triage.signals import wording
 from triage.signals.model import AlertGroup, ModelState
+from triage.signals.reading import Verdict
 from triage.text import clean
 
 _FINGERPRINT = re.compile(r"[0-9a-fA-F]{8,32}")
@@ -143,3 +145,16 @@ def alerts_of(snapshot: Snapshot, first: str | None = None) -> Iterator[tuple[Mo
 def find(link: AlertLink, snapshot: Snapshot, first: str | None = None) -> tuple[ModelState, AlertGroup, Alert] | None:
     """The alert that is meant, None when no present alert is. The model ``first`` is searched before the others."""
     return next((found for found in alerts_of(snapshot, first) if link.matches(found[2])), None)
+
+
+def note(link: AlertLink, found: tuple[ModelState, AlertGroup, Alert] | None, now: float) -> tuple[Verdict, str]:
+    """What the screen says about the alert that was asked for, and the glyph before it."""
+    if found is None:
+        return Verdict.UNKNOWN, f"the alert asked about is not among the present ones (looked for {link.wants()}); " \
+                                "it may have ended"
+    model, group, alert = found
+    reason = next((r.text for r in model.reasons if r.rule == "alert" and r.subject == group.name), "")
+    said = reason or alert.annotations.get("summary", "") or alert.annotations.get("description", "")
+    about = f"asked about {group.name} {group.version}".rstrip()
+    since = wording.clock_time(alert.started_at, now)
+    return Verdict.WARN, f"{about}, {alert.state} since {since}" + (f": {said}" if said else "")

@@ -7,9 +7,9 @@ that in its own thread, which is started after the first frame.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
 from textual.app import App, SystemCommand
@@ -19,11 +19,8 @@ from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
 
 from triage.errors import TriageError
-from triage.live.snapshot import Snapshot
-from triage.signals import wording
-from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
-from triage.tui import alert_link, look, theme
+from triage.tui import look, theme
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
 from triage.tui.keymap import EVERYWHERE
@@ -31,6 +28,10 @@ from triage.tui.link import end_within, is_behind, on_hang_up, terminal_is_gone
 from triage.tui.screens.base import TriageScreen
 from triage.tui.screens.oncall import OnCall
 from triage.tui.view import RANGES, TOP, Item, View, alert_key
+
+if TYPE_CHECKING:
+    from triage.live.snapshot import Snapshot
+    from triage.signals.model import ModelState
 
 _TICK = 1.0
 """Seconds between looks at the clock."""
@@ -88,8 +89,7 @@ class TriageApp(App[None], inherit_bindings=False):
             self.register_theme(palette.textual())
         self._look = look.detect(glyphs, chart)
         self._wanted = model
-        self._link = alert_link.parse_alert_link(alert) if alert else None
-        self._link_settled = False
+        self._asked_alert = alert
         self._note: tuple[Verdict, str] | None = None
         self._latest: Snapshot | None = None
         self._held: Snapshot | None = None
@@ -181,13 +181,23 @@ class TriageApp(App[None], inherit_bindings=False):
                                                                    self.console.options)))
         self._close_messages_no_wait()
 
-    # What is shown
-
     def view(self) -> View:
         """The picture as of now."""
         snapshot = self._held if self._paused_at is not None else self._latest
-        return View(snapshot, self._model(snapshot), self._wanted, self.feed.now(), self._range, self._end, self._paused_at,
-                    self._look, self.size.width, self.size.height, self._selected, self._note)
+        return View(
+            snapshot,
+            self._model(snapshot),
+            self._wanted,
+            self.feed.now(),
+            self._range,
+            self._end,
+            self._paused_at,
+            self._look,
+            self.size.width,
+            self.size.height,
+            self._selected,
+            self._note,
+        )
 
     def _model(self, snapshot: Snapshot | None) -> ModelState | None:
         if snapshot is None:
@@ -229,27 +239,20 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def _settle_link(self, snapshot: Snapshot) -> None:
         """On the first complete snapshot: go to the alert that was asked for, or say that it is not there."""
-        if self._link is None or self._link_settled:
+        if not self._asked_alert:
             return
-        found = alert_link.find(self._link, snapshot, self._wanted)
+        from triage.tui.alert_link import find, note, parse_alert_link
+        link = parse_alert_link(self._asked_alert)
+        found = find(link, snapshot, self._wanted)
+        if found is None and not (snapshot.models and all(m.data_at is not None for m in snapshot.models)):
+            return
+        self._asked_alert, self._note = None, note(link, found, snapshot.at)
         if found is not None:
-            self._link_settled = True
-            model, group, alert = found
-            if self._wanted is None or model.name != self._wanted:
+            model, group, _ = found
+            self._selected = Item("alert", alert_key(group))
+            if model.name != self._wanted:
                 self._wanted = model.name
                 self.feed.look_at(self._wanted, self._range, self._end)
-            self._selected = Item("alert", alert_key(group))
-            reason = next((r.text for r in model.reasons if r.rule == "alert" and r.subject == group.name), "")
-            said = reason or alert.annotations.get("summary", "") or alert.annotations.get("description", "")
-            self._note = (Verdict.WARN, f"asked about {group.name} {group.version}".rstrip()
-                          + f", {alert.state} since {wording.clock_time(alert.started_at, snapshot.at)}"
-                          + (f": {said}" if said else ""))
-        elif snapshot.models and all(m.data_at is not None for m in snapshot.models):
-            self._link_settled = True
-            self._note = (Verdict.UNKNOWN, f"the alert asked about is not among the present ones (looked for "
-                                           f"{self._link.wants()}); it may have ended")
-
-    # Keys
 
     def action_on_call(self) -> None:
         """Close what lies on the on-call screen."""
@@ -333,7 +336,9 @@ class TriageApp(App[None], inherit_bindings=False):
         from triage.tui.clipboard import send
         driver = self._driver
         # A headless driver has nobody to send to.
-        said = send(text, driver.write if driver is not None and not self.is_headless else lambda sequence: None, os.environ)
+        said = send(
+            text, driver.write if driver is not None and not self.is_headless else lambda sequence: None, os.environ
+        )
         self.call_from_thread(self.say, said)
 
     def action_move(self, rows: int) -> None:
@@ -370,25 +375,8 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers: the keys by name, and the looks. Only our own words: it parses markup."""
-        keys: Sequence[tuple[str, str, Any]] = (
-            ("Open a model", "By a part of its name", self.action_pick_model),
-            ("Pause or go on", "The facts are still collected", self.action_pause),
-            ("Zoom", "One panel on the full screen", self.action_zoom),
-            ("Longer time range", "", lambda: self.action_range(1)),
-            ("Shorter time range", "", lambda: self.action_range(-1)),
-            ("Live", "Charts follow the present", self.action_live),
-            ("Copy as text", "To the clipboard and on screen", self.action_copy),
-            ("Refresh now", "Ask the sources", self.action_refresh_now),
-            ("Help", "Keys and signs", self.action_help),
-            ("Quit", "Leave triage", self.exit))
-        for title, about, run in keys:
-            yield SystemCommand(title, about, run)
-        for palette in theme.PALETTES.values():
-            yield SystemCommand(f"Theme: {palette.title}", "", lambda name=palette.name: setattr(self, "theme", name))
-        for mode in ("braille", "block", "ascii"):
-            yield SystemCommand(f"Charts: {mode}", "", lambda mode=mode: self.use_look(chart=mode))
-        yield SystemCommand("Characters: Unicode", "", lambda: self.use_look(ascii=False))
-        yield SystemCommand("Characters: ASCII", "For terminals without Unicode", lambda: self.use_look(ascii=True, chart="ascii"))
+        from triage.tui.commands import commands
+        yield from (SystemCommand(*entry) for entry in commands(self))
 
     def use_look(self, **changes: Any) -> None:
         """Change the characters in use."""

@@ -55,9 +55,12 @@ def page(item: Item, view: View, width: int) -> list[Line]:
 
 def fact(label: str, text: str, width: int, role: Role = Role.PLAIN) -> list[Line]:
     """A label and its text, wrapped under itself."""
-    gutter = min(_LABEL, width // 2)
+    gutter = max(1, min(_LABEL, width // 2))
     rows = wrap(text, max(1, width - gutter)) or [""]
-    return [line((f"{label if not n else '':<{gutter - 1}} ", Role.DIM), (text_row, role)) for n, text_row in enumerate(rows)]
+    return [
+        line((f"{label if not n else '':<{gutter - 1}} ", Role.DIM), (text_row, role))
+        for n, text_row in enumerate(rows)
+    ]
 
 
 def paragraph(text: str, width: int, role: Role = Role.PLAIN) -> list[Line]:
@@ -67,7 +70,9 @@ def paragraph(text: str, width: int, role: Role = Role.PLAIN) -> list[Line]:
 
 def bullet(text: str, width: int) -> list[Line]:
     """Wrapped text with a dash before it."""
-    return [line(("- " if not n else "  ", Role.DIM), text_row) for n, text_row in enumerate(wrap(text, max(1, width - 2)))]
+    return [
+        line(("- " if not n else "  ", Role.DIM), text_row) for n, text_row in enumerate(wrap(text, max(1, width - 2)))
+    ]
 
 
 def heading(text: str) -> list[Line]:
@@ -89,8 +94,13 @@ def _reading(reading: Reading, objective: float | None = None) -> str:
 
 
 def _verdict(view: View, model: ModelState, width: int) -> list[Line]:
-    out = [line(view.look.mark(model.verdict), (wording.headline(model.verdict, model.urgency), VERDICT_ROLES[model.verdict])),
-           BLANK]
+    out = [
+        line(
+            view.look.mark(model.verdict),
+            (wording.headline(model.verdict, model.urgency), VERDICT_ROLES[model.verdict]),
+        ),
+        BLANK,
+    ]
     for reason in model.reasons:
         urgency = "" if reason.urgency is Urgency.NONE else f", {reason.urgency}"
         out.append(line(view.look.mark(reason.verdict), (f"{wording.word(reason.verdict)}{urgency}",
@@ -109,7 +119,9 @@ def _verdict(view: View, model: ModelState, width: int) -> list[Line]:
         said = str(source.state)
         said += "" if source.error == "" else f": {source.error}"
         said += "" if source.last_ok_at is None else f", last answer {moment(source.last_ok_at, view.now)}"
-        said += "" if source.latency_seconds is None else f", slowest request {wording.duration(source.latency_seconds)}"
+        said += (
+            "" if source.latency_seconds is None else f", slowest request {wording.duration(source.latency_seconds)}"
+        )
         out += fact(top.source_name(source), said, width)
     out += heading("MODEL NOTEBOOK")
     out += fact("version", model.notebook_version, width) + fact("owners", ", ".join(model.owners) or "-", width)
@@ -129,8 +141,13 @@ def _versions(view: View, model: ModelState, width: int) -> list[Line]:
             f"since {wording.clock_time(version.first_seen, view.now)}"
         last = "-" if version.last_seen is None else f"last {wording.clock_time(version.last_seen, view.now)}"
         share = "-" if version.share.value is None else wording.share(version.share.value)
-        out.append(row(columns, [(version.version, Role.STRONG), version.arm or ("no arm", Role.DIM), share, first, (last, Role.DIM)],
-                       view.look.say).fitted(width))
+        out.append(
+            row(
+                columns,
+                [(version.version, Role.STRONG), version.arm or ("no arm", Role.DIM), share, first, (last, Role.DIM)],
+                view.look.say,
+            ).fitted(width)
+        )
     return out
 
 
@@ -143,17 +160,34 @@ def _slo(view: View, slo: SloState, width: int) -> list[Line]:
     if slo.threshold is not None and slo.objective is not None:
         out += fact("threshold", slos.label(slo).removeprefix(slo.name).strip(), width)
     out += fact("now", _reading(slo.now, slo.objective), width)
-    out += fact("behind it", f"n {wording.count(slo.now.n)}"
-                + ("" if slo.now.window_seconds is None else f" in {wording.span(slo.now.window_seconds)}")
-                + (f", newest sample {wording.clock_time(slo.now.sampled_at, view.now)}" if slo.now.sampled_at is not None else "")
-                + f", origin {slo.now.origin}", width)
+    out += fact(
+        "behind it",
+        f"n {wording.count(slo.now.n)}"
+        + ("" if slo.now.window_seconds is None else f" in {wording.span(slo.now.window_seconds)}")
+        + (
+            f", newest sample {wording.clock_time(slo.now.sampled_at, view.now)}"
+            if slo.now.sampled_at is not None
+            else ""
+        )
+        + f", origin {slo.now.origin}",
+        width,
+    )
     if slo.budget is not None:
         out += _budget(slo, slo.budget, width)
     elif slo.objective == 100:
-        out += [BLANK, *paragraph("An objective of 100 % allows nothing: there is no budget and no burn rate, every bad "
-                                  "event is a finding.", width, Role.DIM)]
+        out += [
+            BLANK,
+            *paragraph(
+                "An objective of 100 % allows nothing: there is no budget and no burn rate, every bad "
+                "event is a finding.",
+                width,
+                Role.DIM,
+            ),
+        ]
     if slo.burns:
-        out += heading("BURN RATE: error ratio over what the objective allows; 1x uses the budget exactly in its window")
+        out += heading(
+            "BURN RATE: error ratio over what the objective allows; 1x uses the budget exactly in its window"
+        )
         columns = [Column("window", 8, gap=0), Column("burn", 8, "right"), Column("n", 11, "right"), Column("", 30)]
         out.append(titles(columns))
         for burn in slo.burns:
@@ -183,8 +217,12 @@ def _budget(slo: SloState, budget: Budget, width: int) -> list[Line]:
     percent = slos.budget_percent(budget)
     out = heading(f"WHY THE BUDGET IS {percent}")
     allowed = "" if slo.objective is None else f" ({wording.significant(100 - slo.objective)} % of all)"
-    out += fact("window", wording.span(budget.window_seconds)
-                + ("" if budget.covered_seconds is None else f", data cover {wording.age(budget.covered_seconds)}"), width)
+    out += fact(
+        "window",
+        wording.span(budget.window_seconds)
+        + ("" if budget.covered_seconds is None else f", data cover {wording.age(budget.covered_seconds)}"),
+        width,
+    )
     out += fact("all events", wording.count(budget.total), width)
     out += fact("bad events allowed", wording.count(budget.allowed) + allowed, width)
     out += fact("bad events", wording.count(budget.bad), width)
@@ -203,7 +241,8 @@ def _budget(slo: SloState, budget: Budget, width: int) -> list[Line]:
 
 
 def _tier(tier: Tier, width: int) -> list[Line]:
-    windows = f"{wording.window(tier.long_seconds)} and {wording.window(tier.short_seconds)} above {wording.burn_rate(tier.threshold)}"
+    over, under = wording.window(tier.long_seconds), wording.window(tier.short_seconds)
+    windows = f"{over} and {under} above {wording.burn_rate(tier.threshold)}"
     if tier.firing:
         state, role = "firing", URGENCY_ROLES[tier.urgency]
     elif not tier.reachable:
@@ -212,8 +251,7 @@ def _tier(tier: Tier, width: int) -> list[Line]:
         state, role = f"held back: {tier.blocked}", Role.UNKNOWN
     else:
         state, role = "quiet", Role.DIM
-    return fact(str(tier.urgency), f"{windows:<28}  {state}", width, role if tier.firing else Role.PLAIN if not role
-                else role)
+    return fact(str(tier.urgency), f"{windows:<28}  {state}", width, role)
 
 
 def _quantiles(view: View, slo: SloState, width: int) -> list[Line]:

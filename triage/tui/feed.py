@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from triage.live.snapshot import Snapshot
+if TYPE_CHECKING:
+    from triage.live.snapshot import Snapshot
 
 
 class Feed(Protocol):

@@ -10,18 +10,48 @@ EVERYWHERE: tuple[Binding, ...] = (
     Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
     Binding("2", "on_call", "on-call", id="screen.on_call", show=False, tooltip="Back to the on-call screen"),
     Binding("slash", "pick_model", "model", key_display="/", id="model.pick", tooltip="Open another model"),
-    Binding("plus,equals_sign", "range(1)", "longer", key_display="+", id="range.longer", show=False,
-            tooltip="Longer time range: 15 min, 30 min, 1 h, 3 h, 6 h, 12 h, 24 h"),
-    Binding("minus", "range(-1)", "shorter", key_display="-", id="range.shorter", show=False, tooltip="Shorter time range"),
-    Binding("left_square_bracket", "pan(-1)", "earlier", key_display="[", id="range.earlier", show=False,
-            tooltip="Charts half a range earlier"),
-    Binding("right_square_bracket", "pan(1)", "later", key_display="]", id="range.later", show=False,
-            tooltip="Charts half a range later"),
+    Binding(
+        "plus,equals_sign",
+        "range(1)",
+        "longer",
+        key_display="+",
+        id="range.longer",
+        show=False,
+        tooltip="Longer time range: 15 min, 30 min, 1 h, 3 h, 6 h, 12 h, 24 h",
+    ),
+    Binding(
+        "minus", "range(-1)", "shorter", key_display="-", id="range.shorter", show=False, tooltip="Shorter time range"
+    ),
+    Binding(
+        "left_square_bracket",
+        "pan(-1)",
+        "earlier",
+        key_display="[",
+        id="range.earlier",
+        show=False,
+        tooltip="Charts half a range earlier",
+    ),
+    Binding(
+        "right_square_bracket",
+        "pan(1)",
+        "later",
+        key_display="]",
+        id="range.later",
+        show=False,
+        tooltip="Charts half a range later",
+    ),
     Binding("0", "live", "live", id="range.live", show=False, tooltip="Charts follow the present again"),
     Binding("p", "pause", "pause", id="pause", tooltip="Stop the picture; the facts are still collected"),
     Binding("y", "copy", "copy", id="copy", tooltip="The model's state as plain text, to the clipboard and on screen"),
     Binding("r", "refresh_now", "refresh", id="refresh", tooltip="Ask the sources now"),
-    Binding("colon", "command_palette", "commands", key_display=":", id="commands", tooltip="Command palette, with the themes"),
+    Binding(
+        "colon",
+        "command_palette",
+        "commands",
+        key_display=":",
+        id="commands",
+        tooltip="Command palette, with the themes",
+    ),
     Binding("ctrl+l", "redraw", "redraw", id="redraw", show=False, tooltip="Draw the whole screen again"),
     Binding("q", "quit", "quit", id="quit", tooltip="Leave triage"),
     Binding("ctrl+c", "quit", "quit", id="quit.interrupt", show=False, tooltip="Leave triage"),
@@ -46,7 +76,10 @@ ON_CALL: tuple[Binding, ...] = (
     *LIST, ZOOM,
     Binding("escape", "app.clear", "clear", key_display="esc", id="clear", show=False, tooltip="Nothing selected"))
 ZOOMED: tuple[Binding, ...] = (
-    *LIST, Binding("z,tab", "screen.next_panel", "next panel", id="zoom.next", tooltip="The next panel on the full screen"), BACK)
+    *LIST,
+    Binding("z,tab", "screen.next_panel", "next panel", id="zoom.next", tooltip="The next panel on the full screen"),
+    BACK,
+)
 PAGE: tuple[Binding, ...] = (
     *_moves("screen"),
     Binding("space,pagedown,ctrl+d", "screen.page(1)", "page down", id="page.down", show=False, tooltip="Next page"),
@@ -79,6 +112,20 @@ def all_keys(bindings: Iterable[Binding]) -> Mapping[str, tuple[list[str], str]]
     return out
 
 
-_NAMES = {"question_mark": "?", "slash": "/", "plus": "+", "equals_sign": "=", "minus": "-", "left_square_bracket": "[",
-          "right_square_bracket": "]", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "ctrl+d": "^d",
-          "ctrl+u": "^u", "ctrl+c": "^c", "ctrl+l": "^l"}
+_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "colon": ":",
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "ctrl+d": "^d",
+    "ctrl+u": "^u",
+    "ctrl+c": "^c",
+    "ctrl+l": "^l",
+}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """What one part wants."""
 
     name: str
@@ -21,8 +20,7 @@ class Need:
     """Whether an empty row stands before it, where there is room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What one part gets."""
 
     rows: int
@@ -31,7 +29,7 @@ class Place:
 
 
 def allot(height: int, needs: Sequence[Need], priority: Sequence[str]) -> dict[str, Place]:
-    """Divide ``height`` rows: the least of each in order of ``priority``, then what is wanted, then space, then more."""
+    """Divide ``height`` rows: the least of each in order of ``priority``, what is wanted, then space, then more."""
     by_name = {n.name: n for n in needs if n.wanted > 0}
     rows = dict.fromkeys((n.name for n in needs), 0)
     left = max(0, height)

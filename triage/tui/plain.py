@@ -23,11 +23,21 @@ def as_text(view: View) -> str:
     wide = replace(view, height=60, look=Look(ascii=view.look.ascii), selected=TOP, alert_note=None)
     age = "no data yet" if model.data_at is None else f"data {wording.age(view.now - model.data_at)} old"
     production = " PRODUCTION" if view.snapshot.production else ""
-    rows = [f"{model.name} in {view.snapshot.context}{production}, {_moment(view.now)}, {age}",
-            *(r.text for r in top.verdict(wide, width, 9)), *(r.text for r in top.source_lines(wide, width)),
-            " versions " + (", ".join(f"{v.version} {v.arm} "
-                                      f"{'-' if v.share.value is None else wording.share(v.share.value)}".replace("  ", " ")
-                                      for v in model.versions.items) or "none seen")]
+    rows = [
+        f"{model.name} in {view.snapshot.context}{production}, {_moment(view.now)}, {age}",
+        *(r.text for r in top.verdict(wide, width, 9)),
+        *(r.text for r in top.source_lines(wide, width)),
+        " versions "
+        + (
+            ", ".join(
+                f"{v.version} {v.arm} {'-' if v.share.value is None else wording.share(v.share.value)}".replace(
+                    "  ", " "
+                )
+                for v in model.versions.items
+            )
+            or "none seen"
+        ),
+    ]
     rows += [r.text for r in top.reasons(wide, width, 40)]
     rows += ["", *(r.text for r in slos.slos(wide, width, 200))]
     grouped = [r.text for r in slos.groups(wide, width, 40)]

@@ -92,7 +92,7 @@ def _nice(value: float) -> float:
 
 
 def draw(plot: Plot, width: int, height: int, look: Look) -> tuple[Line, ...]:
-    """The plot with y labels and a time axis in ``height`` rows of ``width`` cells; fewer rows when it cannot be drawn."""
+    """The plot with y labels and a time axis in ``height`` rows of ``width`` cells; () when there is no room."""
     if width < 12 or height < 2:
         return ()
     rows = height - 1
@@ -155,7 +155,7 @@ def _joined(cells: Sequence[tuple[str, Role]]) -> Line:
 def _empty(plot: Plot, width: int, rows: int, gutter: int, look: Look) -> tuple[Line, ...]:
     said = f"no data from {wording.clock_time(plot.start, plot.end)} to {wording.clock_time(plot.end)}"
     blank = [Line()] * ((rows - 1) // 2)
-    return tuple([*blank, line(" " * gutter, (said, Role.DIM)).fitted(width, look.ellipsis)])
+    return (*blank, line(" " * gutter, (said, Role.DIM)).fitted(width, look.ellipsis))
 
 
 def _trace(grid: list[list[tuple[str, Role]]], plot: Plot, series: Series, number: int, limits: tuple[float, float],
@@ -251,11 +251,9 @@ def _place(cells: list[tuple[str, Role] | None], start: int, text: str, role: Ro
     position = start
     for character in text:
         size = cell_len(character)
-        if size == 0 and position > start:
-            previous = cells[position - 1]
-            assert previous is not None
+        previous = cells[position - 1] if position > start else None
+        if size == 0 and previous is not None:
             cells[position - 1] = (previous[0] + character, role)
-            continue
         for offset in range(size):
             cells[position + offset] = (character if not offset else "", role)
         position += size

@@ -32,13 +32,34 @@ class Palette:
         """The same for Textual's own widgets in dialogs."""
         quiet = "ansi_default"
         base = BUILTIN_THEMES["ansi-dark" if self.dark else "ansi-light"].variables
-        return Theme(self.name, primary=self.accent, secondary=self.accent, warning=self.accent, error=self.accent,
-                     success=self.accent, accent=self.accent, foreground=quiet, background=quiet, surface=quiet,
-                     panel=quiet, boost=quiet, dark=self.dark, ansi=True,
-                     variables={**base, "border": self.accent, "border-blurred": quiet, "block-cursor-foreground": quiet,
-                                "block-cursor-background": quiet, "block-cursor-text-style": "bold reverse",
-                                "input-selection-background": quiet, "input-selection-foreground": quiet,
-                                "scrollbar": quiet, "scrollbar-background": quiet})
+        return Theme(
+            self.name,
+            primary=self.accent,
+            secondary=self.accent,
+            warning=self.accent,
+            error=self.accent,
+            success=self.accent,
+            accent=self.accent,
+            foreground=quiet,
+            background=quiet,
+            surface=quiet,
+            panel=quiet,
+            boost=quiet,
+            dark=self.dark,
+            ansi=True,
+            variables={
+                **base,
+                "border": self.accent,
+                "border-blurred": quiet,
+                "block-cursor-foreground": quiet,
+                "block-cursor-background": quiet,
+                "block-cursor-text-style": "bold reverse",
+                "input-selection-background": quiet,
+                "input-selection-foreground": quiet,
+                "scrollbar": quiet,
+                "scrollbar-background": quiet,
+            },
+        )
 
 
 def _styles(**roles: str) -> dict[Role, Style]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from triage.live.snapshot import Snapshot
-from triage.signals.model import AlertGroup, ModelState, SloState
 from triage.signals.reading import Verdict
 from triage.tui.look import Look
+
+if TYPE_CHECKING:
+    from triage.live.snapshot import Snapshot
+    from triage.signals.model import AlertGroup, ModelState, SloState
 
 RANGES = (900.0, 1800.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
 """Time ranges of the charts, in seconds."""

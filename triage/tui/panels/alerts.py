@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from triage.facts.alerts import AlertState
-from triage.facts.outcome import SourceState
-from triage.live.snapshot import Snapshot
+from typing import TYPE_CHECKING
+
 from triage.signals import wording
-from triage.signals.model import AlertGroup
 from triage.signals.reading import Urgency, Verdict
 from triage.tui.line import URGENCY_ROLES, Cell, Column, Line, Role, line, row
 from triage.tui.panels.top import cursor
 from triage.tui.view import Item, View, alert_key, window_of
 
+if TYPE_CHECKING:
+    from triage.live.snapshot import Snapshot
+    from triage.signals.model import AlertGroup
+
 
 def verdict_of(group: AlertGroup) -> Verdict:
     """The glyph an alert is shown with: firing pages like a failure, what is muted like what is not judged."""
-    if group.state == AlertState.FIRING:
+    if group.state == "firing":
         return Verdict.FAIL if group.urgency is Urgency.PAGE else Verdict.WARN
-    return Verdict.PENDING if group.state == AlertState.PENDING else Verdict.NOT_JUDGED
+    return Verdict.PENDING if group.state == "pending" else Verdict.NOT_JUDGED
 
 
 def role_of(group: AlertGroup) -> Role:
     """Loud only while it fires."""
-    return URGENCY_ROLES[group.urgency] if group.state == AlertState.FIRING else Role.DIM
+    return URGENCY_ROLES[group.urgency] if group.state == "firing" else Role.DIM
 
 
 def alerts(view: View, width: int, rows: int) -> tuple[Line, ...]:
@@ -49,10 +51,10 @@ def alerts(view: View, width: int, rows: int) -> tuple[Line, ...]:
     for index in shown:
         group = model.alerts[index]
         since = wording.coarse_age(max(0.0, view.now - group.since))
-        cells: list[Cell] = [(group.name, Role.STRONG if group.state == AlertState.FIRING else Role.DIM),
+        cells: list[Cell] = [(group.name, Role.STRONG if group.state == "firing" else Role.DIM),
                  (str(group.urgency) if group.urgency is not Urgency.NONE else "", role_of(group)),
-                 (group.state, Role.PLAIN if group.state == AlertState.FIRING else Role.DIM),
-                 (since, Role.PLAIN if group.state == AlertState.FIRING else Role.DIM),
+                 (group.state, Role.PLAIN if group.state == "firing" else Role.DIM),
+                 (since, Role.PLAIN if group.state == "firing" else Role.DIM),
                  line((" ".join(p for p in (group.version, group.deployment) if p), Role.PLAIN),
                       (f"  {len(group.alerts)} alerts" if len(group.alerts) > 1 else "", Role.DIM))]
         out.append(line(cursor(view, keys[index]), view.look.mark(verdict_of(group)),
@@ -71,7 +73,7 @@ def _inline(view: View, groups: tuple[AlertGroup, ...], head: Line, width: int) 
     out = head
     for number, group in enumerate(groups):
         since = wording.coarse_age(max(0.0, view.now - group.since))
-        quiet = "" if group.state == AlertState.FIRING else f" {group.state}"
+        quiet = "" if group.state == "firing" else f" {group.state}"
         urgency = "" if group.urgency is Urgency.NONE else f" {group.urgency}"
         part = line("  ", view.look.mark(verdict_of(group)), (group.name, Role.STRONG if not quiet else Role.DIM),
                     (urgency, role_of(group)), (quiet, Role.DIM), f" {since} {group.version}".rstrip())
@@ -91,17 +93,17 @@ def _doubt(snapshot: Snapshot | None) -> str:
     """Why the list may be short; "" when the sources of alerts answer."""
     if snapshot is None:
         return ""
-    states = {s.name: s.state for s in snapshot.sources}
-    manager = states.get("alertmanager", SourceState.OFF)
-    rules = states.get("prometheus", SourceState.OFF)
-    if manager is SourceState.DOWN:
+    states = {s.name: str(s.state) for s in snapshot.sources}
+    manager = states.get("alertmanager", "off")
+    rules = states.get("prometheus", "off")
+    if manager == "down":
         return "not known: Alertmanager is silent"
-    if manager is SourceState.WAITING:
+    if manager == "waiting":
         return "asking Alertmanager"
-    if manager is SourceState.OFF:
-        return "not known: Prometheus is silent, and no Alertmanager is configured" if rules is SourceState.DOWN else \
+    if manager == "off":
+        return "not known: Prometheus is silent, and no Alertmanager is configured" if rules == "down" else \
             "from Prometheus only, no Alertmanager is configured"
-    return "perhaps not all: Alertmanager answers in part" if manager is SourceState.PARTIAL else ""
+    return "perhaps not all: Alertmanager answers in part" if manager == "partial" else ""
 
 
 def broken(view: View, width: int, rows: int) -> tuple[Line, ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from triage.signals import wording
-from triage.signals.model import ModelState, Quantiles, SloKind, SloState, Trend
 from triage.signals.reading import Quality, Reading
 from triage.tui.line import Line, Role, line
 from triage.tui.look import Look
 from triage.tui.plot import Plot, Series, draw, quantity, sample, sparkline
 from triage.tui.view import View, arranged_slos
+
+if TYPE_CHECKING:
+    from triage.signals.model import ModelState, Quantiles, SloState, Trend
 
 ChartKind = Literal["latency", "errors"]
 _ROLES = (Role.FIRST, Role.SECOND, Role.THIRD)
@@ -51,7 +53,7 @@ def subject(view: View, kind: ChartKind) -> SloState | None:
     order = ("fail", "warn", "unknown", "pass", "pending", "not_judged")
     candidates = [s for s in arranged_slos(model) if s.name in having]
     if kind == "latency":
-        candidates = [s for s in candidates if s.kind is SloKind.LATENCY] or candidates
+        candidates = [s for s in candidates if s.kind == "latency"] or candidates
     return min(candidates, key=lambda s: order.index(s.verdict), default=None)
 
 
@@ -117,8 +119,12 @@ def _heading(view: View, kind: ChartKind, title: str, slo: SloState, plot: Plot,
     by_version = kind == "latency" and len(plot.series) > 1 and plot.series[0].name not in ("p50", "p95", "p99")
     limit = "" if plot.threshold is None else \
         f", {'threshold' if kind == 'latency' else 'allowed'} {quantity(plot.threshold, plot.unit)}"
-    head = line("   ", (title + (" p95" if by_version else ""), Role.HEADING), (f"  {slo.name}, {when}{limit}", Role.DIM),
-                (f"  until {wording.clock_time(plot.end, view.now)}" if late else "", Role.WARN))
+    head = line(
+        "   ",
+        (title + (" p95" if by_version else ""), Role.HEADING),
+        (f"  {slo.name}, {when}{limit}", Role.DIM),
+        (f"  until {wording.clock_time(plot.end, view.now)}" if late else "", Role.WARN),
+    )
     legends = [_legend(view, s, n, plot, slo, kind, by_version) for n, s in enumerate(plot.series)]
     if len(legends) == 1 and head.width + legends[0].width + 4 <= width:
         return (line(head, "   ", legends[0]),)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.cells import cell_len
 
 from triage.signals import wording
-from triage.signals.model import Budget, SloKind, SloState
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, Span, line, row, titles
 from triage.tui.panels.top import cursor
 from triage.tui.view import FEW_SLOS, Item, View, arranged_slos, window_of
+
+if TYPE_CHECKING:
+    from triage.signals.model import Budget, SloState
 
 _WINDOWS = (300.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 259200.0)
 _QUALIFIED = frozenset({Quality.PARTIAL, Quality.LOW_N, Quality.SUSPECT})
@@ -77,7 +81,9 @@ def slos(view: View, width: int, rows: int) -> tuple[Line, ...]:
     if not items:
         out.append(line("   ", ("none in the notebook", Role.DIM)))
     for index in shown:
-        out.append(line(cursor(view, keys[index]), slo_row(view, table, items[index])).fitted(width, view.look.ellipsis))
+        out.append(
+            line(cursor(view, keys[index]), slo_row(view, table, items[index])).fitted(width, view.look.ellipsis)
+        )
     return tuple(out)
 
 
@@ -85,7 +91,7 @@ def label(slo: SloState) -> str:
     """The objective's name with its threshold: ``latency <500ms``, ``freshness ≤6h``."""
     if slo.threshold is None or slo.objective is None:
         return slo.name
-    sign = "≥" if slo.threshold_side == "at_least" else "<" if slo.kind is SloKind.LATENCY else "≤"
+    sign = "≥" if slo.threshold_side == "at_least" else "<" if slo.kind == "latency" else "≤"
     unit = slo.now.unit if slo.now.unit != "ratio" else "s"
     return f"{slo.name} {sign}{wording.value(slo.threshold, unit).replace(' ', '')}"
 

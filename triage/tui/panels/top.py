@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from triage.facts.outcome import SourceHealth, SourceState
-from triage.live.snapshot import Snapshot
+from typing import TYPE_CHECKING
+
 from triage.signals import wording
-from triage.signals.model import ModelState, VersionState
 from triage.signals.reading import Quality, Urgency, Verdict
 from triage.tui.line import URGENCY_ROLES, VERDICT_ROLES, Line, Role, fit, line, wrap
 from triage.tui.view import Item, View, reason_key, window_of
+
+if TYPE_CHECKING:
+    # Only for types: the first frame does not wait for the modules of facts and meaning.
+    from triage.facts.outcome import SourceHealth
+    from triage.live.snapshot import Snapshot
+    from triage.signals.model import ModelState, VersionState
 
 _OLD_AFTER = 60.0
 """Seconds from which the data age stands out."""
@@ -27,7 +32,9 @@ def _header(view: View, width: int, wordy: bool) -> Line:
     head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
         production = ("PRODUCTION", Role.PRODUCTION) if snapshot.production else ""
-        head = line(head, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ", production, " " if production else "")
+        head = line(
+            head, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ", production, " " if production else ""
+        )
     name = view.model.name if view.model is not None else view.wanted
     if name:
         head = line(head, (" " + name, Role.STRONG))
@@ -50,8 +57,13 @@ def _version(version: VersionState, wide: bool) -> Line:
         text = f"({text})"
     arm = version.arm if version.arm and (wide or version.arm != "stable") else ""
     trial = version.arm not in ("stable", "")
-    return line("  ", (version.version, Role.ACCENT if trial else Role.STRONG), (f" {arm}" if arm else "", Role.DIM), " ",
-                (text, Role.STALE if stale or not known else Role.PLAIN))
+    return line(
+        "  ",
+        (version.version, Role.ACCENT if trial else Role.STRONG),
+        (f" {arm}" if arm else "", Role.DIM),
+        " ",
+        (text, Role.STALE if stale or not known else Role.PLAIN),
+    )
 
 
 def badges(view: View) -> Line:
@@ -70,9 +82,9 @@ def badges(view: View) -> Line:
 
 
 def _sources(snapshot: Snapshot, label: str) -> Line:
-    used = [s for s in snapshot.sources if s.state is not SourceState.OFF]
-    good = sum(s.state is SourceState.OK for s in used)
-    if used and all(s.state is SourceState.WAITING for s in used):
+    used = [s for s in snapshot.sources if s.state != "off"]
+    good = sum(s.state == "ok" for s in used)
+    if used and all(s.state == "waiting" for s in used):
         return line((f"{label}asking", Role.DIM))
     text = f"{good}/{len(used)}"
     if good == len(used) and used:
@@ -118,7 +130,9 @@ def _verdict(view: View, width: int, rows: int) -> tuple[Line, ...]:
     shown = [line(head, wrapped[0])]
     shown += [line(" " * indent, text_row) for text_row in wrapped[1:rows]]
     if len(wrapped) > rows:
-        shown[-1] = line(" " * indent, fit(" ".join(wrapped[rows - 1:]), max(1, width - indent - 1), view.look.ellipsis))
+        shown[-1] = line(
+            " " * indent, fit(" ".join(wrapped[rows - 1 :]), max(1, width - indent - 1), view.look.ellipsis)
+        )
     return tuple(row.fitted(width, view.look.ellipsis) for row in shown)
 
 
@@ -135,13 +149,13 @@ def _said(view: View) -> tuple[Verdict, Urgency, str, str]:
             return (Verdict.UNKNOWN, Urgency.NONE, f"there is no model {view.wanted}; {there}", "")
         return (Verdict.UNKNOWN, Urgency.NONE, "no model notebook could be used", "")
     reason = model.reasons[0].text if model.reasons else "no reason was given"
-    if model.data_at is None and all(s.state in (SourceState.WAITING, SourceState.OFF) for s in view.snapshot.sources):
+    if model.data_at is None and all(s.state in ("waiting", "off") for s in view.snapshot.sources):
         return (Verdict.PENDING, Urgency.NONE, f"asking {_names(view.snapshot.sources)} about {model.name}", "")
     return model.verdict, model.urgency, reason, _last(view, model)
 
 
 def _names(sources: tuple[SourceHealth, ...]) -> str:
-    names = [source_name(s) for s in sources if s.state is not SourceState.OFF]
+    names = [source_name(s) for s in sources if s.state != "off"]
     return " and ".join(names) or "the sources"
 
 
@@ -164,15 +178,15 @@ def source_lines(view: View, width: int) -> tuple[Line, ...]:
         return ()
     out = []
     for source in view.snapshot.sources:
-        if source.state in (SourceState.OK, SourceState.OFF, SourceState.WAITING):
+        if source.state in ("ok", "off", "waiting"):
             continue
         since = "" if source.since is None else f" since {wording.clock_time(source.since, view.now)}"
-        word = "silent" if source.state is SourceState.DOWN else "answers in part"
+        word = "silent" if source.state == "down" else "answers in part"
         why = f": {source.error}" if source.error else ""
         last = ""
-        if source.last_ok_at is not None and source.state is SourceState.DOWN:
+        if source.last_ok_at is not None and source.state == "down":
             last = f", last answer {wording.clock_time(source.last_ok_at, view.now)}"
-        state = Verdict.UNKNOWN if source.state is SourceState.DOWN else Verdict.WARN
+        state = Verdict.UNKNOWN if source.state == "down" else Verdict.WARN
         out.append(line(" ", view.look.mark(state), (source_name(source), Role.STRONG), f" {word}{since}{why}{last}")
                    .fitted(width, view.look.ellipsis))
     return tuple(out)
@@ -182,7 +196,7 @@ def retry(view: View) -> Line:
     """When silent sources are asked again, in coarse steps; blank while all answer. Its own cell."""
     if view.snapshot is None:
         return Line()
-    due = [s.next_try_at for s in view.snapshot.sources if s.state is SourceState.DOWN and s.next_try_at is not None]
+    due = [s.next_try_at for s in view.snapshot.sources if s.state == "down" and s.next_try_at is not None]
     if not due:
         return Line()
     seconds = max(0.0, min(due) - view.now)

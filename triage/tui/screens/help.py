@@ -28,12 +28,20 @@ def help_page(bindings: Sequence[Binding]) -> Page:
             out += fact(" ".join(keys), about, width)
         out += [BLANK, line(("SIGNS", Role.HEADING))]
         for verdict, about in _SIGNS:
-            out.append(line((view.look.glyph(verdict), VERDICT_ROLES[verdict]), f" {wording.word(verdict):<19} ", (about, Role.DIM)))
+            out.append(
+                line(
+                    (view.look.glyph(verdict), VERDICT_ROLES[verdict]),
+                    f" {wording.word(verdict):<19} ",
+                    (about, Role.DIM),
+                )
+            )
         out += [BLANK, line(("NUMBERS", Role.HEADING))]
         out += fact("(98.9 %) 4 min", "no longer the present value; its age stands behind it", width)
         out += fact("n", "events behind the value, in the window of the heading", width)
         out += fact("burn 1h", "how fast the error budget is used: 1x uses it up exactly in its window", width)
-        out += fact("budget", "what is left of the bad events that the objective allows; below 0 it is overspent", width)
+        out += fact(
+            "budget", "what is left of the bad events that the objective allows; below 0 it is overspent", width
+        )
         out += fact("data 3 s", "age of the oldest answer that the verdict rests on", width)
         return out
     return page

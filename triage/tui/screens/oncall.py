@@ -200,5 +200,8 @@ def canary(view: View, width: int) -> tuple[Line, ...]:
     if trial is None:
         return ()
     against = f" with {stable.version}" if stable is not None else ""
-    return (line("   ", ("CANARY", Role.HEADING), (f"  the comparison of {trial.version}{against} will stand here", Role.DIM))
-            .fitted(width, view.look.ellipsis),)
+    return (
+        line(
+            "   ", ("CANARY", Role.HEADING), (f"  the comparison of {trial.version}{against} will stand here", Role.DIM)
+        ).fitted(width, view.look.ellipsis),
+    )

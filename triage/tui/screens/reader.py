@@ -52,8 +52,14 @@ class Reader(TriageScreen, inherit_bindings=False):
         self._offset = max(0, min(self._offset, len(content) - rows))
         end = min(len(content), self._offset + rows)
         where = "" if len(content) <= rows else f"  {self._offset + 1} to {end} of {len(content)}, j k"
-        self.lines("title").set_lines([line(" ", (self.heading, Role.STRONG), (where, Role.DIM), ("   esc back", Role.DIM))
-                                       .fitted(width, view.look.ellipsis)], view.look)
+        self.lines("title").set_lines(
+            [
+                line(" ", (self.heading, Role.STRONG), (where, Role.DIM), ("   esc back", Role.DIM)).fitted(
+                    width, view.look.ellipsis
+                )
+            ],
+            view.look,
+        )
         self.lines("rule").set_lines([top.rule(view, width)], view.look)
         self.lines("page").set_lines([line(" ", row).fitted(width, view.look.ellipsis)
                                       for row in content[self._offset:end]], view.look)
