@@ -1,0 +1,80 @@
+"""Replies to the small questions that one refresh is made of, addressed so that meaning can be found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from triage.facts.outcome import Failure
+from triage.facts.samples import Sample, Series
+
+
+class Part(StrEnum):
+    """What a question asks for."""
+
+    GOOD = "good"
+    BAD = "bad"
+    TOTAL = "total"
+    BUCKETS = "buckets"
+    """Histogram buckets, by ``le``."""
+    LEVEL = "level"
+    """Present value of a level."""
+    LEVEL_BAD = "level-bad"
+    """Points in time at which a level was on the wrong side."""
+    LEVEL_TOTAL = "level-total"
+    """Points in time at which a level was known."""
+    P50 = "p50"
+    P95 = "p95"
+    P99 = "p99"
+    """Percentiles computed by the server, for native histograms."""
+    GROUPS = "groups"
+    """Bad events by the objective's own label."""
+    SAMPLED_AT = "sampled-at"
+    """Unix time of the newest sample."""
+    RECORDED = "recorded"
+    """Error ratios recorded by rules."""
+    REQUESTS = "requests"
+    """Requests by version."""
+    FIRST_SEEN = "first-seen"
+    LAST_SEEN = "last-seen"
+
+
+MODEL = ""
+"""In place of an objective's name: the question is about the model as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The address of one question."""
+
+    objective: str
+    """Name of the objective, or ``MODEL``."""
+    candidate: int
+    """Which of the possible metrics; they are tried in order."""
+    part: Part
+    window_seconds: float = 0.0
+    """0 for questions without a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The last successful reply to a question, and what became of the last try."""
+
+    answered_at: float | None
+    """Unix seconds at which the server evaluated it; None when it never answered."""
+    stale_after: float
+    """Seconds after ``answered_at`` from which it no longer describes the present."""
+    samples: tuple[Sample, ...] = ()
+    series: tuple[Series, ...] = ()
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+    """Why the latest try failed; None when it succeeded or has not been made."""
+
+    def is_stale(self, now: float) -> bool:
+        """Whether it is too old at ``now`` (world time)."""
+        return self.answered_at is not None and now - self.answered_at > self.stale_after
+
+
+UNASKED = Reply(None, 0.0)
+Replies = Mapping[Question, Reply]

@@ -1,0 +1,79 @@
+"""A model's alerts: which are its own, how urgent, and grouped by name, version and deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from triage.facts.alerts import Alert, AlertState
+from triage.signals.model import AlertGroup
+from triage.signals.reading import Urgency
+
+if TYPE_CHECKING:
+    from triage.notebook.manifest import Manifest
+
+PAGE_SEVERITIES = frozenset({"page", "critical", "emergency", "p1", "sev1"})
+TICKET_SEVERITIES = frozenset({"ticket", "warning", "error", "p2", "p3", "sev2", "sev3"})
+DEPLOYMENT_LABELS = ("deployment", "service", "service_name", "destination_workload", "namespace")
+VERSION_LABELS = ("model_version", "version", "destination_version", "service_version", "revision_name")
+_ORDER = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
+_STATES = {"firing": 0, "pending": 1, "inhibited": 2, "silenced": 3}
+
+
+def merged(from_alertmanager: Sequence[Alert] | None, from_prometheus: Sequence[Alert] | None) -> tuple[Alert, ...]:
+    """All alerts once. Alertmanager knows silences, Prometheus alone knows pending ones.
+
+    None for a source that is not there or did not answer: then the other one is all there is.
+    """
+    if from_alertmanager is None:
+        return tuple(from_prometheus or ())
+    known = {_identity(a) for a in from_alertmanager}
+    pending = [a for a in from_prometheus or () if a.state is AlertState.PENDING and _identity(a) not in known]
+    return (*from_alertmanager, *pending)
+
+
+def _identity(alert: Alert) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(alert.labels.items()))
+
+
+def belongs(alert: Alert, manifest: Manifest) -> bool:
+    """Whether the alert is the model's: it carries the labels that the manifest names."""
+    spec = manifest.spec
+    labels = spec.alerts.labels or spec.metrics.selector
+    if labels:
+        return all(alert.labels.get(k) == v for k, v in labels.items())
+    return alert.name in (*spec.alerts.page, *spec.alerts.ticket)
+
+
+def urgency(alert: Alert, manifest: Manifest) -> Urgency:
+    """How urgent it is by the manifest, else by its ``severity`` label; only a firing alert is urgent at all."""
+    if alert.state is not AlertState.FIRING:
+        return Urgency.NONE
+    severity = alert.labels.get("severity", "").lower()
+    if alert.name in manifest.spec.alerts.page:
+        return Urgency.PAGE
+    if alert.name in manifest.spec.alerts.ticket:
+        return Urgency.TICKET
+    if severity in PAGE_SEVERITIES:
+        return Urgency.PAGE
+    return Urgency.TICKET if severity in TICKET_SEVERITIES else Urgency.NONE
+
+
+def grouped(alerts: Iterable[Alert], manifest: Manifest) -> tuple[AlertGroup, ...]:
+    """The model's alerts by name, version and deployment, most urgent first."""
+    metrics = manifest.spec.metrics
+    versions = ((metrics.version_label,) if metrics.version_label else ()) + VERSION_LABELS
+    deployments = (metrics.deployment_label, *DEPLOYMENT_LABELS)
+    groups: dict[tuple[str, str, str], list[Alert]] = {}
+    for alert in alerts:
+        if belongs(alert, manifest):
+            key = (alert.name, _first(alert, versions), _first(alert, deployments))
+            groups.setdefault(key, []).append(alert)
+    found = [AlertGroup(name, version, deployment, min((urgency(a, manifest) for a in items), key=_ORDER.__getitem__),
+                        tuple(sorted(items, key=lambda a: (a.started_at, a.fingerprint))))
+             for (name, version, deployment), items in groups.items()]
+    return tuple(sorted(found, key=lambda g: (_ORDER[g.urgency], _STATES[g.state], g.since, g.name, g.version)))
+
+
+def _first(alert: Alert, labels: Iterable[str]) -> str:
+    return next((alert.labels[name] for name in labels if alert.labels.get(name)), "")

@@ -1,0 +1,100 @@
+"""Error budgets and burn rates: arithmetic on counts, nothing else.
+
+Source: Google SRE workbook, chapter 5 ("Alerting on SLOs"), table 5-8 and iteration 6 of its code, which adds the pair
+24h / 2h. ``burn = error_ratio / (1 - objective)``; ``budget_used = burn * window / period``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from triage.signals.model import Budget, Burn, Tier
+from triage.signals.reading import Quality, Urgency
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+WINDOWS = (5 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, DAY, 3 * DAY)
+"""Windows of all burn rates, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierRule:
+    """One row of the table: which part of the budget, used up how fast, is how urgent."""
+
+    urgency: Urgency
+    long_seconds: float
+    short_seconds: float
+    budget_fraction: float
+
+
+TIERS = (
+    TierRule(Urgency.PAGE, HOUR, 5 * MINUTE, 0.02),
+    TierRule(Urgency.PAGE, 6 * HOUR, 30 * MINUTE, 0.05),
+    TierRule(Urgency.TICKET, DAY, 2 * HOUR, 0.10),
+    TierRule(Urgency.TICKET, 3 * DAY, 6 * HOUR, 0.10),
+)
+
+
+def allowed_ratio(objective: float) -> float:
+    """Share of events that may be bad: 99.9 percent leaves 0.001. Rounded to 12 digits, so that 99.9 is exact."""
+    return round(1 - objective / 100, 12)
+
+
+def burn_rate(error_ratio: float, objective: float) -> float:
+    """How many times faster than sustainable the budget is used. ``objective`` in percent, under 100."""
+    return error_ratio / allowed_ratio(objective)
+
+
+def threshold(rule: TierRule, period_seconds: float) -> float:
+    """Burn rate that uses ``budget_fraction`` of the period's budget within the long window (30 d, 1 h: 14.4)."""
+    return rule.budget_fraction * period_seconds / rule.long_seconds
+
+
+def tier_rules(period_seconds: float) -> tuple[TierRule, ...]:
+    """The rows that fit into the period: a window longer than it cannot be judged."""
+    return tuple(rule for rule in TIERS if rule.long_seconds <= period_seconds)
+
+
+def highest_burn_rate(objective: float) -> float:
+    """Burn rate when every event is bad: no threshold above it can ever be reached."""
+    return 1 / allowed_ratio(objective)
+
+
+def fewest_events(burn_threshold: float, objective: float) -> int:
+    """Events that a window needs so that one bad event alone stays under the threshold (99.9 percent, 14.4: 70)."""
+    return math.ceil(round(1 / (burn_threshold * allowed_ratio(objective)), 9))
+
+
+def detection_seconds(error_ratio: float, objective: float, burn_threshold: float, window_seconds: float) -> float:
+    """Time until a window exceeds the threshold, for an error ratio that starts at once."""
+    return allowed_ratio(objective) * burn_threshold * window_seconds / error_ratio
+
+
+def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float, period_seconds: float,
+                  min_events: int | None) -> Tier:
+    """One row against the burn rates by window: fires when both windows exceed it and the long one has the events."""
+    limit = threshold(rule, period_seconds)
+    reachable = highest_burn_rate(objective) > limit
+    long, short = burns.get(rule.long_seconds), burns.get(rule.short_seconds)
+    exceeded = (long is not None and short is not None and long.rate is not None and short.rate is not None
+                and long.rate > limit and short.rate > limit)
+    needed = min_events if min_events is not None else fewest_events(limit, objective)
+    blocked = ""
+    if exceeded and long is not None and (long.n or 0) < needed:
+        blocked = f"{long.n or 0:,.0f} events, {needed:,} needed"
+    firing = exceeded and not blocked
+    return Tier(rule.urgency, rule.long_seconds, rule.short_seconds, limit, firing, reachable, blocked)
+
+
+def budget(bad: float, total: float, objective: float, window_seconds: float, quality: Quality, *,
+           present_burn: float | None = None, covered_seconds: float | None = None, note: str = "") -> Budget:
+    """The budget over its window from counts. ``remaining = 1 - (bad / total) / (1 - objective)``, never clamped."""
+    allowed = allowed_ratio(objective) * total
+    remaining = 1 - bad / allowed
+    exhausted: float | None = None
+    if remaining <= 0:
+        exhausted = 0.0
+    elif present_burn is not None and present_burn > 1:
+        exhausted = remaining * window_seconds / present_burn
+    return Budget(window_seconds, bad, total, allowed, remaining, quality, exhausted, covered_seconds, note)

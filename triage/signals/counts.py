@@ -1,0 +1,225 @@
+"""Counts of one window from the replies to its questions, with what keeps them from being relied on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from triage.facts.replies import UNASKED, Part, Question, Replies, Reply
+from triage.facts.samples import Sample
+from triage.signals.histogram import Buckets, Snapped, buckets_from, count_at_most, merged, snap
+from triage.signals.reading import Quality
+from triage.signals.wording import age
+
+if TYPE_CHECKING:
+    from triage.notebook.resolve import Candidate, Objective
+
+_ROUNDING = 0.005
+"""Share of the total by which extrapolated counts of good events may exceed it without being suspect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Bad and all events of one version (or of all) in one window."""
+
+    bad: float | None
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCounts:
+    """What one window says."""
+
+    window_seconds: float
+    by_version: Mapping[str, Count]
+    quality: Quality
+    """Without regard to how few events there are; that depends on what they are used for."""
+    note: str = ""
+    buckets: Mapping[str, Buckets] | None = None
+    """By version, for objectives on histograms."""
+
+    @property
+    def total(self) -> float | None:
+        """Events of all versions; None when there is no such series."""
+        return sum(c.total for c in self.by_version.values()) if self.by_version else None
+
+    @property
+    def bad(self) -> float | None:
+        """Bad events of all versions; None when they cannot be told."""
+        known = [c.bad for c in self.by_version.values() if c.bad is not None]
+        return sum(known) if known and len(known) == len(self.by_version) else None
+
+
+def trouble(replies: Sequence[Reply], now: float) -> tuple[Quality, str] | None:
+    """What stands in the way of using these replies at ``now``; None when nothing does."""
+    for reply in replies:
+        if reply.answered_at is None:
+            if reply.failure is not None:
+                return Quality.ERROR, reply.failure.sentence()
+            return Quality.WAITING, "asked, not answered yet"
+    for reply in replies:
+        if reply.is_stale(now):
+            reason = f" ({reply.failure.kind})" if reply.failure is not None else ""
+            return Quality.STALE, f"not answered for {age(now - (reply.answered_at or now))}{reason}"
+    for reply in replies:
+        if reply.failure is not None and reply.failure.kind in ("bad query", "execution", "too large"):
+            return Quality.ERROR, reply.failure.sentence()
+    for reply in replies:
+        if reply.warnings:
+            return Quality.PARTIAL, reply.warnings[0]
+    return None
+
+
+def sampled_at(objective: Objective, index: int, replies: Replies) -> float | None:
+    """Unix seconds, on our clock, of the newest sample behind a candidate; None when it is not known."""
+    reply = replies.get(Question(objective.slo.name, index, Part.SAMPLED_AT), UNASKED)
+    if reply.answered_at is None:
+        return None
+    newest = [reply.answered_at - max(0.0, s.at - s.value) for s in reply.samples if math.isfinite(s.value)]
+    return max(newest) if newest else None
+
+
+def chosen_candidate(objective: Objective, replies: Replies) -> int:
+    """Index of the first candidate with data; 0 when none has any."""
+    parts = (Part.TOTAL, Part.BUCKETS, Part.LEVEL, Part.GOOD, Part.BAD, Part.SAMPLED_AT)
+    for index in range(len(objective.candidates)):
+        for question, reply in replies.items():
+            if (question.objective == objective.slo.name and question.candidate == index and question.part in parts
+                    and reply.samples):
+                return index
+    return 0
+
+
+def window_counts(objective: Objective, index: int, window_seconds: float, replies: Replies,
+                  now: float) -> WindowCounts:
+    """The counts of one window of a ratio or a histogram objective."""
+    candidate = objective.candidates[index]
+    name = objective.slo.name
+    asked = {part: reply for part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)
+             if (reply := replies.get(Question(name, index, part, window_seconds))) is not None}
+    if not asked:
+        return WindowCounts(window_seconds, {}, Quality.WAITING, "not asked yet")
+    found = trouble(tuple(asked.values()), now)
+    if Part.BUCKETS in asked:
+        counts = _from_buckets(objective, index, window_seconds, asked[Part.BUCKETS], replies)
+    else:
+        counts = _from_counters(candidate, window_seconds, asked)
+    if found is not None and (found[0] is not Quality.PARTIAL or counts.by_version):
+        return WindowCounts(window_seconds, counts.by_version, found[0], found[1], counts.buckets)
+    return counts
+
+
+def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[Part, Reply]) -> WindowCounts:
+    label = candidate.version_label
+    sums = {part: _sums(reply.samples, label) for part, reply in asked.items()}
+    broken = [s for reply in asked.values() for s in reply.samples if not math.isfinite(s.value)]
+    if Part.TOTAL in sums:
+        totals = sums[Part.TOTAL]
+    else:
+        good, bad = sums.get(Part.GOOD, {}), sums.get(Part.BAD, {})
+        totals = {v: good.get(v, 0.0) + bad.get(v, 0.0) for v in sorted({*good, *bad})}
+    if not totals:
+        note = "not a number" if broken else "no such series"
+        return WindowCounts(window_seconds, {}, Quality.SUSPECT if broken else Quality.NO_DATA, note)
+    part = Part.BAD if Part.BAD in sums else Part.GOOD
+    numerators = sums[part]
+    note, quality = "", Quality.OK
+    # A numerator without the version label counts for the model as a whole; it is not a share of any one version.
+    if "" in numerators and "" not in totals and len(totals) > 0:
+        totals = {"": sum(totals.values())}
+        note = f"{label} is not on every series"
+    if not numerators and Part.TOTAL in sums:
+        if _absent_is_zero(candidate):
+            note = f"no {part} series: counted as 0"
+        else:
+            return WindowCounts(window_seconds, {v: Count(None, t) for v, t in totals.items()}, Quality.SUSPECT,
+                                f"no {part} series: its name may be wrong; say absent: zero if that means 0")
+    counts: dict[str, Count] = {}
+    for version, total in totals.items():
+        numerator = numerators.get(version, 0.0)
+        bad_count = numerator if part is Part.BAD else total - numerator
+        if bad_count < -_ROUNDING * max(total, 1.0) or bad_count > total * (1 + _ROUNDING) + 1e-9:
+            if total > 0 or bad_count > 0:
+                quality, note = Quality.SUSPECT, f"more {'bad' if part is Part.BAD else 'good'} events than events"
+        else:
+            bad_count = min(max(bad_count, 0.0), total)
+        counts[version] = Count(bad_count, total)
+    if broken:
+        quality, note = Quality.SUSPECT, "a counter is not a number"
+    if quality is Quality.OK and sum(totals.values()) == 0:
+        quality, note = Quality.NO_TRAFFIC, "no events in the window"
+    return WindowCounts(window_seconds, counts, quality, note)
+
+
+def _absent_is_zero(candidate: Candidate) -> bool:
+    """Whether a missing numerator means zero events: as the manifest says, else when both are one metric."""
+    absent = getattr(candidate.sli, "absent", None)
+    if absent is not None:
+        return bool(absent == "zero")
+    texts = (getattr(candidate.sli, side, None) for side in ("good", "bad", "total"))
+    names = [text.partition("{")[0] for text in texts if text is not None]
+    return len(set(names)) == 1
+
+
+def _sums(samples: Iterable[Sample], label: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for sample in samples:
+        if math.isfinite(sample.value):
+            version = sample.labels.get(label, "")
+            found[version] = found.get(version, 0.0) + sample.value
+    return dict(sorted(found.items()))
+
+
+def buckets_by_version(objective: Objective, index: int, window_seconds: float,
+                       replies: Replies) -> dict[str, Buckets]:
+    """The histograms of one window; versions without ``+Inf`` are left out."""
+    candidate = objective.candidates[index]
+    unit = getattr(candidate.sli, "unit", "s")
+    reply = replies.get(Question(objective.slo.name, index, Part.BUCKETS, window_seconds), UNASKED)
+    by_version: dict[str, list[Sample]] = {}
+    for sample in reply.samples:
+        by_version.setdefault(sample.labels.get(candidate.version_label, ""), []).append(sample)
+    return {v: b for v, items in sorted(by_version.items()) if (b := buckets_from(items, unit)) is not None}
+
+
+def snapped_threshold(objective: Objective, index: int, replies: Replies) -> Snapped | None:
+    """The bucket of the objective's threshold, from the shortest window that was answered; None: no threshold."""
+    sli = objective.candidates[index].sli
+    threshold = getattr(sli, "threshold", None)
+    if threshold is None:
+        return None
+    bounds: list[float] = []
+    for question in sorted((q for q in replies if q.objective == objective.slo.name and q.candidate == index
+                            and q.part is Part.BUCKETS), key=lambda q: q.window_seconds):
+        both = merged(list(buckets_by_version(objective, index, question.window_seconds, replies).values()))
+        if both is not None and len(both.bounds) > len(bounds):
+            bounds = list(both.bounds)
+    return snap(threshold, bounds, getattr(sli, "snap", "exact")) if bounds else None
+
+
+def _from_buckets(objective: Objective, index: int, window_seconds: float, reply: Reply,
+                  replies: Replies) -> WindowCounts:
+    by_version = buckets_by_version(objective, index, window_seconds, replies)
+    if not by_version:
+        if reply.samples:
+            return WindowCounts(window_seconds, {}, Quality.SUSPECT, "a histogram without its +Inf bucket")
+        return WindowCounts(window_seconds, {}, Quality.NO_DATA, "no such series")
+    snapped = snapped_threshold(objective, index, replies)
+    counts: dict[str, Count] = {}
+    quality, note = Quality.OK, "" if snapped is None else snapped.note
+    if snapped is not None and snapped.bound is None:
+        quality = Quality.ERROR
+    for version, buckets in by_version.items():
+        bad = None
+        if snapped is not None and snapped.bound is not None:
+            bound = next((b for b in buckets.bounds if math.isclose(b, snapped.bound, rel_tol=1e-9)), None)
+            if bound is None:
+                quality, note = Quality.SUSPECT, f"version {version} has other buckets"
+            else:
+                bad = buckets.total - count_at_most(buckets, bound)
+        counts[version] = Count(bad, buckets.total)
+    if quality is Quality.OK and sum(c.total for c in counts.values()) == 0:
+        quality, note = Quality.NO_TRAFFIC, "no events in the window"
+    return WindowCounts(window_seconds, counts, quality, note, by_version)

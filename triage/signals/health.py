@@ -1,0 +1,166 @@
+"""Health of a model: one verdict, one urgency with the rule that made it, and the reasons in order of importance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from triage.facts.outcome import SourceHealth, SourceState
+from triage.facts.replies import Replies
+from triage.signals import burn as burns_of
+from triage.signals import wording
+from triage.signals.counts import chosen_candidate, window_counts
+from triage.signals.model import AlertGroup, Reason, SloKind, SloState, Versions
+from triage.signals.reading import Quality, Urgency, Verdict
+
+if TYPE_CHECKING:
+    from triage.notebook.load import Notebook
+
+_VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3, Verdict.PENDING: 4,
+             Verdict.NOT_JUDGED: 5}
+_URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
+_RULES = ("rollout rule", "burn rate", "level", "budget", "zero tolerance", "alert", "source", "unknown", "few events",
+          "objectives")
+_CANARY_ARMS = ("canary", "experiment")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The conclusion about one model."""
+
+    verdict: Verdict
+    urgency: Urgency
+    urgency_rule: str
+    reasons: tuple[Reason, ...]
+
+
+def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, alerts: Sequence[AlertGroup],
+           sources: Sequence[SourceHealth], replies: Replies, now: float) -> Health:
+    """Verdict: ``fail`` before unknown of a required objective before ``warn`` before ``pass``.
+
+    A model of which nothing could be judged is unknown, whatever is required.
+    """
+    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *_from_slos(slos), *_from_alerts(alerts),
+               *_from_sources(sources)]
+    required_unknown = [r for r in reasons if r.verdict is Verdict.UNKNOWN]
+    known = [s for s in slos if s.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)]
+    if any(r.verdict is Verdict.FAIL for r in reasons):
+        verdict = Verdict.FAIL
+    elif required_unknown:
+        verdict = Verdict.UNKNOWN
+    elif not known:
+        verdict = Verdict.UNKNOWN
+        reasons.append(Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", "objectives", _nothing_known(slos)))
+    elif any(r.verdict is Verdict.WARN for r in reasons):
+        verdict = Verdict.WARN
+    else:
+        verdict = Verdict.PASS
+    reasons.extend(_optional_unknown(slos))
+    if verdict is Verdict.PASS:
+        reasons.insert(0, Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", _passing(known)))
+    reasons.sort(key=lambda r: (_URGENCIES[r.urgency], _VERDICTS[r.verdict], _RULES.index(r.rule)))
+    urgent = next((r for r in reasons if r.urgency is not Urgency.NONE), None)
+    return Health(verdict, urgent.urgency if urgent else Urgency.NONE, urgent.rule if urgent else "", tuple(reasons))
+
+
+def _from_slos(slos: Sequence[SloState]) -> Iterator[Reason]:
+    for slo in slos:
+        if slo.verdict in (Verdict.FAIL, Verdict.WARN):
+            yield Reason(slo.verdict, slo.urgency, _rule(slo), slo.name, f"{slo.name} {slo.sentence}")
+        elif slo.verdict is Verdict.UNKNOWN and slo.required:
+            yield Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", slo.name, f"{slo.name} {slo.sentence}")
+
+
+def _rule(slo: SloState) -> str:
+    if slo.objective == 100:
+        return "zero tolerance"
+    if any(t.firing for t in slo.tiers) and slo.urgency is not Urgency.NONE and slo.kind in (
+            SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
+        return "burn rate"
+    if slo.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
+        return "level"
+    return "budget" if slo.verdict is Verdict.FAIL else "few events"
+
+
+def _from_alerts(alerts: Sequence[AlertGroup]) -> Iterator[Reason]:
+    for group in alerts:
+        if group.urgency is Urgency.NONE:
+            continue
+        verdict = Verdict.FAIL if group.urgency is Urgency.PAGE else Verdict.WARN
+        many = f" ({len(group.alerts)})" if len(group.alerts) > 1 else ""
+        version = f" {group.version}" if group.version else ""
+        first = group.alerts[0]
+        said = first.annotations.get("summary") or first.annotations.get("description") or ""
+        yield Reason(verdict, group.urgency, "alert", group.name,
+                     f"alert {group.name}{many}{version} is firing{': ' + said if said else ''}")
+
+
+def _from_sources(sources: Sequence[SourceHealth]) -> Iterator[Reason]:
+    for source in sources:
+        if source.state is SourceState.DOWN:
+            if source.name == "prometheus":
+                yield Reason(Verdict.UNKNOWN, Urgency.NONE, "source", source.name,
+                             f"Prometheus does not answer: {source.error}")
+            else:
+                yield Reason(Verdict.WARN, Urgency.NONE, "source", source.name,
+                             f"{source.name.capitalize()} does not answer, silences are unknown: {source.error}")
+
+
+def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versions, replies: Replies,
+                  now: float) -> Iterator[Reason]:
+    """The rollout rule on the canary's own requests, over the window or its age: it has no requests from before."""
+    rule = notebook.manifest.spec.rollout_rule
+    canary = next((v for v in versions.items if v.arm in _CANARY_ARMS), None)
+    stable = versions.arm("stable")
+    if canary is None:
+        return
+    by_name = {s.name: s for s in slos}
+    for objective in notebook.objectives:
+        target = objective.slo.objective
+        state = by_name[objective.slo.name]
+        if target is None or target >= 100 or state.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
+            continue
+        counts = window_counts(objective, chosen_candidate(objective, replies), rule.window, replies, now)
+        mine = counts.by_version.get(canary.version)
+        if counts.quality not in (Quality.OK, Quality.PARTIAL) or mine is None or mine.bad is None or not mine.total:
+            continue
+        burn = burns_of.burn_rate(mine.bad / mine.total, target)
+        if burn <= rule.burn_rate or mine.total < rule.min_events or mine.bad < 2:
+            continue
+        threshold = (f" under {wording.duration(state.threshold)}"
+                     if state.kind is SloKind.LATENCY and state.threshold else " good")
+        other = counts.by_version.get(stable.version) if stable is not None else None
+        against = ""
+        if stable is not None and other is not None and other.bad is not None and other.total:
+            against = f" against {wording.percent(1 - other.bad / other.total, target)} on {stable.version}"
+        span = rule.window if canary.first_seen is None else min(rule.window, now - canary.first_seen)
+        yield Reason(Verdict.FAIL, Urgency.PAGE, "rollout rule", objective.slo.name,
+                     f"{canary.arm} {canary.version} {objective.slo.name}: "
+                     f"{wording.percent(1 - mine.bad / mine.total, target)}{threshold}{against}, burns "
+                     f"{wording.burn_rate(burn)} over {wording.age(span)} (halt above "
+                     f"{wording.burn_rate(rule.burn_rate)}), n {wording.count(mine.total)}")
+
+
+def _optional_unknown(slos: Sequence[SloState]) -> Iterator[Reason]:
+    for slo in slos:
+        if slo.verdict is Verdict.UNKNOWN and not slo.required:
+            yield Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", slo.name,
+                         f"{slo.name} {slo.sentence} (not required)")
+
+
+def _nothing_known(slos: Sequence[SloState]) -> str:
+    if not slos:
+        return "the notebook names no objective"
+    if all(s.now.quality is Quality.WAITING for s in slos):
+        return "asking, nothing answered yet"
+    return f"none of {len(slos)} objectives can be judged"
+
+
+def _passing(known: Sequence[SloState]) -> str:
+    budgets = [(s.budget.remaining, s.name) for s in known if s.budget is not None]
+    least = f"; least budget: {min(budgets)[1]} {min(budgets)[0] * 100:.0f} % left" if budgets else ""
+    n = next((s.now.n for s in known if s.now.n is not None), None)
+    events = f", n {wording.count(n)} in 1h" if n is not None else ""
+    plural = "objective" if len(known) == 1 else "objectives"
+    return f"{len(known)} {plural} met{events}{least}"

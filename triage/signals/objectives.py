@@ -1,0 +1,293 @@
+"""How one objective stands: its reading, burn rates, budget, percentiles and verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from triage.facts.replies import UNASKED, Part, Question, Replies
+from triage.signals import burn as burns_of
+from triage.signals import wording
+from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
+from triage.signals.counts import WindowCounts, chosen_candidate, sampled_at, trouble, window_counts
+from triage.signals.histogram import Buckets, merged, quantile
+from triage.signals.level import level_state
+from triage.signals.model import Budget, Burn, GroupCount, Quantiles, SloKind, SloState, Tier
+from triage.signals.reading import READABLE, Origin, Quality, Reading, Urgency, Verdict
+
+if TYPE_CHECKING:
+    from triage.notebook.resolve import Objective
+
+KINDS = {"RatioSli": SloKind.RATIO, "QuerySli": SloKind.RATIO, "HistogramSli": SloKind.LATENCY,
+         "ColdStartSli": SloKind.COLD_START, "GaugeSli": SloKind.GAUGE, "FreshnessSli": SloKind.FRESHNESS,
+         "ThroughputSli": SloKind.THROUGHPUT, "AverageSli": SloKind.AVERAGE}
+LEVELS = frozenset({SloKind.GAUGE, SloKind.FRESHNESS, SloKind.THROUGHPUT, SloKind.AVERAGE})
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an objective is judged with besides its replies."""
+
+    now: float
+    """World time in Unix seconds."""
+    scrape_interval: float
+    """Seconds; samples older than five of them are stale."""
+    retention_seconds: float | None
+    """How far back the server keeps samples; None when it does not say."""
+    labels_due_seconds: float | None
+    """Expected delay of labels, for objectives that wait for them."""
+
+
+def slo_state(objective: Objective, replies: Replies, around: Surroundings) -> SloState:
+    """The state of one objective at ``around.now``."""
+    index = chosen_candidate(objective, replies)
+    kind = KINDS[type(objective.candidates[index].sli).__name__]
+    if kind in LEVELS:
+        state = level_state(objective, index, kind, replies, around.now)
+    else:
+        state = _ratio_state(objective, index, kind, replies, around)
+    state = replace(state, findings=_findings(objective, state, around))
+    return _with_staleness(state, around) if state.now.sampled_at is not None else _pending(objective, state, around)
+
+
+def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Replies,
+                 around: Surroundings) -> SloState:
+    slo, sli = objective.slo, objective.candidates[index].sli
+    newest = sampled_at(objective, index, replies)
+    windows = sorted({q.window_seconds for q in replies if q.objective == slo.name and q.candidate == index
+                      and q.part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)} | {HOUR})
+    counts = {w: window_counts(objective, index, w, replies, around.now) for w in windows}
+    hour = counts[HOUR]
+    judged = slo.objective is not None and slo.objective < 100
+    burns: tuple[Burn, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    budget: Budget | None = None
+    if judged and slo.objective is not None:
+        ratios = {w: _ratio(objective, w, counts[w], replies, around.now) for w in counts}
+        burns = tuple(_burn(w, counts[w], ratios[w], slo.objective) for w in WINDOWS if w in counts)
+        by_window = {b.window_seconds: b for b in burns}
+        tiers = tuple(burns_of.evaluate_tier(rule, by_window, slo.objective, slo.window, slo.min_events)
+                      for rule in burns_of.tier_rules(slo.window))
+        if slo.window in counts:
+            budget = _budget(slo.objective, slo.window, counts[slo.window], ratios[slo.window], by_window)
+    reading = _reading(objective, hour, newest, slo.objective)
+    threshold = getattr(sli, "threshold", None)
+    quantiles = _quantiles(objective, index, hour, replies, newest) if kind is SloKind.LATENCY else ()
+    groups = _groups(objective, index, replies)
+    verdict, urgency, sentence = _verdict(objective, kind, reading, hour, counts, burns, tiers, budget)
+    return SloState(slo.name, kind, slo.required, slo.objective, threshold, "at_most" if threshold else "",
+                    str(getattr(sli, "measures", "")), reading, burns, tiers, budget, verdict, urgency, sentence,
+                    quantiles, slo.by, groups, (), slo.description)
+
+
+def _reading(objective: Objective, hour: WindowCounts, newest: float | None, target: float | None) -> Reading:
+    total, bad = hour.total, hour.bad
+    if target == 100 and bad is not None and total is not None and hour.quality not in (Quality.NO_TRAFFIC,):
+        return Reading(float(bad), "events", hour.quality, total, HOUR, newest, note=hour.note)
+    value = None if not total or bad is None else min(1.0, max(0.0, 1 - bad / total))
+    quality, note = hour.quality, hour.note
+    if quality is Quality.OK and target is not None and total is not None:
+        needed = objective.slo.min_events or burns_of.fewest_events(14.4, min(target, 99.999))
+        if target < 100 and total < needed:
+            quality, note = Quality.LOW_N, f"{wording.count(total)} events, {needed:,} needed"
+    return Reading(value, "ratio", quality, total, HOUR, newest, note=note)
+
+
+def _ratio(objective: Objective, window: float, counts: WindowCounts, replies: Replies,
+           now: float) -> tuple[float | None, Origin]:
+    """Error ratio of a window: recorded by a rule for a day and more where there is one, else from the counts."""
+    if window >= DAY:
+        reply = replies.get(Question(objective.slo.name, 0, Part.RECORDED, window), UNASKED)
+        known = [s.value for s in reply.samples if math.isfinite(s.value) and 0 <= s.value <= 1]
+        if known and trouble((reply,), now) is None:
+            return known[0], Origin.RULE
+    total, bad = counts.total, counts.bad
+    return (None if not total or bad is None else bad / total), Origin.RAW
+
+
+def _burn(window: float, counts: WindowCounts, ratio: tuple[float | None, Origin], objective: float) -> Burn:
+    value, origin = ratio
+    quality, note = counts.quality, counts.note
+    if origin is Origin.RULE:
+        quality, note = Quality.OK, "recorded by a rule"
+    if quality in (Quality.STALE, Quality.OK, Quality.PARTIAL, Quality.SUSPECT) and value is not None:
+        return Burn(window, burns_of.burn_rate(value, objective), counts.total, quality, note)
+    return Burn(window, None, counts.total, quality, note)
+
+
+def _budget(objective: float, window: float, counts: WindowCounts, ratio: tuple[float | None, Origin],
+            by_window: Mapping[float, Burn]) -> Budget | None:
+    value, origin = ratio
+    total = counts.total
+    if value is None or not total:
+        return None
+    # The faster of the two: after ten bad minutes six hours still look calm.
+    rates = [b.rate for w in (HOUR, 6 * HOUR) if (b := by_window.get(w)) is not None and b.rate is not None]
+    return burns_of.budget(value * total, total, objective, window,
+                           Quality.OK if origin is Origin.RULE else counts.quality,
+                           present_burn=max(rates) if rates else None,
+                           note="recorded by a rule" if origin is Origin.RULE else counts.note)
+
+
+def _quantiles(objective: Objective, index: int, hour: WindowCounts, replies: Replies,
+               newest: float | None) -> tuple[Quantiles, ...]:
+    if hour.buckets:
+        out = []
+        everything = merged(list(hour.buckets.values()))
+        items: list[tuple[str | None, Buckets]] = [*hour.buckets.items()]
+        if everything is not None:
+            items.insert(0, (None, everything))
+        for version, buckets in items:
+            p50, p95, p99 = (_quantile(buckets, q, hour, newest) for q in (0.5, 0.95, 0.99))
+            out.append(Quantiles(version, p50, p95, p99))
+        return tuple(out)
+    label = objective.candidates[index].version_label
+    by_version: dict[str, dict[Part, float]] = {}
+    for part in (Part.P50, Part.P95, Part.P99):
+        for sample in replies.get(Question(objective.slo.name, index, part, HOUR), UNASKED).samples:
+            if math.isfinite(sample.value):
+                by_version.setdefault(sample.labels.get(label, ""), {})[part] = sample.value
+    out = []
+    for version, values in sorted(by_version.items()):
+        n = hour.by_version[version].total if version in hour.by_version else None
+        p50, p95, p99 = (Reading(values.get(p), "s", hour.quality if p in values else Quality.NO_DATA, n, HOUR, newest,
+                                 note="native histogram") for p in (Part.P50, Part.P95, Part.P99))
+        out.append(Quantiles(version, p50, p95, p99))
+    return tuple(out)
+
+
+def _quantile(buckets: Buckets, q: float, hour: WindowCounts, newest: float | None) -> Reading:
+    found = quantile(buckets, q)
+    if found is None:
+        return Reading(None, "s", Quality.NO_TRAFFIC, buckets.total, HOUR, newest, note="no events in the window")
+    # A refused threshold says nothing against the buckets themselves.
+    quality = Quality.OK if hour.quality is Quality.ERROR else hour.quality
+    return Reading(found[0], "s", quality, buckets.total, HOUR, newest,
+                   note="beyond the last bucket" if found[1] else "", at_least=found[1])
+
+
+def _groups(objective: Objective, index: int, replies: Replies) -> tuple[GroupCount, ...]:
+    if objective.slo.by is None:
+        return ()
+    reply = replies.get(Question(objective.slo.name, index, Part.GROUPS, HOUR), UNASKED)
+    found = [GroupCount(s.labels.get(objective.slo.by, ""), s.value, None) for s in reply.samples
+             if math.isfinite(s.value) and s.value > 0]
+    return tuple(sorted(found, key=lambda g: (-g.bad, g.group)))
+
+
+def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: WindowCounts,
+             counts: Mapping[float, WindowCounts], burns: Sequence[Burn], tiers: Sequence[Tier],
+             budget: Budget | None) -> tuple[Verdict, Urgency, str]:
+    slo = objective.slo
+    said = _said(kind, objective, reading)
+    if slo.objective is None:
+        return Verdict.NOT_JUDGED, Urgency.NONE, said if reading.value is not None else _why_unknown(reading)
+    if slo.objective == 100:
+        return _zero_tolerance(objective, reading, hour)
+    if reading.quality in (Quality.STALE, Quality.ERROR, Quality.NO_DATA, Quality.WAITING, Quality.SUSPECT):
+        return Verdict.UNKNOWN, Urgency.NONE, _why_unknown(reading)
+    firing = [t for t in tiers if t.firing]
+    rates = {b.window_seconds: b.rate for b in burns}
+    if firing:
+        worst = min(firing, key=lambda t: (t.urgency is not Urgency.PAGE, t.long_seconds))
+        text = (f"burns {wording.burn_rate(rates[worst.long_seconds])} over {wording.window(worst.long_seconds)} and "
+                f"{wording.burn_rate(rates[worst.short_seconds])} over {wording.window(worst.short_seconds)} "
+                f"({worst.urgency} above {wording.burn_rate(worst.threshold)}); {said}")
+        return (Verdict.FAIL if worst.urgency is Urgency.PAGE else Verdict.WARN), worst.urgency, text
+    if budget is not None and budget.remaining < 0 and budget.quality is Quality.OK:
+        text = (f"budget of {wording.window(budget.window_seconds)} overspent: {wording.count(budget.bad)} bad of "
+                f"{wording.count(budget.allowed)} allowed ({budget.remaining * 100:.0f} % left)")
+        return Verdict.FAIL, Urgency.TICKET, text
+    if reading.quality is Quality.NO_TRAFFIC:
+        return Verdict.UNKNOWN, Urgency.NONE, "no traffic in the last hour"
+    if reading.quality is Quality.PARTIAL:
+        return Verdict.UNKNOWN, Urgency.NONE, f"partial answer, cannot be called healthy: {reading.note}"
+    unread = next((b for b in burns if b.quality in (Quality.ERROR, Quality.WAITING, Quality.STALE, Quality.PARTIAL,
+                                                     Quality.SUSPECT)), None)
+    if unread is not None:
+        return Verdict.UNKNOWN, Urgency.NONE, f"the {wording.window(unread.window_seconds)} window: {unread.note}"
+    if budget is None or budget.quality is not Quality.OK:
+        behind = counts.get(slo.window)
+        note = budget.note if budget is not None else behind.note if behind is not None else "not asked yet"
+        return Verdict.UNKNOWN, Urgency.NONE, f"the budget of {wording.window(slo.window)} is unknown: {note}"
+    if reading.quality is Quality.LOW_N and budget.total < (slo.min_events or burns_of.fewest_events(14.4,
+                                                                                                    slo.objective)):
+        return Verdict.UNKNOWN, Urgency.NONE, f"too few to judge: {reading.note}"
+    blocked = next((t for t in tiers if t.blocked), None)
+    if blocked is not None:
+        return (Verdict.WARN, Urgency.NONE, f"{said}; burns over {wording.burn_rate(blocked.threshold)} on too few "
+                f"events to {blocked.urgency} ({blocked.blocked})")
+    return Verdict.PASS, Urgency.NONE, f"{said}, {budget.remaining * 100:.0f} % of the budget left"
+
+
+def _said(kind: SloKind, objective: Objective, reading: Reading) -> str:
+    value = wording.reading(reading, objective.slo.objective)
+    n = f", n {wording.count(reading.n)} in 1h" if reading.n is not None else ""
+    if kind is SloKind.LATENCY:
+        threshold = getattr(objective.candidates[0].sli, "threshold", None)
+        return f"{value} under {wording.duration(threshold)}{n}" if threshold else f"{wording.count(reading.n)} in 1h"
+    if kind is SloKind.COLD_START:
+        return f"{value} warm starts{n}"
+    return f"{value} good{n}"
+
+
+def _why_unknown(reading: Reading) -> str:
+    words = wording.QUALITY_WORDS[reading.quality]
+    return f"{words}: {reading.note}" if reading.note else words
+
+
+def _zero_tolerance(objective: Objective, reading: Reading, hour: WindowCounts) -> tuple[Verdict, Urgency, str]:
+    bad, total = hour.bad, hour.total
+    if reading.quality in READABLE and bad is not None:
+        # Extrapolation makes fractions of events; a rate of one in a hundred hours is still one event.
+        if bad > 1e-9:
+            text = f"{max(1, round(bad)):,} bad of {wording.count(total)} in 1h, zero tolerance"
+            return Verdict.WARN, Urgency.TICKET, text
+        return Verdict.PASS, Urgency.NONE, f"0 bad of {wording.count(total)} in 1h, zero tolerance"
+    if reading.quality is Quality.PARTIAL and bad:
+        return Verdict.WARN, Urgency.TICKET, f"at least {max(1, round(bad)):,} bad in 1h, partial answer"
+    return Verdict.UNKNOWN, Urgency.NONE, _why_unknown(reading)
+
+
+def _findings(objective: Objective, state: SloState, around: Surroundings) -> tuple[str, ...]:
+    slo = objective.slo
+    out: list[str] = []
+    if slo.objective is None or slo.objective >= 100:
+        return ()
+    for tier in state.tiers:
+        if not tier.reachable:
+            out.append(f"the {tier.urgency} tier at {wording.burn_rate(tier.threshold)} can never fire: every request "
+                       f"bad burns {wording.burn_rate(burns_of.highest_burn_rate(slo.objective))}")
+    if around.retention_seconds is not None and slo.window > around.retention_seconds:
+        out.append(f"the window of {wording.window(slo.window)} is longer than the server keeps samples "
+                   f"({wording.window(around.retention_seconds)})")
+    if 4 * around.scrape_interval > 5 * MINUTE:
+        out.append(f"5m windows hold fewer than four scrapes of {wording.duration(around.scrape_interval)}")
+    if state.budget is not None and state.budget.allowed < 1:
+        out.append(f"fewer than one bad event is allowed in {wording.window(slo.window)} "
+                   f"({wording.count(state.budget.total)} events)")
+    return tuple(out)
+
+
+def _with_staleness(state: SloState, around: Surroundings) -> SloState:
+    """Samples that stopped coming make the reading stale, even while windows still hold older ones."""
+    limit = max(5 * around.scrape_interval, 90.0)
+    old = state.now.age_seconds(around.now)
+    if old is None or old <= limit or state.now.quality in (Quality.ERROR, Quality.WAITING, Quality.STALE):
+        return state
+    note = f"newest sample {wording.age(old)} old"
+    reading = replace(state.now, quality=Quality.STALE, note=note)
+    verdict = Verdict.NOT_JUDGED if state.verdict is Verdict.NOT_JUDGED else Verdict.UNKNOWN
+    return replace(state, now=reading, verdict=verdict, urgency=Urgency.NONE, sentence=f"stale: {note}")
+
+
+def _pending(objective: Objective, state: SloState, around: Surroundings) -> SloState:
+    """Objectives that wait for labels are pending, not unknown, while there is nothing to read."""
+    if objective.slo.due != "with-labels" or state.now.quality is not Quality.NO_DATA:
+        return state
+    due = around.labels_due_seconds
+    text = f"labels are due {wording.window(due)} after the prediction" if due else "labels are not in yet"
+    return replace(state, now=replace(state.now, quality=Quality.PENDING, note=text), verdict=Verdict.PENDING,
+                   urgency=Urgency.NONE, sentence=text)

@@ -1,0 +1,86 @@
+"""Which version is stable and which on trial, read from the traffic itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from triage.facts.replies import MODEL, UNASKED, Part, Question, Replies
+from triage.facts.samples import Sample
+from triage.signals.burn import DAY, MINUTE
+from triage.signals.counts import trouble
+from triage.signals.model import Marker, Versions, VersionState
+from triage.signals.reading import Quality, Reading
+
+if TYPE_CHECKING:
+    from triage.notebook.resolve import Traffic
+
+_EDGE = 3 * MINUTE
+"""A version seen this close to the start of what was looked at was there before."""
+
+
+def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float) -> Versions:
+    """The versions seen in the last day, most traffic first.
+
+    Stable is the version with most requests; of the others with requests, the one first seen last is on trial
+    (``arm``: ``canary``, ``shadow`` or ``experiment``) while it has at most half of them.
+    """
+    index = next((i for i in range(len(traffic))
+                  if replies.get(Question(MODEL, i, Part.REQUESTS, 5 * MINUTE), UNASKED).samples), 0)
+    if not traffic:
+        return Versions("traffic", ())
+    label = traffic[index].version_label
+    asked = replies.get(Question(MODEL, index, Part.REQUESTS, 5 * MINUTE), UNASKED)
+    requests = _by_version(asked.samples, label)
+    first = _times(replies, index, Part.FIRST_SEEN, label)
+    last = _times(replies, index, Part.LAST_SEEN, label)
+    total = sum(requests.values())
+    found = trouble((asked,), now)
+    quality, note = found if found is not None else (Quality.OK, "")
+    if found is None and total <= 0:
+        quality, note = Quality.NO_TRAFFIC if requests else Quality.NO_DATA, "no requests in 5m"
+    taking = [v for v, n in requests.items() if n > 0]
+    stable = max(taking, key=lambda v: requests[v], default=None)
+    trial = [v for v in taking if v != stable]
+    newest = max(trial, key=lambda v: (first.get(v) or 0.0, -requests[v]), default=None)
+    if newest is not None and first and stable is not None and (first.get(newest) or 0.0) < (first.get(stable) or 0.0):
+        newest = None
+    items = []
+    for version in sorted({*requests, *first}, key=lambda v: (-requests.get(v, 0.0), v)):
+        if version == "" and len({*requests, *first}) > 1:
+            continue
+        n = requests.get(version)
+        share = n / total if n is not None and total > 0 else None
+        role = "stable" if version == stable else arm if version == newest else ""
+        items.append(VersionState(version, role, Reading(share, "ratio", quality, n, 5 * MINUTE, asked.answered_at,
+                                                         note=note), first.get(version), last.get(version)))
+    return Versions("traffic", tuple(items))
+
+
+def _by_version(samples: Sequence[Sample], label: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for sample in samples:
+        if math.isfinite(sample.value):
+            version = sample.labels.get(label, "")
+            found[version] = found.get(version, 0.0) + sample.value
+    return found
+
+
+def _times(replies: Replies, index: int, part: Part, label: str) -> dict[str, float | None]:
+    """First or last seen by version on our clock; None for a first time at the edge of what was looked at."""
+    reply = replies.get(Question(MODEL, index, part, DAY), UNASKED)
+    found: dict[str, float | None] = {}
+    for sample in reply.samples:
+        if not math.isfinite(sample.value) or reply.answered_at is None:
+            continue
+        ago = sample.at - sample.value
+        early = part is Part.FIRST_SEEN and ago >= DAY - _EDGE
+        found[sample.labels.get(label, "")] = None if early else reply.answered_at - max(0.0, ago)
+    return found
+
+
+def markers(state: Versions) -> tuple[Marker, ...]:
+    """Deployments on the time axis: the first appearance of each version that appeared within the day."""
+    return tuple(sorted((Marker(v.first_seen, v.version) for v in state.items if v.first_seen is not None),
+                        key=lambda m: m.at))
