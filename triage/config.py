@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from triage import strict_yaml
 from triage.errors import TriageError
+from triage.overrides import Overrides as Overrides
 from triage.quantities import Bytes, Duration, parse_duration
 from triage.text import clean
 
@@ -260,18 +261,6 @@ class Config(_Strict):
             raise ValueError(f"names the context {self.current_context}, which is not there\nthere are: "
                              f"{', '.join(self.contexts)}")
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """Values from the command line; None and () leave the configuration's."""
-
-    config: str | None = None
-    context: str | None = None
-    notebooks: tuple[str, ...] = ()
-    prometheus_url: str | None = None
-    alertmanager_url: str | None = None
-    interval: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
