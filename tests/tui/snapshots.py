@@ -23,7 +23,6 @@ from triage.signals.model import (
     Trend,
     Versions,
     VersionState,
-    WindowCount,
 )
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
 from triage.text import clean
@@ -32,8 +31,6 @@ NOW = 1_795_444_380.0
 """23 November 2026, 14:33 UTC."""
 MINUTE = 60.0
 WINDOWS = (300.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 259200.0)
-
-__all__ = ["NOW", "WindowCount"]
 
 
 def ratio(value: float | None, n: float | None = 37_800, quality: Quality = Quality.OK, note: str = "") -> Reading:

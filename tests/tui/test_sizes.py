@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.tui import snapshots
 from tests.tui.driving import press, running, screen_text
 from triage.tui.keymap import EVERYWHERE, ON_CALL
 
+FORBIDDEN = "\u202e\u200d"
 SIZES = [
     (1, 1),
     (2, 3),
@@ -48,15 +47,14 @@ async def test_every_state_fits_every_size(state: str) -> None:
             assert {row.cell_length for row in rows} == {width}
 
 
-@pytest.mark.parametrize("state", ["canary", "hostile", "waiting"])
-@pytest.mark.parametrize("size", [(1, 1), (24, 8), (140, 45)], ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize(("state", "size"), [("canary", (1, 1)), ("hostile", (24, 8)), ("hostile", (140, 45)),
+                                            ("waiting", (80, 24))])
 async def test_every_key_works_in_every_state_and_size(state: str, size: tuple[int, int]) -> None:
-    keys = [
-        b.key.partition(",")[0] for b in (*ON_CALL, *EVERYWHERE) if b.id not in ("quit", "quit.interrupt", "commands")
-    ]
+    left_out = ("quit", "quit.interrupt", "commands")
+    keys = [b.key.partition(",")[0] for b in (*ON_CALL, *EVERYWHERE) if b.id not in left_out]
     async with running(snapshots.ALL[state](), size) as (app, pilot, _):
         for key in keys:
-            await press(pilot, key, "j", "G", "escape", "escape")
+            await press(pilot, key, "escape")
             assert app.is_running
 
 
@@ -77,4 +75,3 @@ async def test_hostile_names_are_text() -> None:
                 c for c in text if (ord(c) < 0x20 and c != "\n") or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u200d"
             ]
         assert app.is_running
-    await asyncio.sleep(0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -55,8 +54,3 @@ def end_within(seconds: float = _GRACE, status: int = 129) -> None:
     timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()
-
-
-def stdin_is_terminal() -> bool:
-    """Whether the program was started from a terminal."""
-    return bool(sys.__stdin__ and sys.__stdin__.isatty() and sys.__stderr__ and sys.__stderr__.isatty())

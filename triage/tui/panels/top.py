@@ -23,11 +23,14 @@ _RETRY_STEP = 5.0
 
 def header(view: View, width: int) -> Line:
     """Context, production, model and versions. The context and its marker are never cut off."""
-    full = _header(view, width, view.width_is_wide)
-    return full if full.width <= width else _header(view, width, False).fitted(width, view.look.ellipsis)
+    for wordy, arms in ((True, True), (False, True), (False, False)):
+        made = _header(view, width, wordy and view.width_is_wide, arms)
+        if made.width <= width and (not made.text.endswith(view.look.ellipsis) or not arms):
+            return made
+    return made.fitted(width, view.look.ellipsis)
 
 
-def _header(view: View, width: int, wordy: bool) -> Line:
+def _header(view: View, width: int, wordy: bool, arms: bool) -> Line:
     snapshot = view.snapshot
     head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
@@ -40,7 +43,7 @@ def _header(view: View, width: int, wordy: bool) -> Line:
         head = line(head, (" " + name, Role.STRONG))
     if view.model is None:
         return head
-    shown = [_version(v, wordy) for v in view.model.versions.items if v.arm or v.share.value]
+    shown = [_version(v, wordy, arms) for v in view.model.versions.items if v.arm or v.share.value]
     for number, version in enumerate(shown):
         more = line(("  " + view.look.ellipsis, Role.DIM))
         if not wordy and head.width + version.width + (more.width if number < len(shown) - 1 else 0) > width:
@@ -49,13 +52,13 @@ def _header(view: View, width: int, wordy: bool) -> Line:
     return head
 
 
-def _version(version: VersionState, wide: bool) -> Line:
+def _version(version: VersionState, wordy: bool, arms: bool) -> Line:
     stale = version.share.quality is Quality.STALE
     known = version.share.value is not None
     text = wording.share(version.share.value) if version.share.value is not None else "-"
     if known and stale:
         text = f"({text})"
-    arm = version.arm if version.arm and (wide or version.arm != "stable") else ""
+    arm = version.arm if arms and (wordy or version.arm != "stable") else ""
     trial = version.arm not in ("stable", "")
     return line(
         "  ",
