@@ -42,7 +42,7 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
     A model of which nothing could be judged is unknown, whatever is required.
     """
     reasons = [*_from_rollout(notebook, slos, versions, replies, now), *_from_slos(slos), *_from_alerts(alerts),
-               *_from_sources(sources)]
+               *_from_sources(sources, replies, now)]
     required_unknown = [r for r in reasons if r.verdict is Verdict.UNKNOWN]
     known = [s for s in slos if s.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)]
     if any(r.verdict is Verdict.FAIL for r in reasons):
@@ -96,10 +96,14 @@ def _from_alerts(alerts: Sequence[AlertGroup]) -> Iterator[Reason]:
                      f"alert {group.name}{many}{version} is firing{': ' + said if said else ''}")
 
 
-def _from_sources(sources: Sequence[SourceHealth]) -> Iterator[Reason]:
+def _from_sources(sources: Sequence[SourceHealth], replies: Replies, now: float) -> Iterator[Reason]:
+    # One refused connection changes nothing yet: what was said a moment ago still holds.
+    old = any(r.is_stale(now) or (r.answered_at is None and r.failure is not None) for r in replies.values())
     for source in sources:
         if source.state is SourceState.DOWN:
             if source.name == "prometheus":
+                if not old:
+                    continue
                 yield Reason(Verdict.UNKNOWN, Urgency.NONE, "source", source.name,
                              f"Prometheus does not answer: {source.error}")
             else:

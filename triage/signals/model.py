@@ -210,8 +210,8 @@ class Reason:
     verdict: Verdict
     urgency: Urgency
     rule: str
-    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``level``, ``zero tolerance``, ``few events``, ``unknown``,
-    ``source`` or ``objectives``."""
+    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``level``, ``zero tolerance``, ``few events``,
+    ``unknown``, ``source`` or ``objectives``."""
     subject: str
     """SLO, alert or source it is about."""
     text: str

@@ -1,0 +1,73 @@
+"""Puts promise, facts and meaning together: the state of one model at one time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from triage.facts.alerts import Alert
+from triage.facts.outcome import SourceHealth, SourceState
+from triage.facts.replies import Part, Replies
+from triage.live.asker import ModelFacts
+from triage.signals.alerts import grouped
+from triage.signals.health import Health, health
+from triage.signals.model import ModelState, SloState, Versions
+from triage.signals.objectives import Surroundings, slo_state
+from triage.signals.reading import Quality, Urgency, Verdict
+from triage.signals.versions import markers, versions
+
+if TYPE_CHECKING:
+    from triage.notebook.load import Notebook
+    from triage.notebook.resolve import Traffic
+
+
+def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
+                sources: Sequence[SourceHealth], retention_seconds: float | None, now: float) -> ModelState:
+    """Everything known about one model at ``now`` (world time, Unix seconds)."""
+    manifest = notebook.manifest
+    slos, seen, found = _judged(notebook, traffic, facts, alerts, sources, retention_seconds, now)
+    last, last_at = None, None
+    urgency = Urgency.NONE
+    if found.verdict is Verdict.UNKNOWN and any(s.now.quality is Quality.STALE for s in slos):
+        last_at = newest_answer(facts.replies)
+        if last_at is not None and last_at < now:
+            # What the same facts said when they were fresh: nothing is remembered, it is judged again.
+            fresh = [replace(s, state=SourceState.OK) for s in sources]
+            replies = {q: replace(r, failure=None) for q, r in facts.replies.items()}
+            _, _, before = _judged(notebook, traffic, replace(facts, replies=replies), alerts, fresh,
+                                   retention_seconds, last_at)
+            last, urgency = before.verdict, before.urgency
+            if last is Verdict.UNKNOWN:
+                last, last_at = None, None
+        else:
+            last_at = None
+    return ModelState(
+        notebook.name, manifest.metadata.version, tuple(o.name for o in manifest.metadata.owners),
+        manifest.metadata.criticality, found.verdict, found.urgency, found.urgency_rule, found.reasons, slos, seen,
+        grouped(alerts, manifest), facts.trends, markers(seen), oldest_basis(facts.replies), manifest.spec.runbook,
+        last, last_at, urgency, facts.notes)
+
+
+def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
+            sources: Sequence[SourceHealth], retention_seconds: float | None,
+            now: float) -> tuple[tuple[SloState, ...], Versions, Health]:
+    spec = notebook.manifest.spec
+    due = spec.quality.feedback.expected_delay if spec.quality is not None else None
+    around = Surroundings(now, spec.metrics.scrape_interval, retention_seconds, due)
+    slos = tuple(slo_state(objective, facts.replies, around) for objective in notebook.objectives)
+    seen = versions(traffic, spec.canary.arm, facts.replies, now)
+    return slos, seen, health(notebook, slos, seen, grouped(alerts, notebook.manifest), sources, facts.replies, now)
+
+
+def oldest_basis(replies: Replies) -> float | None:
+    """Unix seconds of the oldest answer among those that every refresh renews; None before the first."""
+    times = [r.answered_at for q, r in replies.items() if q.part is Part.SAMPLED_AT and r.answered_at is not None]
+    return min(times) if times else newest_answer(replies)
+
+
+def newest_answer(replies: Replies) -> float | None:
+    """Unix seconds of the newest answer to any question."""
+    return max((r.answered_at for r in replies.values() if r.answered_at is not None), default=None)
+
+

@@ -1,0 +1,59 @@
+"""One Snapshot, for reports: load the notebooks, ask once, say what is known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from triage.clock import Clock
+from triage.config import Active
+from triage.errors import TriageError
+from triage.live.poller import Poller
+from triage.live.snapshot import Snapshot
+from triage.notebook.load import Loaded, load_all
+from triage.text import clean
+
+
+class UnknownModel(TriageError):
+    """No notebook is of this model."""
+
+
+def load_notebooks(active: Active) -> Loaded:
+    """The notebooks of the context. Raises :class:`TriageError` when none are named."""
+    if not active.notebooks:
+        raise TriageError("no model notebooks are named",
+                          "use --notebooks FOLDER, $TRIAGE_NOTEBOOKS, or notebooks: in triage.yaml")
+    return load_all(active.notebooks)
+
+
+def chosen_names(loaded: Loaded, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The models to ask about: all, or those named. A named one may be broken: then nothing is asked about it.
+
+    Raises :class:`UnknownModel` with the nearest names.
+    """
+    known = [n.name for n in loaded.notebooks]
+    if names is None:
+        return tuple(known)
+    broken = [b.name for b in loaded.broken]
+    for name in names:
+        if name not in known and name not in broken:
+            near = difflib.get_close_matches(name, [*known, *broken], n=3, cutoff=0.5)
+            every = ", ".join(sorted({*known, *broken})) or "none"
+            raise UnknownModel(f"there is no model notebook of {clean(name, limit=80)}",
+                               f"did you mean {' or '.join(near)}?" if near else f"there are: {every}")
+    return tuple(name for name in names if name in known)
+
+
+async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Clock) -> Snapshot:
+    """Load the notebooks and ask every source once. ``names`` None means all models.
+
+    Raises :class:`TriageError` when there is nothing to ask about; a source that does not answer is no error but part
+    of the snapshot.
+    """
+    loaded = load_notebooks(active)
+    poller = Poller(active, loaded, clock)
+    try:
+        poller.watch(chosen_names(loaded, names))
+        return await poller.refresh_once()
+    finally:
+        await poller.aclose()
