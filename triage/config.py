@@ -326,17 +326,17 @@ def activate(overrides: Overrides, environ: Mapping[str, str] = os.environ) -> A
         if wanted:
             raise ConfigError(f"there is no context {clean(wanted)}: {path} does not exist",
                               "write it, or drop --context")
-        url = _checked_url(prometheus_url)
+        url = checked_url(prometheus_url)
         name, context = urlsplit(url).netloc, Context(prometheus=Endpoint(url=url))
     else:
         name, context = _chosen(config, wanted, path)
     changes: dict[str, Any] = {}
     if config is not None and prometheus_url:
         # Another server must not be handed this one's credentials.
-        changes["prometheus"] = Endpoint(url=_checked_url(prometheus_url))
+        changes["prometheus"] = Endpoint(url=checked_url(prometheus_url))
     alertmanager_url = overrides.alertmanager_url or environ.get("TRIAGE_ALERTMANAGER_URL")
     if alertmanager_url:
-        changes["alertmanager"] = Endpoint(url=_checked_url(alertmanager_url))
+        changes["alertmanager"] = Endpoint(url=checked_url(alertmanager_url))
     interval = overrides.interval
     if interval is None and environ.get("TRIAGE_INTERVAL"):
         try:
@@ -373,7 +373,8 @@ def _notebook_paths(overrides: Overrides, environ: Mapping[str, str], context: C
     return tuple(path.parent / _expanded(p) for p in named)
 
 
-def _checked_url(url: str) -> str:
+def checked_url(url: str) -> str:
+    """``url`` as endpoints take it; raises :class:`ConfigError` that says what is wrong with it."""
     try:
         return _http_url(url)
     except ValueError as error:

@@ -1,0 +1,397 @@
+"""The command line: one thin function per command. Whatever is heavy is imported inside the function that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from triage import __version__
+from triage.cli_group import (
+    INTERRUPTED,
+    SCREEN_COMMAND,
+    Decorator,
+    TriageGroup,
+    ascii_only,
+    complete_model,
+    given,
+    overrides,
+    screen,
+    sentence,
+    where,
+)
+from triage.errors import TriageError
+
+if TYPE_CHECKING:
+    from triage.facts.alerts import Alert
+    from triage.live.snapshot import Snapshot
+
+UNANSWERED = 2
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_VERDICTS = ("warn", "fail", "unknown")
+
+
+def _format(*names: str) -> Decorator:
+    return click.option("--format", "output", type=click.Choice(names), default=names[0], show_default=True,
+                        help="How to write it.")
+
+
+def _model(*, required: bool = False) -> Decorator:
+    return click.argument("model", required=required, shell_complete=complete_model)
+
+
+@click.group("triage", cls=TriageGroup, invoke_without_command=True, context_settings=_SETTINGS,
+             subcommand_metavar="[MODEL | COMMAND [ARGS]...]")
+@click.version_option(__version__, prog_name="triage", message="%(prog)s %(version)s")
+@where
+@screen
+@ascii_only
+@click.pass_context
+def cli(ctx: click.Context) -> int | None:
+    """On-call triage of machine-learning models: what is wrong, since when, and by which numbers.
+
+    Without a command it opens the screen, on MODEL when one is named. It changes nothing anywhere.
+
+    \b
+    Examples:
+      triage
+      triage fraud-scorer --context prod-eu
+      triage --prometheus http://localhost:9090 --notebooks ./notebooks
+      triage --alert 'alertname=CanaryLatency,model=fraud-scorer'
+    """
+    if ctx.invoked_subcommand is None:
+        return _open(None)
+    if ctx.invoked_subcommand != SCREEN_COMMAND:
+        for name in ("alert", "theme"):
+            if given(name) is not None:
+                ctx.fail(f"--{name} is for the screen, not for {ctx.invoked_subcommand}")
+    return None
+
+
+@cli.command(SCREEN_COMMAND)
+@_model()
+@where
+@screen
+@ascii_only
+def open_screen(model: str | None) -> int:
+    """Open the screen; the same as triage MODEL.
+
+    \b
+    Examples:
+      triage open fraud-scorer
+      triage open status          a model whose name is a command's
+    """
+    return _open(model)
+
+
+def _open(model: str | None) -> int:
+    if not all(s is not None and s.isatty() for s in (sys.__stdin__, sys.__stderr__)):
+        raise TriageError("the screen needs a terminal", "for one look without it: triage status")
+    from triage.live.feed import LiveFeed
+    from triage.tui.app import run_app
+    alert = given("alert")
+    named = overrides()
+    feed = LiveFeed(lambda: named, wanted=None if alert is None else _wanted(alert))
+    return run_app(feed, model=model, alert=alert, theme_name=given("theme") or "auto",
+                   glyphs="ascii" if given("ascii") else "auto")
+
+
+def _wanted(text: str) -> Callable[[Alert], bool]:
+    def is_meant(alert: Alert) -> bool:
+        from triage.tui.alert_link import parse_alert_link
+        return parse_alert_link(text).matches(alert)
+    return is_meant
+
+
+@cli.command()
+@_model()
+@_format("text", "json")
+@click.option("--watch", is_flag=True, help="Ask again at every interval until ctrl-c.")
+@where
+@ascii_only
+def status(model: str | None, output: str, watch: bool) -> int:
+    """How the models stand now: verdict, reasons, objectives, versions, alerts.
+
+    One look at the sources. The exit code is 0 whatever the verdict; see triage check.
+
+    \b
+    Examples:
+      triage status
+      triage status fraud-scorer --format json | jq '.models[0].verdict'
+      triage status --watch --interval 10s
+    """
+    if watch:
+        from triage.report.watch import watch as watch_forever
+        interval, look = _looker(model)
+        watch_forever(look, interval, as_json=output == "json", ascii_only=bool(given("ascii")))
+        return INTERRUPTED
+    _, look = _looker(model)
+    _write(look(), output)
+    return 0
+
+
+@cli.command()
+@_model(required=True)
+@_format("text", "json", "junit")
+@click.option("--fail-on", metavar="VERDICTS", multiple=True, help="Verdicts that end with a code other than 0, "
+              "separated by commas: warn, fail, unknown, or none.  [default: warn,fail,unknown]")
+@where
+@ascii_only
+def check(model: str, output: str, fail_on: Sequence[str]) -> int:
+    """Judge one model, for a pipeline: the exit code is the verdict.
+
+    0 pass, 1 warn, 2 fail, 3 unknown (a broken notebook and a source that does not answer are unknown), 64 a mistake
+    in the command line or the configuration.
+
+    \b
+    Examples:
+      triage check fraud-scorer
+      triage check fraud-scorer --fail-on fail,unknown
+      triage check fraud-scorer --format junit > triage.xml
+    """
+    from triage.report import verdicts
+    gate = _fail_on(fail_on)
+    _, look = _looker(model)
+    snapshot = look()
+    code = verdicts.exit_code(verdicts.verdict_of(snapshot, model), gate)
+    if output == "junit":
+        from triage.report.junit import junit
+        click.echo(junit(snapshot, model, gate))
+    elif output == "json":
+        from triage.report.json import check_json
+        click.echo(check_json(snapshot, model, code))
+    else:
+        _write(snapshot, output)
+    return code
+
+
+def _fail_on(values: Sequence[str]) -> frozenset[str]:
+    named = [word.strip().lower() for value in values for word in value.split(",") if word.strip()]
+    wrong = next((word for word in named if word not in (*_VERDICTS, "none")), None)
+    if wrong is not None or ("none" in named and len(set(named)) > 1):
+        raise click.BadParameter(f"{wrong or 'none beside others'} does not go; write some of {', '.join(_VERDICTS)}, "
+                                 "or none", param_hint="--fail-on")
+    return frozenset(named or _VERDICTS) - {"none"}
+
+
+def _looker(model: str | None) -> tuple[float, Callable[[], Snapshot]]:
+    """(seconds between refreshes, a function that asks once)."""
+    import asyncio
+
+    from triage.clock import SystemClock
+    from triage.config import activate
+    from triage.live.once import take_snapshot
+    active = activate(overrides())
+    names = None if model is None else [model]
+    return active.context.interval, lambda: asyncio.run(take_snapshot(active, names, SystemClock()))
+
+
+def _write(snapshot: Snapshot, output: str) -> None:
+    if output == "json":
+        from triage.report.json import status_json
+        click.echo(status_json(snapshot))
+    else:
+        from triage.report.console import show
+        from triage.report.text import status_text
+        show(lambda plain: status_text(snapshot, plain), ascii_only=bool(given("ascii")))
+
+
+@cli.group()
+def notebook() -> None:
+    """Model notebooks: check them, and the schema of their manifest.
+
+    \b
+    Examples:
+      triage notebook lint notebooks/
+      triage notebook schema > manifest.schema.json
+    """
+
+
+@notebook.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@_format("text", "json")
+def lint(paths: Sequence[str], output: str) -> int:
+    """Find errors and doubtful settings in notebooks at and below PATH.
+
+    0 nothing found, 1 warnings only, 2 errors.
+
+    \b
+    Examples:
+      triage notebook lint notebooks/
+      triage notebook lint fraud-scorer/manifest.yaml --format json
+    """
+    from pathlib import Path
+
+    from triage.notebook.lint import lint as find
+    from triage.report import lint as report
+    findings = list(dict.fromkeys(finding for path in paths for finding in find(Path(path))))
+    if output == "json":
+        click.echo(report.lint_json(findings))
+    else:
+        for line in report.lint_lines(findings):
+            click.echo(line)
+        click.echo(report.summary(findings), err=True)
+    return report.exit_code(findings)
+
+
+@notebook.command()
+def schema() -> None:
+    """Print the JSON Schema of the manifest.
+
+    \b
+    Examples:
+      triage notebook schema > manifest.schema.json
+    """
+    import json
+
+    from triage.notebook.schema import schema as manifest_schema
+    click.echo(json.dumps(manifest_schema(), indent=2, ensure_ascii=False))
+
+
+@cli.command()
+@_format("text", "json")
+@where
+@ascii_only
+def doctor(output: str) -> int:
+    """Ask every source of the context what it is and can do, and say how to mend what is wrong.
+
+    0 when triage can work with what there is, else 2.
+
+    \b
+    Examples:
+      triage doctor
+      triage doctor --context prod-eu --format json
+    """
+    import asyncio
+
+    from triage.clock import SystemClock
+    from triage.config import activate
+    from triage.report import doctor as report
+    from triage.sources.checkup import check_up
+    found = asyncio.run(check_up(activate(overrides()), SystemClock()))
+    if output == "json":
+        click.echo(report.doctor_json(found))
+    else:
+        from triage.report.console import show
+        show(lambda plain: report.doctor_text(found, plain), ascii_only=bool(given("ascii")))
+    return 0 if found.ok else 2
+
+
+@cli.command()
+@click.argument("url", required=False)
+@click.option("--model", metavar="NAME", help="Propose a manifest for this model.")
+@where
+@ascii_only
+def discover(url: str | None, model: str | None) -> int:
+    """List the models and metrics on a Prometheus; with --model, propose a manifest to start from.
+
+    URL may be left out: then the context's Prometheus is asked. The context's credentials go to its own server only.
+    Ends with 2 when the server does not answer.
+
+    \b
+    Examples:
+      triage discover http://localhost:9090
+      triage discover http://localhost:9090 --model fraud-scorer > manifest.yaml
+      triage discover --context prod-eu
+    """
+    from triage.cli_endpoint import endpoint_for
+    from triage.facts.outcome import Failure
+    from triage.report.console import show
+    from triage.report.discover import discover_text, next_step
+    from triage.sources.discovery import discover as look_around
+    from triage.sources.discovery import propose_manifest
+    found = look_around(endpoint_for(url, overrides()))
+    if isinstance(found, Failure):
+        click.echo(sentence(TriageError(f"nothing could be read: {found.sentence()}", found.hint)), err=True)
+        return UNANSWERED
+    plain = bool(given("ascii"))
+    if model is None:
+        show(lambda how: discover_text(found, how), ascii_only=plain)
+        click.echo(next_step(found), err=True)
+    else:
+        click.echo(propose_manifest(found, model), nl=False)
+    for note in found.notes:
+        click.echo(f"triage: {note}", err=True)
+    return 0
+
+
+@cli.group("config")
+def config_group() -> None:
+    """The configuration: what is in force, where it is looked for, whether it is right.
+
+    \b
+    Examples:
+      triage config show --context prod-eu
+      triage config validate
+    """
+
+
+@config_group.command("show")
+@_format("text", "json")
+@where
+def config_show(output: str) -> None:
+    """Print the values in force after all overrides. Secrets are named by where they lie and never read.
+
+    \b
+    Examples:
+      triage config show
+      triage config show --context prod-eu --format json
+    """
+    from triage.config import activate
+    from triage.report.config import show_json, show_lines
+    active = activate(overrides())
+    for line in [show_json(active)] if output == "json" else show_lines(active):
+        click.echo(line)
+
+
+@config_group.command("paths")
+@where
+def config_paths() -> None:
+    """Print where the configuration and the notebooks are looked for, and which variables are set.
+
+    \b
+    Examples:
+      triage config paths
+    """
+    from triage.report.config import path_lines
+    for line in path_lines(overrides()):
+        click.echo(line)
+
+
+@config_group.command("validate")
+@where
+def config_validate() -> None:
+    """Check the whole file, and that the context can be chosen. 0 when it is right, else 64 and every error.
+
+    \b
+    Examples:
+      triage config validate --config ./triage.yaml
+    """
+    from triage.report.config import validated
+    click.echo(validated(overrides()), err=True)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes commands and model names.
+
+    \b
+    Examples:
+      triage completion bash > ~/.local/share/bash-completion/completions/triage
+      triage completion zsh > ~/.zfunc/_triage
+      triage completion fish > ~/.config/fish/completions/triage.fish
+    """
+    from click.shell_completion import get_completion_class
+    found = get_completion_class(shell)
+    if found is None:
+        raise TriageError(f"there is no completion for {shell}", "there is one for bash, zsh and fish")
+    click.echo(found(cli, {}, "triage", "_TRIAGE_COMPLETE").source())
+
+
+def main() -> NoReturn:
+    """The entry point."""
+    cli.main(prog_name="triage")
+    raise AssertionError("click always exits")

@@ -1,0 +1,79 @@
+"""JUnit XML of ``triage check``: one test case for the verdict, one per objective and one per source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from xml.etree import ElementTree as xml
+
+from triage.facts.outcome import SourceHealth, SourceState
+from triage.live.snapshot import Snapshot
+from triage.report.times import iso
+from triage.report.verdicts import ALL, verdict_of
+from triage.signals.model import SloState
+from triage.signals.reading import Verdict
+
+# XML 1.0, section 2.2: whatever else is in a text makes the whole document unreadable.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(snapshot: Snapshot, model: str, fail_on: Collection[str] = ALL) -> str:
+    """The judgement of ``model`` as one test suite.
+
+    A verdict in ``fail_on`` is a failure (warn, fail) or an error (unknown); any other that is not pass is skipped
+    with its sentence. Objectives that are pending, not judged or not required and unknown are skipped: they do not
+    gate. A source that is gone is an error when it makes the verdict unknown.
+    """
+    suite = xml.Element("testsuite", name=_text(f"triage check {model}"), hostname=_text(snapshot.context))
+    moment = iso(snapshot.at)
+    if moment is not None:
+        suite.set("timestamp", moment[:19])
+    verdict = verdict_of(snapshot, model)
+    state = snapshot.model(model)
+    if state is None:
+        errors = [error for item in snapshot.broken if item.name == model for error in item.errors]
+        _case(suite, model, "notebook", Verdict.UNKNOWN, "\n".join(errors) or "nothing is known about it", fail_on)
+    else:
+        _case(suite, model, "verdict", verdict, "\n".join(reason.text for reason in state.reasons), fail_on)
+        for slo in state.slos:
+            _slo(suite, model, slo, fail_on)
+    for source in snapshot.sources:
+        _source(suite, source, verdict, fail_on)
+    for kind, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        suite.set(attribute, str(len(suite.findall(f"testcase/{kind}"))))
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    root = xml.Element("testsuites")
+    root.append(suite)
+    xml.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.tostring(root, encoding="unicode")}'
+
+
+def _slo(suite: xml.Element, model: str, slo: SloState, fail_on: Collection[str]) -> None:
+    gates = slo.required or slo.verdict is not Verdict.UNKNOWN
+    _case(suite, model, f"slo {slo.name}", slo.verdict, slo.sentence, fail_on if gates else ())
+
+
+def _source(suite: xml.Element, source: SourceHealth, verdict: Verdict, fail_on: Collection[str]) -> None:
+    if source.state is SourceState.OFF:
+        _case(suite, "sources", source.name, Verdict.PENDING, "not configured", fail_on)
+        return
+    answers = source.state in (SourceState.OK, SourceState.PARTIAL)
+    text = f"{source.state}: {source.error}" if source.error else str(source.state)
+    _case(suite, "sources", source.name, Verdict.PASS if answers else Verdict.UNKNOWN, text,
+          fail_on if verdict is Verdict.UNKNOWN else ())
+
+
+def _case(suite: xml.Element, group: str, name: str, verdict: Verdict, text: str, fail_on: Collection[str]) -> None:
+    case = xml.SubElement(suite, "testcase", classname=_text(f"triage.{group}"), name=_text(name), time="0")
+    first = _text(text.partition("\n")[0])
+    if verdict is Verdict.PASS:
+        xml.SubElement(case, "system-out").text = _text(text)
+    elif str(verdict) not in fail_on:
+        xml.SubElement(case, "skipped", message=_text(f"{verdict}: {first}"))
+    else:
+        kind = "error" if verdict is Verdict.UNKNOWN else "failure"
+        xml.SubElement(case, kind, type=str(verdict), message=first).text = _text(text)
+
+
+def _text(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,90 @@
+"""The table of objectives, in columns that fit 80: one row per objective, what is not known in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from triage.report.characters import Characters
+from triage.signals import wording
+from triage.signals.model import ModelState, SloState
+from triage.signals.reading import Quality, Verdict
+
+WINDOWS = (300.0, 3600.0, 21600.0)
+"""Burn-rate windows that are shown, in seconds."""
+_NOTHING = "-"
+
+
+def slo_table(model: ModelState, at: float, chars: Characters, styles: Mapping[Verdict, str]) -> Table:
+    """One row per objective, in the order of the notebook. What is not fresh stands in brackets."""
+    table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("SLO", overflow="fold", min_width=8)
+    for title in ("objective", "now", "n 1h", *(f"{'' if n else 'burn '}{wording.window(w)}"
+                                              for n, w in enumerate(WINDOWS)), "budget"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for slo in model.slos:
+        style = styles.get(slo.verdict, "dim" if slo.verdict is Verdict.NOT_JUDGED else "")
+        burns = (slo.burn(window) for window in WINDOWS)
+        stale = slo.now.quality is Quality.STALE and slo.now.value is not None
+        now, budget = now_text(slo), _budget(slo)
+        cells = (f"({now}" if stale else now, wording.count(slo.now.n),
+                 *(_NOTHING if burn is None else wording.burn_rate(burn.rate) for burn in burns),
+                 f"{budget})" if stale else budget)
+        table.add_row(
+            Text(f"{chars.glyph(slo.verdict)} {wording.word(slo.verdict)}", style), Text(chars.say(label(slo))),
+            Text(chars.say(objective(slo)), "dim"),
+            *(Text(chars.say(cell), "dim" if stale else "") for cell in cells))
+    return table
+
+
+def slo_notes(model: ModelState, at: float, chars: Characters) -> Iterator[str]:
+    """What qualifies the numbers and is not among the reasons, a line per objective: quality, sentence, findings."""
+    told = {reason.subject for reason in model.reasons}
+    source_gone = any(reason.rule == "source" for reason in model.reasons)
+    for slo in model.slos:
+        explained = slo.name in told or (source_gone and slo.verdict in (Verdict.UNKNOWN, Verdict.NOT_JUDGED))
+        now, said = slo.now, []
+        if now.quality is not Quality.OK and now.value is not None:
+            old = f" {wording.age(now.age_seconds(at))} old" if now.quality is Quality.STALE else ""
+            said.append(f"{wording.QUALITY_WORDS[now.quality]}{old}")
+        if now.note and not explained and now.note not in slo.sentence:
+            said.append(now.note)
+        if slo.verdict is not Verdict.PASS and not explained:
+            said.append(slo.sentence.removeprefix(f"{slo.name}: "))
+        said.extend(slo.findings)
+        if said:
+            yield chars.say(f"{slo.name}: {'; '.join(said)}")
+
+
+def label(slo: SloState) -> str:
+    """The objective's name with its threshold: ``latency <500ms``, ``freshness ≤6h``."""
+    if slo.threshold is None or slo.objective is None:
+        return slo.name
+    sign = "≥" if slo.threshold_side == "at_least" else "<" if slo.kind == "latency" else "≤"
+    unit = slo.now.unit if slo.now.unit != "ratio" else "s"
+    return f"{slo.name} {sign}{wording.value(slo.threshold, unit).replace(' ', '')}"
+
+
+def objective(slo: SloState) -> str:
+    """What is promised: ``99.9 %``, ``≥ 0.92``; ``-`` where nothing is."""
+    if slo.objective is not None:
+        return wording.objective_text(slo.objective)
+    if slo.threshold is not None:
+        return f"{'≥' if slo.threshold_side == 'at_least' else '≤'} {wording.value(slo.threshold, slo.now.unit)}"
+    return _NOTHING
+
+
+def now_text(slo: SloState) -> str:
+    """The present value, or why there is none; bad events for zero tolerance."""
+    now = slo.now
+    if slo.objective == 100 and now.unit == "ratio" and now.value is not None and now.n is not None:
+        bad = now.n * (1 - now.value)
+        return f"{wording.count(max(1.0, bad))} bad" if now.value < 1 else "none bad"
+    return wording.reading(now, slo.objective)
+
+
+def _budget(slo: SloState) -> str:
+    return _NOTHING if slo.budget is None else f"{slo.budget.remaining * 100:.0f} %"
