@@ -5,7 +5,6 @@ Every start passes here, so nothing heavy is imported: click and the light modul
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -146,6 +145,7 @@ class TriageGroup(click.Group):
 
     def _meant(self, word: str) -> str | None:
         """The command that ``word`` is likely a slip of."""
+        import difflib
         low = word.lower()
         words = {"help": "--help", "version": "--version"}
         for name, command in self.commands.items():
