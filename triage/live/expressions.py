@@ -72,7 +72,7 @@ def pace_of(window_seconds: float) -> Pace:
 def windows_of(objective: Objective, rollout_window: float) -> tuple[float, ...]:
     """Every window that this objective is read over, ascending, in seconds."""
     slo = objective.slo
-    found = {HOUR, 5 * MINUTE}
+    found = {slo.reading_window, 5 * MINUTE}
     if slo.objective is not None:
         found.update(w for w in WINDOWS if w <= slo.window)
         found.update((slo.window, rollout_window))
@@ -114,7 +114,7 @@ def _of_candidate(objective: Objective, index: int, candidate: Candidate, rollou
             return
         selector = _where(sli.histogram, candidate).suffixed("_bucket")
         for window in windows:
-            narrowed = selector if window <= HOUR else _narrowed(selector, sli)
+            narrowed = selector if window in (5 * MINUTE, slo.reading_window) else _narrowed(selector, sli)
             yield ask(Part.BUCKETS, counted(narrowed, candidate.version_label, window, "le"), window)
         yield ask(Part.SAMPLED_AT, _sampled_at(selector.with_matcher(Matcher("le", "=", "+Inf"))))
     elif isinstance(sli, QuerySli):
@@ -136,23 +136,24 @@ def _counters(sli: RatioSli | ColdStartSli) -> dict[Part, str]:
 
 def _level(ask: _Ask, objective: Objective, candidate: Candidate, windows: tuple[float, ...]) -> Iterator[Asked]:
     sli, slo = candidate.sli, objective.slo
-    expression, selector = level_expression(candidate)
+    expression, selector = level_expression(objective, candidate)
     yield ask(Part.LEVEL, expression)
     yield ask(Part.SAMPLED_AT, _sampled_at(selector))
     if isinstance(sli, ThroughputSli):
-        yield ask(Part.TOTAL, counted(selector, candidate.version_label, HOUR), HOUR)
+        yield ask(Part.TOTAL, counted(selector, candidate.version_label, slo.reading_window), slo.reading_window)
     if isinstance(sli, AverageSli):
         count = _where(sli.average_count, candidate)
-        yield ask(Part.TOTAL, counted(count, candidate.version_label, HOUR), HOUR)
+        yield ask(Part.TOTAL, counted(count, candidate.version_label, slo.reading_window), slo.reading_window)
     least, most = limits(candidate)
-    wrong = f"{expression} < {least!r}" if least is not None else f"{expression} > {most!r}"
     if slo.objective is None or (least is None and most is None):
         return
+    # Comparisons drop NaN and these two infinities: what is not a number is neither good nor bad.
+    known = f"({expression} > -Inf < +Inf)"
+    wrong = f"{known} < {least!r}" if least is not None else f"{known} > {most!r}"
     for window in sorted({*windows, slo.sustained}):
         step = format_duration(point_step_seconds(window))
         span = f"[{format_duration(window)}:{step}]"
-        # x == x drops NaN, which would otherwise count as a known point.
-        yield ask(Part.LEVEL_TOTAL, f"count_over_time(({expression} == {expression}){span})", window)
+        yield ask(Part.LEVEL_TOTAL, f"count_over_time({known}{span})", window)
         yield ask(Part.LEVEL_BAD, f"count_over_time(({wrong}){span})", window)
 
 
@@ -166,8 +167,13 @@ def limits(candidate: Candidate) -> tuple[float | None, float | None]:
     return None, None
 
 
-def level_expression(candidate: Candidate) -> tuple[str, Selector]:
-    """The present value of a level as one number (durations in seconds), and the selector whose samples date it."""
+def level_expression(objective: Objective, candidate: Candidate) -> tuple[str, Selector]:
+    """The present value of a level as one number (durations in seconds), and the selector whose samples date it.
+
+    Rates and means are of five minutes, or of the reading window where the manifest asks for more than an hour.
+    """
+    reading = objective.slo.reading_window
+    span = format_duration(reading if reading > HOUR else 5 * MINUTE)
     sli = candidate.sli
     if isinstance(sli, GaugeSli):
         selector = _where(sli.gauge, candidate)
@@ -177,12 +183,12 @@ def level_expression(candidate: Candidate) -> tuple[str, Selector]:
         return f"(time() - max({selector}))", selector
     if isinstance(sli, ThroughputSli):
         selector = _where(sli.throughput, candidate)
-        return f"sum(rate({selector}[5m]))", selector
+        return f"sum(rate({selector}[{span}]))", selector
     if isinstance(sli, AverageSli):
         total, count = _where(sli.average_sum, candidate), _where(sli.average_count, candidate)
         scale = UNIT_SECONDS[sli.unit]
         factor = "" if scale == 1 else f" * {scale!r}"
-        return f"(sum(rate({total}[5m])) / sum(rate({count}[5m])){factor})", count
+        return f"(sum(rate({total}[{span}])) / sum(rate({count}[{span}])){factor})", count
     raise TypeError(f"{type(sli).__name__} is no level")
 
 

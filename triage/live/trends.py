@@ -67,7 +67,7 @@ def trend_questions(notebook: Notebook, rate_window: str) -> tuple[tuple[Questio
                 out.extend((Question(duration.slo.name, index, part), f"histogram_quantile({q}, {grown})")
                            for part, q in ((Part.P50, 0.5), (Part.P95, 0.95), (Part.P99, 0.99)))
             else:
-                out.append((Question(duration.slo.name, index, Part.LEVEL), level_expression(candidate)[0]))
+                out.append((Question(duration.slo.name, index, Part.LEVEL), level_expression(duration, candidate)[0]))
     if errors is not None:
         for index, candidate in enumerate(errors.candidates):
             sli = candidate.sli

@@ -139,6 +139,8 @@ class Slo(Strict):
     objective: Percent | None = Field(None, description="Percent of events (for levels: of time) that must be good. "
                                       "100 means zero tolerance. Without it the indicator is shown but not judged.")
     window: Duration = Field(2592000.0, validate_default=False, description="Rolling window of the error budget.")
+    reading_window: Duration = Field(3600.0, validate_default=False, description="Window of the value shown; "
+                                     "longer than 1h for models that run in batches.")
     required: bool = Field(False, description="Whether the model is unknown when this cannot be read.")
     by: LabelName | None = Field(None, description="Label that bad events are broken down by, such as feature.")
     min_events: int | None = Field(None, ge=1, description="Events a window needs before its burn rate may page; by "

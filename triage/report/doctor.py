@@ -25,12 +25,7 @@ def doctor_json(found: CheckUp) -> str:
     """``triage.doctor/v1``: the check-up with all its fields, and whether triage can work."""
     return dump({"schema": DOCTOR_SCHEMA, "ok": found.ok, "context": found.context, "production": found.production,
                  "allow_write": found.allow_write,
-                 "sources": [{**asdict(source), "ok": source.ok} for source in map(_plain, found.sources)]})
-
-
-def _plain(source: SourceCheck) -> SourceCheck:
-    from dataclasses import replace
-    return replace(source, state=SourceState(source.state))
+                 "sources": [{**asdict(source), "ok": source.ok} for source in found.sources]})
 
 
 def doctor_text(found: CheckUp, chars: Characters) -> RenderableType:

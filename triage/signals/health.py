@@ -80,7 +80,9 @@ def _rule(slo: SloState) -> str:
         return "burn rate"
     if slo.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
         return "level"
-    return "budget" if slo.verdict is Verdict.FAIL else "few events"
+    if slo.verdict is Verdict.FAIL:
+        return "budget"
+    return "few events" if any(t.blocked for t in slo.tiers) else "burn rate"
 
 
 def _from_alerts(alerts: Sequence[AlertGroup]) -> Iterator[Reason]:
@@ -164,7 +166,8 @@ def _nothing_known(slos: Sequence[SloState]) -> str:
 def _passing(known: Sequence[SloState]) -> str:
     budgets = [(s.budget.remaining, s.name) for s in known if s.budget is not None]
     least = f"; least budget: {min(budgets)[1]} {min(budgets)[0] * 100:.0f} % left" if budgets else ""
-    n = next((s.now.n for s in known if s.now.n is not None), None)
-    events = f", n {wording.count(n)} in 1h" if n is not None else ""
+    first = next((s.now for s in known if s.now.n is not None), None)
+    span = wording.window(first.window_seconds) if first is not None and first.window_seconds is not None else ""
+    events = f", n {wording.count(first.n)} in {span}" if first is not None and span else ""
     plural = "objective" if len(known) == 1 else "objectives"
     return f"{len(known)} {plural} met{events}{least}"

@@ -61,24 +61,25 @@ def _present(objective: Objective, index: int, kind: SloKind, replies: Replies, 
         unit = f"{getattr(sli, 'of', 'requests')}/s" if kind is SloKind.THROUGHPUT else str(getattr(sli, "unit", ""))
     reply = replies.get(Question(objective.slo.name, index, Part.LEVEL), UNASKED)
     n = _events(objective, index, replies)
+    window = objective.slo.reading_window if n is not None else None
     found = trouble((reply,), now)
     values = [s.value for s in reply.samples]
     finite = [v for v in values if math.isfinite(v)]
     value = finite[0] if finite else None
     if found is not None:
-        return Reading(value, unit, found[0], n, None, newest, note=found[1])
+        return Reading(value, unit, found[0], n, window, newest, note=found[1])
     if not values:
-        return Reading(None, unit, Quality.NO_DATA, n, None, newest, note="no such series")
+        return Reading(None, unit, Quality.NO_DATA, n, window, newest, note="no such series")
     if not finite:
         # A mean over no events is 0/0; any other NaN is the gauge's own.
         if kind is SloKind.AVERAGE and math.isnan(values[0]):
-            return Reading(None, unit, Quality.NO_TRAFFIC, n, None, newest, note="no events in 5m")
-        return Reading(None, unit, Quality.SUSPECT, n, None, newest, note=f"the value is {values[0]}")
-    return Reading(value, unit, Quality.OK, n, None, newest)
+            return Reading(None, unit, Quality.NO_TRAFFIC, n, window, newest, note="no events in 5m")
+        return Reading(None, unit, Quality.SUSPECT, n, window, newest, note=f"the value is {values[0]}")
+    return Reading(value, unit, Quality.OK, n, window, newest)
 
 
 def _events(objective: Objective, index: int, replies: Replies) -> float | None:
-    reply = replies.get(Question(objective.slo.name, index, Part.TOTAL, HOUR))
+    reply = replies.get(Question(objective.slo.name, index, Part.TOTAL, objective.slo.reading_window))
     if reply is None or not reply.samples:
         return None
     return sum(s.value for s in reply.samples if math.isfinite(s.value))

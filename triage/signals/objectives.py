@@ -57,9 +57,9 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
     slo, sli = objective.slo, objective.candidates[index].sli
     newest = sampled_at(objective, index, replies)
     windows = sorted({q.window_seconds for q in replies if q.objective == slo.name and q.candidate == index
-                      and q.part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)} | {HOUR})
+                      and q.part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)} | {slo.reading_window})
     counts = {w: window_counts(objective, index, w, replies, around.now) for w in windows}
-    hour = counts[HOUR]
+    hour = counts[slo.reading_window]
     judged = slo.objective is not None and slo.objective < 100
     burns: tuple[Burn, ...] = ()
     tiers: tuple[Tier, ...] = ()
@@ -84,15 +84,13 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
 
 def _reading(objective: Objective, hour: WindowCounts, newest: float | None, target: float | None) -> Reading:
     total, bad = hour.total, hour.bad
-    if target == 100 and bad is not None and total is not None and hour.quality not in (Quality.NO_TRAFFIC,):
-        return Reading(float(bad), "events", hour.quality, total, HOUR, newest, note=hour.note)
     value = None if not total or bad is None else min(1.0, max(0.0, 1 - bad / total))
     quality, note = hour.quality, hour.note
     if quality is Quality.OK and target is not None and total is not None:
         needed = objective.slo.min_events or burns_of.fewest_events(14.4, min(target, 99.999))
         if target < 100 and total < needed:
             quality, note = Quality.LOW_N, f"{wording.count(total)} events, {needed:,} needed"
-    return Reading(value, "ratio", quality, total, HOUR, newest, note=note)
+    return Reading(value, "ratio", quality, total, hour.window_seconds, newest, note=note)
 
 
 def _ratio(objective: Objective, window: float, counts: WindowCounts, replies: Replies,
@@ -161,10 +159,11 @@ def _quantiles(objective: Objective, index: int, hour: WindowCounts, replies: Re
 def _quantile(buckets: Buckets, q: float, hour: WindowCounts, newest: float | None) -> Reading:
     found = quantile(buckets, q)
     if found is None:
-        return Reading(None, "s", Quality.NO_TRAFFIC, buckets.total, HOUR, newest, note="no events in the window")
+        return Reading(None, "s", Quality.NO_TRAFFIC, buckets.total, hour.window_seconds, newest,
+                       note="no events in the window")
     # A refused threshold says nothing against the buckets themselves.
     quality = Quality.OK if hour.quality is Quality.ERROR else hour.quality
-    return Reading(found[0], "s", quality, buckets.total, HOUR, newest,
+    return Reading(found[0], "s", quality, buckets.total, hour.window_seconds, newest,
                    note="beyond the last bucket" if found[1] else "", at_least=found[1])
 
 
@@ -201,7 +200,7 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
                 f"{wording.count(budget.allowed)} allowed ({budget.remaining * 100:.0f} % left)")
         return Verdict.FAIL, Urgency.TICKET, text
     if reading.quality is Quality.NO_TRAFFIC:
-        return Verdict.UNKNOWN, Urgency.NONE, "no traffic in the last hour"
+        return Verdict.UNKNOWN, Urgency.NONE, f"no traffic in the last {wording.window(slo.reading_window)}"
     if reading.quality is Quality.PARTIAL:
         return Verdict.UNKNOWN, Urgency.NONE, f"partial answer, cannot be called healthy: {reading.note}"
     unread = next((b for b in burns if b.quality in (Quality.ERROR, Quality.WAITING, Quality.STALE, Quality.PARTIAL,
@@ -219,15 +218,22 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
     if blocked is not None:
         return (Verdict.WARN, Urgency.NONE, f"{said}; burns over {wording.burn_rate(blocked.threshold)} on too few "
                 f"events to {blocked.urgency} ({blocked.blocked})")
+    fast = [rates.get(w) for w in (5 * MINUTE, HOUR)]
+    if all(r is not None and r > 1 for r in fast) and reading.quality is Quality.OK:
+        text = (f"burns {wording.burn_rate(rates[HOUR])} over 1h and {wording.burn_rate(rates[5 * MINUTE])} over 5m, "
+                f"faster than the budget lasts, not enough for an alert; {said}")
+        return Verdict.WARN, Urgency.NONE, text
     return Verdict.PASS, Urgency.NONE, f"{said}, {budget.remaining * 100:.0f} % of the budget left"
 
 
 def _said(kind: SloKind, objective: Objective, reading: Reading) -> str:
     value = wording.reading(reading, objective.slo.objective)
-    n = f", n {wording.count(reading.n)} in 1h" if reading.n is not None else ""
+    span = wording.window(objective.slo.reading_window)
+    n = f", n {wording.count(reading.n)} in {span}" if reading.n is not None else ""
     if kind is SloKind.LATENCY:
         threshold = getattr(objective.candidates[0].sli, "threshold", None)
-        return f"{value} under {wording.duration(threshold)}{n}" if threshold else f"{wording.count(reading.n)} in 1h"
+        under = f"{value} under {wording.duration(threshold)}{n}" if threshold else ""
+        return under or f"{wording.count(reading.n)} in {span}"
     if kind is SloKind.COLD_START:
         return f"{value} warm starts{n}"
     return f"{value} good{n}"
@@ -239,15 +245,15 @@ def _why_unknown(reading: Reading) -> str:
 
 
 def _zero_tolerance(objective: Objective, reading: Reading, hour: WindowCounts) -> tuple[Verdict, Urgency, str]:
-    bad, total = hour.bad, hour.total
+    bad, total, span = hour.bad, hour.total, wording.window(objective.slo.reading_window)
     if reading.quality in READABLE and bad is not None:
         # Extrapolation makes fractions of events; a rate of one in a hundred hours is still one event.
         if bad > 1e-9:
-            text = f"{max(1, round(bad)):,} bad of {wording.count(total)} in 1h, zero tolerance"
+            text = f"{max(1, round(bad)):,} bad of {wording.count(total)} in {span}, zero tolerance"
             return Verdict.WARN, Urgency.TICKET, text
-        return Verdict.PASS, Urgency.NONE, f"0 bad of {wording.count(total)} in 1h, zero tolerance"
+        return Verdict.PASS, Urgency.NONE, f"0 bad of {wording.count(total)} in {span}, zero tolerance"
     if reading.quality is Quality.PARTIAL and bad:
-        return Verdict.WARN, Urgency.TICKET, f"at least {max(1, round(bad)):,} bad in 1h, partial answer"
+        return Verdict.WARN, Urgency.TICKET, f"at least {max(1, round(bad)):,} bad in {span}, partial answer"
     return Verdict.UNKNOWN, Urgency.NONE, _why_unknown(reading)
 
 

@@ -91,6 +91,14 @@ class Reading:
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError("a reading holds finite numbers or None")
 
+    @property
+    def bad_events(self) -> float | None:
+        """Bad events among ``n``, for shares of good ones; None when they cannot be told."""
+        if self.unit != "ratio" or self.value is None or self.n is None:
+            return None
+        # Rounding takes away what the division left.
+        return round((1 - self.value) * self.n, 6)
+
     def age_seconds(self, now: float) -> float | None:
         """Age of the newest sample at ``now``; never negative (clocks differ); None when unknown."""
         return None if self.sampled_at is None else max(0.0, now - self.sampled_at)

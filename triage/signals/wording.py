@@ -11,7 +11,7 @@ GLYPHS = {Verdict.PASS: "✔", Verdict.WARN: "!", Verdict.FAIL: "✖", Verdict.U
           Verdict.NOT_JUDGED: "·"}
 ASCII_GLYPHS = {Verdict.PASS: "+", Verdict.WARN: "!", Verdict.FAIL: "x", Verdict.UNKNOWN: "?", Verdict.PENDING: "~",
                 Verdict.NOT_JUDGED: "."}
-WORDS = {Verdict.NOT_JUDGED: "not judged"}
+WORDS = {Verdict.NOT_JUDGED: "shown"}
 QUALITY_WORDS = {Quality.NO_TRAFFIC: "no traffic", Quality.NO_DATA: "no data", Quality.STALE: "stale",
                  Quality.PARTIAL: "partial", Quality.LOW_N: "too few", Quality.SUSPECT: "suspect",
                  Quality.ERROR: "error", Quality.PENDING: "not due yet", Quality.WAITING: "asking", Quality.OK: "ok"}
@@ -57,8 +57,8 @@ def window(seconds: float) -> str:
 
 def significant(value: float, digits: int = 3) -> str:
     """``value`` with at least ``digits`` significant digits, whole numbers grouped: ``0.0810``, ``37,800``."""
-    if value == 0:
-        return "0"
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}"
     magnitude = math.floor(math.log10(abs(value)))
     decimals = max(0, digits - 1 - magnitude)
     rounded = round(value, decimals)
@@ -113,6 +113,12 @@ def duration(seconds: float) -> str:
     if seconds < 10800:
         return f"{significant(seconds / 60)} min"
     return f"{significant(seconds / 3600)} h" if seconds < 172800 else f"{significant(seconds / 86400)} d"
+
+
+def events(item: Reading) -> str:
+    """The events behind a reading; with the window where it is not the usual hour: ``31 in 7d``."""
+    unusual = item.n is not None and item.window_seconds not in (None, 3600.0)
+    return count(item.n) + (f" in {window(item.window_seconds or 0.0)}" if unusual else "")
 
 
 def burn_rate(rate: float | None) -> str:

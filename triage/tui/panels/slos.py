@@ -120,7 +120,7 @@ def slo_row(view: View, table: Table, slo: SloState) -> Line:
     if table.has_n:
         few = slo.now.quality is Quality.LOW_N
         known = base if slo.now.n is not None else Role.DIM
-        cells.append((short_count(slo.now.n), Role.UNKNOWN if few else known))
+        cells.append((short_events(slo.now), Role.UNKNOWN if few else known))
     phrase = spoken(slo)
     if phrase is not None and len(cells) < len(table.columns):
         closing = f") {_age(view, slo.now)}" if stale else ""
@@ -139,6 +139,12 @@ def slo_row(view: View, table: Table, slo: SloState) -> Line:
     return line(view.look.mark(slo.verdict), row(table.columns, cells, table.say, view.look.ellipsis))
 
 
+def short_events(reading: Reading) -> str:
+    """The events behind a reading in at most eight cells where that is possible: ``37,800``, ``31 7d``."""
+    unusual = reading.n is not None and reading.window_seconds not in (None, 3600.0)
+    return short_count(reading.n) + (f" {wording.window(reading.window_seconds or 0.0)}" if unusual else "")
+
+
 def short_count(value: float | None) -> str:
     """A number of events in at most eight cells: ``37,800``, ``27.2 M``."""
     if value is None or value < 999_999.5:
@@ -146,14 +152,9 @@ def short_count(value: float | None) -> str:
     return f"{wording.significant(value / 1e6)} M" if value < 1e10 else f"{wording.significant(value / 1e9)} G"
 
 
-def bad_events(reading: Reading) -> float | None:
-    """Bad events behind a share of good ones; None when that cannot be told."""
-    return None if reading.value is None or reading.n is None else (1 - reading.value) * reading.n
-
-
 def now_text(slo: SloState) -> str:
     """The present value, for zero tolerance the number of bad events; else the word for why there is none."""
-    bad = bad_events(slo.now)
+    bad = slo.now.bad_events
     if slo.objective == 100 and slo.now.unit == "ratio" and bad is not None:
         return f"{wording.count(bad)} bad"
     return wording.reading(slo.now, slo.objective)
@@ -247,7 +248,7 @@ def _groups_row(view: View, slo: SloState, width: int) -> Line:
         return line(out, (f"({texts}) {_age(view, slo.now)}", Role.STALE))
     if not slo.by_group:
         known = slo.now.value is not None
-        return line(out, ("none bad" if known and bad_events(slo.now) == 0 else now_text(slo), Role.DIM))
+        return line(out, ("none bad" if known and slo.now.bad_events == 0 else now_text(slo), Role.DIM))
     for number, group in enumerate(bad):
         of = "" if group.total is None else f" of {wording.count(group.total)}"
         part = line(group.group, " ", (f"{wording.count(group.bad)} bad", Role.WARN), (of, Role.DIM), "   ")
