@@ -1,0 +1,124 @@
+"""The contract of ``triage.status/v1``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.tui import snapshots
+from triage.report.json import check_json, dump, status_json
+
+NUMBER = {"type": ["number", "null"]}
+TEXT = {"type": "string"}
+MAYBE = {"type": ["string", "null"]}
+TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+TEXTS = {"type": "array", "items": TEXT}
+QUALITY = {"enum": ["ok", "pending", "no_traffic", "no_data", "stale", "partial", "low_n", "suspect", "error", "waiting"]}
+VERDICT = {"enum": ["pass", "warn", "fail", "unknown"]}
+SLO_VERDICT = {"enum": [*VERDICT["enum"], "pending", "not_judged"]}
+URGENCY = {"enum": ["page", "ticket", "none"]}
+
+
+def exactly(**properties: Any) -> dict[str, Any]:
+    """An object with these keys, all of them, and no other."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def many(item: Any) -> dict[str, Any]:
+    return {"type": "array", "items": item}
+
+
+READING = {"value": NUMBER, "at_least": {"type": "boolean"}, "unit": TEXT, "quality": QUALITY, "note": TEXT,
+           "n": NUMBER, "window_seconds": NUMBER, "age_seconds": NUMBER, "origin": {"enum": ["raw", "rule", "tape"]}}
+SOURCE = exactly(name=TEXT, state={"enum": ["waiting", "ok", "partial", "down", "off"]}, age_seconds=NUMBER, error=TEXT,
+                 since=TIME, next_try_at=TIME, latency_seconds=NUMBER)
+BUDGET = exactly(window=TEXT, window_seconds=NUMBER, bad=NUMBER, total=NUMBER, allowed=NUMBER, left=NUMBER,
+                 remaining=NUMBER, exhausted_in_seconds=NUMBER, covered_seconds=NUMBER, quality=QUALITY, note=TEXT)
+SLO = exactly(
+    name=TEXT, kind={"enum": ["ratio", "latency", "gauge", "freshness", "cold start", "throughput", "average"]},
+    description=TEXT, required={"type": "boolean"}, verdict=SLO_VERDICT, urgency=URGENCY, sentence=TEXT,
+    objective=NUMBER, threshold=NUMBER, threshold_side={"enum": ["at_most", "at_least", None]}, measures=TEXT,
+    **READING, bad=NUMBER, total=NUMBER, window=MAYBE,
+    burn={"type": "object", "patternProperties": {r"^\d+[smhd]$": NUMBER}, "additionalProperties": False},
+    burns=many(exactly(window=TEXT, window_seconds=NUMBER, rate=NUMBER, n=NUMBER, quality=QUALITY, note=TEXT)),
+    tiers=many(exactly(urgency=URGENCY, long=TEXT, short=TEXT, threshold=NUMBER, firing={"type": "boolean"},
+                       reachable={"type": "boolean"}, blocked=TEXT)),
+    budget_remaining=NUMBER, budget={"anyOf": [BUDGET, {"type": "null"}]},
+    quantiles=many(exactly(version=MAYBE, p50=exactly(**READING), p95=exactly(**READING), p99=exactly(**READING))),
+    by_label=MAYBE, by_group=many(exactly(group=TEXT, bad=NUMBER, total=NUMBER)), findings=TEXTS)
+ALERT = exactly(fingerprint=TEXT, state=TEXT, started_at=TIME, labels={"type": "object", "additionalProperties": TEXT},
+                annotations={"type": "object", "additionalProperties": TEXT}, generator_url=TEXT, silenced_by=TEXTS,
+                inhibited_by=TEXTS, value=NUMBER)
+MODEL = exactly(
+    model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
+    urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
+    last_verdict_at=TIME, runbook=MAYBE, notes=TEXTS, canary={"type": "null"}, drift={"type": "array", "maxItems": 0},
+    reasons=many(exactly(verdict=VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
+    versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
+        version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),
+    slos=many(SLO), sources=many(SOURCE), alerts=many(exactly(
+        name=TEXT, version=TEXT, deployment=TEXT, urgency=URGENCY, state=TEXT, since=TIME, age_seconds=NUMBER,
+        alerts=many(ALERT))))
+STATUS = exactly(schema={"const": "triage.status/v1"}, at=TIME, context=TEXT, production={"type": "boolean"},
+                 models=many(MODEL), broken=many(exactly(name=TEXT, path=TEXT, errors=TEXTS)), sources=many(SOURCE),
+                 other_models=TEXTS)
+"""The contract. Adding a key is a change of this test; taking one away is another version of the format."""
+
+
+def document(state: str) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+    found: dict[str, Any] = json.loads(status_json(snapshots.ALL[state]()), parse_constant=refuse)
+    return found
+
+
+@pytest.mark.parametrize("state", snapshots.ALL)
+def test_every_state_keeps_the_contract(state: str) -> None:
+    jsonschema.Draft202012Validator(STATUS).validate(document(state))
+
+
+def test_the_figures_are_those_of_the_snapshot() -> None:
+    slo = document("healthy")["models"][0]["slos"][0]
+    assert (slo["value"], slo["total"], slo["bad"], slo["window"]) == (0.9962, 37_800, 143.64, "1h")
+    assert (slo["burn"]["5m"], slo["budget_remaining"], slo["quality"]) == (0.4, 0.91, "ok")
+    assert slo["budget"]["left"] == pytest.approx(slo["budget"]["allowed"] - slo["budget"]["bad"])
+
+
+def test_versions_are_named_by_their_arm() -> None:
+    versions = document("canary")["models"][0]["versions"]
+    assert (versions["stable"], versions["canary"]) == ("v7", "v8")
+    assert document("healthy")["models"][0]["versions"]["canary"] is None
+
+
+def test_a_source_that_is_gone_says_since_when_and_why() -> None:
+    prometheus = document("lost")["sources"][0]
+    assert (prometheus["state"], prometheus["age_seconds"], prometheus["error"]) == ("down", 252.0, "connect timeout")
+
+
+def test_an_unknown_number_is_null_beside_its_quality() -> None:
+    slo = document("idle")["models"][0]["slos"][0]
+    assert (slo["value"], slo["bad"], slo["total"], slo["quality"]) == (None, None, 0, "no_traffic")
+
+
+def test_a_number_that_is_not_finite_becomes_null() -> None:
+    made = snapshots.canary_failing()
+    group = made.models[0].alerts[0]
+    odd = replace(group, alerts=(replace(group.alerts[0], value=float("nan")),))
+    found = json.loads(status_json(snapshots.with_model(made, alerts=(odd,))))
+    assert found["models"][0]["alerts"][0]["alerts"][0]["value"] is None
+    assert dump({"a": (float("inf"), 1.0)}, None) == '{"a": [null, 1.0]}'
+
+
+def test_a_line_of_json_holds_one_whole_document() -> None:
+    line = status_json(snapshots.hostile(), indent=None)
+    assert len(line.splitlines()) == 1
+
+
+def test_check_adds_what_was_judged_and_how_it_ends() -> None:
+    found = json.loads(check_json(snapshots.canary_failing(), "fraud-scorer", 2))
+    assert found.pop("check") == {"model": "fraud-scorer", "verdict": "fail", "exit_code": 2}
+    jsonschema.Draft202012Validator(STATUS).validate(found)

@@ -1,0 +1,91 @@
+"""The text of ``triage status``. Goldens are written anew only with ``TRIAGE_WRITE_GOLDENS=1``, and read then."""
+
+from __future__ import annotations
+
+import io
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.tui import snapshots
+from triage.live.snapshot import Snapshot
+from triage.report.characters import Characters
+from triage.report.console import as_text, characters, console
+from triage.report.text import status_text
+from triage.signals.reading import Verdict
+
+GOLDENS = Path(__file__).parent / "goldens"
+STATES = ("healthy", "canary", "lost", "waiting", "idle", "partial", "broken")
+
+
+def drawn(snapshot: Snapshot, width: int = 80, *, ascii_only: bool = False) -> str:
+    return as_text(status_text(snapshot, Characters(ascii_only)), console(io.StringIO(), width))
+
+
+def check(name: str, text: str) -> None:
+    path = GOLDENS / f"{name}.txt"
+    if os.environ.get("TRIAGE_WRITE_GOLDENS"):
+        path.write_text(text)
+    assert path.read_text() == text, f"{path.name} says something else; if that is better, write it anew"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("state", STATES)
+def test_a_status_reads_as_agreed(state: str, width: int) -> None:
+    check(f"{state}-{width}", drawn(snapshots.ALL[state](), width))
+
+
+def test_a_status_in_ascii_reads_as_agreed() -> None:
+    check("canary-ascii", drawn(snapshots.canary_failing(), ascii_only=True))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("state", snapshots.ALL)
+def test_no_line_is_wider_than_the_terminal(state: str, width: int) -> None:
+    assert max(cell_len(line) for line in drawn(snapshots.ALL[state](), width).splitlines()) <= width
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("state", snapshots.ALL)
+def test_nothing_but_text_and_line_ends_is_written_where_nobody_looks(state: str, ascii_only: bool) -> None:
+    text = drawn(snapshots.ALL[state](), ascii_only=ascii_only)
+    assert {c for c in text if unicodedata.category(c) in ("Cc", "Cf")} <= {"\n"}
+    assert not ascii_only or text.isascii()
+
+
+def test_markup_in_data_is_drawn_as_it_is() -> None:
+    assert "[@click=app.quit]x[/]" in drawn(snapshots.hostile(), 200)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN])
+def test_every_verdict_is_a_word(verdict: Verdict) -> None:
+    text = drawn(snapshots.with_model(snapshots.healthy(), verdict=verdict))
+    assert f"fraud-scorer  {str(verdict).upper()}" in text
+
+
+def test_a_value_that_is_not_fresh_stands_in_brackets_with_its_age() -> None:
+    text = drawn(snapshots.prometheus_lost())
+    assert "(98.9 %" in text
+    assert "stale 4 m 12 s old" in text
+
+
+def test_colours_are_used_on_a_terminal_only_and_never_with_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    report = status_text(snapshots.canary_failing(), Characters())
+    assert "\x1b[1;31m" in as_text(report, console(Terminal(), 80))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "31m" not in as_text(report, console(Terminal(), 80))
+
+
+def test_ascii_is_chosen_where_the_output_takes_no_more() -> None:
+    assert characters(False, io.TextIOWrapper(io.BytesIO(), encoding="latin-1")).ascii
+    assert not characters(False, io.TextIOWrapper(io.BytesIO(), encoding="UTF-8")).ascii
+    assert characters(True, io.TextIOWrapper(io.BytesIO(), encoding="UTF-8")).ascii
