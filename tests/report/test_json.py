@@ -17,7 +17,8 @@ TEXT = {"type": "string"}
 MAYBE = {"type": ["string", "null"]}
 TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
 TEXTS = {"type": "array", "items": TEXT}
-QUALITY = {"enum": ["ok", "pending", "no_traffic", "no_data", "stale", "partial", "low_n", "suspect", "error", "waiting"]}
+QUALITY = {"enum": ["ok", "pending", "no_traffic", "no_data", "stale", "partial", "low_n", "suspect", "error",
+                    "waiting"]}
 VERDICT = {"enum": ["pass", "warn", "fail", "unknown"]}
 SLO_VERDICT = {"enum": [*VERDICT["enum"], "pending", "not_judged"]}
 URGENCY = {"enum": ["page", "ticket", "none"]}

@@ -1,0 +1,471 @@
+"""The command line: words, options, exit codes, and what each command writes where."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree as xml
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from tests.sources.faults import FaultServer, Handler, Request, answering, json_answer
+from tests.sources.test_discovery import LLAMA, SERVER
+from triage import __version__
+from triage.cli import cli
+from triage.cli_group import THEMES
+from triage.errors import TriageError
+from triage.notebook.load import load_notebook
+
+EXAMPLES = Path(__file__).parents[1] / "triage" / "notebook" / "examples"
+NOWHERE = "http://127.0.0.1:1"
+COMMANDS = ("check", "completion", "config", "discover", "doctor", "notebook", "open", "status")
+NESTED = (("config", "paths"), ("config", "show"), ("config", "validate"), ("notebook", "lint"), ("notebook", "schema"))
+
+
+@pytest.fixture(autouse=True)
+def clean_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("TRIAGE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: object, env: Mapping[str, str] | None = None) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words], prog_name="triage", env=env)
+
+
+async def process(*words: object, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """(exit code, standard output, standard error) of a process of its own, so that a server here can answer it."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "triage", *(str(word) for word in words), stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **(env or {})})
+    out, err = await started.communicate()
+    return started.returncode or 0, out.decode(), err.decode()
+
+
+def config_file(folder: Path, **changes: object) -> Path:
+    path = folder / "triage.yaml"
+    path.write_text(yaml.safe_dump({
+        "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(EXAMPLES)],
+        "contexts": {"prod": {"production": True, "prometheus": {
+            "url": NOWHERE, "bearer_token": {"env": "TRIAGE_TEST_TOKEN"}}}}, **changes}))
+    path.chmod(0o600)
+    return path
+
+
+def broken_notebook(folder: Path) -> Path:
+    path = folder / "notebooks" / "ads-pacing"
+    path.mkdir(parents=True)
+    (path / "manifest.yaml").write_text("apiVersion: triage/v1alpha1\nkind: ModelNotebook\n"
+                                        "metadata: {name: ads-pacing}\nspec: {slso: []}\n")
+    return path
+
+
+def empty_server() -> Handler:
+    """A Prometheus without any series."""
+    async def handle(request: Request, writer: asyncio.StreamWriter) -> object:
+        content: object = {"resultType": "vector", "result": []}
+        if request.path.endswith("/query_range"):
+            content = {"resultType": "matrix", "result": []}
+        elif request.path.endswith("/alerts"):
+            content = {"alerts": []}
+        elif not request.path.endswith("/query"):
+            return await answering(404, "no")(request, writer)
+        return await json_answer({"status": "success", "data": content})(request, writer)
+    return handle
+
+
+# Words
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").output == f"triage {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [(), *((name,) for name in COMMANDS), *NESTED], ids=lambda w: "-".join(w) or "triage")
+def test_every_command_has_help_with_examples(words: tuple[str, ...]) -> None:
+    result = run(*words, "--help")
+    assert result.exit_code == 0
+    assert "\n  Examples:\n    triage" in result.output
+
+
+@pytest.mark.parametrize(("slip", "meant"), [
+    ("statsu", "status"), ("chekc", "check"), ("dcotor", "doctor"), ("discovery", "discover"), ("Status", "status"),
+    ("conf", "config"), ("lint", "notebook lint"), ("schema", "notebook schema"), ("help", "--help"),
+    ("version", "--version"), ("notebooks", "notebook")])
+def test_a_slip_of_a_command_is_refused_with_a_suggestion(slip: str, meant: str) -> None:
+    result = run(slip)
+    assert result.exit_code == 64
+    assert f"did you mean: triage {meant}\n" in result.output
+    assert f"triage open {slip}" in result.output
+
+
+@pytest.mark.parametrize("words", [("fraud-scorer",), ("open", "status"), ("open", "fraud-scorer"), (),
+                                   ("--notebooks", "somewhere", "fraud-scorer")])
+def test_a_word_that_is_no_command_opens_the_screen_which_needs_a_terminal(words: tuple[str, ...]) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert "the screen needs a terminal" in result.stderr
+
+
+@pytest.mark.parametrize("words", [
+    ("--wrong",), ("status", "a", "b"), ("check",), ("status", "--format", "yaml"), ("fraud-scorer", "--theme", "pink"),
+    ("status", "--interval", "5"), ("status", "--interval", "fast"), ("check", "m", "--fail-on", "bad"),
+    ("check", "m", "--fail-on", "none,fail"), ("notebook",), ("notebook", "lnt"), ("notebook", "lint"), ("completion",),
+    ("completion", "tcsh"), ("--theme", "dark", "status"), ("--alert", "x", "doctor"), ("fraud-scorer", "extra")])
+def test_a_mistake_in_the_command_line_ends_with_64_and_a_word_on_stderr(words: tuple[str, ...]) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert result.stderr
+
+
+@pytest.mark.parametrize("words", [("--prometheus", NOWHERE, "config", "show"),
+                                   ("config", "show", "--prometheus", NOWHERE),
+                                   ("--prometheus", "http://127.0.0.1:2", "config", "show", "--prometheus", NOWHERE)])
+def test_options_hold_before_and_after_the_command_and_the_last_counts(words: tuple[str, ...]) -> None:
+    assert yaml.safe_load(run(*words).stdout)["prometheus"]["url"] == NOWHERE
+
+
+def test_folders_of_notebooks_add_up() -> None:
+    shown = run("--notebooks", "a", "config", "show", "--notebooks", "b", "--prometheus", NOWHERE).stdout
+    assert yaml.safe_load(shown)["notebooks"] == ["a", "b"]
+
+
+def test_the_themes_offered_are_those_of_the_screen() -> None:
+    from triage.tui.theme import SHORT_NAMES
+    assert set(THEMES) == {"auto", *SHORT_NAMES}
+
+
+# Completion
+
+
+def completed(*words: str, typed: str = "", env: Mapping[str, str] | None = None) -> list[str]:
+    line = " ".join(["triage", *words, typed])
+    result = CliRunner().invoke(cli, [], prog_name="triage", env={
+        "COMP_WORDS": line, "COMP_CWORD": str(len(words) + 1), "_TRIAGE_COMPLETE": "bash_complete", **(env or {})})
+    assert result.exit_code == 0
+    assert not result.stderr
+    return [line.partition(",")[2] for line in result.stdout.splitlines()]
+
+
+def test_commands_and_models_complete_as_the_first_word() -> None:
+    found = completed("--notebooks", str(EXAMPLES))
+    assert found == [*COMMANDS, "chat-assistant", "churn-ranker", "fraud-scorer"]
+    assert completed("--notebooks", str(EXAMPLES), typed="ch") == ["check", "chat-assistant", "churn-ranker"]
+
+
+@pytest.mark.parametrize("command", ["status", "check", "open"])
+def test_models_complete_after_a_command(command: str) -> None:
+    assert completed(command, typed="fr", env={"TRIAGE_NOTEBOOKS": str(EXAMPLES)}) == ["fraud-scorer"]
+
+
+def test_models_of_the_configuration_complete(tmp_path: Path) -> None:
+    assert completed("--config", str(config_file(tmp_path)), typed="fr") == ["fraud-scorer"]
+
+
+def test_a_model_with_a_broken_notebook_completes_too(tmp_path: Path) -> None:
+    assert completed("status", "--notebooks", str(broken_notebook(tmp_path)), typed="a") == ["ads-pacing"]
+
+
+@pytest.mark.parametrize("words", [("--config", "missing.yaml"), ("--context", "nowhere")])
+def test_what_goes_wrong_during_completion_is_silent(words: tuple[str, ...]) -> None:
+    assert completed(*words, typed="sta") == ["status"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed_for_each_shell(shell: str) -> None:
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert f"_TRIAGE_COMPLETE={shell}_complete" in result.stdout
+
+
+# Status and check
+
+
+async def test_status_of_an_empty_server_is_unknown_not_well() -> None:
+    async with FaultServer(empty_server()) as server:
+        code, out, err = await process("status", "fraud-scorer", "--notebooks", EXAMPLES, "--prometheus", server.url)
+    assert (code, err) == (0, "")
+    assert "? fraud-scorer  UNKNOWN" in out
+    assert "no data" in out
+    assert "not asked about: chat-assistant, churn-ranker" in out
+
+
+async def test_status_as_json_is_one_document_of_every_model() -> None:
+    async with FaultServer(empty_server()) as server:
+        code, out, err = await process("status", "--format", "json", "--notebooks", EXAMPLES,
+                                       "--prometheus", server.url)
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["schema"] == "triage.status/v1"
+    assert [model["model"] for model in found["models"]] == ["chat-assistant", "churn-ranker", "fraud-scorer"]
+
+
+def test_a_prometheus_that_cannot_be_reached_is_unknown() -> None:
+    result = run("check", "fraud-scorer", "--notebooks", EXAMPLES, "--prometheus", NOWHERE)
+    assert result.exit_code == 3
+    assert "refuses connections" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("warn,fail", 0), ("unknown", 3), ("none", 0)])
+def test_only_the_verdicts_named_fail_the_check(fail_on: str, code: int) -> None:
+    result = run("check", "fraud-scorer", "--notebooks", EXAMPLES, "--prometheus", NOWHERE, "--fail-on", fail_on)
+    assert result.exit_code == code
+
+
+def test_check_as_json_says_how_it_ends() -> None:
+    result = run("check", "fraud-scorer", "--notebooks", EXAMPLES, "--prometheus", NOWHERE, "--format", "json")
+    assert json.loads(result.stdout)["check"] == {"model": "fraud-scorer", "verdict": "unknown", "exit_code": 3}
+
+
+def test_check_as_junit_is_xml_with_errors() -> None:
+    result = run("check", "fraud-scorer", "--notebooks", EXAMPLES, "--prometheus", NOWHERE, "--format", "junit")
+    suite = xml.fromstring(result.stdout).find("testsuite")
+    assert result.exit_code == 3
+    assert suite is not None
+    assert int(suite.get("errors", "0")) > 0
+
+
+def test_a_broken_notebook_is_unknown(tmp_path: Path) -> None:
+    result = run("check", "ads-pacing", "--notebooks", broken_notebook(tmp_path), "--prometheus", NOWHERE)
+    assert result.exit_code == 3
+    assert "did you mean slos?" in result.stdout
+
+
+def test_a_model_that_is_not_there_is_a_mistake_with_the_nearest_name() -> None:
+    result = run("check", "fraud-scorr", "--notebooks", EXAMPLES, "--prometheus", NOWHERE)
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert "did you mean fraud-scorer?" in result.stderr
+
+
+def test_without_a_configuration_it_is_said_what_to_do() -> None:
+    result = run("status")
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert result.stderr.startswith("triage: no configuration: ")
+    assert "--prometheus http://localhost:9090" in result.stderr
+
+
+def test_every_error_of_a_configuration_is_told_at_once(tmp_path: Path) -> None:
+    path = config_file(tmp_path, contexts={"a": {"prometheus": {"url": "ftp://x", "tmeout": "3s"}}})
+    result = run("status", "--config", path)
+    assert result.exit_code == 64
+    assert "did you mean timeout?" in result.stderr
+    assert "is not an http or https URL" in result.stderr
+
+
+async def test_watching_appends_a_line_of_json_per_look_and_ends_on_ctrl_c_with_130() -> None:
+    async with FaultServer(empty_server()) as server:
+        started = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "triage", "status", "fraud-scorer", "--watch", "--interval", "1s", "--format", "json",
+            "--notebooks", str(EXAMPLES), "--prometheus", server.url, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, limit=1 << 20)
+        assert started.stdout is not None
+        looks = [json.loads(await asyncio.wait_for(started.stdout.readline(), 20)) for _ in range(2)]
+        started.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(started.communicate(), 20)
+    assert started.returncode == 130
+    assert err.strip() == b""
+    assert looks[0]["at"] < looks[1]["at"]
+
+
+# Notebooks
+
+
+def test_the_examples_have_nothing_to_find() -> None:
+    result = run("notebook", "lint", EXAMPLES)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing found\n")
+
+
+def test_an_error_in_a_notebook_is_told_with_its_line_and_ends_with_2(tmp_path: Path) -> None:
+    result = run("notebook", "lint", broken_notebook(tmp_path))
+    assert result.exit_code == 2
+    assert "manifest.yaml:4: error: spec.slso: " in result.stdout
+    assert "errors" in result.stderr
+
+
+def test_warnings_alone_end_with_1(tmp_path: Path) -> None:
+    text = (EXAMPLES / "fraud-scorer" / "manifest.yaml").read_text()
+    (tmp_path / "manifest.yaml").write_text(text)
+    for name in ("runbook.md", "notebook.ipynb", "requirements.txt"):
+        (tmp_path / name).write_bytes((EXAMPLES / "fraud-scorer" / name).read_bytes())
+    (tmp_path / "data").symlink_to(EXAMPLES / "fraud-scorer" / "data")
+    manifest = yaml.safe_load(text)
+    manifest["spec"]["slos"][1]["objective"] = 90
+    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+    result = run("notebook", "lint", tmp_path)
+    assert result.exit_code == 1
+    assert ": warning: spec.slos[1].objective: can never burn at 14.4x" in result.stdout
+
+
+def test_lint_as_json_counts_and_names_every_finding(tmp_path: Path) -> None:
+    result = run("notebook", "lint", broken_notebook(tmp_path), EXAMPLES, "--format", "json")
+    found = json.loads(result.stdout)
+    assert (found["schema"], result.stderr) == ("triage.lint/v1", "")
+    assert found["errors"] == len(found["findings"]) > 0
+    assert set(found["findings"][0]) == {"severity", "file", "line", "field", "message", "hint", "code"}
+
+
+def test_the_schema_is_json() -> None:
+    assert json.loads(run("notebook", "schema").stdout)["title"] == "triage model notebook"
+
+
+# Sources
+
+
+def test_doctor_says_what_is_wrong_and_how_to_mend_it() -> None:
+    result = run("doctor", "--prometheus", NOWHERE)
+    assert result.exit_code == 2
+    assert "✖ prometheus  down" in result.stdout
+    assert "fix: is Prometheus running" in result.stdout
+
+
+async def test_doctor_as_json_is_well_with_a_server_that_answers() -> None:
+    async with FaultServer(empty_server()) as server:
+        code, out, _ = await process("doctor", "--format", "json", "--prometheus", server.url)
+    found = json.loads(out)
+    assert (found["schema"], found["ok"], code) == ("triage.doctor/v1", code == 0, 0 if found["ok"] else 2)
+    assert [source["name"] for source in found["sources"]] == ["prometheus", "alertmanager"]
+
+
+def test_discover_ends_with_2_where_nobody_answers() -> None:
+    result = run("discover", NOWHERE)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "refuses connections" in result.stderr
+
+
+def test_discover_refuses_what_is_no_url() -> None:
+    assert run("discover", "localhost").exit_code == 64
+
+
+# Configuration
+
+
+def test_config_show_names_secrets_by_where_they_lie_and_reads_none(tmp_path: Path) -> None:
+    result = run("config", "show", "--config", config_file(tmp_path), env={"TRIAGE_TEST_TOKEN": "hunter2"})
+    assert yaml.safe_load(result.stdout)["prometheus"]["bearer_token"] == "from env TRIAGE_TEST_TOKEN"
+    assert "hunter2" not in result.output
+
+
+def test_config_show_as_json_has_the_values_in_force(tmp_path: Path) -> None:
+    path = config_file(tmp_path)
+    result = run("config", "show", "--format", "json", "--config", path, env={"TRIAGE_INTERVAL": "30s"})
+    found = json.loads(result.stdout)
+    assert (found["schema"], found["context"], found["interval"], found["config"]) == (
+        "triage.config/v1", "prod", "30s", str(path))
+
+
+def test_config_paths_work_without_a_configuration(tmp_path: Path) -> None:
+    result = run("config", "paths", env={"TRIAGE_INTERVAL": "30s"})
+    assert result.exit_code == 0
+    assert f"{tmp_path}/.config/triage/triage.yaml  does not exist" in result.stdout
+    assert "30s" in result.stdout
+
+
+def test_config_validate_says_that_all_is_right_or_ends_with_64(tmp_path: Path) -> None:
+    path = config_file(tmp_path)
+    right = run("config", "validate", "--config", path)
+    assert (right.exit_code, right.stdout) == (0, "")
+    assert "right: 1 context, prod is in force" in right.stderr
+    path.chmod(0o666)
+    wrong = run("config", "validate", "--config", path)
+    assert wrong.exit_code == 64
+    assert "can be written by others" in wrong.stderr
+
+
+# The process
+
+
+@pytest.mark.parametrize("words", [("status", "--format", "json"), ("status",), ("check", "fraud-scorer")])
+def test_reports_do_not_import_textual(words: tuple[str, ...]) -> None:
+    code = ("import sys\nfrom triage.cli import cli\ntry:\n    cli.main(sys.argv[1:], prog_name='triage')\n"
+            "except SystemExit:\n    pass\n"
+            "print(*(n for n in ('textual', 'pandas', 'triage.report.text') if n in sys.modules), file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", code, *words, "--notebooks", str(EXAMPLES), "--prometheus", NOWHERE],
+                          capture_output=True, text=True, check=True)
+    # httpx brings rich along for a command of its own, so that it is not asked for here.
+    assert done.stderr.splitlines()[-1].split() == ([] if "json" in words else ["triage.report.text"])
+
+
+def test_a_start_imports_nothing_heavy(capsys: pytest.CaptureFixture[str]) -> None:
+    code = ("import sys\nfrom triage.cli import cli\n"
+            "print(*(n for n in ('pydantic', 'yaml', 'httpx', 'rich', 'textual', 'asyncio') if n in sys.modules))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    spent = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "triage", "--version"], capture_output=True, check=True)
+        spent.append(time.perf_counter() - began)
+    with capsys.disabled():
+        print(f"\ntriage --version: {sorted(spent)[2] * 1000:.0f} ms (median of 5)")
+
+
+def test_a_reader_that_went_away_ends_the_command_silently() -> None:
+    done = subprocess.run(["/bin/sh", "-c", '"$0" -m triage notebook schema | true', sys.executable],
+                          capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_output_that_cannot_be_encoded_is_spelt_instead_of_failing() -> None:
+    done = subprocess.run([sys.executable, "-m", "triage", "doctor", "--prometheus", NOWHERE], capture_output=True,
+                          check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert b"x prometheus  down" in done.stdout
+
+
+def test_a_fault_of_our_own_ends_with_70_and_cleaned_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    import triage.notebook.schema
+
+    def broken() -> None:
+        raise RuntimeError("\x1b]52;c;aGk=\x07")
+    monkeypatch.setattr(triage.notebook.schema, "schema", broken)
+    result = run("notebook", "schema")
+    assert result.exit_code == 70
+    assert "\x1b" not in result.stderr
+    assert "a fault in triage itself" in result.stderr
+
+
+def test_an_error_of_triage_ends_with_its_own_code_and_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    import triage.notebook.schema
+
+    class Odd(TriageError):
+        exit_code = 5
+
+    def refused() -> None:
+        raise Odd("it does not go", "do this\nor that")
+    monkeypatch.setattr(triage.notebook.schema, "schema", refused)
+    result = run("notebook", "schema")
+    assert (result.exit_code, result.stderr) == (5, "triage: it does not go\n  do this\n  or that\n")
+
+
+async def test_discover_lists_what_is_there_and_proposes_a_manifest_that_loads(tmp_path: Path) -> None:
+    async with FaultServer(SERVER) as server:
+        code, out, err = await process("discover", server.url)
+        _, manifest, _ = await process("discover", server.url, "--model", "fraud")
+    assert code == 0
+    assert [line.split() for line in out.splitlines() if line.startswith(("fraud ", LLAMA))][:2] == [
+        ["fraud", "model", "custom", "v9,", "v10", "2", "12"], [LLAMA, "model_name", "vllm", "-", "2", "5"]]
+    assert "for a manifest to start from, add: --model fraud" in err
+    (tmp_path / "manifest.yaml").write_text(manifest)
+    assert load_notebook(tmp_path).name == "fraud"
+
+
+async def test_credentials_of_the_context_go_to_its_own_server_only(tmp_path: Path) -> None:
+    async with FaultServer(SERVER) as own, FaultServer(SERVER) as other:
+        path = config_file(tmp_path, contexts={"prod": {"prometheus": {
+            "url": own.url, "bearer_token": {"env": "TRIAGE_TEST_TOKEN"}}}})
+        for url in (own.url, other.url):
+            await process("discover", url, "--config", path, env={"TRIAGE_TEST_TOKEN": "hunter2"})
+    assert {request.headers.get("authorization") for request in own.requests} == {"Bearer hunter2"}
+    assert {request.headers.get("authorization") for request in other.requests} == {None}
