@@ -6,27 +6,23 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
+from tests.commands import EXAMPLES, NOWHERE, process, run
 from tests.sources.faults import FaultServer, Handler, Request, answering, json_answer
 from tests.sources.test_discovery import LLAMA, SERVER
 from triage import __version__
 from triage.cli import cli
 from triage.cli_group import THEMES
-from triage.errors import TriageError
 from triage.notebook.load import load_notebook
 
-EXAMPLES = Path(__file__).parents[1] / "triage" / "notebook" / "examples"
-NOWHERE = "http://127.0.0.1:1"
 COMMANDS = ("check", "completion", "config", "discover", "doctor", "notebook", "open", "status")
 NESTED = (("config", "paths"), ("config", "show"), ("config", "validate"), ("notebook", "lint"), ("notebook", "schema"))
 
@@ -38,19 +34,6 @@ def clean_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
-
-
-def run(*words: object, env: Mapping[str, str] | None = None) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words], prog_name="triage", env=env)
-
-
-async def process(*words: object, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of a process of its own, so that a server here can answer it."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "triage", *(str(word) for word in words), stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **(env or {})})
-    out, err = await started.communicate()
-    return started.returncode or 0, out.decode(), err.decode()
 
 
 def config_file(folder: Path, **changes: object) -> Path:
@@ -348,6 +331,28 @@ def test_discover_refuses_what_is_no_url() -> None:
     assert run("discover", "localhost").exit_code == 64
 
 
+async def test_discover_lists_what_is_there_and_proposes_a_manifest_that_loads(tmp_path: Path) -> None:
+    async with FaultServer(SERVER) as server:
+        code, out, err = await process("discover", server.url)
+        _, manifest, _ = await process("discover", server.url, "--model", "fraud")
+    assert code == 0
+    assert [line.split() for line in out.splitlines() if line.startswith(("fraud ", LLAMA))][:2] == [
+        ["fraud", "model", "custom", "v9,", "v10", "2", "12"], [LLAMA, "model_name", "vllm", "-", "2", "5"]]
+    assert "for a manifest to start from, add: --model fraud" in err
+    (tmp_path / "manifest.yaml").write_text(manifest)
+    assert load_notebook(tmp_path).name == "fraud"
+
+
+async def test_credentials_of_the_context_go_to_its_own_server_only(tmp_path: Path) -> None:
+    async with FaultServer(SERVER) as own, FaultServer(SERVER) as other:
+        path = config_file(tmp_path, contexts={"prod": {"prometheus": {
+            "url": own.url, "bearer_token": {"env": "TRIAGE_TEST_TOKEN"}}}})
+        for url in (own.url, other.url):
+            await process("discover", url, "--config", path, env={"TRIAGE_TEST_TOKEN": "hunter2"})
+    assert {request.headers.get("authorization") for request in own.requests} == {"Bearer hunter2"}
+    assert {request.headers.get("authorization") for request in other.requests} == {None}
+
+
 # Configuration
 
 
@@ -381,91 +386,3 @@ def test_config_validate_says_that_all_is_right_or_ends_with_64(tmp_path: Path) 
     wrong = run("config", "validate", "--config", path)
     assert wrong.exit_code == 64
     assert "can be written by others" in wrong.stderr
-
-
-# The process
-
-
-@pytest.mark.parametrize("words", [("status", "--format", "json"), ("status",), ("check", "fraud-scorer")])
-def test_reports_do_not_import_textual(words: tuple[str, ...]) -> None:
-    code = ("import sys\nfrom triage.cli import cli\ntry:\n    cli.main(sys.argv[1:], prog_name='triage')\n"
-            "except SystemExit:\n    pass\n"
-            "print(*(n for n in ('textual', 'pandas', 'triage.report.text') if n in sys.modules), file=sys.stderr)")
-    done = subprocess.run([sys.executable, "-c", code, *words, "--notebooks", str(EXAMPLES), "--prometheus", NOWHERE],
-                          capture_output=True, text=True, check=True)
-    # httpx brings rich along for a command of its own, so that it is not asked for here.
-    assert done.stderr.splitlines()[-1].split() == ([] if "json" in words else ["triage.report.text"])
-
-
-def test_a_start_imports_nothing_heavy(capsys: pytest.CaptureFixture[str]) -> None:
-    code = ("import sys\nfrom triage.cli import cli\n"
-            "print(*(n for n in ('pydantic', 'yaml', 'httpx', 'rich', 'textual', 'asyncio') if n in sys.modules))")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
-    spent = []
-    for _ in range(5):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "triage", "--version"], capture_output=True, check=True)
-        spent.append(time.perf_counter() - began)
-    with capsys.disabled():
-        print(f"\ntriage --version: {sorted(spent)[2] * 1000:.0f} ms (median of 5)")
-
-
-def test_a_reader_that_went_away_ends_the_command_silently() -> None:
-    done = subprocess.run(["/bin/sh", "-c", '"$0" -m triage notebook schema | true', sys.executable],
-                          capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-
-
-def test_output_that_cannot_be_encoded_is_spelt_instead_of_failing() -> None:
-    done = subprocess.run([sys.executable, "-m", "triage", "doctor", "--prometheus", NOWHERE], capture_output=True,
-                          check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"})
-    assert (done.returncode, done.stderr) == (2, b"")
-    assert b"x prometheus  down" in done.stdout
-
-
-def test_a_fault_of_our_own_ends_with_70_and_cleaned_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    import triage.notebook.schema
-
-    def broken() -> None:
-        raise RuntimeError("\x1b]52;c;aGk=\x07")
-    monkeypatch.setattr(triage.notebook.schema, "schema", broken)
-    result = run("notebook", "schema")
-    assert result.exit_code == 70
-    assert "\x1b" not in result.stderr
-    assert "a fault in triage itself" in result.stderr
-
-
-def test_an_error_of_triage_ends_with_its_own_code_and_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    import triage.notebook.schema
-
-    class Odd(TriageError):
-        exit_code = 5
-
-    def refused() -> None:
-        raise Odd("it does not go", "do this\nor that")
-    monkeypatch.setattr(triage.notebook.schema, "schema", refused)
-    result = run("notebook", "schema")
-    assert (result.exit_code, result.stderr) == (5, "triage: it does not go\n  do this\n  or that\n")
-
-
-async def test_discover_lists_what_is_there_and_proposes_a_manifest_that_loads(tmp_path: Path) -> None:
-    async with FaultServer(SERVER) as server:
-        code, out, err = await process("discover", server.url)
-        _, manifest, _ = await process("discover", server.url, "--model", "fraud")
-    assert code == 0
-    assert [line.split() for line in out.splitlines() if line.startswith(("fraud ", LLAMA))][:2] == [
-        ["fraud", "model", "custom", "v9,", "v10", "2", "12"], [LLAMA, "model_name", "vllm", "-", "2", "5"]]
-    assert "for a manifest to start from, add: --model fraud" in err
-    (tmp_path / "manifest.yaml").write_text(manifest)
-    assert load_notebook(tmp_path).name == "fraud"
-
-
-async def test_credentials_of_the_context_go_to_its_own_server_only(tmp_path: Path) -> None:
-    async with FaultServer(SERVER) as own, FaultServer(SERVER) as other:
-        path = config_file(tmp_path, contexts={"prod": {"prometheus": {
-            "url": own.url, "bearer_token": {"env": "TRIAGE_TEST_TOKEN"}}}})
-        for url in (own.url, other.url):
-            await process("discover", url, "--config", path, env={"TRIAGE_TEST_TOKEN": "hunter2"})
-    assert {request.headers.get("authorization") for request in own.requests} == {"Bearer hunter2"}
-    assert {request.headers.get("authorization") for request in other.requests} == {None}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from tests.tui import snapshots
+from triage.facts.outcome import SourceState
 from triage.live.snapshot import Snapshot
 from triage.report.characters import Characters
 from triage.report.console import as_text, characters, console
@@ -89,3 +91,14 @@ def test_ascii_is_chosen_where_the_output_takes_no_more() -> None:
     assert characters(False, io.TextIOWrapper(io.BytesIO(), encoding="latin-1")).ascii
     assert not characters(False, io.TextIOWrapper(io.BytesIO(), encoding="UTF-8")).ascii
     assert characters(True, io.TextIOWrapper(io.BytesIO(), encoding="UTF-8")).ascii
+
+
+def test_alerts_are_not_known_where_no_source_of_them_answers() -> None:
+    quiet = snapshots.with_model(snapshots.healthy(), alerts=())
+    assert "alert     none\n" in drawn(quiet)
+    gone = replace(quiet, sources=snapshots.sources(alertmanager=SourceState.DOWN))
+    assert "alert     not known: no answer from alertmanager\n" in drawn(gone)
+
+
+def test_without_notebooks_it_says_how_to_name_them() -> None:
+    assert "--notebooks" in drawn(replace(snapshots.healthy(), models=(), other_models=()))

@@ -83,8 +83,7 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
             yield Padding(Text(note, "dim"), _DEEPER)
     yield Text()
     yield Padding(_versions(model, chars), _DEEPER)
-    if model.alerts:
-        yield Padding(_alerts(model.alerts, snapshot.at, chars), _DEEPER)
+    yield Padding(_alerts(model.alerts, snapshot.at, chars) if model.alerts else _no_alerts(snapshot), _DEEPER)
 
 
 def _versions(model: ModelState, chars: Characters) -> Text:
@@ -114,6 +113,17 @@ def _alerts(groups: tuple[AlertGroup, ...], at: float, chars: Characters) -> Tab
                                     style="" if not loud else STYLES[Verdict.FAIL]),
                       Text(urgency), Text(group.state), Text(wording.age(at - group.since)), Text(chars.say(of)))
     return table
+
+
+def _no_alerts(snapshot: Snapshot) -> Text:
+    """That there are none, or which source would have to say so."""
+    asked = [source for source in snapshot.sources if source.state is not SourceState.OFF]
+    silent = [source.name for source in asked if source.state in (SourceState.DOWN, SourceState.WAITING)]
+    line = Text("alert     ", "dim")
+    if silent or not asked:
+        return line.append(f"not known: no answer from {' and '.join(silent) or 'any source'}",
+                           STYLES[Verdict.UNKNOWN])
+    return line.append("none")
 
 
 def _broken(item: BrokenNotebook, chars: Characters) -> Iterator[RenderableType]:
