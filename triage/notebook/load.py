@@ -158,7 +158,8 @@ def _no_manifest(path: Path) -> Finding:
                        "missing")
     return Finding("error", clean(str(path)), None, "",
                    "holds no model notebook: there is no manifest.yaml at or below it",
-                   "start one with: triage notebook new NAME", "no-notebook")
+                   "copy one of triage/notebook/examples, or use triage discover URL --model NAME",
+                   "no-notebook")
 
 
 def _folder_name(file: Path) -> str:

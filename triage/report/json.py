@@ -21,7 +21,6 @@ from triage.signals.model import AlertGroup, Budget, ModelState, SloState, Versi
 from triage.signals.reading import Reading
 
 STATUS_SCHEMA = "triage.status/v1"
-_COUNT_DECIMALS = 6
 
 
 def status_json(snapshot: Snapshot, indent: int | None = 2) -> str:
@@ -101,7 +100,6 @@ def _version(version: VersionState) -> dict[str, Any]:
 def _slo(slo: SloState, at: float) -> dict[str, Any]:
     now = slo.now
     counted = now.unit == "ratio" and now.n is not None
-    bad = now.n * (1 - now.value) if counted and now.n is not None and now.value is not None else None
     return {
         "name": slo.name,
         "kind": str(slo.kind),
@@ -115,8 +113,7 @@ def _slo(slo: SloState, at: float) -> dict[str, Any]:
         "threshold_side": slo.threshold_side or None,
         "measures": slo.measures,
         **_reading(now, at),
-        # Multiplied back from the ratio: rounding takes away what the division left.
-        "bad": None if bad is None else round(bad, _COUNT_DECIMALS),
+        "bad": now.bad_events,
         "total": now.n if counted else None,
         "window": None if now.window_seconds is None else wording.window(now.window_seconds),
         "burn": {wording.window(burn.window_seconds): burn.rate for burn in slo.burns},

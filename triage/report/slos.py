@@ -30,12 +30,13 @@ def slo_table(model: ModelState, at: float, chars: Characters, styles: Mapping[V
         burns = (slo.burn(window) for window in WINDOWS)
         stale = slo.now.quality is Quality.STALE and slo.now.value is not None
         now, budget = now_text(slo), _budget(slo)
-        cells = (f"({now}" if stale else now, wording.count(slo.now.n),
+        cells = (f"({now}" if stale else now, wording.events(slo.now),
                  *(_NOTHING if burn is None else wording.burn_rate(burn.rate) for burn in burns),
                  f"{budget})" if stale else budget)
         table.add_row(
-            Text(f"{chars.glyph(slo.verdict)} {wording.word(slo.verdict)}", style), Text(chars.say(label(slo))),
-            Text(chars.say(objective(slo)), "dim"),
+            Text(f"{chars.glyph(slo.verdict)} {wording.word(slo.verdict)}", style),
+            Text(chars.say(wording.slo_label(slo))),
+            Text(chars.say(wording.slo_promise(slo)), "dim"),
             *(Text(chars.say(cell), "dim" if stale else "") for cell in cells))
     return table
 
@@ -59,30 +60,11 @@ def slo_notes(model: ModelState, at: float, chars: Characters) -> Iterator[str]:
             yield chars.say(f"{slo.name}: {'; '.join(said)}")
 
 
-def label(slo: SloState) -> str:
-    """The objective's name with its threshold: ``latency <500ms``, ``freshness ≤6h``."""
-    if slo.threshold is None or slo.objective is None:
-        return slo.name
-    sign = "≥" if slo.threshold_side == "at_least" else "<" if slo.kind == "latency" else "≤"
-    unit = slo.now.unit if slo.now.unit != "ratio" else "s"
-    return f"{slo.name} {sign}{wording.value(slo.threshold, unit).replace(' ', '')}"
-
-
-def objective(slo: SloState) -> str:
-    """What is promised: ``99.9 %``, ``≥ 0.92``; ``-`` where nothing is."""
-    if slo.objective is not None:
-        return wording.objective_text(slo.objective)
-    if slo.threshold is not None:
-        return f"{'≥' if slo.threshold_side == 'at_least' else '≤'} {wording.value(slo.threshold, slo.now.unit)}"
-    return _NOTHING
-
-
 def now_text(slo: SloState) -> str:
     """The present value, or why there is none; bad events for zero tolerance."""
     now = slo.now
-    if slo.objective == 100 and now.unit == "ratio" and now.value is not None and now.n is not None:
-        bad = now.n * (1 - now.value)
-        return f"{wording.count(max(1.0, bad))} bad" if now.value < 1 else "none bad"
+    if slo.objective == 100 and now.bad_events is not None:
+        return f"{wording.count(max(1.0, now.bad_events))} bad" if now.bad_events > 0 else "none bad"
     return wording.reading(now, slo.objective)
 
 

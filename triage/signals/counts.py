@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from triage.facts.outcome import REJECTED, FailureKind
 from triage.facts.replies import UNASKED, Part, Question, Replies, Reply
 from triage.facts.samples import Sample
 from triage.signals.histogram import Buckets, Snapped, buckets_from, count_at_most, merged, snap
@@ -61,10 +62,11 @@ def trouble(replies: Sequence[Reply], now: float) -> tuple[Quality, str] | None:
             return Quality.WAITING, "asked, not answered yet"
     for reply in replies:
         if reply.is_stale(now):
-            reason = f" ({reply.failure.kind})" if reply.failure is not None else ""
+            waiting = reply.failure is None or reply.failure.kind is FailureKind.CIRCUIT_OPEN
+            reason = "" if waiting or reply.failure is None else f" ({reply.failure.kind})"
             return Quality.STALE, f"not answered for {age(now - (reply.answered_at or now))}{reason}"
     for reply in replies:
-        if reply.failure is not None and reply.failure.kind in ("bad query", "execution", "too large"):
+        if reply.failure is not None and reply.failure.kind in REJECTED:
             return Quality.ERROR, reply.failure.sentence()
     for reply in replies:
         if reply.warnings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.facts.outcome import SourceHealth, SourceState
-from triage.facts.replies import Replies
+from triage.facts.replies import UNASKED, Part, Question, Replies
 from triage.signals import burn as burns_of
 from triage.signals import wording
 from triage.signals.counts import chosen_candidate, window_counts
@@ -41,7 +41,8 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
 
     A model of which nothing could be judged is unknown, whatever is required.
     """
-    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *_from_slos(slos), *_from_alerts(alerts),
+    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *_from_slos(slos, sources),
+               *_from_alerts(alerts),
                *_from_sources(sources, replies, now)]
     required_unknown = [r for r in reasons if r.verdict is Verdict.UNKNOWN]
     known = [s for s in slos if s.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)]
@@ -56,7 +57,7 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
         verdict = Verdict.WARN
     else:
         verdict = Verdict.PASS
-    reasons.extend(_optional_unknown(slos))
+    reasons.extend(_optional_unknown([s for s in slos if not _silenced_by_source(s, sources)]))
     if verdict is Verdict.PASS:
         reasons.insert(0, Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", _passing(known)))
     reasons.sort(key=lambda r: (_URGENCIES[r.urgency], _VERDICTS[r.verdict], _RULES.index(r.rule)))
@@ -64,12 +65,20 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
     return Health(verdict, urgent.urgency if urgent else Urgency.NONE, urgent.rule if urgent else "", tuple(reasons))
 
 
-def _from_slos(slos: Sequence[SloState]) -> Iterator[Reason]:
+def _from_slos(slos: Sequence[SloState], sources: Sequence[SourceHealth]) -> Iterator[Reason]:
     for slo in slos:
+        if _silenced_by_source(slo, sources):
+            continue
         if slo.verdict in (Verdict.FAIL, Verdict.WARN):
             yield Reason(slo.verdict, slo.urgency, _rule(slo), slo.name, f"{slo.name} {slo.sentence}")
         elif slo.verdict is Verdict.UNKNOWN and slo.required:
             yield Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", slo.name, f"{slo.name} {slo.sentence}")
+
+
+def _silenced_by_source(slo: SloState, sources: Sequence[SourceHealth]) -> bool:
+    """Whether the source's own reason already says why this is not known."""
+    gone = any(s.name == "prometheus" and s.state is SourceState.DOWN for s in sources)
+    return gone and slo.now.quality in (Quality.STALE, Quality.ERROR, Quality.WAITING)
 
 
 def _rule(slo: SloState) -> str:
@@ -127,7 +136,11 @@ def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versio
         state = by_name[objective.slo.name]
         if target is None or target >= 100 or state.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
             continue
-        counts = window_counts(objective, chosen_candidate(objective, replies), rule.window, replies, now)
+        index = chosen_candidate(objective, replies)
+        if replies.get(Question(objective.slo.name, index, Part.SAMPLED_AT), UNASKED).is_stale(now):
+            # The long window is asked rarely and would outlive the facts that say the canary is still there.
+            continue
+        counts = window_counts(objective, index, rule.window, replies, now)
         mine = counts.by_version.get(canary.version)
         if counts.quality not in (Quality.OK, Quality.PARTIAL) or mine is None or mine.bad is None or not mine.total:
             continue

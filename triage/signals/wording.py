@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
+
+if TYPE_CHECKING:
+    from triage.signals.model import SloState
 
 GLYPHS = {Verdict.PASS: "✔", Verdict.WARN: "!", Verdict.FAIL: "✖", Verdict.UNKNOWN: "?", Verdict.PENDING: "…",
           Verdict.NOT_JUDGED: "·"}
@@ -186,3 +190,22 @@ def share(ratio: float) -> str:
     if 0.995 <= ratio < 1:
         return ">99 %"
     return f"{ratio * 100:.0f} %"
+
+
+def slo_label(slo: SloState) -> str:
+    """An objective's name with its threshold: ``latency <500ms``, ``freshness ≤6h``, ``queue ≤20``."""
+    if slo.threshold is None or slo.objective is None:
+        return slo.name
+    sign = "≥" if slo.threshold_side == "at_least" else "<" if str(slo.kind) == "latency" else "≤"
+    # Durations carry their unit; that of any other level stands with its value.
+    unit = "s" if slo.now.unit in ("ratio", "s") else ""
+    return f"{slo.name} {sign}{value(slo.threshold, unit).replace(' ', '')}"
+
+
+def slo_promise(slo: SloState) -> str:
+    """What an objective promises: ``99.9 %``, ``≥ 0.92``; ``-`` where nothing is."""
+    if slo.objective is not None:
+        return objective_text(slo.objective)
+    if slo.threshold is not None:
+        return f"{'≥' if slo.threshold_side == 'at_least' else '≤'} {value(slo.threshold, slo.now.unit)}"
+    return "-"

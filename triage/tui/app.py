@@ -104,6 +104,11 @@ class TriageApp(App[None], inherit_bindings=False):
         self.theme = theme.choose(theme_name).name
 
     @property
+    def latest(self) -> Snapshot | None:
+        """The newest snapshot that arrived, also while the picture is paused; None before the first."""
+        return self._latest
+
+    @property
     def palette(self) -> theme.Palette:
         """The palette in use."""
         return theme.PALETTES.get(self.theme, theme.DARK)

@@ -156,9 +156,9 @@ def _slo(view: View, slo: SloState, width: int) -> list[Line]:
            *paragraph(slo.sentence, width), BLANK]
     if slo.description:
         out += [*paragraph(slo.description, width, Role.DIM), BLANK]
-    out += fact("objective", slos.objective(slo) + ("" if slo.required else ", not required"), width)
+    out += fact("objective", wording.slo_promise(slo) + ("" if slo.required else ", not required"), width)
     if slo.threshold is not None and slo.objective is not None:
-        out += fact("threshold", slos.label(slo).removeprefix(slo.name).strip(), width)
+        out += fact("threshold", wording.slo_label(slo).removeprefix(slo.name).strip(), width)
     out += fact("now", _reading(slo.now, slo.objective), width)
     out += fact(
         "behind it",

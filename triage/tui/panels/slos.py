@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WINDOWS = (300.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 259200.0)
 _QUALIFIED = frozenset({Quality.PARTIAL, Quality.LOW_N, Quality.SUSPECT})
 _VALUELESS = "-"
+_VALUE_CELLS = 8
 
 
 class Table:
@@ -43,8 +44,15 @@ class Table:
             middle.insert(0, Column("objective", 9, "right", 1))
         tail = [budget] if width >= 48 else []
         taken = sum(c.gap + c.width for c in (*middle, *burns, *tail))
+        names = [view.look.say(wording.slo_label(s)) for s in view.model.slos] if view.model else []
+        longest = max(map(cell_len, names), default=0)
+        # A name that is cut off says less than a shorter bar.
+        spared = min(max(0, min(longest, 22) - max(6, width - 3 - taken)), max(0, self.bar_cells - 4))
+        if self.wide and tail and spared:
+            self.bar_cells -= spared
+            taken -= spared
+            budget = tail[0] = Column(budget.title, budget.width - spared, budget.align, budget.gap)
         room = max(6, width - 3 - taken)
-        longest = max((cell_len(view.look.say(label(s))) for s in view.model.slos), default=0) if view.model else 0
         least = 12 if view.model is None or len(view.model.slos) <= FEW_SLOS else 16
         name = min(room, max(least, min(longest, 32 if width >= 116 else 22)))
         if tail:
@@ -87,34 +95,15 @@ def slos(view: View, width: int, rows: int) -> tuple[Line, ...]:
     return tuple(out)
 
 
-def label(slo: SloState) -> str:
-    """The objective's name with its threshold: ``latency <500ms``, ``freshness ≤6h``."""
-    if slo.threshold is None or slo.objective is None:
-        return slo.name
-    sign = "≥" if slo.threshold_side == "at_least" else "<" if slo.kind == "latency" else "≤"
-    unit = slo.now.unit if slo.now.unit != "ratio" else "s"
-    return f"{slo.name} {sign}{wording.value(slo.threshold, unit).replace(' ', '')}"
-
-
-def objective(slo: SloState) -> str:
-    """What is promised: ``99.9 %``, ``≥ 0.92``; ``-`` where nothing is."""
-    if slo.objective is not None:
-        return wording.objective_text(slo.objective)
-    if slo.threshold is not None:
-        sign = "≥" if slo.threshold_side == "at_least" else "≤"
-        return f"{sign} {wording.value(slo.threshold, slo.now.unit)}"
-    return _VALUELESS
-
-
 def slo_row(view: View, table: Table, slo: SloState) -> Line:
     """One objective."""
     stale = slo.now.quality is Quality.STALE and slo.now.value is not None
     base = Role.STALE if stale else Role.PLAIN
     loud = VERDICT_ROLES[slo.verdict] if slo.verdict in (Verdict.FAIL, Verdict.WARN) and not stale else base
-    name: Span = (label(slo), base if slo.verdict is not Verdict.NOT_JUDGED else Role.DIM)
+    name: Span = (wording.slo_label(slo), base if slo.verdict is not Verdict.NOT_JUDGED else Role.DIM)
     cells: list[Cell] = [name]
     if table.wide:
-        cells.append((objective(slo), Role.DIM))
+        cells.append((wording.slo_promise(slo), Role.DIM))
     value = ("(" if stale else "") + now_text(slo)
     cells.append((value, loud) if slo.now.value is not None else (_VALUELESS, Role.DIM))
     if table.has_n:
@@ -157,7 +146,9 @@ def now_text(slo: SloState) -> str:
     bad = slo.now.bad_events
     if slo.objective == 100 and slo.now.unit == "ratio" and bad is not None:
         return f"{wording.count(bad)} bad"
-    return wording.reading(slo.now, slo.objective)
+    text = wording.reading(slo.now, slo.objective)
+    # The unit gives way to the number where both do not fit; the detail has both.
+    return text if len(text) <= _VALUE_CELLS or slo.now.value is None else text.rpartition(" ")[0] or text
 
 
 def spoken(slo: SloState) -> Span | None:
