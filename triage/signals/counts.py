@@ -108,7 +108,7 @@ def window_counts(objective: Objective, index: int, window_seconds: float, repli
         counts = _from_buckets(objective, index, window_seconds, asked[Part.BUCKETS], replies)
     else:
         counts = _from_counters(candidate, window_seconds, asked)
-    if found is not None and (found[0] is not Quality.PARTIAL or counts.by_version):
+    if found is not None:
         return WindowCounts(window_seconds, counts.by_version, found[0], found[1], counts.buckets)
     return counts
 
@@ -128,23 +128,23 @@ def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[P
     part = Part.BAD if Part.BAD in sums else Part.GOOD
     numerators = sums[part]
     note, quality = "", Quality.OK
-    # A numerator without the version label counts for the model as a whole; it is not a share of any one version.
-    if "" in numerators and "" not in totals and len(totals) > 0:
-        totals = {"": sum(totals.values())}
+    strays = set(numerators) - set(totals)
+    if "" in strays or (strays and set(totals) == {""}):
+        # Only one of the counters has the version label: they can be compared for the model as a whole.
+        totals, numerators = {"": sum(totals.values())}, {"": sum(numerators.values())}
         note = f"{label} is not on every series"
-    if not numerators and Part.TOTAL in sums:
-        if _absent_is_zero(candidate):
-            note = f"no {part} series: counted as 0"
-        else:
-            return WindowCounts(window_seconds, {v: Count(None, t) for v, t in totals.items()}, Quality.SUSPECT,
-                                f"no {part} series: its name may be wrong; say absent: zero if that means 0")
+    absent = [p for p in (Part.GOOD, Part.BAD) if p in sums and not sums[p]]
+    if absent and _absent_is_zero(candidate):
+        note = f"no {absent[0]} series: counted as 0"
+    elif absent:
+        return WindowCounts(window_seconds, {v: Count(None, t) for v, t in totals.items()}, Quality.SUSPECT,
+                            f"no {absent[0]} series: its name may be wrong; say absent: zero if that means 0")
     counts: dict[str, Count] = {}
-    for version, total in totals.items():
-        numerator = numerators.get(version, 0.0)
+    for version in sorted({*totals, *numerators}):
+        total, numerator = totals.get(version, 0.0), numerators.get(version, 0.0)
         bad_count = numerator if part is Part.BAD else total - numerator
         if bad_count < -_ROUNDING * max(total, 1.0) or bad_count > total * (1 + _ROUNDING) + 1e-9:
-            if total > 0 or bad_count > 0:
-                quality, note = Quality.SUSPECT, f"more {'bad' if part is Part.BAD else 'good'} events than events"
+            quality, note = Quality.SUSPECT, f"more {'bad' if part is Part.BAD else 'good'} events than events"
         else:
             bad_count = min(max(bad_count, 0.0), total)
         counts[version] = Count(bad_count, total)
