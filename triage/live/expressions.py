@@ -252,7 +252,9 @@ def _where(text: str, candidate: Candidate) -> Selector:
 
 
 def _sampled_at(selector: Selector) -> str:
-    return f"max(timestamp({selector}))"
+    # Five minutes after the last sample the first half is empty, while windows still hold older events. Steps as long
+    # as the server looks back miss no sample.
+    return f"(max(timestamp({selector})) or max(max_over_time(timestamp({selector})[6h:5m])))"
 
 
 def _narrowed(selector: Selector, sli: HistogramSli) -> Selector:
