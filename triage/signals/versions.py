@@ -40,16 +40,15 @@ def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float)
     quality, note = found if found is not None else (Quality.OK, "")
     if found is None and total <= 0:
         quality, note = Quality.NO_TRAFFIC if requests else Quality.NO_DATA, "no requests in 5m"
-    taking = [v for v, n in requests.items() if n > 0]
+    known = {*requests, *first} - {""} or {""}
+    taking = [v for v, n in requests.items() if n > 0 and v in known]
     stable = max(taking, key=lambda v: requests[v], default=None)
     trial = [v for v in taking if v != stable]
     newest = max(trial, key=lambda v: (first.get(v) or 0.0, -requests[v]), default=None)
     if newest is not None and first and stable is not None and (first.get(newest) or 0.0) < (first.get(stable) or 0.0):
         newest = None
     items = []
-    for version in sorted({*requests, *first}, key=lambda v: (-requests.get(v, 0.0), v)):
-        if version == "" and len({*requests, *first}) > 1:
-            continue
+    for version in sorted(known & {*requests, *first}, key=lambda v: (-requests.get(v, 0.0), v)):
         n = requests.get(version)
         share = n / total if n is not None and total > 0 else None
         role = "stable" if version == stable else arm if version == newest else ""
