@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from triage.clock import Clock
-from triage.facts.outcome import REJECTED, Failure
+from triage.facts.outcome import GONE, REJECTED, Failure
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer, Sample, Series
 from triage.live.expressions import Asked, Pace, questions
@@ -167,6 +167,9 @@ class ModelAsker:
     def _keep(self, pace: Pace, asked: Sequence[Asked],
               outcome: tuple[Answer, dict[str, Question]] | Failure) -> None:
         if isinstance(outcome, Failure):
+            if outcome.kind in GONE:
+                # Nobody was asked: at the next refresh, not after minutes.
+                self._due.pop(pace, None)
             for item in asked:
                 self._replies[item.question] = replace(self._replies[item.question], failure=outcome)
             return

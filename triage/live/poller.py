@@ -38,7 +38,8 @@ class Poller:
         self._clock = clock
         self._published = published
         self._interval = active.context.interval
-        self._wake = asyncio.Event()
+        # One for each loop: the first to wake must not take it from the other.
+        self._wakes = (asyncio.Event(), asyncio.Event())
         self._names: tuple[str, ...] = ()
         self.look = Look()
         self._askers: dict[str, ModelAsker] = {}
@@ -67,14 +68,18 @@ class Poller:
         self._names = tuple(names)
         if look is not None:
             self.look = look
-        self._wake.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        for wake in self._wakes:
+            wake.set()
 
     def refresh_now(self) -> None:
         """Begin the next refresh now, also where a source is being left alone after failures."""
         for client in (self._prometheus, self._alertmanager):
             if client is not None:
                 client.breaker.reset()
-        self._wake.set()
+        self._wake()
 
     def alerts(self) -> tuple[Alert, ...]:
         """Every alert of the context, whichever model it is about."""
@@ -160,8 +165,8 @@ class Poller:
     async def run(self) -> None:
         """Refresh for ever, until cancelled. After a suspend everything is asked anew on new connections."""
         while True:
-            loops = [asyncio.ensure_future(self._every(self.refresh_prometheus)),
-                     asyncio.ensure_future(self._every(self.refresh_alertmanager))]
+            loops = [asyncio.ensure_future(self._every(refresh, wake)) for refresh, wake in zip(
+                (self.refresh_prometheus, self.refresh_alertmanager), self._wakes, strict=True)]
             try:
                 await self._until_suspended(loops)
             finally:
@@ -170,14 +175,14 @@ class Poller:
                 await asyncio.gather(*loops, return_exceptions=True)
             await self._reconnect()
 
-    async def _every(self, refresh: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, refresh: Callable[[], Awaitable[None]], wake: asyncio.Event) -> None:
         while True:
             began = self._clock.monotonic()
-            self._wake.clear()
+            wake.clear()
             await refresh()
             rest = max(0.05, self._interval - (self._clock.monotonic() - began))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), rest)
+                await asyncio.wait_for(wake.wait(), rest)
 
     async def _until_suspended(self, loops: Sequence[asyncio.Future[None]]) -> None:
         """Publish once an interval, because ages go on when nothing answers; end when the machine was asleep."""
