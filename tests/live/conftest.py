@@ -41,6 +41,7 @@ class FakePrometheus:
     held: asyncio.Event = field(default_factory=asyncio.Event)
     """Nothing is answered while it is clear."""
     retention: str = "400d"
+    alerts: list[dict[str, Any]] = field(default_factory=list)
     answered: int = 0
 
     async def handle(self, request: Request, writer: asyncio.StreamWriter) -> object:
@@ -49,7 +50,7 @@ class FakePrometheus:
         if self.down:
             return await answering(503, "down", "text/plain")(request, writer)
         if request.path == "/api/v1/alerts":
-            return await json_answer(_success({"alerts": []}))(request, writer)
+            return await json_answer(_success({"alerts": self.alerts}))(request, writer)
         if request.path == "/api/v1/status/runtimeinfo":
             return await json_answer(_success({"storageRetention": self.retention}))(request, writer)
         expression = request.fields["query"][0]
