@@ -38,7 +38,8 @@ TIERS = (
 
 def allowed_ratio(objective: float) -> float:
     """Share of events that may be bad: 99.9 percent leaves 0.001. Rounded to 12 digits, so that 99.9 is exact."""
-    return round(1 - objective / 100, 12)
+    # Under 100 something is allowed, however many nines there are: everything here divides by it.
+    return max(round(1 - objective / 100, 12), 1e-12)
 
 
 def burn_rate(error_ratio: float, objective: float) -> float:
