@@ -1,0 +1,70 @@
+"""What one refresh costs on a real Prometheus with a month of history."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.bench.conftest import Figure
+from tests.real.stage import Stage
+from triage.clock import SystemClock
+from triage.config import Active, activate
+from triage.facts.samples import Answer
+from triage.live.asker import combined
+from triage.live.expressions import Pace, questions
+from triage.live.poller import Poller
+from triage.notebook.load import load_all
+from triage.overrides import Overrides
+from triage.sources.prometheus import PrometheusClient
+
+pytestmark = pytest.mark.bench
+
+
+def context(stage: Stage) -> Active:
+    return activate(Overrides(config=str(stage.config)), {})
+
+
+async def single_queries(active: Active, model: str) -> dict[str, float]:
+    """Seconds that each combined query takes when nothing else is asked."""
+    [notebook] = [n for n in load_all(active.notebooks).notebooks if n.name == model]
+    client = PrometheusClient(active.context.prometheus, SystemClock())
+    found = {}
+    try:
+        for pace in Pace:
+            asked = [(a.question, a.expression) for a in questions(notebook) if a.pace is pace]
+            answer = await client.query(combined(asked)[0])
+            assert isinstance(answer, Answer)
+            found[pace.value] = answer.elapsed_seconds
+    finally:
+        await client.aclose()
+    return found
+
+
+@pytest.mark.parametrize("model", ["fraud-scorer", "chat-assistant", "steady"])
+async def test_a_refresh_against_its_slowest_query(bench_stage: Stage, figure: Figure, model: str) -> None:
+    active = context(bench_stage)
+    single = await single_queries(active, model)
+    poller = Poller(active, load_all(active.notebooks), SystemClock())
+    poller.watch([model])
+    try:
+        began = time.monotonic()
+        await poller.refresh_once()
+        whole = time.monotonic() - began
+        first = poller.requests_sent
+        await asyncio.sleep(5)
+        began = time.monotonic()
+        await poller.refresh_once()
+        second = time.monotonic() - began
+        again = poller.requests_sent - first
+    finally:
+        await poller.aclose()
+    slowest = max(single, key=lambda pace: single[pace])
+    figure(f"{model}: everything, all paces due", f"{whole * 1000:.0f} ms, {first} requests")
+    figure(f"{model}: slowest single query ({slowest})", f"{single[slowest] * 1000:.0f} ms")
+    figure(f"{model}: single queries one after another", f"{sum(single.values()) * 1000:.0f} ms")
+    figure(f"{model}: next refresh", f"{second * 1000:.0f} ms, {again} requests")
+    assert first == 7
+    # One more when the grid of the charts moved in between.
+    assert again in (3, 4)
