@@ -20,7 +20,7 @@ KINDS = yaml.safe_load("""
 - {name: ratio-bad, sli: {bad: errors_total, total: requests_total, absent: zero}, objective: 99, by: feature}
 - {name: ratio-parts, sli: {good: good_total, bad: bad_total}, objective: 99.9}
 - {name: latency, sli: {histogram: duration_seconds, threshold: 500ms}, objective: 99}
-- {name: milliseconds, sli: {histogram: duration_milliseconds, unit: ms, threshold: 500ms, snap: down}, objective: 99}
+- {name: milliseconds, sli: {histogram: duration_milliseconds, unit: ms, threshold: 500ms, snap: lower}, objective: 99}
 - {name: native, sli: {histogram: native_duration_seconds, threshold: 500ms, native: true}, objective: 99}
 - {name: queue, sli: {gauge: queue_length, at_most: 20}, objective: 95}
 - {name: fresh, sli: {freshness: updated_timestamp_seconds, at_most: 26h}, objective: 99}
