@@ -21,7 +21,7 @@ Notebooks = Callable[..., Path]
 
 
 def poller_for(folder: Path, prometheus: Asked, clock: ManualClock, *names: str, alertmanager: str | None = None,
-               interval: float = 5.0, published: Callable[[Snapshot], None] = lambda snapshot: None) -> Poller:
+               interval: float = 5.0, published: Callable[[Snapshot], None] | None = None) -> Poller:
     poller = Poller(active(folder, prometheus.server.url, alertmanager, interval=interval), load_all([folder]), clock,
                     published)
     poller.watch(names)

@@ -32,7 +32,7 @@ class Poller:
     """The live facts of one context. One event loop uses it; ``published`` is called in that loop."""
 
     def __init__(self, active: Active, loaded: Loaded, clock: Clock,
-                 published: Callable[[Snapshot], None] = lambda snapshot: None) -> None:
+                 published: Callable[[Snapshot], None] | None = None) -> None:
         self._active = active
         self._loaded = loaded
         self._clock = clock
@@ -159,7 +159,8 @@ class Poller:
         return self.snapshot()
 
     def _publish(self) -> None:
-        if self._names or self._loaded.broken:
+        # A snapshot is work for every model; one that nobody sees is not made.
+        if self._published is not None and (self._names or self._loaded.broken):
             self._published(self.snapshot())
 
     async def run(self) -> None:
