@@ -191,7 +191,6 @@ def test_a_prometheus_never_reached_is_unknown() -> None:
     assert found.verdict is Verdict.UNKNOWN
 
 
-@pytest.mark.xfail(strict=True, reason="a source that is down silences unknowns without giving its own reason")
 def test_samples_that_stopped_stay_unknown_when_prometheus_is_refused_a_moment_later() -> None:
     stopped = with_reply(answers(BOOK), reply(({}, NOW - 240)), Part.SAMPLED_AT, objective="one")
     found = concluded(BOOK, changed(stopped, failure=REFUSED), sources=[PROMETHEUS_DOWN])

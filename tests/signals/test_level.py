@@ -136,7 +136,6 @@ def test_burn_rates_and_the_budget_are_shares_of_points_in_time() -> None:
     assert state.budget.remaining == pytest.approx(1 - (2 / 720) / 0.01)
 
 
-@pytest.mark.xfail(strict=True, reason="a level's overspent budget is not part of its verdict")
 def test_a_level_that_overspent_its_budget_does_not_pass() -> None:
     state = judged(QUEUE, level(QUEUE, 5, bad=200, total=720))
     assert state.budget is not None

@@ -78,7 +78,6 @@ def test_samples_that_stopped_coming_are_stale_while_windows_still_hold_them() -
     assert state.sentence == "stale: newest sample 4 m 00 s old"
 
 
-@pytest.mark.xfail(strict=True, reason="no newest sample is taken for a fresh one")
 def test_samples_that_stopped_longer_ago_than_is_looked_for_are_not_healthy() -> None:
     # There is no newest sample to date any more, but the batch model's two weeks still hold events.
     book = notebook(SUCCESS.replace("99.9}", "99.9, reading_window: 14d}"))
@@ -90,13 +89,11 @@ def test_samples_that_stopped_longer_ago_than_is_looked_for_are_not_healthy() ->
     assert state.now.quality in (Quality.STALE, Quality.NO_DATA)
 
 
-@pytest.mark.xfail(strict=True, reason="no newest sample is taken for a fresh one")
 def test_an_age_that_could_not_be_asked_is_not_healthy() -> None:
     state = judged(BOOK, with_reply(answers(BOOK), unanswered(REFUSED), Part.SAMPLED_AT))
     assert state.verdict is Verdict.UNKNOWN
 
 
-@pytest.mark.xfail(strict=True, reason="own queries have no newest sample, and empty short windows are passed over")
 def test_own_queries_that_stopped_half_an_hour_ago_are_not_healthy() -> None:
     book = notebook("{name: own, sli: {good_query: 'sum(increase(a[$window]))', "
                     "total_query: 'sum(increase(b[$window]))'}, objective: 99}")
@@ -378,7 +375,6 @@ def test_an_overspent_budget_fails_with_a_ticket_although_all_is_calm_now() -> N
     assert "34,733 bad of 25,920 allowed (-34 % left)" in state.sentence
 
 
-@pytest.mark.xfail(strict=True, reason="rounded to -0 %")
 def test_a_budget_overspent_by_a_little_does_not_say_zero() -> None:
     sentence = judged(BOOK, answers(BOOK, errors={30 * DAY: 0.001002})).sentence
     assert "overspent" in sentence

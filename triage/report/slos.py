@@ -69,4 +69,4 @@ def now_text(slo: SloState) -> str:
 
 
 def _budget(slo: SloState) -> str:
-    return _NOTHING if slo.budget is None else f"{slo.budget.remaining * 100:.0f} %"
+    return _NOTHING if slo.budget is None else wording.budget_left(slo.budget.remaining)

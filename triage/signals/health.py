@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.facts.outcome import SourceHealth, SourceState
-from triage.facts.replies import UNASKED, Part, Question, Replies
+from triage.facts.replies import Replies
 from triage.signals import burn as burns_of
 from triage.signals import wording
 from triage.signals.counts import chosen_candidate, window_counts
@@ -22,6 +22,8 @@ _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS:
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 _RULES = ("rollout rule", "burn rate", "level", "budget", "zero tolerance", "alert", "source", "unknown", "few events",
           "objectives")
+_SOURCE_QUALITIES = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
+"""What an objective reads as when its source is silent."""
 _CANARY_ARMS = ("canary", "experiment")
 
 
@@ -41,9 +43,12 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
 
     A model of which nothing could be judged is unknown, whatever is required.
     """
-    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *_from_slos(slos, sources),
+    from_sources = tuple(_from_sources(sources, replies, now))
+    # When the source itself is the reason, it is said once and not once per objective.
+    silent = any(r.verdict is Verdict.UNKNOWN for r in from_sources)
+    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *_from_slos(slos, silent),
                *_from_alerts(alerts),
-               *_from_sources(sources, replies, now)]
+               *from_sources]
     required_unknown = [r for r in reasons if r.verdict is Verdict.UNKNOWN]
     known = [s for s in slos if s.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)]
     if any(r.verdict is Verdict.FAIL for r in reasons):
@@ -57,7 +62,7 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
         verdict = Verdict.WARN
     else:
         verdict = Verdict.PASS
-    reasons.extend(_optional_unknown([s for s in slos if not _silenced_by_source(s, sources)]))
+    reasons.extend(_optional_unknown([s for s in slos if not (silent and s.now.quality in _SOURCE_QUALITIES)]))
     if verdict is Verdict.PASS:
         reasons.insert(0, Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", _passing(known)))
     reasons.sort(key=lambda r: (_URGENCIES[r.urgency], _VERDICTS[r.verdict], _RULES.index(r.rule)))
@@ -65,9 +70,9 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
     return Health(verdict, urgent.urgency if urgent else Urgency.NONE, urgent.rule if urgent else "", tuple(reasons))
 
 
-def _from_slos(slos: Sequence[SloState], sources: Sequence[SourceHealth]) -> Iterator[Reason]:
+def _from_slos(slos: Sequence[SloState], silent: bool) -> Iterator[Reason]:
     for slo in slos:
-        if _silenced_by_source(slo, sources):
+        if silent and slo.now.quality in _SOURCE_QUALITIES:
             continue
         if slo.verdict in (Verdict.FAIL, Verdict.WARN):
             yield Reason(slo.verdict, slo.urgency, _rule(slo), slo.name, f"{slo.name} {slo.sentence}")
@@ -75,20 +80,13 @@ def _from_slos(slos: Sequence[SloState], sources: Sequence[SourceHealth]) -> Ite
             yield Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", slo.name, f"{slo.name} {slo.sentence}")
 
 
-def _silenced_by_source(slo: SloState, sources: Sequence[SourceHealth]) -> bool:
-    """Whether the source's own reason already says why this is not known."""
-    gone = any(s.name == "prometheus" and s.state is SourceState.DOWN for s in sources)
-    return gone and slo.now.quality in (Quality.STALE, Quality.ERROR, Quality.WAITING)
-
-
 def _rule(slo: SloState) -> str:
     if slo.objective == 100:
         return "zero tolerance"
-    if any(t.firing for t in slo.tiers) and slo.urgency is not Urgency.NONE and slo.kind in (
-            SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
-        return "burn rate"
     if slo.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
         return "level"
+    if slo.urgency is Urgency.PAGE or (slo.urgency is Urgency.TICKET and slo.verdict is Verdict.WARN):
+        return "burn rate"
     if slo.verdict is Verdict.FAIL:
         return "budget"
     return "few events" if any(t.blocked for t in slo.tiers) else "burn rate"
@@ -136,11 +134,10 @@ def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versio
         state = by_name[objective.slo.name]
         if target is None or target >= 100 or state.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
             continue
-        index = chosen_candidate(objective, replies)
-        if replies.get(Question(objective.slo.name, index, Part.SAMPLED_AT), UNASKED).is_stale(now):
+        if state.now.quality is Quality.STALE:
             # The long window is asked rarely and would outlive the facts that say the canary is still there.
             continue
-        counts = window_counts(objective, index, rule.window, replies, now)
+        counts = window_counts(objective, chosen_candidate(objective, replies), rule.window, replies, now)
         mine = counts.by_version.get(canary.version)
         if counts.quality not in (Quality.OK, Quality.PARTIAL) or mine is None or mine.bad is None or not mine.total:
             continue
@@ -178,7 +175,7 @@ def _nothing_known(slos: Sequence[SloState]) -> str:
 
 def _passing(known: Sequence[SloState]) -> str:
     budgets = [(s.budget.remaining, s.name) for s in known if s.budget is not None]
-    least = f"; least budget: {min(budgets)[1]} {min(budgets)[0] * 100:.0f} % left" if budgets else ""
+    least = f"; least budget: {min(budgets)[1]} {wording.budget_left(min(budgets)[0])} left" if budgets else ""
     first = next((s.now for s in known if s.now.n is not None), None)
     span = wording.window(first.window_seconds) if first is not None and first.window_seconds is not None else ""
     events = f", n {wording.count(first.n)} in {span}" if first is not None and span else ""

@@ -7,6 +7,7 @@ for good only when every point of ``sustained`` was bad.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from triage.facts.replies import UNASKED, Part, Question, Replies
@@ -14,7 +15,7 @@ from triage.signals import burn as burns_of
 from triage.signals import wording
 from triage.signals.burn import HOUR, WINDOWS
 from triage.signals.counts import sampled_at, trouble
-from triage.signals.model import Burn, SloKind, SloState, Tier
+from triage.signals.model import Budget, Burn, SloKind, SloState, Tier
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def level_state(objective: Objective, index: int, kind: SloKind, replies: Replie
             budget = burns_of.budget(bad, total, slo.objective, slo.window, quality, note=note or "points in time",
                                      present_burn=next((b.rate for b in burns if b.window_seconds == 6 * HOUR), None))
     verdict, urgency, sentence = _verdict(objective, index, reading, least, most, replies, now)
+    if verdict is Verdict.PASS:
+        verdict, urgency, sentence = _with_history(sentence, tiers, budget)
     side = "at_least" if least is not None else "at_most" if most is not None else ""
     measures = str(getattr(sli, "measures", getattr(sli, "of", "")))
     return SloState(slo.name, kind, slo.required, slo.objective, limit, side, measures, reading, burns, tiers, budget,
@@ -103,6 +106,19 @@ def _burn(objective: Objective, index: int, window: float, replies: Replies, now
     bad, total, quality, note = _points(objective, index, window, replies, now)
     rate = None if bad is None or not total else burns_of.burn_rate(bad / total, objective.slo.objective or 0.0)
     return Burn(window, rate, total, quality, note)
+
+
+def _with_history(said: str, tiers: Sequence[Tier], budget: Budget | None) -> tuple[Verdict, Urgency, str]:
+    """A level that is fine now may have been bad for too much of its window: a ticket, nobody is woken for the past."""
+    firing = [t for t in tiers if t.firing]
+    if budget is not None and budget.remaining < 0 and budget.quality is Quality.OK:
+        share = wording.percent(budget.bad / budget.total)
+        return (Verdict.FAIL, Urgency.TICKET, f"{said}; bad for {share} of {wording.window(budget.window_seconds)}, "
+                "more than the objective allows")
+    if firing:
+        return (Verdict.WARN, Urgency.TICKET,
+                f"{said}; was bad often enough to burn over {wording.burn_rate(firing[0].threshold)}")
+    return Verdict.PASS, Urgency.NONE, said
 
 
 def _verdict(objective: Objective, index: int, reading: Reading, least: float | None, most: float | None,

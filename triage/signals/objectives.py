@@ -49,7 +49,9 @@ def slo_state(objective: Objective, replies: Replies, around: Surroundings) -> S
     else:
         state = _ratio_state(objective, index, kind, replies, around)
     state = replace(state, findings=_findings(objective, state, around))
-    return _with_staleness(state, around) if state.now.sampled_at is not None else _pending(objective, state, around)
+    if state.now.sampled_at is not None:
+        return _with_staleness(state, around)
+    return _pending(objective, _undated(objective, index, state, replies, around.now), around)
 
 
 def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Replies,
@@ -188,16 +190,20 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
     if reading.quality in (Quality.STALE, Quality.ERROR, Quality.NO_DATA, Quality.WAITING, Quality.SUSPECT):
         return Verdict.UNKNOWN, Urgency.NONE, _why_unknown(reading)
     firing = [t for t in tiers if t.firing]
+    overspent = budget is not None and budget.remaining < 0 and budget.quality is Quality.OK
     rates = {b.window_seconds: b.rate for b in burns}
     if firing:
         worst = min(firing, key=lambda t: (t.urgency is not Urgency.PAGE, t.long_seconds))
         text = (f"burns {wording.burn_rate(rates[worst.long_seconds])} over {wording.window(worst.long_seconds)} and "
                 f"{wording.burn_rate(rates[worst.short_seconds])} over {wording.window(worst.short_seconds)} "
                 f"({worst.urgency} above {wording.burn_rate(worst.threshold)}); {said}")
-        return (Verdict.FAIL if worst.urgency is Urgency.PAGE else Verdict.WARN), worst.urgency, text
-    if budget is not None and budget.remaining < 0 and budget.quality is Quality.OK:
+        if worst.urgency is Urgency.PAGE:
+            return Verdict.FAIL, Urgency.PAGE, text
+        if not overspent:
+            return Verdict.WARN, worst.urgency, text
+    if overspent and budget is not None:
         text = (f"budget of {wording.window(budget.window_seconds)} overspent: {wording.count(budget.bad)} bad of "
-                f"{wording.count(budget.allowed)} allowed ({budget.remaining * 100:.0f} % left)")
+                f"{wording.count(budget.allowed)} allowed ({wording.budget_left(budget.remaining)} left)")
         return Verdict.FAIL, Urgency.TICKET, text
     if reading.quality is Quality.NO_TRAFFIC:
         return Verdict.UNKNOWN, Urgency.NONE, f"no traffic in the last {wording.window(slo.reading_window)}"
@@ -223,7 +229,7 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
         text = (f"burns {wording.burn_rate(rates[HOUR])} over 1h and {wording.burn_rate(rates[5 * MINUTE])} over 5m, "
                 f"faster than the budget lasts, not enough for an alert; {said}")
         return Verdict.WARN, Urgency.NONE, text
-    return Verdict.PASS, Urgency.NONE, f"{said}, {budget.remaining * 100:.0f} % of the budget left"
+    return Verdict.PASS, Urgency.NONE, f"{said}, {wording.budget_left(budget.remaining)} of the budget left"
 
 
 def _said(kind: SloKind, objective: Objective, reading: Reading) -> str:
@@ -287,6 +293,22 @@ def _with_staleness(state: SloState, around: Surroundings) -> SloState:
     reading = replace(state.now, quality=Quality.STALE, note=note)
     verdict = Verdict.NOT_JUDGED if state.verdict is Verdict.NOT_JUDGED else Verdict.UNKNOWN
     return replace(state, now=reading, verdict=verdict, urgency=Urgency.NONE, sentence=f"stale: {note}")
+
+
+def _undated(objective: Objective, index: int, state: SloState, replies: Replies, now: float) -> SloState:
+    """A value whose samples cannot be dated, or that nothing recent stands behind, is stale and never healthy."""
+    if state.now.value is None or state.now.quality not in READABLE:
+        return state
+    asked = replies.get(Question(objective.slo.name, index, Part.SAMPLED_AT))
+    if asked is not None:
+        note = "the age of its samples cannot be read" if asked.failure is not None else "no sample in the last 6h"
+    elif window_counts(objective, index, 5 * MINUTE, replies, now).quality is Quality.NO_DATA:
+        note = "nothing in the last 5m"
+    else:
+        return state
+    verdict = Verdict.NOT_JUDGED if state.verdict is Verdict.NOT_JUDGED else Verdict.UNKNOWN
+    return replace(state, now=replace(state.now, quality=Quality.STALE, note=note), verdict=verdict,
+                   urgency=Urgency.NONE, sentence=f"stale: {note}")
 
 
 def _pending(objective: Objective, state: SloState, around: Surroundings) -> SloState:

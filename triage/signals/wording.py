@@ -185,11 +185,21 @@ def span(seconds: float) -> str:
 
 def share(ratio: float) -> str:
     """A share of traffic in whole percent: ``90 %``; never 0 for what is more, nor 100 for what is less."""
-    if 0 < ratio < 0.005:
+    if 0 < ratio <= 0.005:
         return "<1 %"
     if 0.995 <= ratio < 1:
         return ">99 %"
     return f"{ratio * 100:.0f} %"
+
+
+def budget_left(remaining: float) -> str:
+    """Budget left, 1 is all: ``58 %``; rounded to 0 or 100 only when it is; negative when overspent."""
+    percentage = remaining * 100
+    if 0 < percentage < 0.5:
+        return "<1 %"
+    if -0.5 < percentage < 0:
+        return "<0 %"
+    return ">99 %" if 99.5 <= percentage < 100 else f"{percentage:,.0f} %"
 
 
 def slo_label(slo: SloState) -> str:

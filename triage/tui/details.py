@@ -214,7 +214,7 @@ def _slo(view: View, slo: SloState, width: int) -> list[Line]:
 
 
 def _budget(slo: SloState, budget: Budget, width: int) -> list[Line]:
-    percent = slos.budget_percent(budget)
+    percent = wording.budget_left(budget.remaining)
     out = heading(f"WHY THE BUDGET IS {percent}")
     allowed = "" if slo.objective is None else f" ({wording.significant(100 - slo.objective)} % of all)"
     out += fact(

@@ -182,7 +182,7 @@ def budget_cell(view: View, table: Table, slo: SloState, stale: bool) -> Line:
     closing = f") {_age(view, slo.now)}" if stale else ""
     if budget is None:
         return line((_VALUELESS + closing, Role.DIM))
-    percent = budget_percent(budget)
+    percent = wording.budget_left(budget.remaining)
     role = Role.STALE if stale else budget_role(budget)
     if stale:
         return line((f"{percent}{closing}", role))
@@ -193,16 +193,6 @@ def budget_cell(view: View, table: Table, slo: SloState, stale: bool) -> Line:
         return line((wording.QUALITY_WORDS[budget.quality], Role.DIM))
     bar = view.look.bar(budget.remaining, table.bar_cells) if table.bar_cells else Line()
     return line(bar, (f"{percent:>6}", role))
-
-
-def budget_percent(budget: Budget) -> str:
-    """``58 %``; not rounded to 0 or 100 unless it is; negative when overspent."""
-    value = budget.remaining * 100
-    if 0 < value < 0.5:
-        return "<1 %"
-    if 99.5 <= value < 100:
-        return ">99 %"
-    return f"{value:,.0f} %"
 
 
 def budget_role(budget: Budget) -> Role:
