@@ -10,6 +10,7 @@ from tests.tui import snapshots
 from tests.tui.driving import press, running, screen_text
 from tests.tui.scripted import ScriptedFeed
 from triage.errors import TriageError
+from triage.signals import wording
 from triage.tui.app import TriageApp
 from triage.tui.keymap import EVERYWHERE, ON_CALL, PAGE, ZOOMED, all_keys
 from triage.tui.line import Role
@@ -308,6 +309,6 @@ def test_zero_tolerance_counts_instead_of_dividing() -> None:
 
 def test_an_overspent_budget_is_negative_and_loud() -> None:
     overspent = snapshots.budget(-0.04)
-    assert slos.budget_percent(overspent) == "-4 %"
+    assert wording.budget_left(overspent.remaining) == "-4 %"
     assert slos.budget_role(overspent) is Role.FAIL
-    assert slos.budget_percent(snapshots.budget(0.001)) == "<1 %"
+    assert wording.budget_left(snapshots.budget(0.001).remaining) == "<1 %"

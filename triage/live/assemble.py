@@ -56,7 +56,7 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     due = spec.quality.feedback.expected_delay if spec.quality is not None else None
     around = Surroundings(now, spec.metrics.scrape_interval, retention_seconds, due)
     slos = tuple(slo_state(objective, facts.replies, around) for objective in notebook.objectives)
-    seen = versions(traffic, spec.canary.arm, facts.replies, now)
+    seen = versions(traffic, spec.canary.arm, facts.replies, now, notebook.manifest.metadata.version)
     return slos, seen, health(notebook, slos, seen, grouped(alerts, notebook.manifest), sources, facts.replies, now)
 
 

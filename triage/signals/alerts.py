@@ -21,19 +21,23 @@ _STATES = {"firing": 0, "pending": 1, "inhibited": 2, "silenced": 3}
 
 
 def merged(from_alertmanager: Sequence[Alert] | None, from_prometheus: Sequence[Alert] | None) -> tuple[Alert, ...]:
-    """All alerts once. Alertmanager knows silences, Prometheus alone knows pending ones.
+    """All alerts once. Alertmanager knows silences; Prometheus alone knows pending ones, and those that got lost
+    on their way to Alertmanager.
 
     None for a source that is not there or did not answer: then the other one is all there is.
     """
     if from_alertmanager is None:
         return tuple(from_prometheus or ())
-    known = {_identity(a) for a in from_alertmanager}
-    pending = [a for a in from_prometheus or () if a.state is AlertState.PENDING and _identity(a) not in known]
-    return (*from_alertmanager, *pending)
+    by_name: dict[str, list[Alert]] = {}
+    for alert in from_alertmanager:
+        by_name.setdefault(alert.name, []).append(alert)
+    return (*from_alertmanager, *(a for a in from_prometheus or ()
+                                  if not any(_same(a, known) for known in by_name.get(a.name, ()))))
 
 
-def _identity(alert: Alert) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(alert.labels.items()))
+def _same(ours: Alert, known: Alert) -> bool:
+    """Whether two alerts of one name are one: they agree where both have a label. External labels differ."""
+    return all(known.labels[label] == value for label, value in ours.labels.items() if label in known.labels)
 
 
 def belongs(alert: Alert, manifest: Manifest) -> bool:

@@ -20,11 +20,12 @@ _EDGE = 3 * MINUTE
 """A version seen this close to the start of what was looked at was there before."""
 
 
-def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float) -> Versions:
+def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float, described: str = "") -> Versions:
     """The versions seen in the last day, most traffic first.
 
     Stable is the version with most requests; of the others with requests, the one first seen last is on trial
-    (``arm``: ``canary``, ``shadow`` or ``experiment``) while it has at most half of them.
+    (``arm``: ``canary``, ``shadow`` or ``experiment``). When both are older than what was looked at, the notebook
+    decides: beside the version that it describes (``described``) another one is a leftover, not a trial.
     """
     index = next((i for i in range(len(traffic))
                   if replies.get(Question(MODEL, i, Part.REQUESTS, 5 * MINUTE), UNASKED).samples), 0)
@@ -46,6 +47,8 @@ def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float)
     trial = [v for v in taking if v != stable]
     newest = max(trial, key=lambda v: (first.get(v) or 0.0, -requests[v]), default=None)
     if newest is not None and first and stable is not None and (first.get(newest) or 0.0) < (first.get(stable) or 0.0):
+        newest = None
+    if newest is not None and first.get(newest) is None and described and stable == described:
         newest = None
     items = []
     for version in sorted(known & {*requests, *first}, key=lambda v: (-requests.get(v, 0.0), v)):
