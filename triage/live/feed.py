@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from triage.clock import Clock, SystemClock
-from triage.facts.alerts import Alert
-from triage.live.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from triage.config import Overrides
+    from triage.facts.alerts import Alert
     from triage.live.poller import Poller
+    from triage.live.snapshot import Snapshot
     from triage.notebook.load import Loaded
 
 _STOP_SECONDS = 1.0
