@@ -1,0 +1,94 @@
+"""The six models of the lab by name: their versions, inputs, subgroups and the names that the other systems use.
+
+Nothing here moves. Scenarios are checked against it, and the cluster and the registry are furnished from it.
+
+The names of the series are those that the three example notebooks and their presets ask for. The other three models
+(labels in braces; each series of a model that has versions carries the label named first):
+
+``image-moderation`` {model, version, deployment, namespace}; preset triton, version_label ``version``:
+    nv_inference_request_success, nv_inference_request_failure {reason: CANCELED | BACKEND | REJECTED | OTHER},
+    nv_inference_count, nv_inference_exec_count, nv_inference_request_duration_us, nv_inference_queue_duration_us,
+    nv_inference_compute_input_duration_us, nv_inference_compute_infer_duration_us,
+    nv_inference_compute_output_duration_us, nv_inference_pending_request_count;
+    nv_gpu_utilization, nv_gpu_memory_total_bytes, nv_gpu_memory_used_bytes {gpu_uuid, pod, namespace};
+    moderation_request_duration_seconds (histogram at the gateway: 0.025 0.05 0.1 0.15 0.2 0.3 0.5 0.75 1 2.5 5),
+    moderation_predictions_total {class: allowed | adult | violence | hate | spam}, moderation_confidence (histogram),
+    moderation_feature_value {feature: brightness | width_px} (histogram), moderation_schema_violations_total {feature},
+    moderation_rejected_ratio, moderation_labels_total, moderation_recall, moderation_precision {image_kind: photo |
+    drawing | screenshot}.
+``loan-approval`` {model, model_version, deployment, namespace}; about three requests a minute:
+    loan_requests_total {code}, loan_request_duration_seconds (histogram: 0.1 0.25 0.5 1 2 3 5 10),
+    loan_schema_violations_total {feature}, loan_feature_value {feature: income | debt_ratio} (histogram),
+    loan_feature_category_total {feature: employment, category: salaried | self-employed | retired | student},
+    loan_score (histogram), loan_decisions_total {decision: approve | refer | decline}, loan_approval_ratio,
+    loan_labels_total, loan_auc, loan_default_recall, loan_error_ratio {age_group: 18-29 | 30-49 | 50-64 | 65+}.
+``review-sentiment``: preset kserve (Knative), no rollout object; the registry's alias decides:
+    kn_serving_invocation_duration_seconds (histogram) {kn_service_name: review-sentiment-predictor, kn_revision_name,
+    http_response_status_code}, kn_serving_queue_depth {kn_service_name, kn_revision_name};
+    with {model_name: review-sentiment, revision_name, namespace}: request_predict_seconds, request_preprocess_seconds,
+    request_postprocess_seconds (histograms), review_invocations_total, review_cold_starts_total,
+    review_cold_start_duration_seconds (histogram: 1 2 3 5 8 13 20 30), review_predictions_total {class: positive |
+    neutral | negative}, review_score (histogram), review_feature_value {feature: review_length} (histogram),
+    review_schema_violations_total {feature}, review_labels_total, review_accuracy {language};
+    autoscaler_desired_pods, autoscaler_actual_pods {configuration_name, revision_name}.
+For all: feature_store_updated_timestamp_seconds {store, model} (models with feature views);
+    container_memory_working_set_bytes,
+    kube_pod_container_resource_limits {resource: memory}, kube_pod_container_status_restarts_total and
+    kube_pod_container_status_last_terminated_reason {reason: OOMKilled} (all with namespace, pod, container);
+    ``up`` {job, instance, namespace}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One model as everybody else knows it."""
+
+    name: str
+    namespace: str
+    versions: tuple[str, ...]
+    """Oldest first. The last two are what releases are usually about."""
+    stable: str
+    """Version that has all the traffic unless a scenario says otherwise."""
+    features: tuple[str, ...]
+    """Inputs whose values or categories are exported."""
+    subgroups: tuple[str, ...]
+    """Groups of requests whose quality is told apart; () where it is not."""
+    stores: tuple[str, ...]
+    """Feature views that it reads online; () where requests carry everything."""
+    rollout: Literal["argo", "deployments", "none"]
+    """What the cluster holds: one Rollout, one Deployment for each version, or nothing that splits traffic."""
+    image: str
+    replicas: int = 3
+    gpu: bool = False
+    memory_limit_bytes: float = 4 * 2.0**30
+
+
+_MEMBERS = (
+    Member("fraud-scorer", "ml", ("6", "7", "8"), "8", ("amount", "merchant_age_days", "country"),
+           ("DE", "FR", "NL", "PL", "PT"), ("payments_profile",), "argo", "registry.example/ml/fraud-scorer", 6),
+    Member("chat-assistant", "assist", ("chat-assistant-r29", "chat-assistant-r30", "chat-assistant-r31"),
+           "chat-assistant-r31", ("prompt_tokens",), ("en", "de", "fr", "pl"), (), "deployments",
+           "registry.example/ml/chat-assistant", 4, gpu=True, memory_limit_bytes=48 * 2.0**30),
+    Member("churn-ranker", "batch", ("12", "13"), "13", ("tenure_months", "support_tickets"),
+           ("consumer", "small-business", "enterprise"), ("customers",), "none", "registry.example/ml/churn-ranker", 1,
+           memory_limit_bytes=32 * 2.0**30),
+    Member("image-moderation", "vision", ("3", "4", "5"), "5", ("brightness", "width_px"),
+           ("photo", "drawing", "screenshot"), (), "argo", "registry.example/ml/image-moderation", 3, gpu=True,
+           memory_limit_bytes=16 * 2.0**30),
+    Member("loan-approval", "credit", ("1", "2", "3"), "3", ("income", "debt_ratio", "employment"),
+           ("18-29", "30-49", "50-64", "65+"), ("credit_bureau",), "argo", "registry.example/ml/loan-approval", 2,
+           memory_limit_bytes=2 * 2.0**30),
+    Member("review-sentiment", "reviews",
+           ("review-sentiment-predictor-00010", "review-sentiment-predictor-00011", "review-sentiment-predictor-00012"),
+           "review-sentiment-predictor-00012", ("review_length",), ("en", "de", "fr"), (), "none",
+           "registry.example/ml/review-sentiment", 3, memory_limit_bytes=2.0**30),
+)
+
+FLEET: Mapping[str, Member] = MappingProxyType({member.name: member for member in _MEMBERS})
