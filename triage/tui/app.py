@@ -70,12 +70,16 @@ class TriageApp(App[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = list(EVERYWHERE)
     DEFAULT_CSS = """
     TriageApp { background: ansi_default; color: ansi_default; }
-    CommandPalette > Vertical, CommandPalette:dark > Vertical { background: ansi_default; }
+    CommandPalette, CommandPalette:ansi { background: transparent; }
+    CommandPalette > Vertical, CommandPalette:dark > Vertical { background: ansi_default; width: 76; max-width: 100%; }
     """
 
     def __init__(self, feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
-                 glyphs: str = "auto", chart: str = "auto") -> None:
-        """``model`` and ``alert`` as the user named them; the rest as :mod:`triage.tui.theme` and ``look`` read it."""
+                 glyphs: str = "auto", chart: str = "auto", banner: str = "") -> None:
+        """``model`` and ``alert`` as the user named them; the rest as :mod:`triage.tui.theme` and ``look`` read it.
+
+        ``banner`` stands on every screen from the first frame on, in place of the context's own marker.
+        """
         super().__init__()
         self.animation_level = "none"
         self.feed = feed
@@ -90,6 +94,7 @@ class TriageApp(App[None], inherit_bindings=False):
         self._look = look.detect(glyphs, chart)
         self._wanted = model
         self._asked_alert = alert
+        self._banner = banner
         self._note: tuple[Verdict, str] | None = None
         self._latest: Snapshot | None = None
         self._held: Snapshot | None = None
@@ -202,6 +207,7 @@ class TriageApp(App[None], inherit_bindings=False):
             self.size.height,
             self._selected,
             self._note,
+            self._banner,
         )
 
     def _model(self, snapshot: Snapshot | None) -> ModelState | None:
@@ -390,14 +396,16 @@ class TriageApp(App[None], inherit_bindings=False):
 
 
 def run_app(feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
-            glyphs: str = "auto", chart: str = "auto") -> int:
+            glyphs: str = "auto", chart: str = "auto", banner: str = "", size: tuple[int, int] | None = None) -> int:
     """Run the dashboard until the user leaves; the process's exit code.
+
+    ``size`` (columns, rows) draws it smaller or larger than the terminal is.
 
     Raises :class:`TriageError` with the feed's message and hint when it could not go on.
     """
-    app = TriageApp(feed, model=model, alert=alert, theme_name=theme_name, glyphs=glyphs, chart=chart)
+    app = TriageApp(feed, model=model, alert=alert, theme_name=theme_name, glyphs=glyphs, chart=chart, banner=banner)
     try:
-        app.run(mouse=False)
+        app.run(mouse=False, size=size)
     finally:
         app.stop_feed()
     if app.failure is not None:

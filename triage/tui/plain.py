@@ -22,9 +22,9 @@ def as_text(view: View) -> str:
     # The same words as on a wide screen without selection.
     wide = replace(view, height=60, look=Look(ascii=view.look.ascii), selected=TOP, alert_note=None)
     age = "no data yet" if model.data_at is None else f"data {wording.age(view.now - model.data_at)} old"
-    production = " PRODUCTION" if view.snapshot.production else ""
+    marker = f" {view.marker}" if view.marker else ""
     rows = [
-        f"{model.name} in {view.snapshot.context}{production}, {_moment(view.now)}, {age}",
+        f"{model.name} in {view.snapshot.context}{marker}, {_moment(view.now)}, {age}",
         *(r.text for r in top.verdict(wide, width, 9)),
         *(r.text for r in top.source_lines(wide, width)),
         " versions "

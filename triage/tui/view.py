@@ -57,6 +57,15 @@ class View:
     selected: Item = TOP
     alert_note: tuple[Verdict, str] | None = None
     """What became of the alert that was asked for, and the glyph it is shown with."""
+    banner: str = ""
+    """What the whole program works on when that is not the real world; "" otherwise. Known before any snapshot."""
+
+    @property
+    def marker(self) -> str:
+        """The word that stands on every screen so that nobody takes one environment for another; "" for none."""
+        if self.banner:
+            return self.banner
+        return "PRODUCTION" if self.snapshot is not None and self.snapshot.production else ""
 
     @property
     def width_is_wide(self) -> bool:

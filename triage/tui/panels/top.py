@@ -34,10 +34,9 @@ def _header(view: View, width: int, wordy: bool, arms: bool) -> Line:
     snapshot = view.snapshot
     head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
-        production = ("PRODUCTION", Role.PRODUCTION) if snapshot.production else ""
-        head = line(
-            head, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ", production, " " if production else ""
-        )
+        head = line(head, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ")
+    if view.marker:
+        head = line(head, (view.marker, Role.PRODUCTION), " ")
     name = view.model.name if view.model is not None else view.wanted
     if name:
         head = line(head, (" " + name, Role.STRONG))

@@ -158,8 +158,7 @@ class OnCall(TriageScreen, inherit_bindings=False):
         self.set_width("badges", 0)
         self.set_width("retry", 0)
         self.set_width("runbook", 0)
-        production = view.snapshot is not None and view.snapshot.production
-        where = line(("PRODUCTION" if production else "", Role.PRODUCTION), " " if production else "",
+        where = line((view.marker, Role.PRODUCTION), " " if view.marker else "",
                      view.model.name if view.model is not None else "triage")
         self.lines("where").set_lines([where.fitted(width)], view.look)
         said = " ".join(row.text.strip() for row in top.verdict(view, 400, 1))
