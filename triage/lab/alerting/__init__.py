@@ -1,0 +1,1 @@
+"""What Prometheus and Alertmanager do with rules: evaluate, fire, notify, group, silence."""
