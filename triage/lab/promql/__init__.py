@@ -1,0 +1,1 @@
+"""Samples and PromQL: what Prometheus is in the lab's world."""

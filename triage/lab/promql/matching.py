@@ -1,0 +1,78 @@
+"""Label sets, and the matchers that choose among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+Labels = Mapping[str, str]
+"""Labels as callers write them, with ``__name__``. A label with an empty value is a label that is not there."""
+LabelSet = tuple[tuple[str, str], ...]
+"""Labels as the evaluator compares them: pairs in ascending order of name, none with an empty value.
+
+Tuples of pairs sort as Prometheus sorts label sets (``labels.Compare``).
+"""
+METRIC_NAME = "__name__"
+
+
+def label_set(labels: Labels) -> LabelSet:
+    """The canonical form of ``labels``."""
+    return tuple(sorted((name, value) for name, value in labels.items() if value))
+
+
+def shown(labels: LabelSet) -> str:
+    """A label set as Prometheus prints it in messages: ``{a="x", b="y"}``, with the name as any other label."""
+    return "{" + ", ".join(f"{name}={quoted(value)}" for name, value in labels) + "}"
+
+
+def quoted(text: str) -> str:
+    """A string literal as Go's ``%q`` prints it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+
+
+_ESCAPES = re.compile(r"\\(.)", re.DOTALL)
+_RE2_ONLY = {"z": r"\Z"}
+
+
+@lru_cache(maxsize=1024)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """A regular expression of RE2 for use with ``fullmatch``. Raises ValueError when Python cannot read it.
+
+    ``.`` matches a newline and ``\\d \\w \\s`` are ASCII, as in Prometheus 3. RE2 has no backtracking, lookaround or
+    back references; the parser has already refused those.
+    """
+    translated = _ESCAPES.sub(lambda m: _RE2_ONLY.get(m[1], m[0]), pattern)
+    try:
+        return re.compile(translated, re.DOTALL | re.ASCII)
+    except re.error as error:
+        raise ValueError(f"error parsing regexp: {error}: `{pattern}`") from error
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """One condition on a label; a label that is not there has the value ``""``."""
+
+    name: str
+    op: str
+    """``=``, ``!=``, ``=~`` or ``!~``."""
+    value: str
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return compiled(self.value)
+
+    def matches(self, value: str) -> bool:
+        """Whether a label with this value passes. Regular expressions are anchored at both ends."""
+        if self.op == "=":
+            return value == self.value
+        if self.op == "!=":
+            return value != self.value
+        found = self._pattern.fullmatch(value) is not None
+        return found if self.op == "=~" else not found
+
+    @cached_property
+    def accepts_missing(self) -> bool:
+        """Whether series without the label pass."""
+        return self.matches("")
