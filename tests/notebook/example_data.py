@@ -26,7 +26,7 @@ COUNTRIES = {"DE": 42, "FR": 27, "NL": 14, "PL": 11, "PT": 6}
 Row = Mapping[str, object]
 
 
-def _table(rows: Iterable[Row]) -> str:
+def table(rows: Iterable[Row]) -> str:
     found = list(rows)
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(found[0]), lineterminator="\n")
@@ -57,7 +57,7 @@ def fraud_reference() -> str:
     rows = [_fraud_features(dice) for _ in range(20_000)]
     series = {"amount": (AMOUNT_EDGES, [r[1] for r in rows]), "merchant_age_days": (AGE_EDGES, [r[2] for r in rows]),
               "score": (SCORE_EDGES, [r[3] for r in rows])}
-    return _table({"feature": name, "upper": edge, "count": count} for name, (edges, values) in series.items()
+    return table({"feature": name, "upper": edge, "count": count} for name, (edges, values) in series.items()
                   for edge, count in zip((*edges, "inf"), histogram(values, edges), strict=True))
 
 
@@ -80,7 +80,7 @@ def fraud_sample() -> str:
         rows.append({"request": f"r{index:04d}", "version": version, "region": country, "amount": f"{amount:.2f}",
                      "country": country, "merchant_age_days": age, "feature_source": source, "score": f"{score:.4f}",
                      "label": label, "latency_ms": round(latency * 1000)})
-    return _table(rows)
+    return table(rows)
 
 
 def _customer(dice: random.Random) -> tuple[float, int, float]:
@@ -97,7 +97,7 @@ def churn_reference() -> str:
     series = {"tenure_months": (TENURE_EDGES, [r[0] for r in rows]),
               "support_tickets": (TICKET_EDGES, [float(r[1]) for r in rows]),
               "score": (CHURN_EDGES, [r[2] for r in rows])}
-    return _table({"feature": name, "upper": edge, "count": count} for name, (edges, values) in series.items()
+    return table({"feature": name, "upper": edge, "count": count} for name, (edges, values) in series.items()
                   for edge, count in zip((*edges, "inf"), histogram(values, edges), strict=True))
 
 
@@ -119,7 +119,7 @@ def churn_sample() -> str:
         rows.append({"customer": f"c{index:05d}", "run": run, "version": version, "segment": segment,
                      "tenure_months": tenure, "support_tickets": tickets, "score": f"{score:.4f}", "label": label,
                      "shard": shard, "shard_seconds": round(seconds, 1)})
-    return _table(rows)
+    return table(rows)
 
 
 def chat_sample() -> str:
@@ -143,7 +143,7 @@ def chat_sample() -> str:
                      "inter_token_ms": round(between * 1000, 1),
                      "latency_ms": round((first + between * output) * 1000), "finish_reason": reason,
                      "score": f"{quality:.3f}", "label": int(dice.random() < quality) if rated else ""})
-    return _table(rows)
+    return table(rows)
 
 
 FILES: Mapping[str, str] = {
