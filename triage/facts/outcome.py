@@ -61,6 +61,8 @@ class Failure:
     """What to do about it; "" when nothing useful is known."""
     status: int | None = None
     """HTTP status, None when there was none."""
+    retry_after_seconds: float | None = None
+    """How long the server asks to be left alone (``Retry-After``); None when it does not say."""
 
     def sentence(self) -> str:
         """``kind: message``, one line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,6 +76,11 @@ def from_answer(received: Received, requested: str, product: Product, redact: Re
 
     ``requested`` is the full URL asked for; ``document`` the decoded body, when the caller has decoded it already.
     """
+    failure = _from_answer(received, requested, product, redact, document)
+    return replace(failure, retry_after_seconds=_retry_after(received)) if failure.kind is K.THROTTLED else failure
+
+
+def _from_answer(received: Received, requested: str, product: Product, redact: Redact, document: Any) -> Failure:
     if 300 <= received.status < 400:
         return _redirect(redact(received.headers.get("location", "")), requested, received.status)
     if document is None:
@@ -187,6 +192,12 @@ def _target(location: str, requested: str) -> tuple[str, str]:
     return where, ""
 
 
+def _retry_after(received: Received) -> float | None:
+    """Seconds of ``Retry-After``; None when there is none, or a date."""
+    text = received.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
 def _hint(kind: FailureKind, received: Received, product: Product, message: str) -> str:
     lowered = message.lower()
     if kind is K.UNAVAILABLE:
@@ -212,8 +223,8 @@ def _hint(kind: FailureKind, received: Received, product: Product, message: str)
     if kind is K.NOT_FOUND:
         return product.prefix_hint
     if kind is K.THROTTLED:
-        wait = received.headers.get("retry-after", "")
-        asked = f"; the server asks to wait {wait} s" if wait.isascii() and wait.isdigit() and len(wait) < 6 else ""
+        wait = _retry_after(received)
+        asked = "" if wait is None else f"; the server asks to wait {wait:.0f} s"
         return f"use a longer interval or a lower concurrency{asked}"
     if kind is K.NOT_PROMETHEUS:
         return f"is {product.name} (usually port {product.port}) behind that URL, or a login page?"
