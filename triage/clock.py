@@ -52,3 +52,18 @@ class ManualClock:
     def sleep_through(self, seconds: float) -> None:
         """Let ``seconds`` pass as a suspended machine does: the monotonic clock does not see them."""
         self._now += seconds
+
+
+class SleepWatch:
+    """Tells that the machine was suspended: the world's time went on and the monotonic did not."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._world, self._awake = clock.now(), clock.monotonic()
+
+    def was_asleep(self, interval_seconds: float) -> bool:
+        """Whether it slept since the last call, for longer than five seconds and an interval."""
+        world, awake = self._clock.now(), self._clock.monotonic()
+        asleep = (world - self._world) - (awake - self._awake)
+        self._world, self._awake = world, awake
+        return asleep > max(5.0, interval_seconds)

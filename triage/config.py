@@ -208,7 +208,8 @@ class Endpoint(_Strict):
     secret_headers: dict[HeaderName, SecretRef] = Field({}, description="Further headers with secret values.")
     proxy: ProxyUrl | None = Field(None, description="Proxy URL; the proxies of the environment are not used.")
     timeout: Duration = Field(10.0, validate_default=False, description="Longest wait for one query.")
-    concurrency: int = Field(4, ge=1, le=32, description="Queries under way at once.")
+    concurrency: int = Field(10, ge=1, le=32, description="Queries under way at once; by default as many as one "
+                             "refresh of a model may need.")
     max_body: Bytes = Field(32 * 2**20, validate_default=False, description="Largest answer that is read.")
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.sources.faults import FaultServer, Request, answering, json_answer
+from tests.sources.faults import FaultServer, Handler, Request, answering, json_answer
 from triage.clock import ManualClock
 from triage.config import Active, Context, Endpoint
 from triage.live.snapshot import Snapshot
@@ -37,6 +37,11 @@ class FakePrometheus:
     clock: ManualClock
     refuse: Callable[[str], bool] = lambda expression: False
     refusal: int = 422
+    fail: Callable[[str], Handler | None] = lambda expression: None
+    """How a query is answered instead, where it is not None."""
+    hold: Callable[[str], bool] = lambda expression: False
+    """Queries that are answered only after ``released``."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     down: bool = False
     held: asyncio.Event = field(default_factory=asyncio.Event)
     """Nothing is answered while it is clear."""
@@ -54,6 +59,11 @@ class FakePrometheus:
         if request.path == "/api/v1/status/runtimeinfo":
             return await json_answer(_success({"storageRetention": self.retention}))(request, writer)
         expression = request.fields["query"][0]
+        if self.hold(expression):
+            await self.released.wait()
+        fault = self.fail(expression)
+        if fault is not None:
+            return await fault(request, writer)
         if self.refuse(expression):
             body = {"status": "error", "errorType": "execution", "error": "too complicated"}
             return await json_answer(body, self.refusal)(request, writer)
@@ -127,10 +137,10 @@ def notebooks(tmp_path: Path) -> Callable[..., Path]:
 
 
 def active(folder: Path, prometheus_url: str, alertmanager_url: str | None = None, *,
-           interval: float = 5.0, timeout: str = "5s") -> Active:
+           interval: float = 5.0, timeout: str = "5s", concurrency: int = 32) -> Active:
     """A context; ``interval`` may be shorter than the configuration allows."""
     context = Context(prometheus=Endpoint.model_validate({"url": prometheus_url, "timeout": timeout,
-                                                          "concurrency": 32}),
+                                                          "concurrency": concurrency}),
                       alertmanager=Endpoint(url=alertmanager_url) if alertmanager_url is not None else None)
     return Active("test", context.model_copy(update={"interval": interval}), (folder,), None)
 

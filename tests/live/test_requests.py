@@ -11,6 +11,7 @@ import pytest
 
 from tests.live.conftest import Asked, active, parts
 from triage.clock import ManualClock
+from triage.config import Endpoint
 from triage.live.poller import Poller
 from triage.notebook.load import load_all
 from triage.signals.reading import Quality, Verdict
@@ -20,8 +21,9 @@ WHOLE = ["query", "query", "query", "query", "query_range", "alerts", "status/ru
 
 
 @asynccontextmanager
-async def polling(folder: Path, prometheus: Asked, clock: ManualClock, *names: str) -> AsyncIterator[Poller]:
-    poller = Poller(active(folder, prometheus.server.url), load_all([folder]), clock)
+async def polling(folder: Path, prometheus: Asked, clock: ManualClock, *names: str,
+                  concurrency: int = 32) -> AsyncIterator[Poller]:
+    poller = Poller(active(folder, prometheus.server.url, concurrency=concurrency), load_all([folder]), clock)
     poller.watch(names)
     try:
         yield poller
@@ -52,9 +54,10 @@ async def test_long_windows_are_asked_less_often(notebooks: Notebooks, prometheu
     assert counts == {5.0: 3, 10.0: 3, 70.0: 5, 310.0: 6}
 
 
-async def test_everything_of_a_refresh_is_in_flight_together(notebooks: Notebooks, prometheus: Asked,
-                                                             clock: ManualClock) -> None:
-    async with polling(notebooks(m=3), prometheus, clock, "m") as poller:
+async def test_everything_of_a_refresh_is_in_flight_together_by_default(notebooks: Notebooks, prometheus: Asked,
+                                                                        clock: ManualClock) -> None:
+    default = Endpoint(url=prometheus.server.url).concurrency
+    async with polling(notebooks(m=3), prometheus, clock, "m", concurrency=default) as poller:
         prometheus.fake.held.clear()
         refresh = asyncio.ensure_future(poller.refresh_once())
         async with asyncio.timeout(5):

@@ -70,6 +70,8 @@ class Reply:
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
     """Why the latest try failed; None when it succeeded or has not been made."""
+    retry_at: float | None = None
+    """After a failure: Unix seconds from which it is asked again. None: with the source, or nothing will be asked."""
 
     def is_stale(self, now: float) -> bool:
         """Whether it is too old at ``now`` (world time)."""

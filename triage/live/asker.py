@@ -1,17 +1,20 @@
-"""Asks Prometheus about one model: few combined requests, each at its own pace, all in flight together."""
+"""Asks Prometheus about one model: few combined requests, each at its own pace, none waiting for another."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from triage.clock import Clock
 from triage.facts.outcome import GONE, REJECTED, Failure
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer, Sample, Series
 from triage.live.expressions import Asked, Pace, questions
+from triage.live.flights import Flights
+from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
 from triage.live.trends import Grid, grid, trend_questions, trends
 from triage.quantities import format_duration
 from triage.signals.model import Trend
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
 
 ADDRESS = "triage_question"
 """Label that says which question of a combined query a sample answers."""
-APART_SECONDS = 60.0
-"""How often an objective that the server refuses is asked again, alone."""
-TOGETHER_AGAIN_SECONDS = 300.0
-"""After how long a group whose parts all succeeded apart is asked in one request again."""
+CHARTS = "charts"
+Key = tuple[Pace, str | None]
+"""What one request is about: a pace, and one objective of it, or None for all that the server does not refuse."""
+Outcome = tuple[Answer, dict[str, Question]] | Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,127 +55,175 @@ def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Ques
     return " or ".join(parts), addresses
 
 
-def stale_after(pace: Pace, interval: float) -> float:
-    """Seconds after which a reply of this pace no longer describes the present: three missed refreshes."""
-    return 3 * max(period(pace, interval), 5.0)
-
-
-def period(pace: Pace, interval: float) -> float:
-    """Seconds between two requests of this pace."""
-    if pace in (Pace.FAST, Pace.MID):
-        return interval
-    return max(interval, 60.0 if pace is Pace.DAY else 300.0)
-
-
 class ModelAsker:
     """Holds the replies about one model and renews those that are due."""
 
-    def __init__(self, notebook: Notebook, client: PrometheusClient, clock: Clock, interval: float) -> None:
+    def __init__(self, notebook: Notebook, client: PrometheusClient, clock: Clock, interval: float, *,
+                 slots: asyncio.Semaphore, landed: Callable[[], None]) -> None:
+        """``slots`` bounds what is under way besides the fast questions; ``landed`` is told of every end."""
         self.notebook = notebook
         self.client = client
+        self.flights = Flights(landed)
         self._clock = clock
         self._interval = interval
-        self._asked = questions(notebook)
+        self._slots = slots
+        self._asked: dict[Pace, tuple[Asked, ...]] = {}
+        for asked in questions(notebook):
+            self._asked[asked.pace] = (*self._asked.get(asked.pace, ()), asked)
         self._replies: dict[Question, Reply] = {
-            a.question: Reply(None, stale_after(a.pace, interval)) for a in self._asked}
-        self._due: dict[Pace, float] = {}
-        self._refused: dict[tuple[Pace, str], float] = {}
+            a.question: Reply(None, stale_after(a.pace, interval)) for every in self._asked.values() for a in every}
+        self._turns: dict[Key, Turn] = {}
+        self._refused: set[tuple[Pace, str]] = set()
         self._apart_until: dict[Pace, float] = {}
+        self._look: Look | None = None
         self._grid: Grid | None = None
+        self._charts_turn = Turn()
         self._trends: tuple[Trend, ...] = ()
         self._trend_failure: Failure | None = None
-        self.outcomes: list[Answer | Failure] = []
-        """What the requests of the latest refresh came to."""
+        self._answers: list[Answer] = []
 
-    def facts(self) -> ModelFacts:
-        """What is known now, frozen."""
-        notes = [f"{name}: the server refuses its query; it is asked alone once a minute"
-                 for name in dict.fromkeys(name for _, name in self._refused) if name]
+    def facts(self, *, goes_on: bool = True) -> ModelFacts:
+        """What is known now, frozen. ``goes_on`` False: nothing is asked again, and nothing may say so."""
+        replies = dict(self._replies)
+        if not goes_on:
+            replies = {q: r if r.retry_at is None else replace(r, retry_at=None) for q, r in replies.items()}
+        again = "; it is asked alone once a minute" if goes_on else ""
+        notes = [f"{name}: the server refuses its query{again}"
+                 for name in dict.fromkeys(n for pace in Pace for n in self._names(pace) if (pace, n) in self._refused)
+                 if name]
         if self._apart_until:
             notes.append("the server refused combined queries: one query per objective")
-        if self._trend_failure is not None and self._trend_failure.kind in REJECTED:
-            notes.append(f"charts cannot be read: {self._trend_failure.sentence()}")
-        return ModelFacts(dict(self._replies), self._trends, tuple(notes))
+        failure = self._trend_failure
+        if failure is not None and failure.kind not in GONE:
+            state = "are not renewed" if self._trends else "cannot be read"
+            notes.append(f"charts {state}: {failure.sentence()}")
+        return ModelFacts(replies, self._trends, tuple(notes))
+
+    def take_answers(self) -> list[Answer]:
+        """The answers since the last call."""
+        taken, self._answers = self._answers, []
+        return taken
+
+    def failures(self) -> list[Failure]:
+        """Why what is not renewed at present is not, each failed request once."""
+        found = [r.failure for r in self._replies.values() if r.failure is not None]
+        if self._trend_failure is not None:
+            found.append(self._trend_failure)
+        return list({id(failure): failure for failure in found}.values())
 
     def forget_pace(self) -> None:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""
-        self._due.clear()
-        self._grid = None
+        self._turns.clear()
+        self._charts_turn, self._grid = Turn(), None
 
-    async def refresh(self, look: Look, answered: Callable[[], None]) -> None:
-        """Ask what is due; ``answered`` is called as each request comes back."""
-        self.outcomes = []
-        now = self._clock.monotonic()
-        due = [pace for pace in Pace if self._due.get(pace, now) <= now]
-        for pace in due:
-            # A little early rather than one interval late.
-            self._due[pace] = now + period(pace, self._interval) - 0.2 * self._interval
-        tasks = [self._group(pace, answered) for pace in due]
-        wanted = grid(look.range_seconds, look.end if look.end is not None else self._clock.now(),
-                      self.notebook.manifest.spec.metrics.scrape_interval)
-        if wanted != self._grid:
-            tasks.append(self._charts(wanted, answered))
-        await asyncio.gather(*tasks)
+    def hurry(self) -> None:
+        """Ask at the next refresh what is asked at every one, and what failed."""
+        for (pace, _), turn in self._turns.items():
+            if turn.failures or period(pace, self._interval) <= self._interval:
+                turn.give_up()
+        self._charts_turn.give_up()
 
-    async def _group(self, pace: Pace, answered: Callable[[], None]) -> None:
-        mine = [a for a in self._asked if a.pace is pace]
-        if not mine:
-            return
+    def begin(self, look: Look) -> None:
+        """Ask what is due and not under way; nothing is waited for."""
         now = self._clock.monotonic()
+        for pace in self._asked:
+            for key in self._keys(pace, now):
+                if self._turn(key).is_due(now, self._interval) and not self._is_held(key):
+                    self._turn(key).begin(now, period(pace, self._interval))
+                    self.flights.start(key, partial(self._ask, key))
+        self._begin_charts(look, now)
+
+    def _names(self, pace: Pace) -> list[str]:
+        return list(dict.fromkeys(a.question.objective for a in self._asked.get(pace, ())))
+
+    def _turn(self, key: Key) -> Turn:
+        return self._turns.setdefault(key, Turn())
+
+    def _keys(self, pace: Pace, now: float) -> Iterator[Key]:
+        """The requests that a pace is made of at present."""
+        names = self._names(pace)
         if self._apart_until.get(pace, now) <= now:
             self._apart_until.pop(pace, None)
-        names = list(dict.fromkeys(a.question.objective for a in mine))
-        if pace in self._apart_until:
-            await asyncio.gather(*(self._one(pace, name, mine) for name in names))
-            answered()
-            return
-        together = [a for a in mine if (pace, a.question.objective) not in self._refused]
-        alone = [n for n in names if (pace, n) in self._refused and self._refused[pace, n] <= now]
-        jobs: list[Coroutine[Any, Any, object]] = [self._one(pace, name, mine) for name in alone]
-        if together:
-            jobs.append(self._together(pace, together))
-        await asyncio.gather(*jobs)
-        answered()
+        alone = names if pace in self._apart_until else [n for n in names if (pace, n) in self._refused]
+        if len(alone) < len(names):
+            yield pace, None
+        yield from ((pace, name) for name in alone)
 
-    async def _together(self, pace: Pace, asked: Sequence[Asked]) -> None:
-        outcome = await self._send(asked)
+    def _is_held(self, key: Key) -> bool:
+        """Whether its questions are under way: in this request, or in those they were asked in apart."""
+        pace, name = key
+        return any(other == key or (name is None and isinstance(other, tuple) and other[0] is pace
+                                    and other not in self._refused) for other in self.flights.under_way())
+
+    async def _ask(self, key: Key) -> None:
+        pace, name = key
+        try:
+            if name is not None:
+                await self._one(pace, name)
+            else:
+                await self._together(pace)
+        except asyncio.CancelledError:
+            self._turn(key).give_up()
+            raise
+
+    async def _together(self, pace: Pace) -> None:
+        asked = [a for a in self._asked[pace] if (pace, a.question.objective) not in self._refused]
         names = list(dict.fromkeys(a.question.objective for a in asked))
-        if not isinstance(outcome, Failure) or outcome.kind not in REJECTED or len(names) == 1:
-            if isinstance(outcome, Failure) and outcome.kind in REJECTED:
-                self._refused[pace, names[0]] = self._clock.monotonic() + APART_SECONDS
-            self._keep(pace, asked, outcome)
+        outcome = await self._send(pace, asked)
+        if not isinstance(outcome, Failure) or outcome.kind not in REJECTED:
+            self._keep((pace, None), asked, outcome)
             return
-        results = await asyncio.gather(*(self._one(pace, name, asked) for name in names))
-        if not any(results):
+        if len(names) == 1:
+            self._refused.add((pace, names[0]))
+            self._keep((pace, names[0]), asked, outcome)
+            return
+        refused = await asyncio.gather(*(self._one(pace, name) for name in names))
+        if not any(refused):
             self._apart_until[pace] = self._clock.monotonic() + TOGETHER_AGAIN_SECONDS
+            return
+        # What failed apart for another reason is among the combined again, as soon as it would have been asked alone.
+        whole = self._turn((pace, None))
+        whole.at = min([whole.at, *(self._turn((pace, name)).at for name, no in zip(names, refused, strict=True)
+                                    if not no and self._turn((pace, name)).failures)])
 
-    async def _one(self, pace: Pace, name: str, asked: Sequence[Asked]) -> bool:
+    async def _one(self, pace: Pace, name: str) -> bool:
         """Ask about one objective alone; True when the server refuses it."""
-        own = [a for a in asked if a.question.objective == name]
-        outcome = await self._send(own)
-        self._keep(pace, own, outcome)
+        own = [a for a in self._asked[pace] if a.question.objective == name]
+        self._turn((pace, name)).begin(self._clock.monotonic(), period(pace, self._interval))
+        outcome = await self._send(pace, own)
         refused = isinstance(outcome, Failure) and outcome.kind in REJECTED
         if refused:
-            self._refused[pace, name] = self._clock.monotonic() + APART_SECONDS
-        else:
-            self._refused.pop((pace, name), None)
+            self._refused.add((pace, name))
+        elif not isinstance(outcome, Failure):
+            self._refused.discard((pace, name))
+        self._keep((pace, name), own, outcome)
         return refused
 
-    async def _send(self, asked: Sequence[Asked]) -> tuple[Answer, dict[str, Question]] | Failure:
+    async def _send(self, pace: Pace, asked: Sequence[Asked]) -> Outcome:
         expression, addresses = combined([(a.question, a.expression) for a in asked])
-        outcome = await self.client.query(expression)
-        self.outcomes.append(outcome)
-        return outcome if isinstance(outcome, Failure) else (outcome, addresses)
-
-    def _keep(self, pace: Pace, asked: Sequence[Asked],
-              outcome: tuple[Answer, dict[str, Question]] | Failure) -> None:
+        if pace is Pace.FAST:
+            outcome = await self.client.query(expression)
+        else:
+            async with self._slots:
+                outcome = await self.client.query(expression)
         if isinstance(outcome, Failure):
-            if outcome.kind in GONE:
-                # Nobody was asked: at the next refresh, not after minutes.
-                self._due.pop(pace, None)
+            return outcome
+        self._answers.append(outcome)
+        return outcome, addresses
+
+    def _keep(self, key: Key, asked: Sequence[Asked], outcome: Outcome) -> None:
+        pace, turn = key[0], self._turn(key)
+        if isinstance(outcome, Failure):
+            turn.failed(outcome, self._clock.monotonic(), period(pace, self._interval), self._interval)
+            if key in self._refused and outcome.kind not in GONE:
+                turn.at = self._clock.monotonic() + APART_SECONDS
+            rest = max(0.0, turn.at - self._clock.monotonic())
+            # Where the source is gone, it is the source's own next try that counts.
+            retry_at = None if outcome.kind in GONE else self._clock.now() + rest
             for item in asked:
-                self._replies[item.question] = replace(self._replies[item.question], failure=outcome)
+                self._replies[item.question] = replace(self._replies[item.question], failure=outcome, retry_at=retry_at)
             return
+        turn.failures = 0
         answer, addresses = outcome
         samples: dict[Question, list[Sample]] = {a.question: [] for a in asked}
         for sample in answer.samples:
@@ -184,21 +235,31 @@ class ModelAsker:
         for question, found in samples.items():
             self._replies[question] = Reply(answered_at, limit, tuple(found), (), answer.warnings)
 
-    async def _charts(self, at: Grid, answered: Callable[[], None]) -> None:
+    def _begin_charts(self, look: Look, now: float) -> None:
+        if look != self._look:
+            # Whoever turns the page does not wait for the one before.
+            self._look = look
+            self._charts_turn = Turn()
+            self.flights.cancel(CHARTS)
+        wanted = grid(look.range_seconds, look.end if look.end is not None else self._clock.now(),
+                      self.notebook.manifest.spec.metrics.scrape_interval)
+        if wanted != self._grid and self._charts_turn.is_due(now, self._interval):
+            self.flights.start(CHARTS, partial(self._charts, wanted))
+
+    async def _charts(self, at: Grid) -> None:
         scrape = self.notebook.manifest.spec.metrics.scrape_interval
         asked = trend_questions(self.notebook, format_duration(max(4 * scrape, 2 * at.step, 60.0)))
         if not asked:
             self._grid = at
             return
         expression, addresses = combined(asked)
-        outcome = await self.client.query_range(expression, start=at.start, end=at.end, step=at.step)
-        self.outcomes.append(outcome)
+        async with self._slots:
+            outcome = await self.client.query_range(expression, start=at.start, end=at.end, step=at.step)
         if isinstance(outcome, Failure):
             self._trend_failure = outcome
-            if outcome.kind in REJECTED:
-                # Asked again when the grid moves, not at every refresh.
-                self._grid = at
+            self._charts_turn.failed(outcome, self._clock.monotonic(), max(at.step, self._interval), self._interval)
             return
+        self._answers.append(outcome)
         series: dict[Question, list[Series]] = {question: [] for question, _ in asked}
         for item in outcome.series:
             question = addresses.get(item.labels.get(ADDRESS, ""))
@@ -206,4 +267,4 @@ class ModelAsker:
                 series[question].append(item)
         self._trends = trends(self.notebook, {q: tuple(s) for q, s in series.items()}, at)
         self._grid, self._trend_failure = at, None
-        answered()
+        self._charts_turn = Turn()

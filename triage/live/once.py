@@ -51,7 +51,7 @@ async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Cloc
     of the snapshot.
     """
     loaded = load_notebooks(active)
-    poller = Poller(active, loaded, clock)
+    poller = Poller(active, loaded, clock, goes_on=False)
     try:
         poller.watch(chosen_names(loaded, names))
         return await poller.refresh_once()

@@ -1,20 +1,21 @@
 """``Poller``: asks every source at its own interval and hands out a Snapshot whenever something has answered.
 
-Prometheus and Alertmanager run apart, so that a slow one never delays the other; a refresh never overlaps itself.
+Every request runs by itself: what is slow is not asked again while it is under way, and nothing waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
-from triage.clock import Clock
+from triage.clock import Clock, SleepWatch
 from triage.config import Active
 from triage.facts.alerts import Alert
 from triage.facts.outcome import Failure, SourceHealth
 from triage.live.asker import Look, ModelAsker
 from triage.live.assemble import model_state
+from triage.live.flights import Flights, landing
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.live.watch import SourceWatch
 from triage.notebook.load import Loaded, Notebook
@@ -26,28 +27,35 @@ from triage.sources.prometheus import PrometheusClient
 
 RETENTION_SECONDS = 3600.0
 """How often the server's retention is asked for."""
+FOR_THE_FAST = 2
+"""Requests that are left free for what is asked at every refresh, whatever the slow ones are doing."""
 
 
 class Poller:
     """The live facts of one context. One event loop uses it; ``published`` is called in that loop."""
 
     def __init__(self, active: Active, loaded: Loaded, clock: Clock,
-                 published: Callable[[Snapshot], None] | None = None) -> None:
+                 published: Callable[[Snapshot], None] | None = None, *, goes_on: bool = True) -> None:
+        """``goes_on`` False: one look, nothing will be asked again."""
         self._active = active
         self._loaded = loaded
         self._clock = clock
         self._published = published
+        self._goes_on = goes_on
         self._interval = active.context.interval
-        # One for each loop: the first to wake must not take it from the other.
-        self._wakes = (asyncio.Event(), asyncio.Event())
+        self._wake = asyncio.Event()
         self._names: tuple[str, ...] = ()
         self.look = Look()
         self._askers: dict[str, ModelAsker] = {}
+        self._slots = asyncio.Semaphore(max(1, active.context.prometheus.concurrency - FOR_THE_FAST))
+        self._flights = Flights(self._landed)
+        self._alertmanager_flights = Flights()
+        self._news = False
         self._connect()
         self._watches = {"prometheus": SourceWatch("prometheus", configured=True),
                          "alertmanager": SourceWatch("alertmanager", configured=self._alertmanager is not None)}
         self._own_alerts: tuple[Alert, ...] | None = None
-        self._alerts_outcome: tuple[Alert, ...] | Failure = ()
+        self._alerts_outcome: tuple[Alert, ...] | Failure | None = None
         self._alerts: tuple[Alert, ...] | None = None
         self._retention: float | None = None
         self._retention_due = 0.0
@@ -64,22 +72,23 @@ class Poller:
         return self._prometheus.requests_sent
 
     def watch(self, names: Sequence[str], look: Look | None = None) -> None:
-        """Ask about these models from the next refresh on, which begins now."""
+        """Ask about these models from the next refresh on, which begins now; what others wait for is given up."""
         self._names = tuple(names)
+        for name, asker in self._askers.items():
+            if name not in self._names:
+                asker.flights.cancel_all()
         if look is not None:
             self.look = look
-        self._wake()
-
-    def _wake(self) -> None:
-        for wake in self._wakes:
-            wake.set()
+        self._wake.set()
 
     def refresh_now(self) -> None:
         """Begin the next refresh now, also where a source is being left alone after failures."""
         for client in (self._prometheus, self._alertmanager):
             if client is not None:
                 client.breaker.reset()
-        self._wake()
+        for asker in self._chosen():
+            asker.hurry()
+        self._wake.set()
 
     def alerts(self) -> tuple[Alert, ...]:
         """Every alert of the context, whichever model it is about."""
@@ -90,8 +99,8 @@ class Poller:
         now = self._clock.now()
         sources = self._sources()
         models = tuple(
-            model_state(asker.notebook, requests_selectors(asker.notebook.manifest), asker.facts(), self.alerts(),
-                        sources, self._retention, now)
+            model_state(asker.notebook, requests_selectors(asker.notebook.manifest), asker.facts(goes_on=self._goes_on),
+                        self.alerts(), sources, self._retention, now)
             for asker in self._chosen())
         chosen = {m.name for m in models}
         broken = tuple(BrokenNotebook(b.name, str(b.path), tuple(f.sentence() for f in b.findings))
@@ -107,22 +116,43 @@ class Poller:
         found = []
         for name in self._names:
             if name not in self._askers:
-                self._askers[name] = ModelAsker(by_name[name], self._prometheus, self._clock, self._interval)
+                self._askers[name] = ModelAsker(by_name[name], self._prometheus, self._clock, self._interval,
+                                                 slots=self._slots, landed=self._landed)
             found.append(self._askers[name])
         return found
 
-    async def refresh_prometheus(self) -> None:
-        """One refresh of what Prometheus knows about the chosen models."""
-        askers = self._chosen()
-        jobs: list[Awaitable[object]] = [asker.refresh(self.look, self._publish) for asker in askers]
-        jobs.append(self.refresh_prometheus_alerts())
+    def _begin(self) -> None:
+        """Ask Prometheus what is due and not under way."""
+        for asker in self._chosen():
+            asker.begin(self.look)
+        self._flights.start("alerts", self.refresh_prometheus_alerts)
         if self._clock.monotonic() >= self._retention_due:
-            jobs.append(self._ask_retention())
-        await asyncio.gather(*jobs)
-        outcomes: list[object] = [o for asker in askers for o in asker.outcomes]
-        outcomes.append(self._alerts_outcome)
-        self._watches["prometheus"].seen(outcomes, self._clock.now(), self._prometheus.breaker.next_try_in())
+            self._flights.start("retention", self._ask_retention)
+
+    def _under_way(self) -> tuple[Flights, ...]:
+        """Everything that Prometheus is being asked."""
+        return (self._flights, *(asker.flights for asker in self._chosen()))
+
+    def _landed(self) -> None:
+        self._news = True
+        if not any(flights.tasks() for flights in self._under_way()):
+            self._settle()
         self._publish()
+
+    def _settle(self) -> None:
+        """Conclude from what came since the last time how Prometheus is; at the end of a refresh or as the next begins.
+
+        What failed counts until it has succeeded; what succeeded counts once: it may be minutes old.
+        """
+        if not self._news:
+            return
+        self._news = False
+        outcomes: list[object] = [o for asker in self._chosen() for o in (*asker.take_answers(), *asker.failures())]
+        if self._alerts_outcome is not None:
+            outcomes.append(self._alerts_outcome)
+        if not isinstance(self._alerts_outcome, Failure):
+            self._alerts_outcome = None
+        self._watches["prometheus"].seen(outcomes, self._clock.now(), self._prometheus.breaker.next_try_in())
 
     async def refresh_prometheus_alerts(self) -> None:
         """Ask for the alerts of Prometheus' own rules."""
@@ -153,9 +183,15 @@ class Poller:
         self._watches["alertmanager"].seen([found], self._clock.now(), self._alertmanager.breaker.next_try_in())
         self._publish()
 
-    async def refresh_once(self) -> Snapshot:
-        """Ask everything once and give what is known then."""
-        await asyncio.gather(self.refresh_prometheus(), self.refresh_alertmanager())
+    async def refresh_once(self, patience_seconds: float | None = None) -> Snapshot:
+        """Ask once what is due, and give what is known when all has answered, or after ``patience_seconds``.
+
+        What has not answered by then goes on, and is not asked again while it does.
+        """
+        self._begin()
+        self._alertmanager_flights.start("alerts", self.refresh_alertmanager)
+        await landing((*self._under_way(), self._alertmanager_flights), patience_seconds)
+        self._settle()
         return self.snapshot()
 
     def _publish(self) -> None:
@@ -166,39 +202,40 @@ class Poller:
     async def run(self) -> None:
         """Refresh for ever, until cancelled. After a suspend everything is asked anew on new connections."""
         while True:
-            loops = [asyncio.ensure_future(self._every(refresh, wake)) for refresh, wake in zip(
-                (self.refresh_prometheus, self.refresh_alertmanager), self._wakes, strict=True)]
+            refreshing = asyncio.ensure_future(self._every_interval())
             try:
-                await self._until_suspended(loops)
+                await self._until_suspended(refreshing)
             finally:
-                for loop in loops:
-                    loop.cancel()
-                await asyncio.gather(*loops, return_exceptions=True)
-            await self._reconnect()
+                refreshing.cancel()
+                await asyncio.gather(refreshing, return_exceptions=True)
+            await self.reconnect()
 
-    async def _every(self, refresh: Callable[[], Awaitable[None]], wake: asyncio.Event) -> None:
+    async def _every_interval(self) -> None:
         while True:
             began = self._clock.monotonic()
-            wake.clear()
-            await refresh()
+            self._wake.clear()
+            self._settle()
+            self._begin()
+            self._alertmanager_flights.start("alerts", self.refresh_alertmanager)
             rest = max(0.05, self._interval - (self._clock.monotonic() - began))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), rest)
+                await asyncio.wait_for(self._wake.wait(), rest)
+            for flights in (*self._under_way(), self._alertmanager_flights):
+                flights.check()
 
-    async def _until_suspended(self, loops: Sequence[asyncio.Future[None]]) -> None:
+    async def _until_suspended(self, refreshing: asyncio.Future[None]) -> None:
         """Publish once an interval, because ages go on when nothing answers; end when the machine was asleep."""
-        world, awake = self._clock.now(), self._clock.monotonic()
+        watch = SleepWatch(self._clock)
         while True:
-            done, _ = await asyncio.wait(loops, timeout=self._interval, return_when=asyncio.FIRST_COMPLETED)
-            for loop in done:
-                loop.result()
-            asleep = (self._clock.now() - world) - (self._clock.monotonic() - awake)
-            world, awake = self._clock.now(), self._clock.monotonic()
-            if asleep > max(5.0, self._interval):
+            await asyncio.wait({refreshing}, timeout=self._interval)
+            if refreshing.done():
+                refreshing.result()
+            if watch.was_asleep(self._interval):
                 return
             self._publish()
 
-    async def _reconnect(self) -> None:
+    async def reconnect(self) -> None:
+        """Give up what is under way and ask everything anew, on new connections: after a suspend none of them lives."""
         await self.aclose()
         self._connect()
         for asker in self._askers.values():
@@ -206,7 +243,12 @@ class Poller:
             asker.forget_pace()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Give up what is under way and close the connections."""
+        tasks: list[asyncio.Task[None]] = []
+        for flights in (self._flights, self._alertmanager_flights, *(a.flights for a in self._askers.values())):
+            tasks += flights.tasks()
+            flights.cancel_all()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for client in (self._prometheus, self._alertmanager):
             if client is not None:
                 await client.aclose()

@@ -58,20 +58,29 @@ def trouble(replies: Sequence[Reply], now: float) -> tuple[Quality, str] | None:
     for reply in replies:
         if reply.answered_at is None:
             if reply.failure is not None:
-                return Quality.ERROR, reply.failure.sentence()
+                return Quality.ERROR, reply.failure.sentence() + _again(reply, now)
             return Quality.WAITING, "asked, not answered yet"
     for reply in replies:
         if reply.is_stale(now):
             waiting = reply.failure is None or reply.failure.kind is FailureKind.CIRCUIT_OPEN
             reason = "" if waiting or reply.failure is None else f" ({reply.failure.kind})"
-            return Quality.STALE, f"not answered for {age(now - (reply.answered_at or now))}{reason}"
+            return Quality.STALE, (f"not answered for {age(now - (reply.answered_at or now))}{reason}"
+                                   f"{_again(reply, now)}")
     for reply in replies:
         if reply.failure is not None and reply.failure.kind in REJECTED:
-            return Quality.ERROR, reply.failure.sentence()
+            return Quality.ERROR, reply.failure.sentence() + _again(reply, now)
     for reply in replies:
         if reply.warnings:
             return Quality.PARTIAL, reply.warnings[0]
     return None
+
+
+def _again(reply: Reply, now: float) -> str:
+    """When the next try comes, where that is known."""
+    if reply.failure is None or reply.retry_at is None:
+        return ""
+    rest = math.ceil(round(reply.retry_at - now, 3))
+    return f"; asked again in {age(rest)}" if rest > 0 else "; asked again now"
 
 
 def sampled_at(objective: Objective, index: int, replies: Replies) -> float | None:
