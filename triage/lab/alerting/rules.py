@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import promql_parser
 import yaml
 
 from triage.lab.alerting.templates import Template, TemplateError, parse_template
+from triage.lab.promql.errors import QueryError
+from triage.lab.promql.parsing import parse
 from triage.lab.times import parse_duration
 
 DEFAULT_INTERVAL_SECONDS = 15.0
@@ -126,9 +127,9 @@ def _expression(raw: Any, where: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise RulesError(f"{where}: has no expr: write the PromQL expression")
     try:
-        promql_parser.parse(text)
-    except ValueError as error:
-        raise RulesError(f"{where}: expr is no valid PromQL: {error}") from None
+        parse(text)
+    except QueryError as error:
+        raise RulesError(f"{where}: expr is no valid PromQL: {error.message}") from None
     return text.strip()
 
 
