@@ -14,7 +14,7 @@ The shape, with every field (durations are text such as ``40m``, ``3h``, ``2d``,
     releases:                           # optional; a model that is not named runs its usual version alone
       - model: fraud-scorer
         stable: "7"                     # version with the rest of the traffic; optional: the usual one
-        stable_since: 12d               # how long before the opening it got there; optional, 9d
+        stable_since: 12d               # how long before the opening it got there; optional, 21d
         canary: "8"                     # optional: without it `stable` runs alone
         since: 3h                       # how long before the opening the canary got its first traffic
         weight: 10                      # percent of the traffic; or steps, each with the weight from then on
@@ -232,7 +232,7 @@ class Scenario:
         return Release(model, FLEET[model].stable, _STABLE_SINCE)
 
 
-_STABLE_SINCE = 9 * 86400.0
+_STABLE_SINCE = 21 * 86400.0
 
 
 class ScenarioError(Exception):

@@ -1,0 +1,15 @@
+"""One module for the behaviour of each model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from triage.lab.world.effects import Effects
+from triage.lab.world.models.fraud import FraudScorer
+from triage.lab.world.online import Behaviour
+from triage.lab.world.plan import Plan
+
+BEHAVIOURS: Mapping[str, Callable[[Plan, Effects, int], Behaviour]] = MappingProxyType({
+    "fraud-scorer": FraudScorer,
+})

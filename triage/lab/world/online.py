@@ -1,0 +1,240 @@
+"""What all models that answer requests have in common: traffic, replicas, queues, durations and failures by version."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from triage.lab.world.draws import Source, Wander
+from triage.lab.world.effects import Effects
+from triage.lab.world.grid import DAY, HOUR, Floats, Window
+from triage.lab.world.inputs import Inputs
+from triage.lab.world.labels import LabelJob
+from triage.lab.world.plan import Plan
+from triage.lab.world.rows import Rows, Sheet
+
+_DRAINING_SECONDS = 20.0
+"""Connections follow a change of weights with this time constant."""
+_SCALING_SECONDS = 90.0
+"""Replicas follow the traffic with this time constant."""
+_WARMING_SECONDS = 120.0
+_GONE = 1e-4
+"""A share below it is no traffic."""
+_TARGET_USE = 0.6
+"""Share of its capacity that the autoscaler wants a replica to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """The usual load of a model and what it can bear."""
+
+    per_second: float
+    """Mean requests over a day."""
+    amplitude: float
+    """Swing over the day, share of the mean."""
+    peak_hour: float
+    """Hour of the day (UTC) with most requests."""
+    per_replica: float
+    """Requests per second that one replica can answer."""
+    max_replicas: int
+    median_seconds: float
+    """Usual duration of an answer."""
+    failing: float = 0.0005
+    """Usual share of 500s."""
+    rejected: float = 0.002
+    """Usual share of requests that are the client's mistake (4xx)."""
+    queue_seconds: float = 5.0
+    """Requests that would wait longer are refused with 503."""
+    min_replicas: int = 2
+
+
+@dataclass(slots=True)
+class Run:
+    """One version at work in a window. Arrays are (T,), or (1,) where nothing changes."""
+
+    version: str
+    window: Window
+    requests: Floats
+    """Whole numbers of each step."""
+    slowdown: Floats
+    """Factor on usual durations, from faults, load and warming up."""
+    wait_seconds: Floats
+    """Time in the queue."""
+    failed: Floats
+    """Share of 500s."""
+    refused: Floats
+    """Share of 503s."""
+    rejected: Floats
+    """Share of 4xx."""
+    nan: Floats
+    """Share of outputs that are no numbers."""
+    replicas: Floats
+    use: Floats
+    """Requests over capacity; above 1 they queue."""
+
+
+@dataclass(slots=True)
+class _State:
+    """What a version carries from window to window."""
+
+    share: float | None = None
+    scaled_share: float = 0.0
+    since: float | None = None
+    """When its traffic began, if that was seen."""
+    backlog: float = 0.0
+    """Requests in the queue."""
+    seen: bool = False
+    rows: Sequence[Rows] = field(default_factory=tuple)
+
+
+class Behaviour(ABC):
+    """One model. It is asked for its windows in the order of time and keeps what flows from one into the next."""
+
+    def __init__(self, plan: Plan, effects: Effects, inputs: Inputs, seed: int) -> None:
+        self.plan = plan
+        self.member = plan.member
+        self.effects = effects
+        self.inputs = inputs
+        self.seed = seed
+
+    @abstractmethod
+    def simulate(self, window: Window, shares: Floats, source: Source) -> list[Sheet]:
+        """What all exporters of the model show; ``shares`` (V, T) by version, in the order of the member."""
+
+    def hidden(self, window: Window) -> Floats | None:
+        """Where the exporters do not answer; None when they always do."""
+        return self.effects.share("down", window.times) if self.effects.of("down") else None
+
+
+class Online(Behaviour):
+    """A model that answers requests. Subclasses add its series in :meth:`show`."""
+
+    traits: Traits
+    label_job: LabelJob
+
+    def __init__(self, plan: Plan, effects: Effects, inputs: Inputs, seed: int) -> None:
+        super().__init__(plan, effects, inputs, seed)
+        self._wander = Wander(seed, f"{plan.member.name}/traffic", 600.0)
+        self._ripple = Wander(seed, f"{plan.member.name}/ripple", 60.0)
+        self._states = {version: _State() for version in plan.member.versions}
+
+    @abstractmethod
+    def show(self, run: Run, source: Source) -> Sheet:
+        """The series of one version."""
+
+    def demand(self, times: Floats) -> Floats:
+        """Requests per second that clients want to make."""
+        traits = self.traits
+        turn = 2 * math.pi * (times / DAY - traits.peak_hour * HOUR / DAY)
+        usual = traits.per_second * (1 + traits.amplitude * np.cos(turn))
+        swing = np.exp(0.05 * self._wander(times) + 0.03 * self._ripple(times))
+        return usual * swing * self.effects.multiplied("traffic", times)
+
+    def capacity_factor(self, times: Floats, version: str) -> Floats:
+        """What is left of a replica's usual capacity."""
+        return 1.0 / (self.effects.factor("latency", times, version) ** 0.3)
+
+    def simulate(self, window: Window, shares: Floats, source: Source) -> list[Sheet]:
+        demand = self.demand(window.times)
+        earlier = self.demand(window.times - 60.0)
+        sheets = [sheet for index, version in enumerate(self.member.versions)
+                  for sheet in self._version(version, window, shares[index], demand, earlier, source)]
+        return sheets + self.label_job.simulate(window, self.demand, source)
+
+    def _version(self, version: str, window: Window, share: Floats, demand: Floats, earlier: Floats,
+                 source: Source) -> list[Sheet]:
+        state = self._states[version]
+        before = state.share
+        actual, scaled = self._settle(state, share, window.step)
+        there = np.flatnonzero(actual > _GONE)
+        if not len(there):
+            was = state.rows
+            state.rows, state.since, state.seen, state.backlog = (), None, True, 0.0
+            return [Sheet(window.cut(0, 0), ended=was, ended_at=float(window.times[0]))] if was else []
+        first, end = int(there[0]), int(there[-1]) + 1
+        if first > 0 or (state.seen and (before or 0.0) <= _GONE):
+            state.since = float(window.times[first])
+        state.seen = True
+        cut = window.cut(first, end)
+        run = self._run(version, cut, demand[first:end] * actual[first:end],
+                        earlier[first:end] * np.maximum(scaled[first:end], 0.5), source)
+        sheet = self.show(run, source)
+        sheet.hidden = self.hidden(cut)
+        state.rows = sheet.rows
+        if end < len(window):
+            sheet.ended, sheet.ended_at = state.rows, float(window.times[end])
+            state.rows, state.since, state.backlog = (), None, 0.0
+        return [sheet]
+
+    @staticmethod
+    def _settle(state: _State, share: Floats, step: float) -> tuple[Floats, Floats]:
+        """Actual shares, which follow weights with a delay, and those that replicas follow."""
+        if state.share is None:
+            state.share = state.scaled_share = float(share[0])
+        if np.all(share == state.share) and state.scaled_share == state.share:
+            return share, share
+        quick, slow = 1 - math.exp(-step / _DRAINING_SECONDS), 1 - math.exp(-step / _SCALING_SECONDS)
+        actual, scaled = np.empty(len(share)), np.empty(len(share))
+        now, later = state.share, state.scaled_share
+        for index, target in enumerate(share.tolist()):
+            now += (target - now) * quick
+            later += (target - later) * slow
+            # Close is there: a tail of 1e-9 would be traffic for ever.
+            now = target if abs(target - now) < _GONE else now
+            later = target if abs(target - later) < _GONE else later
+            actual[index], scaled[index] = now, later
+        state.share, state.scaled_share = now, later
+        return actual, scaled
+
+    def _run(self, version: str, window: Window, rate: Floats, expected_rate: Floats, source: Source) -> Run:
+        traits, times, effects = self.traits, window.times, self.effects
+        requests = source.events(f"{self.member.name}/{version}/requests", rate * window.step)
+        wanted = np.ceil(expected_rate / (_TARGET_USE * traits.per_replica))
+        replicas = np.clip(wanted, traits.min_replicas, traits.max_replicas)
+        capacity = replicas * traits.per_replica * self.capacity_factor(times, version)
+        use = rate / capacity
+        wait, refused = self._queue(self._states[version], rate, capacity, window.step)
+        crowded = 1 + 0.6 * np.maximum(use - 0.65, 0) / np.maximum(1.08 - use, 0.08)
+        slowdown = effects.factor("latency", times, version) * crowded * np.exp(0.03 * self._ripple(times + 30 * DAY))
+        since = self._states[version].since
+        if since is not None:
+            slowdown = slowdown * (1 + 0.9 * np.exp(-np.maximum(times - since, 0) / _WARMING_SECONDS))
+        nan = effects.share("nan_outputs", times, version)
+        failed = 1 - (1 - traits.failing) * (1 - effects.share("errors", times, version)) * (1 - nan / 2)
+        return Run(version, window, requests, slowdown, wait, failed, refused, np.full(1, traits.rejected), nan,
+                   replicas, use)
+
+    def _queue(self, state: _State, rate: Floats, capacity: Floats, step: float) -> tuple[Floats, Floats]:
+        """Seconds in the queue and the share that finds it full."""
+        if state.backlog == 0 and np.all(rate <= capacity):
+            return np.zeros(1), np.zeros(1)
+        wait, refused = np.zeros(len(rate)), np.zeros(len(rate))
+        backlog = state.backlog
+        limit = self.traits.queue_seconds
+        for index, (arrives, leaves) in enumerate(zip(rate.tolist(), np.broadcast_to(capacity, rate.shape).tolist(),
+                                                      strict=True)):
+            backlog = max(backlog + (arrives - leaves) * step, 0.0)
+            over = max(backlog - leaves * limit, 0.0)
+            backlog -= over
+            wait[index] = backlog / leaves
+            refused[index] = min(over / max(arrives * step, 1e-9), 1.0)
+        state.backlog = backlog
+        return wait, refused
+
+    def durations(self, run: Run) -> Floats:
+        """Factor on the usual distribution of durations, with the time in the queue."""
+        return run.slowdown + run.wait_seconds / self.traits.median_seconds
+
+    @staticmethod
+    def outcomes(run: Run) -> Floats:
+        """Shares of 200, 4xx, 500 and 503, (4,) or (T, 4)."""
+        refused, rejected, failed = np.broadcast_arrays(run.refused, run.rejected, run.failed)
+        left = 1 - refused
+        failing = left * failed
+        client = np.minimum(left * rejected, left - failing)
+        shares = np.stack([np.maximum(left - failing - client, 0.0), client, failing, refused], axis=1)
+        return shares[0] if shares.shape[0] == 1 else shares

@@ -1,0 +1,59 @@
+"""Who had which share of a model's traffic before the opening: what the scenario says, as a function of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triage.lab.world.fleet import FLEET, Member
+from triage.lab.world.grid import DAY, Floats
+from triage.lab.world.scenario import Release
+
+_HANDOVER_DAYS = 1.0
+"""A version that became stable had taken half of the traffic for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Shares of one model's versions until the opening."""
+
+    member: Member
+    release: Release
+    opening: float
+
+    @classmethod
+    def of(cls, release: Release, opening: float) -> Plan:
+        return cls(FLEET[release.model], release, opening)
+
+    @property
+    def before(self) -> str | None:
+        """The version that was stable before the stable one; None when that is the oldest."""
+        versions = self.member.versions
+        index = versions.index(self.release.stable)
+        return versions[index - 1] if index else None
+
+    def shares(self, times: Floats) -> Floats:
+        """Share of the traffic of each version, (V, T), in the order of the member's versions.
+
+        They sum to 1, except that a shadow's share comes on top: it gets a copy.
+        """
+        versions = self.member.versions
+        shares = np.zeros((len(versions), len(times)))
+        ages = self.opening - times
+        release = self.release
+        canary = np.zeros(len(times))
+        for step in release.steps:
+            canary = np.where(ages <= step.since, step.weight / 100, canary)
+        stable = versions.index(release.stable)
+        main = np.ones(len(times)) if release.arm == "shadow" else 1 - canary
+        if self.before is None:
+            shares[stable] = main
+        else:
+            half = (ages > release.stable_since) & (ages <= release.stable_since + _HANDOVER_DAYS * DAY)
+            new = np.where(ages <= release.stable_since, 1.0, np.where(half, 0.5, 0.0))
+            shares[stable] = main * new
+            shares[versions.index(self.before)] = main * (1 - new)
+        if release.canary is not None:
+            shares[versions.index(release.canary)] += canary
+        return shares

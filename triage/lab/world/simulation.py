@@ -1,0 +1,80 @@
+"""All models together: sheets for a window, from shares of the traffic; and where counters stand when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from triage.lab.world.draws import Drawn, Expected, Source
+from triage.lab.world.effects import Effects
+from triage.lab.world.fleet import FLEET
+from triage.lab.world.grid import DAY, PAST, ROUGH, Floats, Window
+from triage.lab.world.ledger import PastLedger
+from triage.lab.world.models import BEHAVIOURS
+from triage.lab.world.online import Behaviour
+from triage.lab.world.plan import Plan
+from triage.lab.world.rows import HistogramRows, Rows, Sheet
+from triage.lab.world.scenario import Scenario
+
+PAST_SECONDS = 30 * DAY
+"""How far the past reaches back."""
+
+
+class Simulation:
+    """The six models and where their draws come from."""
+
+    def __init__(self, scenario: Scenario, seed: int, opening: float, source: Source | None = None) -> None:
+        self._source = Drawn(seed) if source is None else source
+        self.plans = {name: Plan.of(scenario.release(name), opening) for name in FLEET}
+        self.behaviours: dict[str, Behaviour] = {}
+        for name, plan in self.plans.items():
+            effects = Effects((fault for fault in scenario.faults if fault.model == name), opening)
+            self.behaviours[name] = BEHAVIOURS[name](plan, effects, seed)
+
+    def sheets(self, window: Window, shares: Mapping[str, Floats]) -> Iterator[Sheet]:
+        """What all exporters show; ``shares`` (V, T) by model. Windows must come in the order of time."""
+        self._source.enter(window.block)
+        for name, behaviour in self.behaviours.items():
+            yield from behaviour.simulate(window, shares[name], self._source)
+
+    def planned(self, window: Window) -> dict[str, Floats]:
+        """The shares before the opening."""
+        return {name: plan.shares(window.times) for name, plan in self.plans.items()}
+
+
+def starting_totals(scenario: Scenario, seed: int, opening: float, at: float) -> dict[str, Floats]:
+    """Where every counter stands at ``at``, (R,) by the rows' key: a bit more than is expected to have happened since
+    its version came up or since the past begins, so that counting back from it never reaches zero."""
+    simulation = Simulation(scenario, seed, opening, Expected())
+    counted: dict[str, tuple[Rows, Floats]] = {}
+    for window in ROUGH.windows(at - PAST_SECONDS, at):
+        for sheet in simulation.sheets(window, simulation.planned(window)):
+            for rows, increments in sheet.counted:
+                before = counted.get(rows.key)
+                total = increments.sum(axis=0)
+                counted[rows.key] = (rows, total if before is None else before[1] + total)
+    return {key: _generous(rows, total) for key, (rows, total) in counted.items()}
+
+
+def _generous(rows: Rows, total: Floats) -> Floats:
+    if isinstance(rows, HistogramRows):
+        # By bucket, or a bucket could count back to more than the next wider one.
+        buckets = len(rows.bounds) + 1
+        each = np.diff(total[:buckets], prepend=0.0)
+        summed = _more(each).cumsum()
+        return np.concatenate([summed, _more(total[buckets:buckets + 1]), summed[-1:]])
+    return _more(total)
+
+
+def _more(expected: Floats) -> Floats:
+    more: Floats = np.ceil(1.05 * expected + 6 * np.sqrt(np.maximum(expected, 0.0)) + 4)
+    return more
+
+
+def past(scenario: Scenario, seed: int, opening: float, until: float, ledger: PastLedger) -> None:
+    """Note the 30 days that end at ``until`` (the start of a block of the fine grid) in a ledger."""
+    simulation = Simulation(scenario, seed, opening)
+    for window in PAST.windows(until - PAST_SECONDS, until):
+        for sheet in simulation.sheets(window, simulation.planned(window)):
+            ledger.add(sheet)
