@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -30,6 +30,32 @@ def shown(labels: LabelSet) -> str:
 def quoted(text: str) -> str:
     """A string literal as Go's ``%q`` prints it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+
+
+def replaced(key: LabelSet, name: str, value: str) -> LabelSet:
+    """The labels with one of them set, or taken away when ``value`` is empty."""
+    others = [pair for pair in key if pair[0] != name]
+    return tuple(sorted([*others, (name, value)])) if value else tuple(others)
+
+
+def without_name(key: LabelSet) -> LabelSet:
+    """The labels without the metric name."""
+    if key and key[0][0] == METRIC_NAME:
+        return key[1:]
+    # Capitals sort before "__name__".
+    return tuple(pair for pair in key if pair[0] != METRIC_NAME)
+
+
+def dropping(names: Iterable[str]) -> Callable[[LabelSet], LabelSet]:
+    """Takes these labels away."""
+    gone = frozenset(names)
+    return lambda key: tuple(pair for pair in key if pair[0] not in gone)
+
+
+def keeping(names: Iterable[str]) -> Callable[[LabelSet], LabelSet]:
+    """Leaves only these labels."""
+    wanted = frozenset(names)
+    return lambda key: tuple(pair for pair in key if pair[0] in wanted)
 
 
 _ESCAPES = re.compile(r"\\(.)", re.DOTALL)

@@ -1,0 +1,63 @@
+"""Reading expressions with the `promql-parser` library: what it cannot read, and errors in Prometheus' words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+import promql_parser as ast
+
+from triage.lab.promql.errors import QueryError, bad_query
+from triage.lab.promql.matching import METRIC_NAME, Matcher, quoted
+
+_OPERATORS = ((ast.MatchOp.Equal, "="), (ast.MatchOp.NotEqual, "!="), (ast.MatchOp.Re, "=~"), (ast.MatchOp.NotRe, "!~"))
+_QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\#[^\n]*""", re.DOTALL)
+_NEGATIVE_AT = re.compile(r"@\s*-")
+_WORDS = (
+    (re.compile(r"\b(type|got|on) vector\b"), r"\1 instant vector"),
+    (re.compile(r"\b(type|got|on) matrix\b"), r"\1 range vector"),
+    (re.compile(r"scalar or vector"), "scalar or instant vector"),
+    (re.compile(r"'([^']*)'"), r'"\1"'),
+)
+
+
+@lru_cache(maxsize=2048)
+def parse(expression: str) -> ast.Expr:
+    """The syntax tree of an expression. Raises QueryError ``bad_data`` with Prometheus' wording where it is known."""
+    # The library takes a backslash in a raw string for an escape, and aborts when it is asked for a time before 1970.
+    text = _QUOTED.sub(lambda m: quoted(m[0][1:-1]) if m[0].startswith("`") else m[0], expression)
+    if _NEGATIVE_AT.search(_QUOTED.sub("", text)):
+        raise bad_query("parse error: @ with a time before 1970 is not supported by the lab")
+    try:
+        return ast.parse(text)
+    except ValueError as error:
+        message = str(error)
+    if message == "invalid promql query":
+        raise bad_query(f"parse error: unexpected input in {quoted(expression)}")
+    for pattern, replacement in _WORDS:
+        message = pattern.sub(replacement, message)
+    raise bad_query(f"parse error: {message}")
+
+
+def matchers_of(selector: ast.VectorSelector) -> tuple[Matcher, ...]:
+    """The conditions of a selector, the metric's name among them."""
+    if selector.matchers.or_matchers:
+        raise bad_query('parse error: unexpected identifier "or" in label matching, expected "," or "}"')
+    named = [Matcher(METRIC_NAME, "=", selector.name)] if selector.name else []
+    return (*named, *(Matcher(m.name, _operator(m), m.value) for m in selector.matchers.matchers))
+
+
+def parse_selector(text: str) -> Sequence[Matcher]:
+    """The matchers of a series selector, as ``match[]`` of the series and labels endpoints takes it."""
+    try:
+        tree = parse(text)
+    except QueryError as error:
+        raise QueryError("bad_data", error.message.replace('"query"', '"match[]"', 1)) from error
+    if not isinstance(tree, ast.VectorSelector) or tree.offset is not None or tree.at is not None:
+        raise QueryError("bad_data", 'invalid parameter "match[]": parse error: a series selector is expected')
+    return matchers_of(tree)
+
+
+def _operator(matcher: ast.Matcher) -> str:
+    return next(text for member, text in _OPERATORS if member == matcher.op)

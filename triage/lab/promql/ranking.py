@@ -1,0 +1,101 @@
+"""Order statistics: quantiles, the largest and smallest of a group, and how often each value occurs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triage.lab.promql.context import Notes, Semantics
+from triage.lab.promql.errors import failed
+from triage.lab.promql.matching import LabelSet, quoted, replaced
+from triage.lab.promql.store import Values
+from triage.lab.promql.values import Mask, Rows
+
+LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_INT64 = 2.0**63
+
+
+def plain(value: float) -> str:
+    """A number as Go writes it without an exponent (``strconv.FormatFloat(v, 'f', -1, 64)``)."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    text = format(Decimal(repr(value)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def warn_of_quantiles(q: Values, notes: Notes) -> None:
+    """Annotate the answer where ``q`` is outside 0 to 1."""
+    for wrong in np.unique(q[~((q >= 0) & (q <= 1))]):
+        notes.warn(f"quantile value should be between 0 and 1, got {plain(float(wrong))}")
+
+
+def quantile(q: Values, values: Values, present: Mask) -> Values:
+    """The q-quantile of each column (Prometheus promql/quantile.go, quantile): NaN counts as the smallest value.
+
+    ``q``: one for each column; -Inf below 0, +Inf above 1. NaN where no sample is present.
+    """
+    ranked = np.sort(np.where(present, values, np.nan), axis=0)
+    count = present.sum(axis=0)
+    # numpy sorts NaN to the end, together with what is not present; in Prometheus' order they come first.
+    unknown = (present & np.isnan(values)).sum(axis=0)
+    rank = np.clip(q, 0, 1) * (count - 1)
+    below = np.clip(np.floor(rank), 0, None)
+    weight = rank - np.floor(rank)
+
+    def at(index: Values) -> Values:
+        place = np.nan_to_num(index - unknown).astype(np.intp)
+        picked = np.take_along_axis(ranked, np.clip(place, 0, len(ranked) - 1)[None, :], axis=0)[0]
+        return np.where(place < 0, np.nan, picked)
+
+    found = at(below) * (1 - weight) + at(np.minimum(count - 1, below + 1)) * weight
+    found = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, found))
+    return np.where((count == 0) | np.isnan(q), np.nan, found)
+
+
+def ranks(values: Values, present: Mask, *, largest: bool) -> NDArray[np.intp]:
+    """Place of each sample in its column, from 0: the largest (or smallest) first, then NaN, then what is missing.
+
+    Equals keep the order of the rows; Prometheus leaves it open.
+    """
+    ascending = -values if largest else values
+    order = np.lexsort((ascending, np.isnan(values), ~present), axis=0)
+    places = np.empty_like(order)
+    np.put_along_axis(places, order, np.broadcast_to(np.arange(len(values))[:, None], order.shape), axis=0)
+    return places
+
+
+def limit(parameter: Values, semantics: Semantics) -> Values:
+    """How many series each step may have, from the parameter of ``topk``. Raises QueryError when it is no integer."""
+    wrong = ~((parameter <= _INT64) & (parameter >= -_INT64))
+    if wrong.any():
+        first = float(parameter[wrong][0])
+        if math.isnan(first) and semantics is Semantics.V3:
+            raise failed("Parameter value is NaN")
+        raise failed(f"Scalar value {plain(first)} overflows int64")
+    return np.trunc(parameter)
+
+
+def count_values(rows: Rows, group: Callable[[LabelSet], LabelSet], label: str) -> Rows:
+    """How many series of each group have which value; the value becomes a label."""
+    if not LABEL_NAME.fullmatch(label):
+        raise failed(f"invalid label name {quoted(label)}")
+    steps = rows.values.shape[1]
+    counts: dict[LabelSet, Values] = {}
+    for key, row, present in zip(rows.keys, rows.values, rows.present, strict=True):
+        for step in np.flatnonzero(present):
+            own = group(replaced(key, label, plain(float(row[step]))))
+            own = replaced(own, label, plain(float(row[step])))
+            if own not in counts:
+                counts[own] = np.zeros(steps)
+            counts[own][step] += 1
+    if not counts:
+        return Rows.empty(steps)
+    values = np.stack(list(counts.values()))
+    return Rows.known(list(counts), values, values > 0)
