@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.live.conftest import parts
+from tests.signals.building import SUCCESS, notebook
 from triage.facts.replies import MODEL, Part
 from triage.live.asker import combined
 from triage.live.expressions import Asked, Pace, pace_of, questions
@@ -82,3 +83,34 @@ def test_a_combined_query_holds_every_question_under_its_address(notebooks: Note
     expression, addresses = combined([(a.question, a.expression) for a in items])
     found = {addresses[address]: text for address, text in parts(expression)}
     assert found == {a.question: a.expression for a in items}
+
+
+@pytest.mark.parametrize(("rule", "span"), [("24h", "[1d:1m]"), ("72h", "[3d:1m]")])
+def test_versions_are_looked_for_as_far_back_as_the_rollout_rule_reads(rule: str, span: str) -> None:
+    found = questions(notebook(SUCCESS, more=f"rollout_rule: {{window: {rule}}}"))
+    seen = [a for a in found if a.question.part in (Part.FIRST_SEEN, Part.LAST_SEEN)]
+    assert len(seen) == 2
+    assert all(span in a.expression and a.pace is Pace.DAY for a in seen)
+
+
+def recorded(slo: str, more: str = "") -> str:
+    """The question for the ratios recorded over a day."""
+    return next(a.expression for a in questions(notebook(slo, more=more))
+                if a.question.part is Part.RECORDED and a.question.window_seconds == 86400)
+
+
+def test_recorded_series_are_found_by_the_names_of_model_and_objective() -> None:
+    assert recorded(SUCCESS) == (
+        '(max({__name__=~"slo:sli_error:ratio_rate(1d)",sloth_service="m",sloth_slo="success"}) or '
+        'max({__name__=~".+:burnrate(1d)",slo="m-success",model=~"|m"}))')
+
+
+def test_a_named_service_is_sloths_word_and_leaves_pyrra_out() -> None:
+    found = recorded(SUCCESS.replace("objective:", "recorded: {service: scorer, slo: ok}, objective:"))
+    assert found == 'max({__name__=~"slo:sli_error:ratio_rate(1d)",sloth_service="scorer",sloth_slo="ok"})'
+
+
+def test_a_label_that_pyrras_rules_share_is_told_apart_by_the_models_own_labels() -> None:
+    found = recorded("{name: success, sli: {bad: 'r_total{code=\"500\",job=\"api\"}', total: 'r_total{job=\"api\"}'}, "
+                     "recorded: {slo: ok}, objective: 99}")
+    assert 'max({__name__=~".+:burnrate(1d)",slo="ok",job="api",model="m"})' in found

@@ -152,3 +152,11 @@ def test_events_behind_a_rate_are_counted_over_the_hour() -> None:
 def test_points_are_whole_minutes_apart_and_at_most_720(window: float, step: float) -> None:
     assert point_step_seconds(window) == step
     assert window / point_step_seconds(window) <= 720
+
+
+@pytest.mark.parametrize(("window", "said"), [("30m", "5m"), ("1h", "5m"), ("6h", "6h"), ("7d", "7d")])
+def test_a_mean_over_nothing_names_the_window_it_was_read_over(window: str, said: str) -> None:
+    book = notebook("{name: mean, sli: {average_sum: s, average_count: c, at_most: 200ms}, objective: 99, "
+                    f"reading_window: {window}}}")
+    state = judged(book, with_reply(answers(book), reply(({}, math.nan)), Part.LEVEL))
+    assert (state.now.quality, state.now.note) == (Quality.NO_TRAFFIC, f"no events in {said}")

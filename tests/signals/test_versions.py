@@ -129,3 +129,14 @@ def test_a_model_whose_requests_nothing_counts_has_no_versions() -> None:
 def test_the_first_appearance_of_each_version_of_the_day_is_a_marker() -> None:
     found = read(facts({"v1": 0.8, "v2": 0.1, "v3": 0.1}, {"v1": DAY, "v3": HOUR, "v2": 5 * HOUR}))
     assert markers(found) == (Marker(NOW - 5 * HOUR, "v2"), Marker(NOW - HOUR, "v3"))
+
+
+def test_a_canary_older_than_a_day_is_dated_where_the_rollout_rule_reads_longer() -> None:
+    book = notebook(SUCCESS, more="rollout_rule: {window: 72h}")
+    found = answers(book, versions={"v1": 0.9, "v2": 0.1})
+    found[model_question(Part.FIRST_SEEN, 3 * DAY)] = reply(*(({"model_version": v}, NOW - ago) for v, ago in
+                                                             (("v1", 3 * DAY), ("v2", 40 * HOUR))))
+    seen = versions(requests_selectors(book.manifest), "canary", found, NOW, "v1")
+    assert arms(seen) == {"v1": "stable", "v2": "canary"}
+    assert (state(seen, "v1").first_seen, state(seen, "v2").first_seen) == (None, NOW - 40 * HOUR)
+    assert markers(seen) == (Marker(NOW - 40 * HOUR, "v2"),)

@@ -13,7 +13,7 @@ from typing import Protocol
 from triage.facts.replies import MODEL, Part, Question
 from triage.facts.units import UNIT_SECONDS
 from triage.notebook.load import Notebook
-from triage.notebook.resolve import Candidate, Objective, requests_selectors
+from triage.notebook.resolve import Candidate, Objective, requests_selectors, selectors
 from triage.notebook.selector import Matcher, Selector, parse_selector, quote, regex_quote
 from triage.notebook.slis import (
     AverageSli,
@@ -27,10 +27,8 @@ from triage.notebook.slis import (
 )
 from triage.quantities import format_duration
 from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
-from triage.signals.level import point_step_seconds
+from triage.signals.level import point_step_seconds, rate_window
 
-SEEN_WINDOW = DAY
-"""How far back the first appearance of a version is looked for."""
 _RECORDED = {DAY: "1d", 3 * DAY: "3d", 7 * DAY: "7d|1w", 28 * DAY: "28d|4w", 30 * DAY: "30d"}
 
 
@@ -172,8 +170,7 @@ def level_expression(objective: Objective, candidate: Candidate) -> tuple[str, S
 
     Rates and means are of five minutes, or of the reading window where the manifest asks for more than an hour.
     """
-    reading = objective.slo.reading_window
-    span = format_duration(reading if reading > HOUR else 5 * MINUTE)
+    span = format_duration(rate_window(objective.slo.reading_window))
     sli = candidate.sli
     if isinstance(sli, GaugeSli):
         selector = _where(sli.gauge, candidate)
@@ -213,19 +210,48 @@ def _recorded(notebook: Notebook, objective: Objective) -> Iterator[Asked]:
         return
     service = slo.recorded.service if slo.recorded and slo.recorded.service else notebook.name
     name = slo.recorded.slo if slo.recorded else slo.name
-    pyrra = regex_quote(name) if slo.recorded else regex_quote(f"{service}-{name}")
+    pyrra = _pyrra(notebook, objective)
     for window in sorted({DAY, 3 * DAY, slo.window}):
         spelt = _RECORDED.get(window)
         if spelt is None or window > slo.window:
             continue
         sloth = (f'max({{__name__=~"slo:sli_error:ratio_rate({spelt})",sloth_service={quote(service)},'
                  f"sloth_slo={quote(name)}}})")
-        burn = f'max({{__name__=~".+:burnrate({spelt})",slo=~{quote(pyrra)}}})'
-        yield Asked(Question(slo.name, 0, Part.RECORDED, window), f"({sloth} or {burn})", pace_of(window))
+        expression = sloth
+        if pyrra is not None:
+            matchers = ",".join(str(m) for m in (Matcher("__name__", "=~", f".+:burnrate({spelt})"), *pyrra))
+            expression = f"({sloth} or max({{{matchers}}}))"
+        yield Asked(Question(slo.name, 0, Part.RECORDED, window), expression, pace_of(window))
+
+
+def _pyrra(notebook: Notebook, objective: Objective) -> tuple[Matcher, ...] | None:
+    """What Pyrra's series of this objective carry; None when the manifest names a service, which is Sloth's word.
+
+    Pyrra knows no service: its rules carry ``slo`` and the equality matchers of the indicator. A label value that the
+    manifest names may be another model's too, so those matchers must be there; the default name holds the model's.
+    """
+    recorded = objective.slo.recorded
+    if recorded is not None and recorded.service is not None:
+        return None
+    candidate = objective.candidates[0]
+    written = [selector.where(candidate.labels) for selector in selectors(candidate.sli)]
+    common = set.intersection(*({m for m in s.matchers if m.operator == "="} for s in written)) if written else {
+        Matcher(label, "=", value) for label, value in candidate.labels.items()}
+    own = sorted(common, key=lambda m: m.label)
+    if recorded is not None:
+        return Matcher("slo", "=", recorded.slo), *own
+    return (Matcher("slo", "=", f"{notebook.name}-{objective.slo.name}"),
+            *(Matcher(m.label, "=~", f"|{regex_quote(m.value)}") for m in own))
+
+
+def seen_window(notebook: Notebook) -> float:
+    """How far back the first appearance of a version is looked for: a day, or as far as the rollout rule reads."""
+    return max(DAY, notebook.manifest.spec.rollout_rule.window)
 
 
 def _versions(notebook: Notebook) -> Iterator[Asked]:
     info = notebook.manifest.spec.metrics.version_info
+    window = seen_window(notebook)
     for index, traffic in enumerate(requests_selectors(notebook.manifest)):
         label = traffic.version_label
         requests = " + ".join(counted(s, label, 5 * MINUTE) for s in traffic.selectors)
@@ -235,9 +261,9 @@ def _versions(notebook: Notebook) -> Iterator[Asked]:
         yield Asked(Question(MODEL, index, Part.REQUESTS, 5 * MINUTE), f"({requests})", Pace.FAST)
         seen = (parse_selector(info).where(notebook.manifest.spec.metrics.selector) if info is not None
                 else traffic.selectors[0])
-        span = f"[{format_duration(SEEN_WINDOW)}:1m]"
+        span = f"[{format_duration(window)}:1m]"
         for part, outer, inner in ((Part.FIRST_SEEN, "min", "min_over_time"), (Part.LAST_SEEN, "max", "max_over_time")):
-            yield Asked(Question(MODEL, index, part, SEEN_WINDOW),
+            yield Asked(Question(MODEL, index, part, window),
                         f"{outer} by ({label}) ({inner}(timestamp({seen}){span}))", Pace.DAY)
 
 

@@ -127,8 +127,10 @@ class InputField(Strict):
 class Recorded(Strict):
     """Recording rules of Sloth or Pyrra for this objective."""
 
-    service: str | None = Field(None, description="sloth_service; by default the model's name.")
-    slo: str = Field(description="sloth_slo, or Pyrra's slo label.")
+    service: str | None = Field(None, description="sloth_service; by default the model's name. Given, only Sloth's "
+                                "series are used.")
+    slo: str = Field(description="sloth_slo, or Pyrra's slo label; Pyrra's series must carry the labels that the "
+                     "indicator is selected by.")
 
 
 class Slo(Strict):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from triage.facts.replies import UNASKED, Part, Question, Replies
 from triage.signals import burn as burns_of
 from triage.signals import wording
-from triage.signals.burn import HOUR, WINDOWS
+from triage.signals.burn import HOUR, MINUTE, WINDOWS
 from triage.signals.counts import sampled_at, trouble
 from triage.signals.model import Budget, Burn, SloKind, SloState, Tier
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 def point_step_seconds(window_seconds: float) -> float:
     """Distance of the points in time that a window of a level is read at: a minute, or so that they stay under 720."""
     return max(60.0, math.ceil(window_seconds / 720 / 60) * 60.0)
+
+
+def rate_window(reading_window: float) -> float:
+    """Seconds that present rates and means are of: five minutes, or a reading window of more than an hour."""
+    return reading_window if reading_window > HOUR else 5 * MINUTE
 
 
 def level_state(objective: Objective, index: int, kind: SloKind, replies: Replies, now: float) -> SloState:
@@ -76,7 +81,8 @@ def _present(objective: Objective, index: int, kind: SloKind, replies: Replies, 
     if not finite:
         # A mean over no events is 0/0; any other NaN is the gauge's own.
         if kind is SloKind.AVERAGE and math.isnan(values[0]):
-            return Reading(None, unit, Quality.NO_TRAFFIC, n, window, newest, note="no events in 5m")
+            return Reading(None, unit, Quality.NO_TRAFFIC, n, window, newest,
+                           note=f"no events in {wording.window(rate_window(objective.slo.reading_window))}")
         return Reading(None, unit, Quality.SUSPECT, n, window, newest, note=f"the value is {values[0]}")
     return Reading(value, unit, Quality.OK, n, window, newest)
 

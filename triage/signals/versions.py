@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from triage.facts.replies import MODEL, UNASKED, Part, Question, Replies
 from triage.facts.samples import Sample
-from triage.signals.burn import DAY, MINUTE
+from triage.signals.burn import MINUTE
 from triage.signals.counts import trouble
 from triage.signals.model import Marker, Versions, VersionState
 from triage.signals.reading import Quality, Reading
@@ -21,7 +21,7 @@ _EDGE = 3 * MINUTE
 
 
 def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float, described: str = "") -> Versions:
-    """The versions seen in the last day, most traffic first.
+    """The versions seen in the last day (or as far back as the rollout rule reads), most traffic first.
 
     Stable is the version with most requests; of the others with requests, the one first seen last is on trial
     (``arm``: ``canary``, ``shadow`` or ``experiment``). When both are older than what was looked at, the notebook
@@ -71,18 +71,21 @@ def _by_version(samples: Sequence[Sample], label: str) -> dict[str, float]:
 
 def _times(replies: Replies, index: int, part: Part, label: str) -> dict[str, float | None]:
     """First or last seen by version on our clock; None for a first time at the edge of what was looked at."""
-    reply = replies.get(Question(MODEL, index, part, DAY), UNASKED)
     found: dict[str, float | None] = {}
+    question = next((q for q in replies if (q.objective, q.candidate, q.part) == (MODEL, index, part)), None)
+    if question is None:
+        return found
+    reply = replies[question]
     for sample in reply.samples:
         if not math.isfinite(sample.value) or reply.answered_at is None:
             continue
         ago = sample.at - sample.value
-        early = part is Part.FIRST_SEEN and ago >= DAY - _EDGE
+        early = part is Part.FIRST_SEEN and ago >= question.window_seconds - _EDGE
         found[sample.labels.get(label, "")] = None if early else reply.answered_at - max(0.0, ago)
     return found
 
 
 def markers(state: Versions) -> tuple[Marker, ...]:
-    """Deployments on the time axis: the first appearance of each version that appeared within the day."""
+    """Deployments on the time axis: the first appearance of each version, where it was seen."""
     return tuple(sorted((Marker(v.first_seen, v.version) for v in state.items if v.first_seen is not None),
                         key=lambda m: m.at))
