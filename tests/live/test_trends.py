@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,18 @@ def test_a_version_that_came_later_has_a_gap_before(notebook: Notebook) -> None:
     assert p50["v2"][0] is None
     assert p50["v2"][1] == p50["v1"][1] == pytest.approx(0.1)
     assert p50[None][2:] == (None, None, None)
+
+
+def test_of_two_names_of_one_metric_the_one_that_goes_on_is_drawn(notebook: Notebook) -> None:
+    at = Grid(0.0, 3600.0, 600.0)
+    first = notebook.objectives[0]
+    renamed = replace(notebook, objectives=(replace(first, candidates=first.candidates * 2), *notebook.objectives[1:]))
+    asked = {}
+    for index, times in enumerate(((0.0, 600.0, 1200.0), (1800.0, 2400.0, 3000.0, 3600.0))):
+        asked[Question("slo-0", index, Part.GOOD)] = (series("v1", dict.fromkeys(times, 9.0)),)
+        asked[Question("slo-0", index, Part.TOTAL)] = (series("v1", dict.fromkeys(times, 10.0)),)
+    [line] = [t for t in trends(renamed, asked, at) if t.version == "v1"]
+    assert line.values == pytest.approx((None, None, None, 0.1, 0.1, 0.1, 0.1))
 
 
 def test_without_any_series_there_is_no_line(notebook: Notebook) -> None:

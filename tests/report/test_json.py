@@ -11,6 +11,8 @@ import pytest
 
 from tests.tui import snapshots
 from triage.report.json import check_json, dump, status_json
+from triage.signals.model import VersionCount
+from triage.signals.reading import Origin
 
 NUMBER = {"type": ["number", "null"]}
 TEXT = {"type": "string"}
@@ -21,6 +23,7 @@ QUALITY = {"enum": ["ok", "pending", "no_traffic", "no_data", "stale", "partial"
                     "waiting"]}
 VERDICT = {"enum": ["pass", "warn", "fail", "unknown"]}
 SLO_VERDICT = {"enum": [*VERDICT["enum"], "pending", "not_judged"]}
+ORIGIN = {"enum": ["raw", "rule", "tape"]}
 URGENCY = {"enum": ["page", "ticket", "none"]}
 
 
@@ -34,22 +37,25 @@ def many(item: Any) -> dict[str, Any]:
 
 
 READING = {"value": NUMBER, "at_least": {"type": "boolean"}, "unit": TEXT, "quality": QUALITY, "note": TEXT,
-           "n": NUMBER, "window_seconds": NUMBER, "age_seconds": NUMBER, "origin": {"enum": ["raw", "rule", "tape"]}}
+           "n": NUMBER, "window_seconds": NUMBER, "age_seconds": NUMBER, "origin": ORIGIN}
 SOURCE = exactly(name=TEXT, state={"enum": ["waiting", "ok", "partial", "down", "off"]}, age_seconds=NUMBER, error=TEXT,
                  since=TIME, next_try_at=TIME, latency_seconds=NUMBER)
 BUDGET = exactly(window=TEXT, window_seconds=NUMBER, bad=NUMBER, total=NUMBER, allowed=NUMBER, left=NUMBER,
-                 remaining=NUMBER, exhausted_in_seconds=NUMBER, covered_seconds=NUMBER, quality=QUALITY, note=TEXT)
+                 remaining=NUMBER, exhausted_in_seconds=NUMBER, covered_seconds=NUMBER, quality=QUALITY, note=TEXT,
+                 origin=ORIGIN)
 SLO = exactly(
     name=TEXT, kind={"enum": ["ratio", "latency", "gauge", "freshness", "cold start", "throughput", "average"]},
     description=TEXT, required={"type": "boolean"}, verdict=SLO_VERDICT, urgency=URGENCY, sentence=TEXT,
     objective=NUMBER, threshold=NUMBER, threshold_side={"enum": ["at_most", "at_least", None]}, measures=TEXT,
     **READING, bad=NUMBER, total=NUMBER, window=MAYBE,
     burn={"type": "object", "patternProperties": {r"^\d+[smhd]$": NUMBER}, "additionalProperties": False},
-    burns=many(exactly(window=TEXT, window_seconds=NUMBER, rate=NUMBER, n=NUMBER, quality=QUALITY, note=TEXT)),
+    burns=many(exactly(window=TEXT, window_seconds=NUMBER, rate=NUMBER, n=NUMBER, quality=QUALITY, note=TEXT,
+                       origin=ORIGIN)),
     tiers=many(exactly(urgency=URGENCY, long=TEXT, short=TEXT, threshold=NUMBER, firing={"type": "boolean"},
                        reachable={"type": "boolean"}, blocked=TEXT)),
     budget_remaining=NUMBER, budget={"anyOf": [BUDGET, {"type": "null"}]},
     quantiles=many(exactly(version=MAYBE, p50=exactly(**READING), p95=exactly(**READING), p99=exactly(**READING))),
+    by_version=many(exactly(version=TEXT, window=TEXT, window_seconds=NUMBER, bad=NUMBER, total=NUMBER, value=NUMBER)),
     by_label=MAYBE, by_group=many(exactly(group=TEXT, bad=NUMBER, total=NUMBER)), findings=TEXTS)
 ALERT = exactly(fingerprint=TEXT, state=TEXT, started_at=TIME, labels={"type": "object", "additionalProperties": TEXT},
                 annotations={"type": "object", "additionalProperties": TEXT}, generator_url=TEXT, silenced_by=TEXTS,
@@ -123,3 +129,23 @@ def test_check_adds_what_was_judged_and_how_it_ends() -> None:
     found = json.loads(check_json(snapshots.canary_failing(), "fraud-scorer", 2))
     assert found.pop("check") == {"model": "fraud-scorer", "verdict": "fail", "exit_code": 2}
     jsonschema.Draft202012Validator(STATUS).validate(found)
+
+
+def test_the_events_of_each_version_are_beside_the_objectives_own() -> None:
+    made = snapshots.canary_failing()
+    slow = replace(made.models[0].slos[0], by_version=(VersionCount("v7", 3600.0, 136.0, 34_020.0),
+                                                       VersionCount("v8", 3600.0, None, 3_780.0)))
+    found = json.loads(status_json(snapshots.with_model(made, slos=(slow,))))["models"][0]["slos"][0]
+    assert found["by_version"] == [
+        {"version": "v7", "window": "1h", "window_seconds": 3600.0, "bad": 136.0, "total": 34_020.0,
+         "value": pytest.approx(0.996, abs=1e-4)},
+        {"version": "v8", "window": "1h", "window_seconds": 3600.0, "bad": None, "total": 3_780.0, "value": None}]
+
+
+def test_what_a_rule_recorded_is_marked() -> None:
+    slo = snapshots.healthy().models[0].slos[0]
+    assert slo.budget is not None
+    made = replace(slo, budget=replace(slo.budget, origin=Origin.RULE),
+                   burns=(replace(slo.burns[0], origin=Origin.RULE), slo.burns[1]))
+    found = json.loads(status_json(snapshots.with_model(snapshots.healthy(), slos=(made,))))["models"][0]["slos"][0]
+    assert (found["budget"]["origin"], [b["origin"] for b in found["burns"]]) == ("rule", ["rule", "raw"])

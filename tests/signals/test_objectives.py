@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.signals.building import (
     NOW,
     SUCCESS,
+    Answers,
     answers,
     changed,
     judged,
@@ -22,9 +24,12 @@ from tests.signals.building import (
 )
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.replies import Part
+from triage.notebook.resolve import Objective
 from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
-from triage.signals.model import SloKind
-from triage.signals.reading import READABLE, Quality, Urgency, Verdict
+from triage.signals.counts import chosen_candidate
+from triage.signals.model import SloKind, VersionCount
+from triage.signals.objectives import Surroundings, slo_state
+from triage.signals.reading import READABLE, Origin, Quality, Urgency, Verdict
 
 V1: Mapping[str, str] = {"model_version": "v1"}
 BOOK = notebook(SUCCESS)
@@ -536,3 +541,56 @@ def test_only_a_readable_reading_ever_passes(data: st.DataObject) -> None:
         assert state.now.quality in READABLE
         assert state.now.value is not None
     assert state.sentence
+
+
+# Versions, origins and candidates.
+
+def test_the_events_of_each_version_are_told_apart() -> None:
+    state = judged(BOOK, answers(BOOK, versions={"v1": 0.9, "v2": 0.1}, errors=0.01))
+    assert [(v.version, v.window_seconds) for v in state.by_version] == [("v1", HOUR), ("v2", HOUR)]
+    assert [v.total for v in state.by_version] == pytest.approx([32_400, 3_600])
+    assert [v.bad for v in state.by_version] == pytest.approx([324, 36])
+    assert [v.value for v in state.by_version] == pytest.approx([0.99, 0.99])
+
+
+def test_a_version_without_events_has_no_value() -> None:
+    assert VersionCount("v2", HOUR, 0.0, 0.0).value is None
+    assert VersionCount("v2", HOUR, None, 10.0).value is None
+
+
+def test_a_burn_rate_and_a_budget_say_who_counted() -> None:
+    raw = judged(BOOK, answers(BOOK))
+    assert raw.budget is not None
+    assert {b.origin for b in raw.burns} | {raw.budget.origin} == {Origin.RAW}
+    by_rule = judged(BOOK, with_reply(answers(BOOK), reply(({}, 0.0005)), Part.RECORDED))
+    assert by_rule.budget is not None
+    assert {b.window_seconds: b.origin for b in by_rule.burns} == {
+        w: Origin.RULE if w >= DAY else Origin.RAW for w in WINDOWS}
+    assert by_rule.budget.origin is Origin.RULE
+
+
+def renamed(old_ago: float | None, new_ago: float | None) -> tuple[Objective, Answers]:
+    """An objective with an old and a new metric name, and how long ago each had its newest sample."""
+    [objective] = BOOK.objectives
+    found: Answers = {}
+    for index, ago in enumerate((old_ago, new_ago)):
+        for question, answer in answers(BOOK).items():
+            asked = replace(question, candidate=index)
+            sampled = reply(*([({}, NOW - ago)] if ago is not None else []))
+            found[asked] = sampled if question.part is Part.SAMPLED_AT else answer
+    return replace(objective, candidates=objective.candidates * 2), found
+
+
+@pytest.mark.parametrize(("old", "new", "scrape", "chosen"), [
+    (10, 10, 15, 0), (10, None, 15, 0), (None, 10, 15, 1), (None, None, 15, 0), (299, 0, 15, 0), (301, 0, 15, 1),
+    (7200, 10, 15, 1), (10, 7200, 15, 0), (7200, 7100, 15, 0), (1000, 0, 300, 0)])
+def test_of_two_names_of_one_metric_the_first_whose_samples_go_on_counts(
+        old: float | None, new: float | None, scrape: float, chosen: int) -> None:
+    objective, found = renamed(old, new)
+    assert chosen_candidate(objective, found, scrape) == chosen
+
+
+def test_after_a_rename_the_verdict_rests_on_the_new_name() -> None:
+    objective, found = renamed(7200, 10)
+    state = slo_state(objective, found, Surroundings(NOW, 15.0, None, None))
+    assert (state.verdict, state.now.age_seconds(NOW)) == (Verdict.PASS, 10)

@@ -13,6 +13,7 @@ from triage.notebook.load import Notebook
 from triage.notebook.resolve import Objective
 from triage.notebook.selector import Selector, parse_selector
 from triage.notebook.slis import AverageSli, ColdStartSli, HistogramSli, RatioSli
+from triage.signals.counts import STOPPED_SECONDS
 from triage.signals.histogram import Buckets, buckets_from, merged, quantile
 from triage.signals.model import Trend
 
@@ -90,14 +91,24 @@ def _rated(selector: Selector, version_label: str, rate_window: str, *by: str) -
 
 
 def trends(notebook: Notebook, series: Mapping[Question, tuple[Series, ...]], at: Grid) -> tuple[Trend, ...]:
-    """The lines of the charts, by version; the first candidate with data counts."""
-    duration, errors = main_objectives(notebook)
+    """The lines of the charts, by version; of the candidates with data the first whose series go on counts."""
     out: list[Trend] = []
-    if duration is not None:
-        out.extend(_durations(duration, series, at))
-    if errors is not None:
-        out.extend(_errors(errors, series, at))
+    for objective, lines in zip(main_objectives(notebook), (_durations, _errors), strict=True):
+        index = _chosen(objective, series, at) if objective is not None else None
+        if objective is not None and index is not None:
+            out.extend(lines(objective, index, series, at))
     return tuple(out)
+
+
+def _chosen(objective: Objective, series: Mapping[Question, tuple[Series, ...]], at: Grid) -> int | None:
+    """Index of the candidate that is drawn; None when none has any series."""
+    ends: dict[int, float] = {}
+    for question, items in series.items():
+        if question.objective == objective.slo.name:
+            for end in (item.times[-1] for item in items if item.times):
+                ends[question.candidate] = max(end, ends.get(question.candidate, end))
+    still = max(ends.values(), default=0.0) - max(STOPPED_SECONDS, 2 * at.step)
+    return min((index for index, end in ends.items() if end >= still), default=None)
 
 
 def _by_version(items: Iterable[Series], label: str) -> dict[str, list[Series]]:
@@ -107,68 +118,57 @@ def _by_version(items: Iterable[Series], label: str) -> dict[str, list[Series]]:
     return dict(sorted(found.items()))
 
 
-def _durations(objective: Objective, series: Mapping[Question, tuple[Series, ...]], at: Grid) -> Iterable[Trend]:
-    name, times = objective.slo.name, at.times
-    for index, candidate in enumerate(objective.candidates):
-        sli = candidate.sli
-        if isinstance(sli, HistogramSli) and not sli.native:
-            by_version = _by_version(series.get(Question(name, index, Part.BUCKETS), ()), candidate.version_label)
-            if not by_version:
-                continue
-            tables: dict[str | None, list[Buckets | None]] = {
-                v: _histograms(items, times, sli.unit) for v, items in by_version.items()}
-            tables[None] = [merged([b for b in column if b is not None])
-                            for column in zip(*tables.values(), strict=True)]
-            for label, q in QUANTILES:
-                for version, column in tables.items():
-                    values = tuple(None if b is None or (f := quantile(b, q)) is None else f[0] for b in column)
-                    yield Trend(label, version, at.start, at.step, values, "s", name)
-            return
-        if isinstance(sli, HistogramSli):
-            found = False
-            for part in (Part.P50, Part.P95, Part.P99):
-                for version, items in _by_version(series.get(Question(name, index, part), ()),
-                                                  candidate.version_label).items():
-                    found = True
-                    yield Trend(part.value, version, at.start, at.step, _on_grid(items[0], times), "s", name)
-            if found:
-                return
-        items = list(series.get(Question(name, index, Part.LEVEL), ()))
-        if items:
-            yield Trend("avg", None, at.start, at.step, _on_grid(items[0], times), "s", name)
-            return
-
-
-def _errors(objective: Objective, series: Mapping[Question, tuple[Series, ...]], at: Grid) -> Iterable[Trend]:
-    name, times = objective.slo.name, at.times
-    for index, candidate in enumerate(objective.candidates):
-        parts = {part: _by_version(series.get(Question(name, index, part), ()), candidate.version_label)
-                 for part in (Part.GOOD, Part.BAD, Part.TOTAL)}
-        asked = {part: Question(name, index, part) in series for part in parts}
-        versions = sorted({v for by in parts.values() for v in by})
-        if not versions:
-            continue
-        grids = {(part, v): _on_grid(by[v][0], times) if v in by else (None,) * len(times)
-                 for part, by in parts.items() for v in versions}
-
-        def ratio(version: str, i: int, asked: Mapping[Part, bool] = asked,
-                  grids: Mapping[tuple[Part, str], tuple[float | None, ...]] = grids) -> tuple[float, float] | None:
-            good, bad, total = (grids[(p, version)][i] for p in (Part.GOOD, Part.BAD, Part.TOTAL))
-            if not asked[Part.TOTAL]:
-                total = (good or 0.0) + (bad or 0.0) if good is not None or bad is not None else None
-            if not total:
-                return None
-            return (max(0.0, bad or 0.0) if asked[Part.BAD] else max(0.0, total - (good or 0.0))), total
-        for version in versions:
-            yield Trend("errors", version, at.start, at.step,
-                        tuple(None if (r := ratio(version, i)) is None else r[0] / r[1] for i in range(len(times))),
-                        "ratio", name)
-        values: list[float | None] = []
-        for i in range(len(times)):
-            known = [r for v in versions if (r := ratio(v, i)) is not None]
-            values.append(sum(r[0] for r in known) / sum(r[1] for r in known) if known else None)
-        yield Trend("errors", None, at.start, at.step, tuple(values), "ratio", name)
+def _durations(objective: Objective, index: int, series: Mapping[Question, tuple[Series, ...]],
+               at: Grid) -> Iterable[Trend]:
+    name, times, candidate = objective.slo.name, at.times, objective.candidates[index]
+    sli = candidate.sli
+    if isinstance(sli, HistogramSli) and not sli.native:
+        by_version = _by_version(series.get(Question(name, index, Part.BUCKETS), ()), candidate.version_label)
+        tables: dict[str | None, list[Buckets | None]] = {
+            v: _histograms(items, times, sli.unit) for v, items in by_version.items()}
+        tables[None] = [merged([b for b in column if b is not None])
+                        for column in zip(*tables.values(), strict=True)]
+        for label, q in QUANTILES:
+            for version, column in tables.items():
+                values = tuple(None if b is None or (f := quantile(b, q)) is None else f[0] for b in column)
+                yield Trend(label, version, at.start, at.step, values, "s", name)
         return
+    if isinstance(sli, HistogramSli):
+        for part in (Part.P50, Part.P95, Part.P99):
+            for version, items in _by_version(series.get(Question(name, index, part), ()),
+                                              candidate.version_label).items():
+                yield Trend(part.value, version, at.start, at.step, _on_grid(items[0], times), "s", name)
+        return
+    for item in series.get(Question(name, index, Part.LEVEL), ())[:1]:
+        yield Trend("avg", None, at.start, at.step, _on_grid(item, times), "s", name)
+
+
+def _errors(objective: Objective, index: int, series: Mapping[Question, tuple[Series, ...]],
+            at: Grid) -> Iterable[Trend]:
+    name, times, candidate = objective.slo.name, at.times, objective.candidates[index]
+    parts = {part: _by_version(series.get(Question(name, index, part), ()), candidate.version_label)
+             for part in (Part.GOOD, Part.BAD, Part.TOTAL)}
+    asked = {part: Question(name, index, part) in series for part in parts}
+    versions = sorted({v for by in parts.values() for v in by})
+    grids = {(part, v): _on_grid(by[v][0], times) if v in by else (None,) * len(times)
+             for part, by in parts.items() for v in versions}
+
+    def ratio(version: str, i: int) -> tuple[float, float] | None:
+        good, bad, total = (grids[(p, version)][i] for p in (Part.GOOD, Part.BAD, Part.TOTAL))
+        if not asked[Part.TOTAL]:
+            total = (good or 0.0) + (bad or 0.0) if good is not None or bad is not None else None
+        if not total:
+            return None
+        return (max(0.0, bad or 0.0) if asked[Part.BAD] else max(0.0, total - (good or 0.0))), total
+    for version in versions:
+        yield Trend("errors", version, at.start, at.step,
+                    tuple(None if (r := ratio(version, i)) is None else r[0] / r[1] for i in range(len(times))),
+                    "ratio", name)
+    values: list[float | None] = []
+    for i in range(len(times)):
+        known = [r for v in versions if (r := ratio(v, i)) is not None]
+        values.append(sum(r[0] for r in known) / sum(r[1] for r in known) if known else None)
+    yield Trend("errors", None, at.start, at.step, tuple(values), "ratio", name)
 
 
 def _histograms(items: Iterable[Series], times: tuple[float, ...], unit: str) -> list[Buckets | None]:

@@ -118,7 +118,8 @@ def _slo(slo: SloState, at: float) -> dict[str, Any]:
         "window": None if now.window_seconds is None else wording.window(now.window_seconds),
         "burn": {wording.window(burn.window_seconds): burn.rate for burn in slo.burns},
         "burns": [{"window": wording.window(burn.window_seconds), "window_seconds": burn.window_seconds,
-                   "rate": burn.rate, "n": burn.n, "quality": str(burn.quality), "note": burn.note}
+                   "rate": burn.rate, "n": burn.n, "quality": str(burn.quality), "note": burn.note,
+                   "origin": str(burn.origin)}
                   for burn in slo.burns],
         "tiers": [{"urgency": str(tier.urgency), "long": wording.window(tier.long_seconds),
                    "short": wording.window(tier.short_seconds), "threshold": tier.threshold, "firing": tier.firing,
@@ -127,6 +128,9 @@ def _slo(slo: SloState, at: float) -> dict[str, Any]:
         "budget": None if slo.budget is None else _budget(slo.budget),
         "quantiles": [{"version": q.version, "p50": _reading(q.p50, at), "p95": _reading(q.p95, at),
                        "p99": _reading(q.p99, at)} for q in slo.quantiles],
+        "by_version": [{"version": v.version, "window": wording.window(v.window_seconds),
+                        "window_seconds": v.window_seconds, "bad": v.bad, "total": v.total, "value": v.value}
+                       for v in slo.by_version],
         "by_label": slo.by_label,
         "by_group": [{"group": group.group, "bad": group.bad, "total": group.total} for group in slo.by_group],
         "findings": list(slo.findings),
@@ -144,7 +148,8 @@ def _budget(budget: Budget) -> dict[str, Any]:
     return {"window": wording.window(budget.window_seconds), "window_seconds": budget.window_seconds,
             "bad": budget.bad, "total": budget.total, "allowed": budget.allowed, "left": budget.left,
             "remaining": budget.remaining, "exhausted_in_seconds": budget.exhausted_in_seconds,
-            "covered_seconds": budget.covered_seconds, "quality": str(budget.quality), "note": budget.note}
+            "covered_seconds": budget.covered_seconds, "quality": str(budget.quality), "note": budget.note,
+            "origin": str(budget.origin)}
 
 
 def _group(group: AlertGroup, at: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from triage.signals.model import Budget, Burn, Tier
-from triage.signals.reading import Quality, Urgency
+from triage.signals.reading import Origin, Quality, Urgency
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 WINDOWS = (5 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, DAY, 3 * DAY)
@@ -89,7 +89,8 @@ def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float,
 
 
 def budget(bad: float, total: float, objective: float, window_seconds: float, quality: Quality, *,
-           present_burn: float | None = None, covered_seconds: float | None = None, note: str = "") -> Budget:
+           present_burn: float | None = None, covered_seconds: float | None = None, note: str = "",
+           origin: Origin = Origin.RAW) -> Budget:
     """The budget over its window from counts. ``remaining = 1 - (bad / total) / (1 - objective)``, never clamped."""
     allowed = allowed_ratio(objective) * total
     remaining = 1 - bad / allowed
@@ -98,4 +99,4 @@ def budget(bad: float, total: float, objective: float, window_seconds: float, qu
         exhausted = 0.0
     elif present_burn is not None and present_burn > 1:
         exhausted = remaining * window_seconds / present_burn
-    return Budget(window_seconds, bad, total, allowed, remaining, quality, exhausted, covered_seconds, note)
+    return Budget(window_seconds, bad, total, allowed, remaining, quality, exhausted, covered_seconds, note, origin)

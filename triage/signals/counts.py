@@ -17,6 +17,8 @@ from triage.signals.wording import age
 if TYPE_CHECKING:
     from triage.notebook.resolve import Candidate, Objective
 
+STOPPED_SECONDS = 300.0
+"""How much older than another's newest sample a candidate's may be: as long as servers look back for one."""
 _ROUNDING = 0.005
 """Share of the total by which extrapolated counts of good events may exceed it without being suspect."""
 
@@ -92,9 +94,20 @@ def sampled_at(objective: Objective, index: int, replies: Replies) -> float | No
     return max(newest) if newest else None
 
 
-def chosen_candidate(objective: Objective, replies: Replies) -> int:
-    """Index of the first candidate with data; 0 when none has any."""
-    parts = (Part.TOTAL, Part.BUCKETS, Part.LEVEL, Part.GOOD, Part.BAD, Part.SAMPLED_AT)
+def chosen_candidate(objective: Objective, replies: Replies, scrape_interval: float) -> int:
+    """Index of the first candidate with data; 0 when none has any.
+
+    One whose samples stopped coming while another's go on is passed over: after a metric was renamed, the old name's
+    samples stay in long windows for weeks.
+    """
+    if len(objective.candidates) == 1:
+        return 0
+    newest = {index: at for index in range(len(objective.candidates))
+              if (at := sampled_at(objective, index, replies)) is not None}
+    if newest:
+        still = max(newest.values()) - max(STOPPED_SECONDS, 5 * scrape_interval)
+        return next(index for index, at in newest.items() if at >= still)
+    parts = (Part.TOTAL, Part.BUCKETS, Part.LEVEL, Part.GOOD, Part.BAD)
     for index in range(len(objective.candidates)):
         for question, reply in replies.items():
             if (question.objective == objective.slo.name and question.candidate == index and question.part in parts

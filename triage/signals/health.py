@@ -137,7 +137,8 @@ def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versio
         if state.now.quality is Quality.STALE:
             # The long window is asked rarely and would outlive the facts that say the canary is still there.
             continue
-        counts = window_counts(objective, chosen_candidate(objective, replies), rule.window, replies, now)
+        chosen = chosen_candidate(objective, replies, notebook.manifest.spec.metrics.scrape_interval)
+        counts = window_counts(objective, chosen, rule.window, replies, now)
         mine = counts.by_version.get(canary.version)
         if counts.quality not in (Quality.OK, Quality.PARTIAL) or mine is None or mine.bad is None or not mine.total:
             continue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from triage.facts.alerts import Alert
-from triage.signals.reading import Quality, Reading, Urgency, Verdict
+from triage.signals.reading import Origin, Quality, Reading, Urgency, Verdict
 
 
 class SloKind(StrEnum):
@@ -53,6 +53,7 @@ class Burn:
     n: float | None
     quality: Quality
     note: str = ""
+    origin: Origin = Origin.RAW
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Budget:
     covered_seconds: float | None = None
     """How much of the window the data cover, where that is known to be less."""
     note: str = ""
+    origin: Origin = Origin.RAW
+    """``rule``: the error ratio was recorded by the server, ``bad`` is that share of ``total``."""
 
     @property
     def left(self) -> float:
@@ -113,6 +116,23 @@ class GroupCount:
     group: str
     bad: float
     total: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionCount:
+    """Events of one version in one window."""
+
+    version: str
+    """"" for what carries no version, and for all of them where not every series carries one."""
+    window_seconds: float
+    bad: float | None
+    """None when it cannot be told."""
+    total: float
+
+    @property
+    def value(self) -> float | None:
+        """Share of good events, 0 to 1; None without events, or when the bad ones cannot be told."""
+        return None if self.bad is None or not self.total else min(1.0, max(0.0, 1 - self.bad / self.total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +167,8 @@ class SloState:
     findings: tuple[str, ...] = ()
     """Feasibility findings: tiers that can never fire, a window beyond retention, less than one bad event allowed …"""
     description: str = ""
+    by_version: tuple[VersionCount, ...] = ()
+    """Ratio kinds: over the window of ``now``, with its quality. Levels have none."""
 
     def burn(self, window_seconds: float) -> Burn | None:
         """The burn rate of one window, None when it is not read."""
@@ -163,7 +185,7 @@ class VersionState:
     share: Reading
     """Share of the requests of the last five minutes, 0 to 1."""
     first_seen: float | None
-    """Unix seconds; None when it was there before the data looked at (a day)."""
+    """Unix seconds; None when it was there before the data looked at (a day, or the rollout rule's window)."""
     last_seen: float | None
 
 

@@ -14,7 +14,7 @@ from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
 from triage.signals.counts import WindowCounts, chosen_candidate, sampled_at, trouble, window_counts
 from triage.signals.histogram import Buckets, merged, quantile
 from triage.signals.level import level_state
-from triage.signals.model import Budget, Burn, GroupCount, Quantiles, SloKind, SloState, Tier
+from triage.signals.model import Budget, Burn, GroupCount, Quantiles, SloKind, SloState, Tier, VersionCount
 from triage.signals.reading import READABLE, Origin, Quality, Reading, Urgency, Verdict
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Surroundings:
 
 def slo_state(objective: Objective, replies: Replies, around: Surroundings) -> SloState:
     """The state of one objective at ``around.now``."""
-    index = chosen_candidate(objective, replies)
+    index = chosen_candidate(objective, replies, around.scrape_interval)
     kind = KINDS[type(objective.candidates[index].sli).__name__]
     if kind in LEVELS:
         state = level_state(objective, index, kind, replies, around.now)
@@ -75,13 +75,14 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
         if slo.window in counts:
             budget = _budget(slo.objective, slo.window, counts[slo.window], ratios[slo.window], by_window)
     reading = _reading(objective, hour, newest, slo.objective)
+    versions = tuple(VersionCount(v, hour.window_seconds, c.bad, c.total) for v, c in hour.by_version.items())
     threshold = getattr(sli, "threshold", None)
     quantiles = _quantiles(objective, index, hour, replies, newest) if kind is SloKind.LATENCY else ()
     groups = _groups(objective, index, replies)
     verdict, urgency, sentence = _verdict(objective, kind, reading, hour, counts, burns, tiers, budget)
     return SloState(slo.name, kind, slo.required, slo.objective, threshold, "at_most" if threshold else "",
                     str(getattr(sli, "measures", "")), reading, burns, tiers, budget, verdict, urgency, sentence,
-                    quantiles, slo.by, groups, (), slo.description)
+                    quantiles, slo.by, groups, (), slo.description, versions)
 
 
 def _reading(objective: Objective, hour: WindowCounts, newest: float | None, target: float | None) -> Reading:
@@ -113,8 +114,8 @@ def _burn(window: float, counts: WindowCounts, ratio: tuple[float | None, Origin
     if origin is Origin.RULE:
         quality, note = Quality.OK, "recorded by a rule"
     if quality in (Quality.STALE, Quality.OK, Quality.PARTIAL, Quality.SUSPECT) and value is not None:
-        return Burn(window, burns_of.burn_rate(value, objective), counts.total, quality, note)
-    return Burn(window, None, counts.total, quality, note)
+        return Burn(window, burns_of.burn_rate(value, objective), counts.total, quality, note, origin)
+    return Burn(window, None, counts.total, quality, note, origin)
 
 
 def _budget(objective: float, window: float, counts: WindowCounts, ratio: tuple[float | None, Origin],
@@ -128,7 +129,7 @@ def _budget(objective: float, window: float, counts: WindowCounts, ratio: tuple[
     return burns_of.budget(value * total, total, objective, window,
                            Quality.OK if origin is Origin.RULE else counts.quality,
                            present_burn=max(rates) if rates else None,
-                           note="recorded by a rule" if origin is Origin.RULE else counts.note)
+                           note="recorded by a rule" if origin is Origin.RULE else counts.note, origin=origin)
 
 
 def _quantiles(objective: Objective, index: int, hour: WindowCounts, replies: Replies,
