@@ -1,0 +1,58 @@
+"""Rollouts and Deployments of models as a delivery pipeline would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from triage.lab.cluster.cluster import Cluster
+from triage.lab.cluster.objects import Json
+from triage.lab.cluster.templates import VERSION_LABEL
+
+
+def rollout(namespace: str, name: str, version: str, *, image: str, replicas: int, steps: Sequence[Mapping[str, Any]],
+            start_seconds: int = 15, routed: bool = True, extra: Mapping[str, Any] | None = None) -> Json:
+    """A Rollout with a canary of these ``steps``. ``image`` has its tag; ``extra`` is merged into its ``spec``.
+
+    ``routed`` sets the weights at a mesh (``<name>-stable`` and ``<name>-canary`` are its services); without it the
+    numbers of pods are the weights.
+    """
+    canary: Json = {"steps": [dict(step) for step in steps]}
+    if routed:
+        canary |= {"canaryService": f"{name}-canary", "stableService": f"{name}-stable",
+                   "trafficRouting": {"istio": {"virtualService": {"name": name, "routes": ["primary"]}}}}
+    spec = _spec(name, version, image, replicas, start_seconds) | {"strategy": {"canary": canary}} | dict(extra or {})
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": _metadata(namespace, name),
+            "spec": spec}
+
+
+def deployment(namespace: str, name: str, version: str, *, image: str, replicas: int, start_seconds: int = 15,
+               extra: Mapping[str, Any] | None = None) -> Json:
+    """A Deployment that replaces its pods gradually. ``extra`` is merged into its ``spec``."""
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
+    spec = _spec(name, version, image, replicas, start_seconds) | {"strategy": rolling} | dict(extra or {})
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _metadata(namespace, name), "spec": spec}
+
+
+def begin_canary(cluster: Cluster, item: Json, *, stable_since: float, version: str, canary_since: float,
+                 image: str = "") -> None:
+    """Add a Rollout whose first version was deployed at ``stable_since`` and whose next one is under trial.
+
+    The real controller goes through both when the cluster advances, so a canary that began minutes ago has the steps,
+    pauses and events of those minutes. Times are epoch seconds; both lie before the cluster's next :meth:`advance`.
+    """
+    cluster.add(item, at=stable_since)
+    cluster.deploy(item["metadata"]["namespace"], item["metadata"]["name"], version, image=image, at=canary_since)
+
+
+def _metadata(namespace: str, name: str) -> Json:
+    return {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/name": name}}
+
+
+def _spec(name: str, version: str, image: str, replicas: int, start_seconds: int) -> Json:
+    labels = {"app.kubernetes.io/name": name}
+    probe = {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "initialDelaySeconds": start_seconds}
+    container = {"name": "server", "image": image, "ports": [{"containerPort": 8080, "name": "http"}],
+                 "readinessProbe": probe}
+    template = {"metadata": {"labels": {**labels, VERSION_LABEL: version}}, "spec": {"containers": [container]}}
+    return {"replicas": replicas, "revisionHistoryLimit": 10, "selector": {"matchLabels": labels}, "template": template}
