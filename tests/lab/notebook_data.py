@@ -7,6 +7,7 @@ refers the youngest more often; review-sentiment 00012 is cold after every pause
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ def _pick(dice: random.Random, weights: Mapping[str, int]) -> str:
 
 
 def _logistic(logit: float) -> float:
-    return 1 / (1 + 2.718281828 ** -logit)
+    return 1 / (1 + math.exp(-logit))
 
 
 def _counts(series: Series) -> str:

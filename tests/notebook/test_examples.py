@@ -1,4 +1,4 @@
-"""The example notebooks are good enough to copy."""
+"""The example notebooks, and those of the lab's other models, are good enough to copy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ import nbformat
 import pytest
 import yaml
 
+from tests.lab import notebook_data as lab
 from tests.notebook.example_data import EXAMPLES, FILES
 from triage.notebook.lint import lint
 from triage.notebook.load import load_notebook
 from triage.notebook.slis import HistogramSli
 
-NAMES = ("fraud-scorer", "churn-ranker", "chat-assistant")
+EXAMPLE_NAMES = ("fraud-scorer", "churn-ranker", "chat-assistant")
+LAB_NAMES = ("image-moderation", "loan-approval", "review-sentiment")
+HOMES = {name: EXAMPLES / name for name in EXAMPLE_NAMES} | {name: lab.NOTEBOOKS / name for name in LAB_NAMES}
+NAMES = tuple(HOMES)
+DATA = {EXAMPLES / name: text for name, text in FILES.items()} | {
+    lab.NOTEBOOKS / name: text for name, text in lab.FILES.items()}
+WITH_REFERENCE = ("fraud-scorer", "churn-ranker", *LAB_NAMES)
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Verify", "Escalate"]
 KINDS = {"note", "ask", "assert", "wait", "query", "cell", "action", "approve", "branch"}
 
@@ -30,7 +37,7 @@ def cells(name: str) -> list[Any]:
 
 
 def _notebook(name: str) -> Any:
-    text = (EXAMPLES / name / "notebook.ipynb").read_text("utf-8")
+    text = (HOMES[name] / "notebook.ipynb").read_text("utf-8")
     return nbformat.reads(text, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
 
 
@@ -39,22 +46,23 @@ def tagged(name: str, tag: str) -> list[Any]:
 
 
 def steps(name: str) -> list[dict[str, Any]]:
-    text = (EXAMPLES / name / "runbook.md").read_text("utf-8")
+    text = (HOMES[name] / "runbook.md").read_text("utf-8")
     return [yaml.safe_load(block) for block in re.findall(r"^```triage\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
 
 
-def test_there_are_three() -> None:
-    assert sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir()) == sorted(NAMES)
+def test_there_are_three_and_three_more_in_the_lab() -> None:
+    assert sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir()) == sorted(EXAMPLE_NAMES)
+    assert sorted(p.name for p in lab.NOTEBOOKS.iterdir() if p.is_dir()) == sorted(LAB_NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_lints_clean(name: str) -> None:
-    assert lint(EXAMPLES / name) == ()
+    assert lint(HOMES[name]) == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_notebook_and_the_data_match_their_pinned_digests(name: str) -> None:
-    notebook = load_notebook(EXAMPLES / name)
+    notebook = load_notebook(HOMES[name])
     spec = notebook.manifest.spec
     pinned = {spec.notebook.path: spec.notebook.sha256} | {
         str(d.uri): d.sha256 for d in spec.data if d.sha256 is not None}
@@ -62,19 +70,19 @@ def test_the_notebook_and_the_data_match_their_pinned_digests(name: str) -> None
     assert len(pinned) >= 2
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_the_sample_data_is_what_its_seed_makes(path: str) -> None:
-    assert (EXAMPLES / path).read_text("utf-8") == FILES[path]
+@pytest.mark.parametrize("path", DATA, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_the_sample_data_is_what_its_seed_makes(path: Path) -> None:
+    assert path.read_text("utf-8") == DATA[path]
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_the_sample_data_is_small(path: str) -> None:
-    assert (EXAMPLES / path).stat().st_size <= 60_000
+@pytest.mark.parametrize("path", DATA, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_the_sample_data_is_small(path: Path) -> None:
+    assert path.stat().st_size <= 60_000
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sample_has_versions_labels_scores_and_times(name: str) -> None:
-    with (EXAMPLES / name / "data/sample.csv").open(encoding="utf-8", newline="") as file:
+    with (HOMES[name] / "data/sample.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = set(rows[0])
     assert len({row["version"] for row in rows}) == 2
@@ -83,12 +91,12 @@ def test_the_sample_has_versions_labels_scores_and_times(name: str) -> None:
     assert {"", "0", "1"} == {row["label"] for row in rows}
 
 
-@pytest.mark.parametrize("name", ["fraud-scorer", "churn-ranker"])
+@pytest.mark.parametrize("name", WITH_REFERENCE)
 def test_the_drift_references_of_the_manifest_are_those_of_the_data(name: str) -> None:
-    drift = load_notebook(EXAMPLES / name).manifest.spec.drift
+    drift = load_notebook(HOMES[name]).manifest.spec.drift
     assert drift is not None
     assert drift.prediction is not None
-    with (EXAMPLES / name / "data/reference.csv").open(encoding="utf-8", newline="") as file:
+    with (HOMES[name] / "data/reference.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for feature in (*drift.features, drift.prediction):
         if feature.histogram is None or feature.reference is None:
@@ -131,7 +139,7 @@ def test_every_cell_compiles(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_runbook_has_the_usual_headings_and_a_front_matter(name: str) -> None:
-    text = (EXAMPLES / name / "runbook.md").read_text("utf-8")
+    text = (HOMES[name] / "runbook.md").read_text("utf-8")
     front = yaml.safe_load(text.split("---\n")[1])
     assert {"alerts", "owner", "reviewed"} <= set(front)
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
@@ -150,7 +158,7 @@ def test_the_runbooks_steps_are_regular(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_runbook_names_only_cells_slos_and_alerts_that_exist(name: str) -> None:
-    notebook = load_notebook(EXAMPLES / name)
+    notebook = load_notebook(HOMES[name])
     alerts = {*notebook.manifest.spec.alerts.page, *notebook.manifest.spec.alerts.ticket}
     front = yaml.safe_load((notebook.path / "runbook.md").read_text("utf-8").split("---\n")[1])
     assert set(front["alerts"]) <= alerts
@@ -161,7 +169,7 @@ def test_the_runbook_names_only_cells_slos_and_alerts_that_exist(name: str) -> N
 
 def test_requirements_are_pinned() -> None:
     for name in NAMES:
-        for line in (EXAMPLES / name / "requirements.txt").read_text("utf-8").split():
+        for line in (HOMES[name] / "requirements.txt").read_text("utf-8").split():
             assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)
 
 
@@ -173,7 +181,7 @@ def test_the_chat_limits_are_buckets_of_vllm() -> None:
 
 
 def test_the_examples_tell_three_different_stories() -> None:
-    specs = {name: load_notebook(EXAMPLES / name).manifest.spec for name in NAMES}
+    specs = {name: load_notebook(HOMES[name]).manifest.spec for name in EXAMPLE_NAMES}
     assert {name: s.quality.feedback.regime for name, s in specs.items() if s.quality} == {
         "fraud-scorer": "delayed", "churn-ranker": "delayed", "chat-assistant": "instant"}
     assert [name for name, s in specs.items() if s.metrics.preset == "vllm"] == ["chat-assistant"]
@@ -183,6 +191,6 @@ def test_the_examples_tell_three_different_stories() -> None:
 
 
 def test_no_example_names_a_machine() -> None:
-    for path in sorted(Path(EXAMPLES).rglob("*")):
+    for path in sorted(path for folder in (EXAMPLES, lab.NOTEBOOKS) for path in folder.rglob("*")):
         if path.is_file():
             assert not re.search(r"/(?:home|root|work|tmp|Users)/", path.read_text("utf-8")), path
