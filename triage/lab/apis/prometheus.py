@@ -222,8 +222,8 @@ class _Api:
         return _json(success(encoded({
             "query.lookback-delta": format_duration(self._whole.lookback_seconds),
             "query.timeout": format_duration(_DEFAULT_TIMEOUT_SECONDS),
-            "storage.tsdb.retention.time": self._retention(), "web.enable-admin-api": "false", "web.enable-lifecycle": "false",
-            "web.enable-remote-write-receiver": "false"})))
+            "storage.tsdb.retention.time": self._retention(), "web.enable-admin-api": "false",
+            "web.enable-lifecycle": "false", "web.enable-remote-write-receiver": "false"})))
 
     async def _config(self, _request: Request) -> Response:
         targets = self._targets()
