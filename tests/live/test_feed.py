@@ -125,6 +125,29 @@ async def test_an_unknown_model_fails_with_the_nearest_names(watch: Watch, noteb
     assert prometheus.server.requests == []
 
 
+def broken(folder: Path, name: str) -> None:
+    path = folder / name / "manifest.yaml"
+    path.write_text(path.read_text().replace("objective: 99.9", "objective: 999"))
+
+
+@pytest.mark.parametrize("others", [{"alpha": 1}, {}])
+async def test_a_model_whose_notebook_is_broken_is_not_replaced_by_another(
+        watch: Watch, notebooks: Notebooks, prometheus: Asked, others: dict[str, int]) -> None:
+    folder = notebooks(beta=1, **others)
+    broken(folder, "beta")
+    watched = watch(folder, prometheus.server.url)
+    watched.feed.look_at("beta", 3600.0, None)
+    watched.start()
+    snapshot = await watched.until(lambda s: True)
+    assert snapshot.models == ()
+    assert [b.name for b in snapshot.broken] == ["beta"]
+    assert "999" in snapshot.broken[0].errors[0]
+    assert snapshot.other_models == tuple(others)
+    if others:
+        watched.feed.look_at("alpha", 3600.0, None)
+        await watched.until(shows("alpha"))
+
+
 async def test_a_configuration_that_cannot_be_used_is_a_failure_with_a_hint(watch: Watch, tmp_path: Path) -> None:
     watched = watch(tmp_path, "nonsense")
     watched.start()

@@ -387,8 +387,15 @@ def broken_notebook() -> Snapshot:
          "manifest.yaml:20: spec.runbok: unknown field (did you mean runbook?)")),))
 
 
+def broken_asked_for() -> Snapshot:
+    """The notebook of the model named on the command line cannot be used: no other model is in its place."""
+    made = broken_notebook()
+    return replace(made, models=(), other_models=("fraud-scorer", *made.other_models))
+
+
 ALL = {"healthy": healthy, "canary": canary_failing, "lost": prometheus_lost, "waiting": waiting, "idle": idle,
-       "partial": partial, "hostile": hostile, "many": many_slos, "broken": broken_notebook}
+       "partial": partial, "hostile": hostile, "many": many_slos, "broken": broken_notebook,
+       "broken-asked": broken_asked_for}
 
 
 def moving(count: int, interval: float = 1.0) -> list[Snapshot]:

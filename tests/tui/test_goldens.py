@@ -33,6 +33,11 @@ VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]
     "alert": ("canary", (120, 40), (), {"alert": '{alertname="FeatureAge"}'}),
     "alert-gone": ("canary", (80, 24), (), {"alert": "0123456789abcdef"}),
     "last-of-many": ("many", (80, 24), ("k", "G"), {}),
+    "broken-asked-80x24": ("broken-asked", (80, 24), (), {"model": "ads-pacing"}),
+    "broken-asked-120x40": ("broken-asked", (120, 40), (), {"model": "ads-pacing"}),
+    "broken-asked-tiny": ("broken-asked", (20, 8), (), {"model": "ads-pacing"}),
+    "broken-asked-detail": ("broken-asked", (80, 24), ("enter",), {"model": "ads-pacing"}),
+    "broken-asked-text": ("broken-asked", (80, 24), ("y",), {"model": "ads-pacing"}),
     "small": ("canary", (40, 12), (), {}),
     "tiny": ("canary", (20, 5), (), {}),
 }

@@ -39,6 +39,7 @@ class LiveFeed:
         self._main: asyncio.Task[None] | None = None
         self._poller: Poller | None = None
         self._names: tuple[str, ...] = ()
+        self._broken: frozenset[str] = frozenset()
         self._model: str | None = None
         self._range_seconds = 3600.0
         self._end: float | None = None
@@ -109,6 +110,7 @@ class LiveFeed:
         if self._model is not None:
             chosen_names(loaded, [self._model])
         self._names = tuple(n.name for n in loaded.notebooks)
+        self._broken = frozenset(b.name for b in loaded.broken)
         poller = Poller(active, loaded, self._clock, self._publish)
         self._poller = poller
         self._apply_look()
@@ -141,5 +143,10 @@ class LiveFeed:
         if poller is None:
             return
         from triage.live.asker import Look
-        name = self._model if self._model in self._names else self._names[0] if self._names else None
-        poller.watch([name] if name is not None else [], Look(self._range_seconds, self._end))
+        watched = self._names[:1]
+        if self._model in self._names:
+            watched = (self._model,)
+        elif self._model in self._broken:
+            # Another model in its place would be taken for it.
+            watched = ()
+        poller.watch(watched, Look(self._range_seconds, self._end))

@@ -27,6 +27,8 @@ def title(item: Item) -> str:
 def page(item: Item, view: View, width: int) -> list[Line]:
     """The page about ``item`` as of this view."""
     model = view.model
+    if item.kind == "verdict" and view.broken is not None:
+        item = Item("broken", view.broken.path)
     if item.kind == "broken" and view.snapshot is not None:
         found = next((b for b in view.snapshot.broken if b.path == item.key), None)
         if found is not None:

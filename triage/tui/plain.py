@@ -14,7 +14,14 @@ _WIDEST = 100
 
 
 def as_text(view: View) -> str:
-    """The state of the model that is shown, in lines no wider than the screen and 100 cells; "" before there is one."""
+    """The state of the model that is shown, in lines no wider than the screen and 100 cells; "" before there is one.
+
+    Of a model whose notebook cannot be used, every error of that.
+    """
+    if view.snapshot is not None and view.broken is not None:
+        errors = (f"  {error}" for error in view.broken.errors)
+        where = f"{view.broken.name} in {view.snapshot.context}, {_moment(view.now)}"
+        return "\n".join([where, f"UNKNOWN  its model notebook cannot be used: {view.broken.path}", *errors]) + "\n"
     if view.snapshot is None or view.model is None:
         return ""
     model = view.model

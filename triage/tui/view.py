@@ -10,7 +10,7 @@ from triage.signals.reading import Verdict
 from triage.tui.look import Look
 
 if TYPE_CHECKING:
-    from triage.live.snapshot import Snapshot
+    from triage.live.snapshot import BrokenNotebook, Snapshot
     from triage.signals.model import AlertGroup, ModelState, SloState
 
 RANGES = (900.0, 1800.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
@@ -66,6 +66,13 @@ class View:
         if self.banner:
             return self.banner
         return "PRODUCTION" if self.snapshot is not None and self.snapshot.production else ""
+
+    @property
+    def broken(self) -> BrokenNotebook | None:
+        """The notebook of the model that was asked for, when it cannot be used; else None."""
+        if self.snapshot is None or self.model is not None:
+            return None
+        return next((item for item in self.snapshot.broken if item.name == self.wanted), None)
 
     @property
     def width_is_wide(self) -> bool:

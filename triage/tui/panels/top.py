@@ -145,6 +145,11 @@ def _said(view: View) -> tuple[Verdict, Urgency, str, str]:
         return Verdict.PENDING, Urgency.NONE, text, ""
     model = view.model
     if model is None:
+        if view.broken is not None:
+            errors = view.broken.errors
+            more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+            first = errors[0] if errors else "no error was given"
+            return Verdict.UNKNOWN, Urgency.NONE, f"its model notebook cannot be used: {first}{more}", ""
         if view.wanted:
             others = (*[m.name for m in view.snapshot.models], *view.snapshot.other_models)
             there = f"there are: {', '.join(others[:6])}" if others else "no notebook could be used"
@@ -208,8 +213,10 @@ def retry(view: View) -> Line:
 
 
 def reasons(view: View, width: int, rows: int) -> tuple[Line, ...]:
-    """The further reasons, one per row, under a small heading."""
+    """The further reasons, one per row, under a small heading; of a notebook that cannot be used, every error."""
     model = view.model
+    if view.broken is not None:
+        return errors(view, width)[:max(0, rows)]
     if model is None or rows <= 1 or len(model.reasons) < 2:
         return ()
     others = range(1, len(model.reasons))
@@ -225,6 +232,24 @@ def reasons(view: View, width: int, rows: int) -> tuple[Line, ...]:
         mark = line(cursor(view, keys[index]), view.look.mark(reason.verdict))
         out.append(line(mark, (urgency, URGENCY_ROLES[reason.urgency]), "  " if urgency else "", reason.text)
                    .fitted(width, view.look.ellipsis))
+    return tuple(out)
+
+
+def errors(view: View, width: int) -> tuple[Line, ...]:
+    """Every error of the notebook that was asked for, and what to do; () when it can be used."""
+    if view.broken is None or view.snapshot is None:
+        return ()
+    head = line("   ", ("NOTEBOOK", Role.HEADING), (f"  {view.broken.path}", Role.DIM))
+    out = [head.fitted(width, view.look.ellipsis)]
+    room = max(8, width - 6)
+    for error in view.broken.errors:
+        rows = wrap(view.look.say(error), room)
+        out += [line("   " if number else line(" ", view.look.mark(Verdict.UNKNOWN)), text)
+                for number, text in enumerate(rows)]
+    others = (*[m.name for m in view.snapshot.models], *view.snapshot.other_models)
+    can = f"  / opens another model: {', '.join(others[:6])}" if others else ""
+    said = f"Nothing is asked about it. After a change: triage notebook lint, then start anew.{can}"
+    out += [line(), *(line("   ", (text, Role.DIM)) for text in wrap(view.look.say(said), room))]
     return tuple(out)
 
 

@@ -110,15 +110,16 @@ class OnCall(TriageScreen, inherit_bindings=False):
         groups = sum(bool(s.by_label) for s in model.slos) if model is not None else 0
         alert_rows = len(model.alerts) + 1 if model is not None and model.alerts else 1
         further = len(model.reasons) - 1 if model is not None else 0
+        wrong = len(top.errors(view, left))
         broken = len(view.snapshot.broken) if view.snapshot is not None else 0
         notes = len(model.notes) if model is not None else 0
-        sparks = 0 if tall else len(charts.sparks(view, left, 9))
+        sparks = 0 if tall or view.broken is not None else len(charts.sparks(view, left, 9))
         drawn = [(c, len(c.heading)) for c in (latency, errors)]
         (latency_head, errors_head) = (head + 5 - number if chart.plot is not None else 1
                                        for number, (chart, head) in enumerate(drawn))
         return [
             Need("slos", min(4, count + 1), count + 1 if count <= 12 else 13, count + 1 if count else 1, spaced=False),
-            Need("reasons", 2, 1 + min(further, 4) if further else 0, 1 + further),
+            Need("reasons", 2, wrong or (1 + min(further, 4) if further else 0), wrong or 1 + further),
             Need("latency", 1, latency_head if tall else 0, 22 if latency.plot is not None else 1),
             Need("errors", 1, errors_head if tall else 0, 16 if errors.plot is not None else 1),
             Need("sparks", 1, sparks, sparks),
