@@ -75,7 +75,10 @@ def aggregate(operator: str, rows: Rows, grouping: Grouping, parameter: Value | 
     if operator not in _REDUCTIONS and operator not in ("topk", "bottomk", "quantile", "count_values"):
         raise bad_query(f'parse error: aggregation "{operator}" is not supported by the lab')
     if operator == "count_values" and parameter is not None:
-        return ranking.count_values(rows, grouping.key(), text(parameter))
+        label = text(parameter)
+        if not grouping.without:
+            grouping = Grouping((*grouping.labels, label))
+        return ranking.count_values(rows, grouping.key(), label)
     if not rows.keys:
         return Rows.empty(len(context.steps_ms))
     groups = Groups.of(rows, grouping)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import promql_parser as ast
 
+from triage.lab.promql.context import Semantics
 from triage.lab.promql.errors import bad_query
 from triage.lab.promql.joining import join
 from triage.lab.promql.matching import METRIC_NAME, LabelSet, dropping, keeping
@@ -40,13 +41,17 @@ class Matching:
     """Which side may have several series for one of the other: ``left``, ``right`` or neither."""
     include: tuple[str, ...] = ()
     """Labels that the many side takes over from the one side."""
+    drops_name: bool = False
+    """Whether the answer is no longer the metric that it was."""
 
     @classmethod
-    def of(cls, node: ast.BinaryExpr) -> Matching:
+    def of(cls, node: ast.BinaryExpr, semantics: Semantics) -> Matching:
         """What the parser found. Raises QueryError for what the lab does not support."""
         operator, modifier = str(node.op), node.modifier
+        # Prometheus 2 forgot one of its operators.
+        drops_name = operator in ARITHMETIC and not (operator == "atan2" and semantics is Semantics.V2)
         if modifier is None:
-            return cls(operator)
+            return cls(operator, drops_name=drops_name)
         fill = getattr(modifier, "fill_values", None)
         if fill is not None and (fill.lhs is not None or fill.rhs is not None):
             raise bad_query("parse error: fill modifiers are not supported by the lab")
@@ -56,7 +61,7 @@ class Matching:
         return cls(operator, modifier.return_bool,
                    labels is not None and labels.type == ast.LabelModifierType.Include,
                    tuple(labels.labels) if labels is not None else (),
-                   many, tuple(modifier.group_labels or ()))
+                   many, tuple(modifier.group_labels or ()), drops_name or modifier.return_bool)
 
     def signature(self) -> Callable[[LabelSet], LabelSet]:
         """What must be equal of two series for them to match."""
@@ -70,11 +75,6 @@ class Matching:
         if self.boolean:
             return kept.astype(np.float64), None
         return np.broadcast_to(left, kept.shape), kept
-
-    @property
-    def drops_name(self) -> bool:
-        """Whether the answer is no longer the metric that it was."""
-        return self.operator in ARITHMETIC or self.boolean
 
 
 def combine(matching: Matching, left: Value, right: Value) -> Value:

@@ -47,6 +47,11 @@ class Context:
     notes: Notes
 
     @property
+    def dot_all(self) -> bool:
+        """Whether ``.`` in a regular expression matches a newline."""
+        return self.semantics is Semantics.V3
+
+    @property
     def closed(self) -> bool:
         """Whether the left end of a span of time belongs to it."""
         return self.semantics is Semantics.V2

@@ -40,9 +40,8 @@ class Engine:
         context = self._context(np.array([at_ms], dtype=np.int64))
         with np.errstate(all="ignore"):
             if is_range(node):
-                value = _samples(window_of(node, context))
-                return _result(value, context.notes)
-            return _result(_at_once(evaluate(node, context), at_ms / 1000), context.notes)
+                return self._result(_samples(window_of(node, context)), context.notes)
+            return self._result(_at_once(evaluate(node, context), at_ms / 1000), context.notes)
 
     def range(self, expression: str, start: float, end: float, step: float) -> Result:
         """The values from ``start`` to ``end`` (Unix seconds, both inclusive), one each ``step`` seconds: a matrix."""
@@ -61,15 +60,17 @@ class Engine:
             raise bad_query(f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector')
         context = self._context(np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64))
         with np.errstate(all="ignore"):
-            return _result(_over_steps(evaluate(node, context), context.steps_ms), context.notes)
+            return self._result(_over_steps(evaluate(node, context), context.steps_ms), context.notes)
 
     def _context(self, steps_ms: Times) -> Context:
         return Context(self.store, self.semantics, round(self.lookback_seconds * 1000), int(steps_ms[0]),
                        int(steps_ms[-1]), steps_ms, Notes())
 
-
-def _result(value: Scalar | Text | Vector | Matrix, notes: Notes) -> Result:
-    return Result(value, list(notes.warnings), list(notes.infos))
+    def _result(self, value: Scalar | Text | Vector | Matrix, notes: Notes) -> Result:
+        if self.semantics is Semantics.V2:
+            # Annotations came with Prometheus 2.48 and in full with 3.
+            return Result(value)
+        return Result(value, list(notes.warnings), list(notes.infos))
 
 
 def _at_once(value: Value, at: float) -> Scalar | Text | Vector:

@@ -11,11 +11,11 @@ import promql_parser as ast
 
 from triage.lab.promql import aggregation, binary, selecting
 from triage.lab.promql.arguments import Argument
-from triage.lab.promql.context import Context
+from triage.lab.promql.context import Context, Semantics
 from triage.lab.promql.errors import bad_query, failed
 from triage.lab.promql.functions import FUNCTIONS
 from triage.lab.promql.matching import METRIC_NAME, LabelSet, replaced
-from triage.lab.promql.parsing import matchers_of
+from triage.lab.promql.parsing import OLD_SMOOTHING, matchers_of
 from triage.lab.promql.store import Times
 from triage.lab.promql.values import Literal, Mask, Numbers, Rows, Value, Windows
 
@@ -64,7 +64,8 @@ def window_of(node: ast.Expr, context: Context) -> Windows:
     if isinstance(node, ast.MatrixSelector):
         selector = node.vector_selector
         at_ms = _shifted(selector, context)
-        return selecting.windows(context.store, matchers_of(selector), at_ms, _ms(node.range), closed=context.closed)
+        return selecting.windows(context.store, matchers_of(selector, dot_all=context.dot_all), at_ms, _ms(node.range),
+                                 closed=context.closed)
     if not isinstance(node, ast.SubqueryExpr):
         raise bad_query(f"parse error: expected type range vector, got {node.prettify()}")
     at_ms, range_ms = _shifted(node, context), _ms(node.range)
@@ -102,10 +103,17 @@ def _shifted(node: ast.VectorSelector | ast.SubqueryExpr, context: Context) -> T
         elif node.at.type == ast.AtModifierType.End:
             fixed = context.end_ms
         else:
-            moment = node.at.at
-            fixed = round(moment.timestamp() * 1000) if moment is not None else 0
+            fixed = _moment_ms(node.at)
         at_ms = np.full_like(at_ms, fixed)
     return at_ms - _ms(node.offset) if node.offset is not None else at_ms
+
+
+def _moment_ms(at: ast.AtModifier) -> int:
+    try:
+        moment = at.at
+    except OverflowError:
+        raise bad_query("parse error: @ with a time after the year 9999 is not supported by the lab") from None
+    return round(moment.timestamp() * 1000) if moment is not None else 0
 
 
 def _ms(duration: timedelta | None) -> int:
@@ -113,8 +121,8 @@ def _ms(duration: timedelta | None) -> int:
 
 
 def _selected(node: ast.VectorSelector, context: Context, *, timestamps: bool = False) -> Rows:
-    return selecting.latest(context.store, matchers_of(node), _shifted(node, context), context.lookback_ms,
-                            closed=context.closed, timestamps=timestamps)
+    return selecting.latest(context.store, matchers_of(node, dot_all=context.dot_all), _shifted(node, context),
+                            context.lookback_ms, closed=context.closed, timestamps=timestamps)
 
 
 def _rows(value: Value) -> Rows:
@@ -131,13 +139,13 @@ def _negated(value: Value) -> Value:
 
 
 def _combined(node: ast.BinaryExpr, context: Context) -> Value:
-    matching = binary.Matching.of(node)
+    matching = binary.Matching.of(node, context.semantics)
     if matching.operator != "or":
         return binary.combine(matching, evaluate(node.lhs, context), evaluate(node.rhs, context))
     # Chains of "or" are long in machine-made queries: flat rather than nested, for the stack and for speed.
     operands: list[ast.Expr] = [node.rhs]
     left: ast.Expr = node.lhs
-    while isinstance(left, ast.BinaryExpr) and binary.Matching.of(left) == matching:
+    while isinstance(left, ast.BinaryExpr) and binary.Matching.of(left, context.semantics) == matching:
         operands.append(left.rhs)
         left = left.lhs
     operands.append(left)
@@ -157,6 +165,8 @@ def _called(node: ast.Call, context: Context) -> Value:
     arguments: list[Argument] = [window_of(n, context) if is_range(n) else evaluate(n, context) for n in nodes]
     if name in ("absent", "absent_over_time"):
         return _absent(nodes[0], arguments, context)
+    if name == OLD_SMOOTHING and context.semantics is not Semantics.V2:
+        raise bad_query(f'parse error: unknown function with name "{name}"')
     function = FUNCTIONS.get(name)
     if function is None:
         raise bad_query(f'parse error: function "{name}" is not supported by the lab')
@@ -171,7 +181,9 @@ def _absent(node: ast.Expr, arguments: Sequence[Argument], context: Context) -> 
     (argument,) = arguments
     found = FUNCTIONS["last_over_time"](context, arguments) if isinstance(argument, Windows) else argument
     missing: Mask = ~np.any(_rows(found).present, axis=0, keepdims=True)
-    selector = node.vector_selector if isinstance(node, ast.MatrixSelector) else node
+    selector = unwrapped(node)
+    if isinstance(selector, ast.MatrixSelector):
+        selector = selector.vector_selector
     key: LabelSet = ()
     if isinstance(selector, ast.VectorSelector):
         matchers = [m for m in matchers_of(selector) if m.name != METRIC_NAME]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from triage.lab.promql.arguments import Argument, numbers, rows
 from triage.lab.promql.context import Context, Semantics
 from triage.lab.promql.matching import METRIC_NAME, LabelSet, dropping, quoted
+from triage.lab.promql.numerals import read_number
 from triage.lab.promql.ranking import warn_of_quantiles
 from triage.lab.promql.store import Values
 from triage.lab.promql.values import Mask, Rows
@@ -48,7 +50,7 @@ def _bound(key: LabelSet, context: Context) -> float | None:
     labels = dict(key)
     text = labels.get("le", "")
     try:
-        return float(text)
+        return read_number(text)
     except ValueError:
         context.notes.warn(f'bucket label "le" is missing or has a malformed value of {quoted(text)} for metric name '
                            + quoted(labels.get(METRIC_NAME, "")))
@@ -80,10 +82,9 @@ def _quantile(q: Values, bounds: Values, counts: Values, name: str, context: Con
         return outside
     counts = _rising(counts, name, context)
     rank = q * counts[-1]
-    reached = counts[:-1] >= rank
-    bucket = np.where(reached.any(axis=0), reached.argmax(axis=0), len(bounds) - 1)
-    below = np.maximum(bucket - 1, 0)
     columns = np.arange(steps)
+    bucket = _search(counts, rank)
+    below = np.maximum(bucket - 1, 0)
     first = bucket == 0
     begin = np.where(first, 0.0, bounds[below])
     before = np.where(first, 0.0, counts[below, columns])
@@ -93,6 +94,21 @@ def _quantile(q: Values, bounds: Values, counts: Values, name: str, context: Con
     found = np.where(bucket == len(bounds) - 1, bounds[-2], found)
     found = np.where(counts[-1] == 0, np.nan, found)
     return np.where((q >= 0) & (q <= 1), found, outside)
+
+
+def _search(counts: Values, rank: Values) -> NDArray[np.intp]:
+    """The first bucket whose count reaches the rank, but the last one in any case.
+
+    Bisection as Go's ``sort.Search`` does it: with NaN among the counts it ends elsewhere than a scan.
+    """
+    low = np.zeros(len(rank), dtype=np.intp)
+    high = np.full(len(rank), len(counts) - 1, dtype=np.intp)
+    while (searching := low < high).any():
+        middle = (low + high) // 2
+        reached = counts[middle, np.arange(len(rank))] >= rank
+        low = np.where(searching & ~reached, middle + 1, low)
+        high = np.where(searching & reached, middle, high)
+    return low
 
 
 def _rising(counts: Values, name: str, context: Context) -> Values:

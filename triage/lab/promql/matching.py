@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+
+from triage.lab.promql.regex import compiled
 
 Labels = Mapping[str, str]
 """Labels as callers write them, with ``__name__``. A label with an empty value is a label that is not there."""
@@ -58,24 +60,6 @@ def keeping(names: Iterable[str]) -> Callable[[LabelSet], LabelSet]:
     return lambda key: tuple(pair for pair in key if pair[0] in wanted)
 
 
-_ESCAPES = re.compile(r"\\(.)", re.DOTALL)
-_RE2_ONLY = {"z": r"\Z"}
-
-
-@lru_cache(maxsize=1024)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """A regular expression of RE2 for use with ``fullmatch``. Raises ValueError when Python cannot read it.
-
-    ``.`` matches a newline and ``\\d \\w \\s`` are ASCII, as in Prometheus 3. RE2 has no backtracking, lookaround or
-    back references; the parser has already refused those.
-    """
-    translated = _ESCAPES.sub(lambda m: _RE2_ONLY.get(m[1], m[0]), pattern)
-    try:
-        return re.compile(translated, re.DOTALL | re.ASCII)
-    except re.error as error:
-        raise ValueError(f"error parsing regexp: {error}: `{pattern}`") from error
-
-
 @dataclass(frozen=True)
 class Matcher:
     """One condition on a label; a label that is not there has the value ``""``."""
@@ -84,10 +68,12 @@ class Matcher:
     op: str
     """``=``, ``!=``, ``=~`` or ``!~``."""
     value: str
+    dot_all: bool = True
+    """Whether the ``.`` of a regular expression matches a newline: in Prometheus 3 it does."""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return compiled(self.value)
+        return compiled(self.value, dot_all=self.dot_all)
 
     def matches(self, value: str) -> bool:
         """Whether a label with this value passes. Regular expressions are anchored at both ends."""

@@ -38,7 +38,8 @@ def mean(batch: Batch) -> Values:
     # A sum of finite numbers can be too large for a float where their mean is not.
     largest = window_reduce(np.fmax, np.abs(batch.values), batch.low, batch.high)
     halves = window_sum(batch.values / 2.0**64, batch.low, batch.high) / batch.counts * 2.0**64
-    return np.where(overflown & np.isfinite(largest), halves, found)
+    # Rounded beyond the samples, huge numbers that are all alike would seem to differ from their mean.
+    return np.where(overflown & np.isfinite(largest), np.clip(halves, least(batch), most(batch)), found)
 
 
 def least(batch: Batch) -> Values:

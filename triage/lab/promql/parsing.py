@@ -11,14 +11,24 @@ import promql_parser as ast
 from triage.lab.promql.errors import QueryError, bad_query
 from triage.lab.promql.matching import METRIC_NAME, Matcher, quoted
 
+OLD_SMOOTHING = "holt_winters"
+"""What Prometheus 2 calls ``double_exponential_smoothing``, the only name that the library knows."""
+ast.register_extra_functions([ast.Function(
+    OLD_SMOOTHING, [ast.ValueType.Matrix, ast.ValueType.Scalar, ast.ValueType.Scalar], ast.ValueType.Vector)])
+
 _OPERATORS = ((ast.MatchOp.Equal, "="), (ast.MatchOp.NotEqual, "!="), (ast.MatchOp.Re, "=~"), (ast.MatchOp.NotRe, "!~"))
 _QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\#[^\n]*""", re.DOTALL)
 _NEGATIVE_AT = re.compile(r"@\s*-")
+_UNFINISHED = re.compile(r"(?:[-+*/%^=<>(,]|\b(?:and|or|unless|atan2|bool|offset|by|without|on|ignoring))\s*$")
 _WORDS = (
     (re.compile(r"\b(type|got|on) vector\b"), r"\1 instant vector"),
     (re.compile(r"\b(type|got|on) matrix\b"), r"\1 range vector"),
     (re.compile(r"scalar or vector"), "scalar or instant vector"),
     (re.compile(r"'([^']*)'"), r'"\1"'),
+    (re.compile(r"got: (\w+)$"), r'got "\1"'),
+    (re.compile(r"(type (?:scalar|string) in aggregation) expression"), r"\1 parameter"),
+    (re.compile(r"unexpected end of input inside brackets"), "unclosed left bracket"),
+    (re.compile(r"illegal regex for (.*)"), r"error parsing regexp: `\1`"),
 )
 
 
@@ -34,18 +44,19 @@ def parse(expression: str) -> ast.Expr:
     except ValueError as error:
         message = str(error)
     if message == "invalid promql query":
-        raise bad_query(f"parse error: unexpected input in {quoted(expression)}")
+        message = "unexpected end of input" if _UNFINISHED.search(text) else f"unexpected input in {quoted(expression)}"
+        raise bad_query(f"parse error: {message}")
     for pattern, replacement in _WORDS:
         message = pattern.sub(replacement, message)
     raise bad_query(f"parse error: {message}")
 
 
-def matchers_of(selector: ast.VectorSelector) -> tuple[Matcher, ...]:
-    """The conditions of a selector, the metric's name among them."""
+def matchers_of(selector: ast.VectorSelector, *, dot_all: bool = True) -> tuple[Matcher, ...]:
+    """The conditions of a selector, the metric's name among them. ``dot_all`` as in :class:`Matcher`."""
     if selector.matchers.or_matchers:
         raise bad_query('parse error: unexpected identifier "or" in label matching, expected "," or "}"')
     named = [Matcher(METRIC_NAME, "=", selector.name)] if selector.name else []
-    return (*named, *(Matcher(m.name, _operator(m), m.value) for m in selector.matchers.matchers))
+    return (*named, *(Matcher(m.name, _operator(m), m.value, dot_all) for m in selector.matchers.matchers))
 
 
 def parse_selector(text: str) -> Sequence[Matcher]:

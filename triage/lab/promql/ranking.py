@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from triage.lab.promql.context import Notes, Semantics
 from triage.lab.promql.errors import failed
 from triage.lab.promql.matching import LabelSet, quoted, replaced
+from triage.lab.promql.numerals import in_full, in_short
 from triage.lab.promql.store import Values
 from triage.lab.promql.values import Mask, Rows
 
@@ -20,20 +20,10 @@ LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _INT64 = 2.0**63
 
 
-def plain(value: float) -> str:
-    """A number as Go writes it without an exponent (``strconv.FormatFloat(v, 'f', -1, 64)``)."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    text = format(Decimal(repr(value)), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def warn_of_quantiles(q: Values, notes: Notes) -> None:
     """Annotate the answer where ``q`` is outside 0 to 1."""
     for wrong in np.unique(q[~((q >= 0) & (q <= 1))]):
-        notes.warn(f"quantile value should be between 0 and 1, got {plain(float(wrong))}")
+        notes.warn(f"quantile value should be between 0 and 1, got {in_short(float(wrong))}")
 
 
 def quantile(q: Values, values: Values, present: Mask) -> Values:
@@ -78,20 +68,19 @@ def limit(parameter: Values, semantics: Semantics) -> Values:
         first = float(parameter[wrong][0])
         if math.isnan(first) and semantics is Semantics.V3:
             raise failed("Parameter value is NaN")
-        raise failed(f"Scalar value {plain(first)} overflows int64")
+        raise failed(f"Scalar value {in_short(first)} overflows int64")
     return np.trunc(parameter)
 
 
 def count_values(rows: Rows, group: Callable[[LabelSet], LabelSet], label: str) -> Rows:
-    """How many series of each group have which value; the value becomes a label."""
+    """How many series of each group have which value; the value becomes a label before the groups are made."""
     if not LABEL_NAME.fullmatch(label):
         raise failed(f"invalid label name {quoted(label)}")
     steps = rows.values.shape[1]
     counts: dict[LabelSet, Values] = {}
     for key, row, present in zip(rows.keys, rows.values, rows.present, strict=True):
         for step in np.flatnonzero(present):
-            own = group(replaced(key, label, plain(float(row[step]))))
-            own = replaced(own, label, plain(float(row[step])))
+            own = group(replaced(key, label, in_full(float(row[step]))))
             if own not in counts:
                 counts[own] = np.zeros(steps)
             counts[own][step] += 1

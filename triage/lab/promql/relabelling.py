@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from triage.lab.promql.arguments import Argument, rows, text
 from triage.lab.promql.context import Context, Semantics
 from triage.lab.promql.errors import failed
-from triage.lab.promql.matching import LabelSet, compiled, replaced
+from triage.lab.promql.matching import LabelSet, replaced
 from triage.lab.promql.ranking import LABEL_NAME
+from triage.lab.promql.regex import compiled
 from triage.lab.promql.values import Rows
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))", re.ASCII)
@@ -20,7 +21,7 @@ def label_replace(context: Context, arguments: Sequence[Argument]) -> Rows:
     vector = rows(arguments[0])
     target, template, source, pattern = (text(argument) for argument in arguments[1:])
     try:
-        matcher = compiled(pattern)
+        matcher = compiled(pattern, dot_all=context.dot_all)
     except ValueError:
         raise failed(f"invalid regular expression in label_replace(): {pattern}") from None
     _check_name(target, "destination", "label_replace", context)
