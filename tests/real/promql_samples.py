@@ -115,7 +115,7 @@ def _gauges() -> Iterator[Column]:
         yield column("rpc_seconds", {"quantile": quantile}, times, value + turn % 4 / 16)
     odd = {"nan": [_NAN], "sometimes_nan": [1.0, _NAN, 2.0, 3.0], "inf": [_INF], "minus_inf": [-_INF],
            "mixed": [1.0, _INF, -_INF, _NAN, 0.0, -0.0], "zero": [0.0], "negative_zero": [-0.0], "huge": [1.5e308],
-           "tiny": [5e-324], "inf_then_finite": [_INF] * 30 + [4.0] * 30, "nan_first": [_NAN] + [2.0] * 40}
+           "tiny": [2.5e-308], "inf_then_finite": [_INF] * 30 + [4.0] * 30, "nan_first": [_NAN] + [2.0] * 40}
     for kind, cycle in odd.items():
         yield column("odd", {"kind": kind}, times, np.resize(np.array(cycle), len(times)))
     yield column("strange", {"text": "ünï ☃", "quote": '"', "backslash": "a\\b", "newline": "a\nb"}, times, 1.0)
