@@ -22,6 +22,7 @@ from triage.cli_group import (
     sentence,
     where,
 )
+from triage.cli_lab import demo, lab
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _wanted(text: str) -> Callable[[Alert], bool]:
 @cli.command()
 @_model()
 @_format("text", "json")
-@click.option("--watch", is_flag=True, help="Ask again at every interval until ctrl-c.")
+@click.option("--watch", is_flag=True, help="Look again at every interval until ctrl-c.")
 @where
 @ascii_only
 def status(model: str | None, output: str, watch: bool) -> int:
@@ -123,12 +124,9 @@ def status(model: str | None, output: str, watch: bool) -> int:
       triage status --watch --interval 10s
     """
     if watch:
-        from triage.report.watch import watch as watch_forever
-        interval, look = _looker(model)
-        watch_forever(look, interval, as_json=output == "json", ascii_only=bool(given("ascii")))
+        _watch(model, as_json=output == "json")
         return INTERRUPTED
-    _, look = _looker(model)
-    _write(look(), output)
+    _write(_look(model), output)
     return 0
 
 
@@ -153,8 +151,7 @@ def check(model: str, output: str, fail_on: Sequence[str]) -> int:
     """
     from triage.report import verdicts
     gate = _fail_on(fail_on)
-    _, look = _looker(model)
-    snapshot = look()
+    snapshot = _look(model)
     code = verdicts.exit_code(verdicts.verdict_of(snapshot, model), gate)
     if output == "junit":
         from triage.report.junit import junit
@@ -176,16 +173,26 @@ def _fail_on(values: Sequence[str]) -> frozenset[str]:
     return frozenset(named or _VERDICTS) - {"none"}
 
 
-def _looker(model: str | None) -> tuple[float, Callable[[], Snapshot]]:
-    """(seconds between refreshes, a function that asks once)."""
+def _look(model: str | None) -> Snapshot:
+    """One look at the sources."""
     import asyncio
 
     from triage.clock import SystemClock
     from triage.config import activate
     from triage.live.once import take_snapshot
-    active = activate(overrides())
-    names = None if model is None else [model]
-    return active.context.interval, lambda: asyncio.run(take_snapshot(active, names, SystemClock()))
+    return asyncio.run(take_snapshot(activate(overrides()), None if model is None else [model], SystemClock()))
+
+
+def _watch(model: str | None, *, as_json: bool) -> None:
+    """Look at every interval, until interrupted."""
+    import asyncio
+
+    from triage.clock import SystemClock
+    from triage.config import activate
+    from triage.live.once import take_snapshots
+    from triage.report.watch import watch
+    snapshots = take_snapshots(activate(overrides()), None if model is None else [model], SystemClock())
+    asyncio.run(watch(snapshots, as_json=as_json, ascii_only=bool(given("ascii"))))
 
 
 def _write(snapshot: Snapshot, output: str) -> None:
@@ -389,6 +396,10 @@ def completion(shell: str) -> None:
     if found is None:
         raise TriageError(f"there is no completion for {shell}", "there is one for bash, zsh and fish")
     click.echo(found(cli, {}, "triage", "_TRIAGE_COMPLETE").source())
+
+
+cli.add_command(demo)
+cli.add_command(lab)
 
 
 def main() -> NoReturn:

@@ -20,3 +20,7 @@ class LabClock:
     def now(self) -> float:
         """Virtual time, seconds since the Unix epoch."""
         return self.starts_at + self.speed * max(time.time() - self.anchor, 0.0)
+
+    def monotonic(self) -> float:
+        """The machine's own seconds: timeouts are not the world's business."""
+        return time.monotonic()

@@ -23,6 +23,7 @@ from triage.lab.alerting.rules import AlertingRule
 from triage.lab.apis.disturbance import Disturbances, PartialStore
 from triage.lab.apis.forms import Parameters, parameters
 from triage.lab.apis.methods import ByMethod, Handler
+from triage.lab.apis.past import NotedStore, Past
 from triage.lab.apis.prometheus_json import (
     ScrapeTarget,
     alert_json,
@@ -63,23 +64,26 @@ class Clock(Protocol):
 
 
 def app(engine: Engine, clock: Clock, *, ruler: Ruler | None = None,
-        targets: Callable[[], Sequence[ScrapeTarget]] = tuple, disturbances: Disturbances | None = None) -> Starlette:
+        targets: Callable[[], Sequence[ScrapeTarget]] = tuple, disturbances: Disturbances | None = None,
+        past: Past | None = None) -> Starlette:
     """The API over ``engine``, to be served alone or mounted under a prefix.
 
     ``targets`` is asked for the scrape targets at each request; ``disturbances`` holds what is wrong with the server
-    just now. Without a ``ruler`` there are no rules and no alerts.
+    just now; a query that looks further back than ``past`` reaches is answered when all of it is there. Without a
+    ``ruler`` there are no rules and no alerts.
     """
-    return _Api(engine, clock, ruler, targets, disturbances or Disturbances()).starlette()
+    return _Api(engine, clock, ruler, targets, disturbances or Disturbances(), past or Past()).starlette()
 
 
 class _Api:
     def __init__(self, engine: Engine, clock: Clock, ruler: Ruler | None,
-                 targets: Callable[[], Sequence[ScrapeTarget]], disturbances: Disturbances) -> None:
+                 targets: Callable[[], Sequence[ScrapeTarget]], disturbances: Disturbances, past: Past) -> None:
         self._whole = engine
         self._clock = clock
         self._groups: Sequence[GroupState] = ruler.groups if ruler else ()
         self._targets = targets
         self._disturbances = disturbances
+        self._past = past
         self._version_3 = engine.semantics is Semantics.V3
         self._started_at = clock.now()
 
@@ -121,12 +125,22 @@ class _Api:
         began = time.monotonic()
         await self._dawdle(timeout)
         disturbance = self._disturbances.current
-        result = evaluate(self._engine())
+        result = await self._evaluated(evaluate)
         if time.monotonic() - began > timeout:
             raise QueryError("timeout", "query timed out in query execution")
         content, cut = result_json(result, limit)
         warnings = [*disturbance.warnings, *result.warnings, *([_TRUNCATED] if cut else [])]
         return _json(success(content, warnings, result.infos if self._version_3 else ()))
+
+    async def _evaluated(self, evaluate: Callable[[Engine], Result]) -> Result:
+        if self._past.is_complete:
+            return evaluate(self._engine())
+        noted = NotedStore(self._engine().store)
+        result = evaluate(self._over(noted))
+        if noted.earliest_ms >= self._past.begins_at * 1000:
+            return result
+        await self._past.wait()
+        return evaluate(self._engine())
 
     async def _series(self, request: Request) -> Response:
         asked = await parameters(request)
@@ -242,10 +256,11 @@ class _Api:
     def _engine(self) -> Engine:
         """The engine over what the server can see just now."""
         disturbance = self._disturbances.current
-        if not disturbance.lost:
-            return self._whole
-        return Engine(PartialStore(self._whole.store, disturbance), semantics=self._whole.semantics,
-                      lookback_seconds=self._whole.lookback_seconds, max_points=self._whole.max_points)
+        return self._over(PartialStore(self._whole.store, disturbance)) if disturbance.lost else self._whole
+
+    def _over(self, store: Store) -> Engine:
+        return Engine(store, semantics=self._whole.semantics, lookback_seconds=self._whole.lookback_seconds,
+                      max_points=self._whole.max_points)
 
     async def _dawdle(self, timeout: float) -> None:
         """Be as slow as the disturbance says. Raises QueryError after ``timeout`` seconds."""

@@ -1,0 +1,107 @@
+"""The lab as a child process: started in a few milliseconds, reached over loopback, gone when its parent is gone.
+
+The parent opens the listening socket and hands it down, so that the address is known at once and the first request
+waits in the socket's queue, not in a loop that tries again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from triage.lab.clock import LabClock
+
+TOKENS_VARIABLE = "TRIAGE_LAB_TOKENS"
+"""Environment variable by which the child gets its two bearer tokens: command lines can be read by everybody."""
+_BACKLOG = 128
+_STOP_SECONDS = 2.0
+_LOG_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What the child is told."""
+
+    scenario: str
+    clock: LabClock
+    seed: int | None = None
+    """None: the scenario's own."""
+
+    def arguments(self) -> list[str]:
+        """As arguments of ``python -m triage.lab.serve``."""
+        out = ["--scenario", self.scenario, "--starts-at", repr(self.clock.starts_at),
+               "--anchor", repr(self.clock.anchor), "--speed", repr(self.clock.speed)]
+        return out if self.seed is None else [*out, "--seed", str(self.seed)]
+
+
+class LabProcess:
+    """A running lab. Leaving the ``with`` block ends it; so does the end of this process, in whatever way."""
+
+    def __init__(self, birth: Birth, port: int = 0) -> None:
+        """Start it on ``port`` of loopback, 0 for any free one. Raises :class:`OSError` when the port is taken."""
+        self.birth = birth
+        self.token, self.read_token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        """Bearer tokens: of somebody who may change the world, and of somebody who may not."""
+        self._folder = tempfile.TemporaryDirectory(prefix="triage-lab-")
+        self.folder = Path(self._folder.name)
+        """A private folder (mode 0700) that goes with the process."""
+        self._log = self.folder / "lab.log"
+        with socket.socket() as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(("127.0.0.1", port))
+            listening.listen(_BACKLOG)
+            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            environment = {**os.environ, TOKENS_VARIABLE: f"{self.token} {self.read_token}"}
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(  # noqa: S603: our own interpreter and module
+                    [sys.executable, "-m", "triage.lab.serve", "--fd", str(listening.fileno()), "--with-parent",
+                     *birth.arguments()],
+                    stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(listening.fileno(),), env=environment,
+                    # Keys that the terminal turns into signals are for the parent.
+                    start_new_session=True)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
+    def failure(self) -> str | None:
+        """The end of its log when it has ended by itself, None while it runs."""
+        if self._process.poll() is None:
+            return None
+        return self._log.read_text(errors="replace")[-_LOG_CHARACTERS:].strip() or f"status {self._process.returncode}"
+
+    def silence(self, system: str, how: str | None) -> None:
+        """Let a system (``prometheus``) fall silent: ``refuse``, ``hang``, or None to let it answer again."""
+        request = urllib.request.Request(  # noqa: S310: our own address
+            f"{self.url}/lab/silent/{system}" + (f"?how={how}" if how else ""), method="PUT" if how else "DELETE",
+            headers={"Authorization": f"Bearer {self.token}"})
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=_STOP_SECONDS):
+            pass
+
+    def stop(self) -> None:
+        """End it and remove its folder. Doing so twice is harmless."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def __enter__(self) -> LabProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,107 @@
+"""The lab's process: builds a world, answers for it on loopback, and lets it live. ``python -m triage.lab.serve``.
+
+It serves as soon as the last hours exist; the older days are made while it already answers. Started with
+``--with-parent`` it ends when its standard input ends, that is with its parent, however that came to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import uvicorn
+
+from triage.lab.child import TOKENS_VARIABLE
+from triage.lab.clock import LabClock
+from triage.lab.site import Tokens, site
+from triage.lab.world.scenario import ScenarioError, load
+from triage.lab.world.world import World
+
+_LONGEST_NAP = 1.0
+"""Seconds of the machine's time between looks at the virtual clock."""
+_SHORTEST_NAP = 0.05
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to end. 2 when the scenario cannot be used."""
+    wanted = _parser().parse_args(arguments)
+    if wanted.with_parent:
+        threading.Thread(target=_end_with_parent, name="triage-lab-parent", daemon=True).start()
+    words = os.environ.pop(TOKENS_VARIABLE, "").split()
+    if len(words) != 2:
+        print(f"triage lab: {TOKENS_VARIABLE} needs two tokens: one that may write, one that may read",  # noqa: T201
+              file=sys.stderr)
+        return 2
+    try:
+        scenario = load(wanted.scenario)
+    except ScenarioError as error:
+        print(f"triage lab: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    now = time.time()
+    clock = LabClock(wanted.starts_at if wanted.starts_at is not None else now,
+                     wanted.anchor if wanted.anchor is not None else now, wanted.speed)
+    world = World(scenario, scenario.seed if wanted.seed is None else wanted.seed, clock)
+    listening = socket.socket(fileno=wanted.fd) if wanted.fd is not None else _listen(wanted.port)
+    world.begin()
+    asyncio.run(serve(world, Tokens(*words), listening))
+    return 0
+
+
+async def serve(world: World, tokens: Tokens, listening: socket.socket) -> None:
+    """Answer for ``world`` on the socket until the server is asked to end."""
+    # Its own Date header would carry the machine's time, not the world's.
+    server = uvicorn.Server(uvicorn.Config(site(world, tokens), log_level="warning", access_log=False, lifespan="off",
+                                           ws="none", date_header=False, timeout_graceful_shutdown=1))
+    living = [asyncio.create_task(_live(world)), asyncio.create_task(asyncio.to_thread(world.make_past))]
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        for task in living:
+            task.cancel()
+
+
+async def _live(world: World) -> None:
+    clock = world.clock
+    nap = min(_LONGEST_NAP, max(_SHORTEST_NAP, world.scrape_seconds / clock.speed / 4)) if clock.speed else _LONGEST_NAP
+    while True:
+        world.advance(clock.now())
+        await asyncio.sleep(nap)
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    listening.listen()
+    return listening
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    # Nothing is kept, so nothing has to be put away.
+    os._exit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m triage.lab.serve")
+    parser.add_argument("--scenario", required=True)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--starts-at", type=float)
+    parser.add_argument("--anchor", type=float)
+    parser.add_argument("--with-parent", action="store_true")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--fd", type=int)
+    where.add_argument("--port", type=int)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
