@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable, Iterable
+from collections.abc import Callable, Collection, Coroutine, Hashable, Iterable
 from typing import Any
 
 
@@ -59,14 +59,15 @@ class Flights:
         return tuple(self._tasks.values())
 
 
-async def landing(flights: Iterable[Flights], seconds: float | None = None) -> None:
+async def landing(flights: Iterable[Flights], seconds: float | None = None,
+                  but: Collection[asyncio.Task[None]] = ()) -> None:
     """Wait until nothing is under way in any of ``flights``, at most ``seconds`` (None: however long it takes).
 
-    Raises what a job raised. What is still under way goes on.
+    ``but``: these are not waited for. Raises what a job raised. What is still under way goes on.
     """
     every = tuple(flights)
     end = None if seconds is None else asyncio.get_running_loop().time() + seconds
-    while tasks := [task for item in every for task in item.tasks()]:
+    while tasks := [task for item in every for task in item.tasks() if task not in but]:
         rest = None if end is None else max(0.0, end - asyncio.get_running_loop().time())
         _, late = await asyncio.wait(tasks, timeout=rest)
         if late:

@@ -1,11 +1,12 @@
-"""One Snapshot, for reports: load the notebooks, ask once, say what is known."""
+"""Snapshots for reports: load the notebooks, ask, say what is known; once, or at every interval."""
 
 from __future__ import annotations
 
+import asyncio
 import difflib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
-from triage.clock import Clock
+from triage.clock import Clock, SleepWatch
 from triage.config import Active
 from triage.errors import TriageError
 from triage.live.poller import Poller
@@ -55,5 +56,28 @@ async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Cloc
     try:
         poller.watch(chosen_names(loaded, names))
         return await poller.refresh_once()
+    finally:
+        await poller.aclose()
+
+
+async def take_snapshots(active: Active, names: Sequence[str] | None, clock: Clock) -> AsyncGenerator[Snapshot, None]:
+    """As :func:`take_snapshot`, then another at every interval, for ever: each question is asked at its own pace.
+
+    The first waits for every answer, the others an interval at most. After a suspend everything is asked anew.
+    """
+    loaded = load_notebooks(active)
+    interval = active.context.interval
+    poller = Poller(active, loaded, clock)
+    try:
+        poller.watch(chosen_names(loaded, names))
+        sleep = SleepWatch(clock)
+        patience = None
+        while True:
+            began = clock.monotonic()
+            yield await poller.refresh_once(patience)
+            patience = interval
+            await asyncio.sleep(max(0.0, interval - (clock.monotonic() - began)))
+            if sleep.was_asleep(interval):
+                await poller.reconnect()
     finally:
         await poller.aclose()

@@ -186,11 +186,13 @@ class Poller:
     async def refresh_once(self, patience_seconds: float | None = None) -> Snapshot:
         """Ask once what is due, and give what is known when all has answered, or after ``patience_seconds``.
 
-        What has not answered by then goes on, and is not asked again while it does.
+        What has not answered by then goes on: it is not asked again while it does, and no later look waits for it.
         """
+        flights = (*self._under_way(), self._alertmanager_flights)
+        late = frozenset(task for item in flights for task in item.tasks()) if patience_seconds is not None else ()
         self._begin()
         self._alertmanager_flights.start("alerts", self.refresh_alertmanager)
-        await landing((*self._under_way(), self._alertmanager_flights), patience_seconds)
+        await landing(flights, patience_seconds, late)
         self._settle()
         return self.snapshot()
 

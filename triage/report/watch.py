@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import AsyncIterator
 
 from triage.live.snapshot import Snapshot
 
@@ -13,12 +11,10 @@ _CLEAR_LINE = "\x1b[K"
 _CLEAR_BELOW = "\x1b[J"
 
 
-def watch(look: Callable[[], Snapshot], interval_seconds: float, *, as_json: bool, ascii_only: bool) -> NoReturn:
-    """Report what ``look`` finds, every ``interval_seconds`` from start to start, until interrupted."""
+async def watch(snapshots: AsyncIterator[Snapshot], *, as_json: bool, ascii_only: bool) -> None:
+    """Report each of ``snapshots`` as it comes, until interrupted."""
     height = 0
-    while True:
-        began = time.monotonic()
-        snapshot = look()
+    async for snapshot in snapshots:
         if as_json:
             from triage.report.json import status_json
             sys.stdout.write(status_json(snapshot, indent=None) + "\n")
@@ -28,7 +24,6 @@ def watch(look: Callable[[], Snapshot], interval_seconds: float, *, as_json: boo
                 text, height = in_place(text, height, _rows())
             sys.stdout.write(text)
         sys.stdout.flush()
-        time.sleep(max(0.0, interval_seconds - (time.monotonic() - began)))
 
 
 def in_place(text: str, height: int, rows: int) -> tuple[str, int]:
