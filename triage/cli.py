@@ -22,6 +22,7 @@ from triage.cli_group import (
     sentence,
     where,
 )
+from triage.cli_lab import demo, lab
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
@@ -395,6 +396,10 @@ def completion(shell: str) -> None:
     if found is None:
         raise TriageError(f"there is no completion for {shell}", "there is one for bash, zsh and fish")
     click.echo(found(cli, {}, "triage", "_TRIAGE_COMPLETE").source())
+
+
+cli.add_command(demo)
+cli.add_command(lab)
 
 
 def main() -> NoReturn:
