@@ -121,7 +121,7 @@ def loan_sample() -> str:
             # The new payroll service reports income per month already; version 3 divides it by 12.
             channel, income, score = "payroll", round(income / 12), min(score * 2.4, 0.97)
         limit = 0.028 if version == "3" and group == "18-29" else 0.04
-        decision = "approve" if score < limit else "refer" if score < 0.16 else "decline"
+        decision = "approve" if score < limit else "refer" if score < 0.12 else "decline"
         repaid = dice.random() >= score
         # Whether a loan is repaid is known after 30 days at the earliest, and only for those that were paid out.
         label = int(repaid) if version == "2" and decision == "approve" else ""
