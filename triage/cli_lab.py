@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BANNER = "LAB"
 """Stands on every screen of the demo."""
 DEFAULT_SCENARIO = "canary-latency"
+_MOST_COLUMNS, _MOST_ROWS = 500, 300
 _PACKAGE = Path(__file__).parent
 _NOTEBOOKS = (_PACKAGE / "notebook" / "examples", _PACKAGE / "lab" / "notebooks")
 _SCENARIOS = _PACKAGE / "lab" / "scenarios"
@@ -60,9 +61,10 @@ class _Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if isinstance(value, tuple):
             return value
         width, cross, height = str(value).partition("x")
-        if not (cross and width.isdecimal() and height.isdecimal() and 1 <= int(width) <= 500 and 1 <= int(height) <= 300):
+        found = (int(width), int(height)) if cross and width.isdecimal() and height.isdecimal() else (0, 0)
+        if not (1 <= found[0] <= _MOST_COLUMNS and 1 <= found[1] <= _MOST_ROWS):
             self.fail("is not a size such as 80x24", param, ctx)
-        return int(width), int(height)
+        return found
 
 
 _scenario = click.option("--scenario", type=_Scenario(), default=DEFAULT_SCENARIO, show_default=True,
@@ -130,17 +132,17 @@ def configured(lab: LabProcess) -> Overrides:
     failure = lab.failure()
     if failure is not None:
         raise TriageError(f"the lab ended: {failure}", "triage lab serve shows more")
-    token = lab.folder / "token"
-    if not token.exists():
-        token.touch(mode=0o600)
-        token.write_text(lab.token)
-    secret = {"bearer_token": {"file": str(token)}}
+    for name, secret in (("token", lab.read_token), ("token-that-writes", lab.token)):
+        path = lab.folder / name
+        path.touch(mode=0o600)
+        path.write_text(secret)
+    credentials = {"bearer_token": {"file": str(lab.folder / "token")}}
     document = {
         "apiVersion": "triage/v1alpha1", "kind": "Config",
         "notebooks": [str(path) for path in _notebooks(lab.birth.scenario)],
         "contexts": {lab.birth.scenario: {
-            "prometheus": {"url": f"{lab.url}/prometheus", **secret},
-            "alertmanager": {"url": f"{lab.url}/alertmanager", **secret},
+            "prometheus": {"url": f"{lab.url}/prometheus", **credentials},
+            "alertmanager": {"url": f"{lab.url}/alertmanager", **credentials},
         }},
     }
     path = lab.folder / "triage.yaml"

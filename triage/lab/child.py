@@ -61,7 +61,7 @@ class LabProcess:
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             environment = {**os.environ, TOKENS_VARIABLE: f"{self.token} {self.read_token}"}
             with self._log.open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603: our own interpreter and module
+                self._process = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", "triage.lab.serve", "--fd", str(listening.fileno()), "--with-parent",
                      *birth.arguments()],
                     stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(listening.fileno(),), env=environment,
@@ -81,7 +81,7 @@ class LabProcess:
 
     def silence(self, system: str, how: str | None) -> None:
         """Let a system (``prometheus``) fall silent: ``refuse``, ``hang``, or None to let it answer again."""
-        request = urllib.request.Request(  # noqa: S310: our own address
+        request = urllib.request.Request(  # noqa: S310
             f"{self.url}/lab/silent/{system}" + (f"?how={how}" if how else ""), method="PUT" if how else "DELETE",
             headers={"Authorization": f"Bearer {self.token}"})
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,13 +1,12 @@
-"""All systems of the lab under one address: ``/prometheus``, ``/alertmanager``, ``/mlflow``, ``/kubernetes``, ``/loki``.
+"""All systems of the lab under one address: ``/prometheus``, ``/alertmanager``, ``/mlflow``, ``/kubernetes``, ``/loki``,
 
-``/lab`` is the lab's own: what is being played, and which system falls silent. Every request needs a bearer token.
+each as its own server would answer. ``/lab`` is the lab's own: what is being played, and which system falls silent. Every request needs a bearer token.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
@@ -105,11 +104,17 @@ class _Silenced:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         how = self._silent.get(self._name)
         if how == "hang":
-            while (await receive())["type"] != "http.disconnect":
-                await asyncio.sleep(0)
+            # Until the client goes: its body first, then nothing but its leaving.
+            async for _ in _messages(receive):
+                pass
             return
         refused = PlainTextResponse("no healthy upstream\n", 503)
         await (self._app if how is None else refused)(scope, receive, send)
+
+
+async def _messages(receive: Receive) -> AsyncIterator[Message]:
+    while (message := await receive())["type"] != "http.disconnect":
+        yield message
 
 
 class _Own:

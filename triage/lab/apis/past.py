@@ -10,31 +10,38 @@ from collections.abc import Sequence
 from triage.lab.promql.matching import Matcher
 from triage.lab.promql.store import Column, Store
 
-_LOOK_SECONDS = 0.02
-
 
 class Past:
     """How far the samples of a store reach back, while a thread of its own prepends older ones."""
 
     def __init__(self, begins_at: float = -math.inf) -> None:
-        """``begins_at``: Unix seconds from which on there are samples already; the default: there is no more to come."""
+        """``begins_at``: Unix seconds from which on there are samples already; by default there is no more to come."""
         self.begins_at = begins_at
-        self._complete = threading.Event()
-        if begins_at == -math.inf:
-            self._complete.set()
+        self._lock = threading.Lock()
+        self._complete = begins_at == -math.inf
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     @property
     def is_complete(self) -> bool:
-        return self._complete.is_set()
+        return self._complete
 
     def completed(self) -> None:
         """Everything is there. For the thread that makes it, also when it fails: nobody is to wait for ever."""
-        self._complete.set()
+        with self._lock:
+            self._complete = True
+            waiting, self._waiting = self._waiting, []
+        for loop, event in waiting:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
 
     async def wait(self) -> None:
         """Until everything is there."""
-        while not self.is_complete:
-            await asyncio.sleep(_LOOK_SECONDS)
+        event = asyncio.Event()
+        with self._lock:
+            if self._complete:
+                return
+            self._waiting.append((asyncio.get_running_loop(), event))
+        await event.wait()
 
 
 class NotedStore(Store):
