@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from triage.lab.promql import ranking
 from triage.lab.promql.arguments import numbers, text
 from triage.lab.promql.context import Context, Semantics
-from triage.lab.promql.errors import bad_query
-from triage.lab.promql.matching import METRIC_NAME, LabelSet, dropping, keeping
+from triage.lab.promql.errors import bad_query, failed
+from triage.lab.promql.matching import METRIC_NAME, LabelSet, dropping, keeping, quoted
 from triage.lab.promql.numerics import grouped_sum
 from triage.lab.promql.store import Values
 from triage.lab.promql.values import Rows, Value
@@ -76,6 +76,8 @@ def aggregate(operator: str, rows: Rows, grouping: Grouping, parameter: Value | 
         raise bad_query(f'parse error: aggregation "{operator}" is not supported by the lab')
     if operator == "count_values" and parameter is not None:
         label = text(parameter)
+        if not ranking.is_label_name(label, context.semantics):
+            raise failed(f"invalid label name {quoted(label)}")
         if not grouping.without:
             grouping = Grouping((*grouping.labels, label))
         return ranking.count_values(rows, grouping.key(), label)

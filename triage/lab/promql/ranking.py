@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from triage.lab.promql.context import Notes, Semantics
 from triage.lab.promql.errors import failed
-from triage.lab.promql.matching import LabelSet, quoted, replaced
+from triage.lab.promql.matching import LabelSet, replaced
 from triage.lab.promql.numerals import in_full, in_short
 from triage.lab.promql.store import Values
 from triage.lab.promql.values import Mask, Rows
 
-LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_CLASSIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _INT64 = 2.0**63
 
 
@@ -72,18 +72,23 @@ def limit(parameter: Values, semantics: Semantics) -> Values:
     return np.trunc(parameter)
 
 
+def is_label_name(name: str, semantics: Semantics) -> bool:
+    """Prometheus 3 takes any text for a label's name, Prometheus 2 only letters, digits and ``_``."""
+    return bool(name) if semantics is Semantics.V3 else _CLASSIC_NAME.fullmatch(name) is not None
+
+
 def count_values(rows: Rows, group: Callable[[LabelSet], LabelSet], label: str) -> Rows:
     """How many series of each group have which value; the value becomes a label before the groups are made."""
-    if not LABEL_NAME.fullmatch(label):
-        raise failed(f"invalid label name {quoted(label)}")
     steps = rows.values.shape[1]
     counts: dict[LabelSet, Values] = {}
     for key, row, present in zip(rows.keys, rows.values, rows.present, strict=True):
-        for step in np.flatnonzero(present):
-            own = group(replaced(key, label, in_full(float(row[step]))))
+        # By their bits, since 0 and -0 are written differently.
+        known, which = np.unique(row[present].view(np.int64), return_inverse=True)
+        for number, value in enumerate(known.view(np.float64).tolist()):
+            own = group(replaced(key, label, in_full(value)))
             if own not in counts:
                 counts[own] = np.zeros(steps)
-            counts[own][step] += 1
+            counts[own][np.flatnonzero(present)[which == number]] += 1
     if not counts:
         return Rows.empty(steps)
     values = np.stack(list(counts.values()))

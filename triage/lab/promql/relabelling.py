@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from triage.lab.promql.arguments import Argument, rows, text
-from triage.lab.promql.context import Context, Semantics
+from triage.lab.promql.context import Context
 from triage.lab.promql.errors import failed
 from triage.lab.promql.matching import LabelSet, replaced
-from triage.lab.promql.ranking import LABEL_NAME
+from triage.lab.promql.ranking import is_label_name
 from triage.lab.promql.regex import compiled
 from triage.lab.promql.values import Rows
 
@@ -64,7 +64,5 @@ def label_join(context: Context, arguments: Sequence[Argument]) -> Rows:
 
 
 def _check_name(name: str, role: str, function: str, context: Context) -> None:
-    """Prometheus 3 takes any text for a label's name, Prometheus 2 only letters, digits and ``_``."""
-    valid = bool(name) if context.semantics is Semantics.V3 else LABEL_NAME.fullmatch(name) is not None
-    if not valid:
+    if not is_label_name(name, context.semantics):
         raise failed(f"invalid {role} label name in {function}(): {name}")
