@@ -162,7 +162,7 @@ def _list() -> None:
     from triage.lab.world.scenario import load
     from triage.report.console import show
     from triage.report.scenarios import scenarios_text
-    rows = [(s.name, s.opens_on, s.title) for s in map(load, scenario_names())]
+    rows = [(s.name, s.opens_on or "all", s.title) for s in map(load, scenario_names())]
     show(lambda plain: scenarios_text(rows, plain))
 
 
