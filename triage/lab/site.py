@@ -1,7 +1,7 @@
 """All systems of the lab under one address, each as its own server would answer.
 
-They are ``/prometheus``, ``/alertmanager``, ``/mlflow``, ``/kubernetes`` and ``/loki``. ``/lab`` is the lab's own: what is
-being played, and which system falls silent. Every request needs a bearer token.
+They are ``/prometheus``, ``/alertmanager``, ``/mlflow``, ``/kubernetes`` and ``/loki``. ``/lab`` is the lab's own: what
+is played, and which system falls silent. Every request needs a bearer token.
 """
 
 from __future__ import annotations
