@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,24 +30,26 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp, certificate: Path | None = None) -> Iterator[str]:
     """Base URL of ``app`` (``http://127.0.0.1:port``, no slash) while the block runs.
 
     The app runs in one event loop of another thread. When the block is left, requests under way get a second, then they
     are cancelled: a watch without an end does not hold the test up. Raises RuntimeError when it does not start or end.
+    ``certificate``, a PEM file of a key and its chain, makes it ``https``: some clients send a token no other way.
     """
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", 0))
         # No logging set-up of its own: it would replace what pytest captures.
         server = _Server(uvicorn.Config(app, loop="asyncio", http="h11", ws="none", log_config=None, access_log=False,
-                                        log_level="warning", timeout_graceful_shutdown=1))
+                                        log_level="warning", timeout_graceful_shutdown=1,
+                                        ssl_certfile=certificate))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="lab server", daemon=True)
         thread.start()
         try:
             if not server.listens.wait(_START_SECONDS) or not server.started:
                 raise RuntimeError("the app did not start: its error is in the log above")
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(_END_SECONDS)

@@ -38,7 +38,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The object as it is now, or as it would be, and what the server warns of."""
+    """What a write answers, and what the server warns of.
+
+    The object is as it is now or, in a dry run, as it would be; of the subresource ``scale`` it is the Scale.
+    """
 
     item: Json
     warnings: tuple[str, ...] = ()
@@ -150,12 +153,13 @@ class ApiServer:
         kept = {field: current["metadata"][field] for field in _SYSTEM_METADATA if field in current["metadata"]}
         item = item | {"metadata": {**item["metadata"], **kept}}
         if item == current:
-            return Outcome(current, warnings)
+            return Outcome(as_scale(current) if subresource == "scale" else current, warnings)
         if resource in _WITH_GENERATION and item.get("spec") != current.get("spec"):
             item["metadata"]["generation"] = current["metadata"]["generation"] + 1
         item["metadata"]["managedFields"] = managed_fields(resource, current, item, options.manager, subresource,
                                                            self._now())
-        return Outcome(item if options.dry_run else self._storage.replace(resource, item), warnings)
+        stored = item if options.dry_run else self._storage.replace(resource, item)
+        return Outcome(as_scale(stored) if subresource == "scale" else stored, warnings)
 
 
 def _with_status_apart(resource: Resource, current: Json, proposed: Json, subresource: str) -> Json:

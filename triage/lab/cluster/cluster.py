@@ -21,6 +21,7 @@ from triage.lab.cluster.objects import (
     Json,
     controller_of,
     created_at,
+    labels_of,
     name_of,
     namespace_of,
     new_uid,
@@ -41,7 +42,13 @@ from triage.lab.cluster.resources import (
 )
 from triage.lab.cluster.rollouts import Rollouts
 from triage.lab.cluster.storage import Change, Storage
-from triage.lab.cluster.templates import DEPLOYMENT_HASH_LABEL, ROLLOUT_HASH_LABEL, version_of, with_version
+from triage.lab.cluster.templates import (
+    APP_LABEL,
+    DEPLOYMENT_HASH_LABEL,
+    ROLLOUT_HASH_LABEL,
+    version_of,
+    with_version,
+)
 from triage.lab.cluster.traffic import Split, split_of
 
 _Key = tuple[Resource, str, str]
@@ -115,7 +122,7 @@ class Cluster:
         Without ``image`` the first container keeps its repository and takes the version as its tag.
         """
         def change() -> None:
-            resource, workload = self._workload(namespace, name)
+            resource, workload = self._workloads(namespace, name)[0]
             template = with_version(workload["spec"]["template"], version, image)
             self.server.patch(resource, namespace, name, "", "merge", {"spec": {"template": template}},
                               Options(manager=manager))
@@ -172,7 +179,12 @@ class Cluster:
             again = min(again, self._sets[resource].reconcile(replica_set, self.time))
         if again < math.inf:
             self._wakes[key] = min(again, self._wakes.get(key, math.inf))
-        split = self._split_now(namespace, name)
+        for known_as in {name, labels_of(workload).get(APP_LABEL, name)}:
+            self._note_split(namespace, known_as)
+
+    def _note_split(self, namespace: str, name: str) -> None:
+        split = split_of([(workload, self._sets[resource].owned(workload))
+                          for resource, workload in self._workloads(namespace, name)])
         history = self._splits[namespace, name]
         if history and history[-1][0] == self.time:
             history.pop()
@@ -215,6 +227,8 @@ class Cluster:
     def split(self, namespace: str, name: str, at: float | None = None) -> dict[str, float]:
         """Percent of the requests that each version of a workload gets; together 100, or empty when nothing serves.
 
+        ``name`` is that of a workload, or of an application whose versions are workloads of their own (label
+        ``app.kubernetes.io/name``); a Service in front of those gives every pod the same share.
         ``at`` (epoch seconds) asks for the past; None means as far as the cluster has got.
         """
         history = self._splits[namespace, name]
@@ -225,22 +239,23 @@ class Cluster:
         """(since when, split) of every change of a workload's split, oldest first."""
         return [(since, dict(split)) for since, split in self._splits[namespace, name]]
 
-    def _split_now(self, namespace: str, name: str) -> Split:
-        resource, workload = self._workload(namespace, name)
-        return split_of(workload, self._sets[resource].owned(workload))
-
     def pods(self, namespace: str, name: str) -> list[PodView]:
-        """The pods of a workload, oldest first. Raises LookupError when there is no such workload."""
-        resource, workload = self._workload(namespace, name)
-        sets = self._sets[resource]
-        pods = [(pod, version_of(each["spec"]["template"])) for each in sets.owned(workload) for pod in sets.pods(each)]
+        """The pods of a workload, or of all of an application, oldest first. Raises LookupError when there is none."""
+        pods = [(pod, version_of(replica_set["spec"]["template"]))
+                for resource, workload in self._workloads(namespace, name)
+                for replica_set in self._sets[resource].owned(workload)
+                for pod in self._sets[resource].pods(replica_set)]
         views = [PodView(name_of(pod), version, ready_since(pod) is not None, created_at(pod), ready_since(pod),
                          restarts(pod), pod["spec"]["nodeName"]) for pod, version in pods]
         return sorted(views, key=lambda view: (view.created_at, view.name))
 
-    def _workload(self, namespace: str, name: str) -> tuple[Resource, Json]:
-        for resource in WORKLOADS:
-            workload = self.storage.find(resource, namespace, name)
-            if workload is not None:
-                return resource, workload
-        raise LookupError(f"there is no Rollout or Deployment {name} in the namespace {namespace} at {self.time:g}")
+    def _workloads(self, namespace: str, name: str) -> list[tuple[Resource, Json]]:
+        """The workload of that name; without one, those of the application of that name."""
+        named = [(resource, workload) for resource in WORKLOADS
+                 if (workload := self.storage.find(resource, namespace, name)) is not None]
+        found = named[:1] or [(resource, workload) for resource in WORKLOADS
+                              for workload in self.storage.all(resource, namespace)
+                              if labels_of(workload).get(APP_LABEL) == name]
+        if not found:
+            raise LookupError(f"there is no Rollout or Deployment {name} in the namespace {namespace} at {self.time:g}")
+        return found

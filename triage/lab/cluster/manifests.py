@@ -7,7 +7,7 @@ from typing import Any
 
 from triage.lab.cluster.cluster import Cluster
 from triage.lab.cluster.objects import Json
-from triage.lab.cluster.templates import VERSION_LABEL
+from triage.lab.cluster.templates import APP_LABEL, VERSION_LABEL
 
 
 def rollout(namespace: str, name: str, version: str, *, image: str, replicas: int, steps: Sequence[Mapping[str, Any]],
@@ -21,17 +21,23 @@ def rollout(namespace: str, name: str, version: str, *, image: str, replicas: in
     if routed:
         canary |= {"canaryService": f"{name}-canary", "stableService": f"{name}-stable",
                    "trafficRouting": {"istio": {"virtualService": {"name": name, "routes": ["primary"]}}}}
-    spec = _spec(name, version, image, replicas, start_seconds) | {"strategy": {"canary": canary}} | dict(extra or {})
-    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": _metadata(namespace, name),
-            "spec": spec}
+    labels = {APP_LABEL: name}
+    spec = _spec(labels, version, image, replicas, start_seconds) | {"strategy": {"canary": canary}} | dict(extra or {})
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": spec}
 
 
 def deployment(namespace: str, name: str, version: str, *, image: str, replicas: int, start_seconds: int = 15,
-               extra: Mapping[str, Any] | None = None) -> Json:
-    """A Deployment that replaces its pods gradually. ``extra`` is merged into its ``spec``."""
+               application: str = "", extra: Mapping[str, Any] | None = None) -> Json:
+    """A Deployment that replaces its pods gradually. ``extra`` is merged into its ``spec``.
+
+    Several Deployments may be versions of one ``application``.
+    """
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
-    spec = _spec(name, version, image, replicas, start_seconds) | {"strategy": rolling} | dict(extra or {})
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _metadata(namespace, name), "spec": spec}
+    labels = {APP_LABEL: application or name} | ({"app.kubernetes.io/instance": name} if application else {})
+    spec = _spec(labels, version, image, replicas, start_seconds) | {"strategy": rolling} | dict(extra or {})
+    return {"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": spec}
 
 
 def begin_canary(cluster: Cluster, item: Json, *, stable_since: float, version: str, canary_since: float,
@@ -45,12 +51,7 @@ def begin_canary(cluster: Cluster, item: Json, *, stable_since: float, version: 
     cluster.deploy(item["metadata"]["namespace"], item["metadata"]["name"], version, image=image, at=canary_since)
 
 
-def _metadata(namespace: str, name: str) -> Json:
-    return {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/name": name}}
-
-
-def _spec(name: str, version: str, image: str, replicas: int, start_seconds: int) -> Json:
-    labels = {"app.kubernetes.io/name": name}
+def _spec(labels: Json, version: str, image: str, replicas: int, start_seconds: int) -> Json:
     probe = {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "initialDelaySeconds": start_seconds}
     container = {"name": "server", "image": image, "ports": [{"containerPort": 8080, "name": "http"}],
                  "readinessProbe": probe}

@@ -7,6 +7,7 @@ from typing import Any
 
 from triage.lab.cluster.objects import Json, digest
 
+APP_LABEL = "app.kubernetes.io/name"
 VERSION_LABEL = "app.kubernetes.io/version"
 """Kubernetes' recommended label; here the version of the model that the pods serve."""
 DEPLOYMENT_HASH_LABEL = "pod-template-hash"
