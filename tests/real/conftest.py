@@ -14,6 +14,7 @@ import pytest
 from tests.real import rules, servers
 from tests.real.servers import Proxies, Server
 from tests.real.stage import Stage, staged
+from tests.real.tracking import Tracking, lab_tracking, mlflow_tracking
 
 Thing = TypeVar("Thing")
 HERE = Path(__file__).parent
@@ -79,3 +80,11 @@ def ask(stage: Stage) -> Iterator[Callable[..., list[tuple[dict[str, str], float
                 return [({}, float(answer["result"][1]))]
             return [(item["metric"], float(item["value"][1])) for item in answer["result"]]
         yield query
+
+
+@pytest.fixture(scope="session", params=["lab", "mlflow"])
+def tracking(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+    """What speaks MLflow's protocol: the lab, then MLflow itself. Tests have one expectation of both."""
+    manager = lab_tracking() if request.param == "lab" else mlflow_tracking(tmp_path_factory.mktemp("mlflow"))
+    with installed(manager) as running:
+        yield running

@@ -1,4 +1,4 @@
-"""Real servers on loopback: Prometheus, Alertmanager, HAProxy and our exporter, each ended by its own process id.
+"""Real servers on loopback: Prometheus, Alertmanager, MLflow, HAProxy, our exporter, each ended by its own process id.
 
 Every server is a context manager. It gets a free port and a folder of its own, is polled until it answers, and is ended
 (terminate, wait, kill) however the block is left. Its log stays in its folder and is part of the error when it fails.
@@ -6,6 +6,7 @@ Every server is a context manager. It gets a free port and a folder of its own, 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -25,6 +26,8 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20.0
+MLFLOW_START_SECONDS = 90.0
+"""It makes its database's tables first, one migration after the other."""
 STOP_SECONDS = 8.0
 _POLL_SECONDS = 0.03
 
@@ -115,7 +118,7 @@ def _tied_to_parent(command: Sequence[str]) -> list[str]:
 
 @contextmanager
 def running(name: str, command: Callable[[int], Sequence[str]], folder: Path, *, ready: str, prefix: str = "",
-            environ: Mapping[str, str] | None = None) -> Iterator[Server]:
+            environ: Mapping[str, str] | None = None, start_seconds: float = START_SECONDS) -> Iterator[Server]:
     """Start ``command(port)`` and wait until ``ready`` (a path under the prefix, or a whole URL) answers 2xx."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
@@ -130,7 +133,7 @@ def running(name: str, command: Callable[[int], Sequence[str]], folder: Path, *,
         server = Server(name, f"http://127.0.0.1:{port}{prefix}", folder, process, log)
         RUNNING[process.pid] = server
         try:
-            if _wait(server, ready if ready.startswith("http") else server.url + ready):
+            if _wait(server, ready if ready.startswith("http") else server.url + ready, start_seconds):
                 break
         except BaseException:
             server.stop()
@@ -144,9 +147,9 @@ def running(name: str, command: Callable[[int], Sequence[str]], folder: Path, *,
         server.stop()
 
 
-def _wait(server: Server, url: str) -> bool:
+def _wait(server: Server, url: str, seconds: float) -> bool:
     """True when it answers, False when somebody else took its port."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             if "address already in use" in server.log_tail().lower():
@@ -155,7 +158,7 @@ def _wait(server: Server, url: str) -> bool:
         if _answers(url):
             return True
         time.sleep(_POLL_SECONDS)
-    raise ServerFailed(f"{server.name} did not answer at {url} within {START_SECONDS:g} s\n{server.log_tail()}")
+    raise ServerFailed(f"{server.name} did not answer at {url} within {seconds:g} s\n{server.log_tail()}")
 
 
 def wait_for(condition: Callable[[], bool], what: str, *watched: Server, seconds: float = START_SECONDS) -> None:
@@ -206,6 +209,29 @@ def alertmanager(folder: Path, config: Mapping[str, Any], *, prefix: str = "") -
                 f"--web.listen-address=127.0.0.1:{port}", f"--web.route-prefix={prefix or '/'}", "--log.level=warn"]
 
     with running("alertmanager", command, folder, ready="/-/ready", prefix=prefix) as server:
+        yield server
+
+
+@contextmanager
+def mlflow(folder: Path) -> Iterator[Server]:
+    """MLflow's tracking server with its registry, on a new SQLite database.
+
+    Raises :class:`ServerMissing` when the extra ``real`` is not installed beside the tests.
+    """
+    if importlib.util.find_spec("mlflow") is None:
+        raise ServerMissing("MLflow is not installed (pip install -e '.[dev,real]')")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}",
+                "--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port),
+                "--workers", "1"]
+
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true",
+             # Seven worker processes for evaluations that nobody asks for.
+             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with running("mlflow", command, folder, ready="/health", environ=quiet,
+                 start_seconds=MLFLOW_START_SECONDS) as server:
         yield server
 
 

@@ -311,8 +311,9 @@ def _get_run(registry: Registry, asked: _Parameters) -> _Answer:
 
 def _metric_history(registry: Registry, asked: _Parameters) -> _Answer:
     run_id, key = asked.required("run_id"), asked.required("metric_key")
-    metrics = registry.run(run_id).metrics if registry.has_run(run_id) else ()
-    return _without_empty({"metrics": [_metric(metric) for metric in metrics if metric.key == key]})
+    logged = registry.run(run_id).metrics if registry.has_run(run_id) else ()
+    history = sorted(logged, key=lambda metric: (metric.time_ms, metric.step))
+    return _without_empty({"metrics": [_metric(metric) for metric in history if metric.key == key]})
 
 
 # What things look like. MLflow leaves out lists that are empty and what was never given.
