@@ -82,6 +82,15 @@ def test_the_share_of_good_requests_is_the_one_that_was_served(models: Mapping[s
     assert (success["quality"], success["window"], success["unit"]) == ("ok", "1h", "ratio")
 
 
+def test_each_version_has_the_events_that_were_served(models: Mapping[str, Model]) -> None:
+    found = {v["version"]: v for v in slo(models["steady"], "success")["by_version"]}
+    for version, total, ratio in (("v1", HOUR_V1, known.V1_ERROR_RATIO), ("v2", HOUR_V2, known.V2_ERROR_RATIO)):
+        assert found[version]["total"] == pytest.approx(total, rel=EXACT)
+        assert found[version]["bad"] == pytest.approx(total * ratio, rel=EXACT)
+        assert found[version]["value"] == pytest.approx(1 - ratio, abs=1e-6)
+    assert {v["window"] for v in found.values()} == {"1h"}
+
+
 @pytest.mark.parametrize("window", ["5m", "30m", "1h", "2h"])
 def test_the_burn_rate_is_that_of_both_versions_together(models: Mapping[str, Model], window: str) -> None:
     ratio = (10 * known.V1_ERROR_RATIO + 1 * known.V2_ERROR_RATIO) / 11
@@ -182,7 +191,9 @@ def test_windows_of_a_day_and_more_come_from_sloths_rules(models: Mapping[str, M
     success = slo(models["fraud-scorer"], "success")
     notes = {b["window"]: b["note"] for b in success["burns"]}
     assert (notes["24h"], notes["3d"], notes["6h"]) == ("recorded by a rule", "recorded by a rule", "")
-    assert success["budget"]["note"] == "recorded by a rule"
+    assert {b["window"]: b["origin"] for b in success["burns"]} == {
+        w: "rule" if w in ("24h", "3d") else "raw" for w in notes}
+    assert (success["budget"]["note"], success["budget"]["origin"]) == ("recorded by a rule", "rule")
     assert success["budget"]["total"] > 1e6
 
 
