@@ -65,30 +65,47 @@ class Member:
     rollout: Literal["argo", "deployments", "none"]
     """What the cluster holds: one Rollout, one Deployment for each version, or nothing that splits traffic."""
     image: str
-    replicas: int = 3
+    replicas: int
+    steps: tuple[float, ...]
+    """Weights of a canary in percent, as its manifest promises."""
+    description: str
     gpu: bool = False
     memory_limit_bytes: float = 4 * 2.0**30
+
+    def number(self, version: str) -> str:
+        """What the registry calls a version: its digits at the end, without leading zeros."""
+        return str(int(version[len(version.rstrip("0123456789")):]))
+
+    def by_number(self, number: str) -> str | None:
+        """The version that the registry calls ``number``; None when there is none."""
+        return next((version for version in self.versions if self.number(version) == number), None)
 
 
 _MEMBERS = (
     Member("fraud-scorer", "ml", ("6", "7", "8"), "8", ("amount", "merchant_age_days", "country"),
-           ("DE", "FR", "NL", "PL", "PT"), ("payments_profile",), "argo", "registry.example/ml/fraud-scorer", 6),
+           ("DE", "FR", "NL", "PL", "PT"), ("payments_profile",), "argo", "registry.example/ml/fraud-scorer", 6,
+           (10, 25, 50), "Scores card payments for fraud risk."),
     Member("chat-assistant", "assist", ("chat-assistant-r29", "chat-assistant-r30", "chat-assistant-r31"),
            "chat-assistant-r31", ("prompt_tokens",), ("en", "de", "fr", "pl"), (), "deployments",
-           "registry.example/ml/chat-assistant", 4, gpu=True, memory_limit_bytes=48 * 2.0**30),
+           "registry.example/ml/chat-assistant", 4, (25, 50), "Answers questions of customers in the web shop.",
+           gpu=True, memory_limit_bytes=48 * 2.0**30),
     Member("churn-ranker", "batch", ("12", "13"), "13", ("tenure_months", "support_tickets"),
            ("consumer", "small-business", "enterprise"), ("customers",), "none", "registry.example/ml/churn-ranker", 1,
+           (100,), "Ranks all customers every night by the risk that they leave.",
            memory_limit_bytes=32 * 2.0**30),
     Member("image-moderation", "vision", ("3", "4", "5"), "5", ("brightness", "width_px"),
-           ("photo", "drawing", "screenshot"), (), "argo", "registry.example/ml/image-moderation", 3, gpu=True,
+           ("photo", "drawing", "screenshot"), (), "argo", "registry.example/ml/image-moderation", 3,
+           (5, 25, 50), "Hides pictures that break the rules of the market place.", gpu=True,
            memory_limit_bytes=16 * 2.0**30),
     Member("loan-approval", "credit", ("1", "2", "3"), "3", ("income", "debt_ratio", "employment"),
            ("18-29", "30-49", "50-64", "65+"), ("credit_bureau",), "argo", "registry.example/ml/loan-approval", 2,
+           (10, 50), "Decides on consumer loans, or refers them to a person.",
            memory_limit_bytes=2 * 2.0**30),
     Member("review-sentiment", "reviews",
            ("review-sentiment-predictor-00010", "review-sentiment-predictor-00011", "review-sentiment-predictor-00012"),
            "review-sentiment-predictor-00012", ("review_length",), ("en", "de", "fr"), (), "none",
-           "registry.example/ml/review-sentiment", 3, memory_limit_bytes=2.0**30),
+           "registry.example/ml/review-sentiment", 3, (10, 50), "Sorts reviews into negative, neutral and positive.",
+           memory_limit_bytes=2.0**30),
 )
 
 FLEET: Mapping[str, Member] = MappingProxyType({member.name: member for member in _MEMBERS})

@@ -41,21 +41,18 @@ class Ledger:
         """Note what happened; :meth:`flush` or :meth:`scrape` writes it."""
         if len(sheet.window):
             for rows, increments in sheet.counted:
-                self._note(sheet, rows, self._summed(rows, increments, sheet.restarts))
+                self._note(sheet, rows, self._summed(rows, increments))
             for rows, values in sheet.levels:
                 self._note(sheet, rows, values)
         for rows in sheet.ended:
             self._totals.pop(rows.key, None)
             self._end(rows, sheet.ended_at)
 
-    def _summed(self, rows: Rows, increments: Floats, restarts: Floats | None) -> Floats:
+    def _summed(self, rows: Rows, increments: Floats) -> Floats:
         before = self._totals.get(rows.key)
         values = increments.cumsum(axis=0)
         if before is not None:
             values += before
-        if restarts is not None:
-            for index in np.flatnonzero(restarts):
-                values[index:] -= values[index] - increments[index]
         self._totals[rows.key] = values[-1]
         return values
 

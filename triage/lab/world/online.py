@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from triage.lab.world.draws import Source, Wander
 from triage.lab.world.effects import Effects
+from triage.lab.world.gpu import GpuSeries
 from triage.lab.world.grid import DAY, HOUR, Floats, Window
 from triage.lab.world.inputs import Inputs
 from triage.lab.world.labels import LabelJob
-from triage.lab.world.plan import Plan
+from triage.lab.world.memory import Memory, occupied
+from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.rows import Rows, Sheet
 
 _DRAINING_SECONDS = 20.0
 """Connections follow a change of weights with this time constant."""
-_SCALING_SECONDS = 90.0
-"""Replicas follow the traffic with this time constant."""
 _WARMING_SECONDS = 120.0
 _GONE = 1e-4
 """A share below it is no traffic."""
-_TARGET_USE = 0.6
-"""Share of its capacity that the autoscaler wants a replica to use."""
+_NONE = np.zeros(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,6 @@ class Traits:
     """Hour of the day (UTC) with most requests."""
     per_replica: float
     """Requests per second that one replica can answer."""
-    max_replicas: int
     median_seconds: float
     """Usual duration of an answer."""
     failing: float = 0.0005
@@ -49,7 +47,8 @@ class Traits:
     """Usual share of requests that are the client's mistake (4xx)."""
     queue_seconds: float = 5.0
     """Requests that would wait longer are refused with 503."""
-    min_replicas: int = 2
+    memory_share: float = 0.62
+    """Share of a pod's memory limit that is in use on a busy day."""
 
 
 @dataclass(slots=True)
@@ -60,6 +59,8 @@ class Run:
     window: Window
     requests: Floats
     """Whole numbers of each step."""
+    rate: Floats
+    """Requests per second that are expected."""
     slowdown: Floats
     """Factor on usual durations, from faults, load and warming up."""
     wait_seconds: Floats
@@ -73,8 +74,11 @@ class Run:
     nan: Floats
     """Share of outputs that are no numbers."""
     replicas: Floats
+    """Pods that are ready, killed ones included."""
     use: Floats
     """Requests over capacity; above 1 they queue."""
+    memory: Memory
+    """Of its pods."""
 
 
 @dataclass(slots=True)
@@ -82,13 +86,19 @@ class _State:
     """What a version carries from window to window."""
 
     share: float | None = None
-    scaled_share: float = 0.0
     since: float | None = None
     """When its traffic began, if that was seen."""
     backlog: float = 0.0
     """Requests in the queue."""
     seen: bool = False
-    rows: Sequence[Rows] = field(default_factory=tuple)
+    """Whether a window has gone by."""
+    stress_seconds: float = 0.0
+    """How long its processes have needed more memory than they may have."""
+    rows: Sequence[Rows] = ()
+
+    def forget(self) -> None:
+        """It has no traffic any more: what comes back later is new."""
+        self.rows, self.since, self.backlog, self.stress_seconds = (), None, 0.0, 0.0
 
 
 class Behaviour(ABC):
@@ -100,10 +110,13 @@ class Behaviour(ABC):
         self.effects = effects
         self.inputs = inputs
         self.seed = seed
+        self.runs: dict[str, Run] = {}
+        """By version, of the last window; {} for a model that answers no requests."""
+        self.gpu: GpuSeries | None = None
 
     @abstractmethod
-    def simulate(self, window: Window, shares: Floats, source: Source) -> list[Sheet]:
-        """What all exporters of the model show; ``shares`` (V, T) by version, in the order of the member."""
+    def simulate(self, window: Window, traffic: Traffic, source: Source) -> list[Sheet]:
+        """What all exporters of the model show."""
 
     def hidden(self, window: Window) -> Floats | None:
         """Where the exporters do not answer; None when they always do."""
@@ -134,89 +147,83 @@ class Online(Behaviour):
         swing = np.exp(0.05 * self._wander(times) + 0.03 * self._ripple(times))
         return usual * swing * self.effects.multiplied("traffic", times)
 
-    def capacity_factor(self, times: Floats, version: str) -> Floats:
-        """What is left of a replica's usual capacity."""
-        return 1.0 / (self.effects.factor("latency", times, version) ** 0.3)
+    def swing(self, times: Floats, size: float) -> Floats:
+        """A slow random swing around 0 with this standard deviation, for gauges."""
+        return size * self._ripple(times + 7 * DAY)
 
-    def simulate(self, window: Window, shares: Floats, source: Source) -> list[Sheet]:
+    def capacity(self, times: Floats, version: str) -> Floats:
+        """Requests per second that one replica can answer now."""
+        slow = self.effects.factor("latency", times, version)
+        left = 1 - self.effects.share("gpu_contention", times)
+        return self.traits.per_replica * left / slow ** 0.3
+
+    def simulate(self, window: Window, traffic: Traffic, source: Source) -> list[Sheet]:
         demand = self.demand(window.times)
-        earlier = self.demand(window.times - 60.0)
+        self.runs = {}
         sheets = [sheet for index, version in enumerate(self.member.versions)
-                  for sheet in self._version(version, window, shares[index], demand, earlier, source)]
+                  for sheet in self._version(version, window, traffic.shares[index], traffic.replicas[index], demand,
+                                             source)]
         return sheets + self.label_job.simulate(window, self.demand, source)
 
-    def _version(self, version: str, window: Window, share: Floats, demand: Floats, earlier: Floats,
+    def _version(self, version: str, window: Window, share: Floats, replicas: Floats, demand: Floats,
                  source: Source) -> list[Sheet]:
         state = self._states[version]
         before = state.share
-        actual, scaled = self._settle(state, share, window.step)
+        actual = _settled(state, share, window.step)
         there = np.flatnonzero(actual > _GONE)
         if not len(there):
-            was = state.rows
-            state.rows, state.since, state.seen, state.backlog = (), None, True, 0.0
+            was, state.seen = state.rows, True
+            state.forget()
             return [Sheet(window.cut(0, 0), ended=was, ended_at=float(window.times[0]))] if was else []
         first, end = int(there[0]), int(there[-1]) + 1
         if first > 0 or (state.seen and (before or 0.0) <= _GONE):
             state.since = float(window.times[first])
         state.seen = True
         cut = window.cut(first, end)
-        run = self._run(version, cut, demand[first:end] * actual[first:end],
-                        earlier[first:end] * np.maximum(scaled[first:end], 0.5), source)
+        run = self._run(version, cut, demand[first:end] * actual[first:end], replicas[first:end], source)
+        self.runs[version] = run
         sheet = self.show(run, source)
-        sheet.hidden = self.hidden(cut)
+        sheet.hidden, sheet.exporter = self.hidden(cut), True
         state.rows = sheet.rows
         if end < len(window):
             sheet.ended, sheet.ended_at = state.rows, float(window.times[end])
-            state.rows, state.since, state.backlog = (), None, 0.0
+            state.forget()
         return [sheet]
 
-    @staticmethod
-    def _settle(state: _State, share: Floats, step: float) -> tuple[Floats, Floats]:
-        """Actual shares, which follow weights with a delay, and those that replicas follow."""
-        if state.share is None:
-            state.share = state.scaled_share = float(share[0])
-        if np.all(share == state.share) and state.scaled_share == state.share:
-            return share, share
-        quick, slow = 1 - math.exp(-step / _DRAINING_SECONDS), 1 - math.exp(-step / _SCALING_SECONDS)
-        actual, scaled = np.empty(len(share)), np.empty(len(share))
-        now, later = state.share, state.scaled_share
-        for index, target in enumerate(share.tolist()):
-            now += (target - now) * quick
-            later += (target - later) * slow
-            # Close is there: a tail of 1e-9 would be traffic for ever.
-            now = target if abs(target - now) < _GONE else now
-            later = target if abs(target - later) < _GONE else later
-            actual[index], scaled[index] = now, later
-        state.share, state.scaled_share = now, later
-        return actual, scaled
-
-    def _run(self, version: str, window: Window, rate: Floats, expected_rate: Floats, source: Source) -> Run:
-        traits, times, effects = self.traits, window.times, self.effects
+    def _run(self, version: str, window: Window, rate: Floats, replicas: Floats, source: Source) -> Run:
+        traits, times, effects, state = self.traits, window.times, self.effects, self._states[version]
         requests = source.events(f"{self.member.name}/{version}/requests", rate * window.step)
-        wanted = np.ceil(expected_rate / (_TARGET_USE * traits.per_replica))
-        replicas = np.clip(wanted, traits.min_replicas, traits.max_replicas)
-        capacity = replicas * traits.per_replica * self.capacity_factor(times, version)
+        each = self.capacity(times, version)
+        memory = self._memory(state, version, window, rate / np.maximum(replicas * each, 1e-6), replicas)
+        capacity = np.broadcast_to(np.maximum(replicas * each * memory.available, 1e-6), rate.shape)
         use = rate / capacity
-        wait, refused = self._queue(self._states[version], rate, capacity, window.step)
-        crowded = 1 + 0.6 * np.maximum(use - 0.65, 0) / np.maximum(1.08 - use, 0.08)
+        wait, refused = self._queue(state, rate, capacity, window.step)
+        crowded = 1 + 0.6 * np.clip(use - 0.7, 0, 1) / np.maximum(1.08 - use, 0.08)
         slowdown = effects.factor("latency", times, version) * crowded * np.exp(0.03 * self._ripple(times + 30 * DAY))
-        since = self._states[version].since
-        if since is not None:
-            slowdown = slowdown * (1 + 0.9 * np.exp(-np.maximum(times - since, 0) / _WARMING_SECONDS))
+        slowdown = slowdown / (1 - effects.share("gpu_contention", times))
+        if state.since is not None:
+            slowdown = slowdown * (1 + 0.9 * np.exp(-np.maximum(times - state.since, 0) / _WARMING_SECONDS))
         nan = effects.share("nan_outputs", times, version)
-        failed = 1 - (1 - traits.failing) * (1 - effects.share("errors", times, version)) * (1 - nan / 2)
-        return Run(version, window, requests, slowdown, wait, failed, refused, np.full(1, traits.rejected), nan,
-                   replicas, use)
+        failed = 1 - ((1 - traits.failing) * (1 - effects.share("errors", times, version)) * (1 - nan / 2)
+                      * (1 - memory.lost))
+        return Run(version, window, requests, rate, slowdown, wait, failed, refused, np.full(1, traits.rejected), nan,
+                   replicas, use, memory)
+
+    def _memory(self, state: _State, version: str, window: Window, use: Floats, replicas: Floats) -> Memory:
+        need = (self.traits.memory_share * self.effects.factor("memory", window.times, version)
+                * (0.75 + 0.25 * np.minimum(use, 1.2)))
+        memory = occupied(need, window.step, state.stress_seconds, max(int(replicas[-1]), 1))
+        state.stress_seconds = memory.stress_seconds
+        return memory
 
     def _queue(self, state: _State, rate: Floats, capacity: Floats, step: float) -> tuple[Floats, Floats]:
         """Seconds in the queue and the share that finds it full."""
         if state.backlog == 0 and np.all(rate <= capacity):
-            return np.zeros(1), np.zeros(1)
+            return _NONE, _NONE
         wait, refused = np.zeros(len(rate)), np.zeros(len(rate))
         backlog = state.backlog
         limit = self.traits.queue_seconds
-        for index, (arrives, leaves) in enumerate(zip(rate.tolist(), np.broadcast_to(capacity, rate.shape).tolist(),
-                                                      strict=True)):
+        for index, (arrives, leaves) in enumerate(zip(rate.tolist(), capacity.tolist(), strict=True)):
             backlog = max(backlog + (arrives - leaves) * step, 0.0)
             over = max(backlog - leaves * limit, 0.0)
             backlog -= over
@@ -238,3 +245,21 @@ class Online(Behaviour):
         client = np.minimum(left * rejected, left - failing)
         shares = np.stack([np.maximum(left - failing - client, 0.0), client, failing, refused], axis=1)
         return shares[0] if shares.shape[0] == 1 else shares
+
+
+def _settled(state: _State, share: Floats, step: float) -> Floats:
+    """Actual shares, (T,): they follow the weights as connections drain."""
+    if state.share is None:
+        state.share = float(share[0])
+    if np.all(share == state.share):
+        return share
+    quick = 1 - math.exp(-step / _DRAINING_SECONDS)
+    actual = np.empty(len(share))
+    now = state.share
+    for index, target in enumerate(share.tolist()):
+        now += (target - now) * quick
+        # Close is there: a tail of 1e-9 would be traffic for ever.
+        now = target if abs(target - now) < _GONE else now
+        actual[index] = now
+    state.share = now
+    return actual

@@ -15,6 +15,16 @@ _HANDOVER_DAYS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """Who answers a model's requests at each time; versions in the order of the member."""
+
+    shares: Floats
+    """(V, T). They sum to 1, except that a shadow's share comes on top: it gets a copy."""
+    replicas: Floats
+    """Pods that are ready, (V, T)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Shares of one model's versions until the opening."""
 
@@ -32,6 +42,15 @@ class Plan:
         versions = self.member.versions
         index = versions.index(self.release.stable)
         return versions[index - 1] if index else None
+
+    def traffic(self, times: Floats) -> Traffic:
+        """Shares and replicas at these times."""
+        shares = self.shares(times)
+        wanted = np.ceil(shares * self.member.replicas)
+        stable = self.member.versions.index(self.release.stable)
+        # The version to go back to is kept at full strength while another one is tried.
+        wanted[stable] = np.where(shares[stable] > 0, self.member.replicas, 0)
+        return Traffic(shares, wanted)
 
     def shares(self, times: Floats) -> Floats:
         """Share of the traffic of each version, (V, T), in the order of the member's versions.

@@ -74,10 +74,10 @@ class Sheet:
     """Increments, (T, R)."""
     levels: list[tuple[Rows, Floats]] = field(default_factory=list)
     """Values, (T, R)."""
-    restarts: Floats | None = None
-    """(T,) of 0 and 1: at 1 the process is a new one and its counters begin again. None: it never restarts."""
     hidden: Floats | None = None
     """(T,) of 0 and 1: at 1 the exporter does not answer. None: it always does."""
+    exporter: bool = False
+    """Whether it is all that one scrape target shows, so that ``up`` is 0 where it is hidden."""
     ended: Sequence[Rows] = ()
     """Rows that are gone at the first scrape after the window, ``ended_at``."""
     ended_at: float = 0.0

@@ -23,6 +23,7 @@ The shape, with every field (durations are text such as ``40m``, ``3h``, ``2d``,
         arm: canary                     # or shadow: it gets a copy of the traffic (weight percent of it)
         approved: true                  # registry tags of the canary: validation_status=approved, approved_by=...
         approved_by: model-risk         # optional; not with approved: false
+        withdrawn: ["7"]                # optional: versions with the tag validation_status=withdrawn
 
     faults:                             # optional: [] is a healthy fleet
       - kind: latency                   # a key of KINDS
@@ -123,13 +124,17 @@ KINDS: Mapping[str, FaultKind] = MappingProxyType({
                           models=("churn-ranker",), allows=()),
     "job_failed": FaultKind("Nightly runs end without a table.", "share of the rows scored before it fails", 0.0, 1.0,
                             models=("churn-ranker",), allows=(), default=0.4),
+    "secret_exposed": FaultKind("Somebody unknown reads the secret that opens the model's weights: the secret store's "
+                                "audit log and its counter of reads show it, the model does not.",
+                                "factor on the unknown reader's usual rate", 0.1, 100.0, allows=(), default=1.0),
     "partial_answers": FaultKind("Prometheus answers with warnings and leaves this model's series of some pods out, "
                                  "as a querier does that lost a store.", "share of queries that are partial", 0.0, 1.0,
                                  allows=(), default=1.0),
 })
 
 ACTIONS = ("pause", "resume", "promote", "abort", "rollback", "silence", "scale_up", "restart", "shed_load",
-           "stop_serving", "fix_upstream", "rematerialize", "retrain", "approve", "escalate", "wait", "nothing")
+           "stop_serving", "fix_upstream", "fix_source", "rotate_secret", "rematerialize", "retrain", "approve",
+           "escalate", "wait", "nothing")
 """What the truth may name. The first six are triage's own; the others are for people."""
 
 _WITH_TARGET = frozenset({"rollback"})
@@ -159,6 +164,8 @@ class Release:
     arm: Arm = "canary"
     approved: bool = True
     approved_by: str = ""
+    withdrawn: tuple[str, ...] = ()
+    """Versions that the registry has withdrawn."""
 
     @property
     def since(self) -> float | None:
@@ -316,7 +323,7 @@ def _releases(root: Reader) -> tuple[Release, ...]:
 
 def _release(item: Reader) -> Release:
     item.only("model", "stable", "stable_since", "canary", "since", "weight", "steps", "plan", "arm", "approved",
-              "approved_by")
+              "approved_by", "withdrawn")
     member = _member(item)
     stable = _version(item, "stable", member, member.stable if member else "")
     stable_since = item.duration("stable_since", _STABLE_SINCE)
@@ -339,7 +346,8 @@ def _release(item: Reader) -> Release:
         item.problem("approved_by", "is given, but approved is false", "remove one of them")
     arm: Arm = "shadow" if item.choice("arm", ("canary", "shadow"), "canary") == "shadow" else "canary"
     return Release(member.name if member else "", stable, stable_since, canary, steps, plan, arm, approved,
-                   item.text("approved_by", "") if approved else "")
+                   item.text("approved_by", "") if approved else "",
+                   tuple(each.choice("", member.versions if member else ()) for each in item.items("withdrawn")))
 
 
 def _steps(item: Reader) -> tuple[WeightStep, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,9 +14,12 @@ from triage.lab.world.grid import DAY, PAST, ROUGH, Floats, Window
 from triage.lab.world.ledger import PastLedger
 from triage.lab.world.models import BEHAVIOURS
 from triage.lab.world.online import Behaviour
-from triage.lab.world.plan import Plan
+from triage.lab.world.plan import Plan, Traffic
+from triage.lab.world.pods import Pod, PodSeries
 from triage.lab.world.rows import HistogramRows, Rows, Sheet
 from triage.lab.world.scenario import Scenario
+from triage.lab.world.surroundings import Surroundings
+from triage.lab.world.targets import Targets
 
 PAST_SECONDS = 30 * DAY
 """How far the past reaches back."""
@@ -28,19 +32,33 @@ class Simulation:
         self._source = Drawn(seed) if source is None else source
         self.plans = {name: Plan.of(scenario.release(name), opening) for name in FLEET}
         self.behaviours: dict[str, Behaviour] = {}
+        self.targets = Targets()
+        self._surroundings: list[Surroundings] = []
+        self._pods: dict[str, PodSeries] = {}
         for name, plan in self.plans.items():
             effects = Effects((fault for fault in scenario.faults if fault.model == name), opening)
             self.behaviours[name] = BEHAVIOURS[name](plan, effects, seed)
+            self._surroundings.append(Surroundings(plan.member, effects, opening))
+            self._pods[name] = PodSeries(plan.member, self.behaviours[name].gpu)
 
-    def sheets(self, window: Window, shares: Mapping[str, Floats]) -> Iterator[Sheet]:
-        """What all exporters show; ``shares`` (V, T) by model. Windows must come in the order of time."""
+    def sheets(self, window: Window, traffic: Mapping[str, Traffic],
+               pods: Mapping[str, Sequence[Pod]] = MappingProxyType({})) -> Iterator[Sheet]:
+        """What all exporters show; traffic and pods by model. Windows must come in the order of time."""
         self._source.enter(window.block)
-        for name, behaviour in self.behaviours.items():
-            yield from behaviour.simulate(window, shares[name], self._source)
+        return self.targets.simulate(window, self._sheets(window, traffic, pods))
 
-    def planned(self, window: Window) -> dict[str, Floats]:
-        """The shares before the opening."""
-        return {name: plan.shares(window.times) for name, plan in self.plans.items()}
+    def _sheets(self, window: Window, traffic: Mapping[str, Traffic],
+                pods: Mapping[str, Sequence[Pod]]) -> Iterator[Sheet]:
+        for name, behaviour in self.behaviours.items():
+            yield from behaviour.simulate(window, traffic[name], self._source)
+            if name in pods:
+                yield from self._pods[name].simulate(window, pods[name], behaviour.runs)
+        for each in self._surroundings:
+            yield from each.simulate(window, self._source)
+
+    def planned(self, window: Window) -> dict[str, Traffic]:
+        """The traffic before the opening."""
+        return {name: plan.traffic(window.times) for name, plan in self.plans.items()}
 
 
 def starting_totals(scenario: Scenario, seed: int, opening: float, at: float) -> dict[str, Floats]:

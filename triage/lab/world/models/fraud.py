@@ -7,7 +7,7 @@ import numpy as np
 from triage.lab.world.curves import Curve
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
-from triage.lab.world.fleet import FLEET
+from triage.lab.world.exported_inputs import InputSeries
 from triage.lab.world.grid import DAY
 from triage.lab.world.inputs import Categorical, Inputs, Numeric
 from triage.lab.world.labels import Feedback, LabelJob, Measure
@@ -15,15 +15,16 @@ from triage.lab.world.online import Online, Run, Traits
 from triage.lab.world.plan import Plan
 from triage.lab.world.rows import Sheet, counter, gauge, histogram
 
-_MEMBER = FLEET["fraud-scorer"]
 COUNTRIES = {"DE": 0.42, "FR": 0.27, "NL": 0.14, "PL": 0.11, "PT": 0.06}
 _BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0)
 _DURATION = Curve.lognormal(0.1, 0.62)
 # The references of the notebook's manifest: what it was trained on is what it gets on a good day.
-_AMOUNT = Numeric("amount", (5, 10, 20, 40, 80, 160, 320, 640, 1280),
-                  (589, 1428, 3177, 4723, 4739, 3253, 1485, 483, 102, 21), weight=0.22, pull=0.4)
-_AGE = Numeric("merchant_age_days", (7, 30, 90, 180, 365, 730, 1460),
-               (319, 1103, 2465, 3142, 4665, 4820, 2876, 610), weight=0.12, pull=-0.25, store="payments_profile")
+_NUMERIC = (
+    Numeric("amount", (5, 10, 20, 40, 80, 160, 320, 640, 1280),
+            (589, 1428, 3177, 4723, 4739, 3253, 1485, 483, 102, 21), weight=0.22, pull=0.4),
+    Numeric("merchant_age_days", (7, 30, 90, 180, 365, 730, 1460), (319, 1103, 2465, 3142, 4665, 4820, 2876, 610),
+            weight=0.12, pull=-0.25, store="payments_profile"),
+)
 _SCORE_EDGES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
 _SCORE = Curve.counted(_SCORE_EDGES, (2469, 4375, 3484, 4147, 3785, 1410, 255, 75))
 _FEEDBACK = Feedback(
@@ -41,18 +42,13 @@ def _own(version: str) -> dict[str, str]:
 class _Version:
     """The series of one version."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, inputs: Inputs) -> None:
         own = {**_own(version), "job": "fraud-scorer", "instance": f"fraud-scorer-{version}:8000"}
         self.requests = counter("fraud_requests_total", "Requests by HTTP status.", own,
                                 [{"code": code} for code in ("200", "422", "500", "503")])
         self.duration = histogram("fraud_request_duration_seconds", "Time to answer.", own, _BOUNDS)
-        self.numeric = [(item, histogram("fraud_feature_value", "Values of numeric inputs.",
-                                         {**own, "feature": item.name}, item.edges)) for item in (_AMOUNT, _AGE)]
-        self.country = counter("fraud_feature_category_total", "Values of categorical inputs.",
-                               {**own, "feature": "country"}, [{"category": country} for country in COUNTRIES])
+        self.inputs = InputSeries("fraud", own, inputs, version)
         self.score = histogram("fraud_score", "Scores given out.", own, _SCORE_EDGES)
-        self.violations = counter("fraud_schema_violations_total", "Inputs that violate the schema.", own,
-                                  [{"feature": name} for name in _MEMBER.features])
         self.build = gauge("model_build_info", "1 while this version serves.", own)
         self.review = gauge("fraud_review_ratio", "Share of payments held for review in the last 15 minutes.", own)
 
@@ -60,35 +56,26 @@ class _Version:
 class FraudScorer(Online):
     """Requests carry the amount and the country; the merchant's age comes from a feature view."""
 
-    traits = Traits(per_second=40.0, amplitude=0.35, peak_hour=14.0, per_replica=14.0, max_replicas=10,
+    traits = Traits(per_second=40.0, amplitude=0.35, peak_hour=14.0, per_replica=14.0,
                     median_seconds=0.1, failing=0.0005, rejected=0.002, queue_seconds=4.0)
 
     def __init__(self, plan: Plan, effects: Effects, seed: int) -> None:
-        inputs = Inputs(effects, (_AMOUNT, _AGE), (Categorical("country", COUNTRIES, weight=0.1),))
+        inputs = Inputs(effects, _NUMERIC, (Categorical("country", COUNTRIES, weight=0.1),))
         super().__init__(plan, effects, inputs, seed)
-        self._rows = {version: _Version(version) for version in _MEMBER.versions}
+        self._rows = {version: _Version(version, inputs) for version in plan.member.versions}
         self.label_job = LabelJob(plan, inputs, _FEEDBACK, seed, _own)
 
     def show(self, run: Run, source: Source) -> Sheet:
-        rows, times, name = self._rows[run.version], run.window.times, f"fraud-scorer/{run.version}"
+        rows, times, name = self._rows[run.version], run.window.times, f"fraud/{run.version}"
         sheet = Sheet(run.window)
         codes = source.split(f"{name}/codes", run.requests, self.outcomes(run))
         sheet.count(rows.requests, codes)
-        sheet.observe(rows.duration, source.split(f"{name}/duration", run.requests, _DURATION.shares(
-            rows.duration.bounds, self.durations(run))))
-        for item, histogram_rows in rows.numeric:
-            shares = self.inputs.shares(item, times, run.version)
-            sheet.observe(histogram_rows, source.split(f"{name}/{item.name}", run.requests, shares))
-        sheet.count(rows.country, source.split(f"{name}/country", run.requests, self.inputs.categories(
-            self.inputs.categorical[0], times, run.version)))
-        sheet.count(rows.violations, np.stack([source.events(f"{name}/invalid {feature}", run.requests
-                                               * self.inputs.invalid(feature, times, run.version))
-                                               for feature in _MEMBER.features], axis=1))
+        durations = _DURATION.shares(rows.duration.bounds, self.durations(run))
+        sheet.observe(rows.duration, source.split(f"{name}/duration", run.requests, durations))
+        rows.inputs.show(sheet, run.requests, source)
+        scores = _SCORE.shares(rows.score.bounds, self.inputs.score_factor(times, run.version))
         poisoned = source.events(f"{name}/nan", codes[:, 0] * run.nan / 2) if run.nan.any() else None
-        factor = self.inputs.score_factor(times, run.version)
-        scores = _SCORE.shares(rows.score.bounds, factor)
         sheet.observe(rows.score, source.split(f"{name}/score", codes[:, 0], scores), poisoned=poisoned)
         sheet.level(rows.build, 1.0)
-        review = np.atleast_2d(scores)[:, -1]
-        sheet.level(rows.review, review * (1 + 0.03 * self._ripple(times)))
+        sheet.level(rows.review, np.atleast_2d(scores)[:, -1] * (1 + self.swing(times, 0.03)))
         return sheet

@@ -1,0 +1,91 @@
+"""What Kubernetes' exporters say about a model's pods: memory, limits, restarts and why they ended; and its GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from triage.lab.world.fleet import Member
+from triage.lab.world.gpu import GpuSeries
+from triage.lab.world.grid import Floats, Window
+from triage.lab.world.online import Run
+from triage.lab.world.rows import Rows, Sheet, gauge
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod at a time."""
+
+    name: str
+    version: str
+    created_at: float
+    """Epoch seconds."""
+    restarts: int = 0
+    """As the cluster counts them."""
+
+
+class PodSeries:
+    """Series of the pods of one model."""
+
+    def __init__(self, member: Member, gpu: GpuSeries | None) -> None:
+        self._member = member
+        self._gpu = gpu
+        self._rows: dict[str, tuple[Rows, Rows, Rows, Rows]] = {}
+        self._shown: dict[str, list[Rows]] = {}
+
+    def simulate(self, window: Window, pods: Sequence[Pod], runs: dict[str, Run]) -> list[Sheet]:
+        """Sheets of these pods, and the ends of those that are gone."""
+        sheets = []
+        numbers: dict[str, int] = {}
+        shown: dict[str, list[Rows]] = {}
+        for pod in pods:
+            number = numbers[pod.version] = numbers.get(pod.version, -1) + 1
+            first = int(np.searchsorted(window.times, pod.created_at))
+            if first < len(window):
+                sheet = self._show(window.cut(first, len(window)), pod, number, runs.get(pod.version))
+                shown[pod.name] = sheet.rows
+                sheets.append(sheet)
+        for name, rows in self._shown.items():
+            if name not in shown:
+                sheets.append(Sheet(window.cut(0, 0), ended=rows, ended_at=float(window.times[0])))
+        self._shown = shown
+        return sheets
+
+    def _show(self, window: Window, pod: Pod, number: int, run: Run | None) -> Sheet:
+        rows = self._rows.get(pod.name) or self._rows.setdefault(pod.name, self._new(pod.name))
+        sheet = Sheet(window)
+        share, killed, use = _state(window, number, run)
+        shiver = 1 + 0.01 * np.sin(window.times / 97.0 + number)
+        sheet.level(rows[0], np.rint(np.minimum(share * shiver, 1.0) * self._member.memory_limit_bytes))
+        sheet.level(rows[1], self._member.memory_limit_bytes)
+        restarts = pod.restarts + killed
+        sheet.level(rows[2], restarts)
+        if restarts.any():
+            sheet.level(rows[3], (restarts > 0).astype(np.float64))
+        if self._gpu is not None:
+            self._gpu.show(sheet, pod.name, number, use)
+        return sheet
+
+    def _new(self, pod: str) -> tuple[Rows, Rows, Rows, Rows]:
+        own = {"namespace": self._member.namespace, "pod": pod, "container": "server"}
+        state = {**own, "job": "kube-state-metrics", "instance": "kube-state-metrics:8080"}
+        return (gauge("container_memory_working_set_bytes", "Memory in use.", {**own, "job": "kubelet",
+                                                                                "instance": "kubelet:10250"}),
+                gauge("kube_pod_container_resource_limits", "Limits.", {**state, "resource": "memory", "unit": "byte"}),
+                gauge("kube_pod_container_status_restarts_total", "Restarts.", state),
+                gauge("kube_pod_container_status_last_terminated_reason", "Why it last ended.",
+                      {**state, "reason": "OOMKilled"}))
+
+
+def _state(window: Window, number: int, run: Run | None) -> tuple[Floats, Floats, Floats]:
+    """Share of the memory limit, kills so far, and load, (T,) each. A pod without traffic idles."""
+    share, killed, use = np.full(len(window), 0.4), np.zeros(len(window)), np.zeros(len(window))
+    if run is not None:
+        # Runs may be shorter than the window: their version came or went within it.
+        place = np.searchsorted(window.times, run.window.times)
+        inside = (place < len(window)) & (run.window.times >= window.times[0])
+        for target, values in ((share, run.memory.share(number)), (killed, run.memory.kills(number)), (use, run.use)):
+            target[place[inside]] = np.broadcast_to(values, run.window.times.shape)[inside]
+    return share, killed, use

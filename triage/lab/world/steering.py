@@ -1,0 +1,92 @@
+"""The traffic as it really is from the opening on: what the cluster's rollouts and the registry's aliases say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from triage.lab.cluster import Cluster
+from triage.lab.cluster.apiserver import Options
+from triage.lab.cluster.resources import DEPLOYMENTS
+from triage.lab.registry import Registry
+from triage.lab.world.fleet import FLEET, Member
+from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS
+from triage.lab.world.plan import Plan, Traffic
+from triage.lab.world.pods import Pod
+
+
+class Steering:
+    """Asks the cluster and the registry, and scales the Deployments of models whose versions are Deployments."""
+
+    def __init__(self, cluster: Cluster, registry: Registry, plans: dict[str, Plan]) -> None:
+        self._cluster = cluster
+        self._registry = registry
+        self._plans = plans
+        self._known: dict[str, dict[str, float]] = {}
+        self._scaled: dict[str, int] = {}
+
+    def traffic(self, name: str, at: float) -> Traffic:
+        """Shares and replicas of one model now; T is 1."""
+        member = FLEET[name]
+        if member.rollout == "argo":
+            percent = self._cluster.split(member.namespace, name, at)
+            ready: dict[str, int] = {}
+            for view in self._cluster.pods(member.namespace, name):
+                ready[view.version] = ready.get(view.version, 0) + view.ready
+            return _traffic(member, {version: share / 100 for version, share in percent.items()}, ready)
+        shares = self._aliased(member)
+        wanted = {version: math.ceil(share * member.replicas) for version, share in shares.items()}
+        if member.rollout == "deployments":
+            self._scale(member, wanted, at)
+            wanted = {version: sum(view.ready for view in self._cluster.pods(member.namespace, version))
+                      for version in shares}
+        return _traffic(member, shares, wanted)
+
+    def _aliased(self, member: Member) -> dict[str, float]:
+        """The stable alias serves; what the canary alias names gets the release's weight while there is such an alias.
+
+        An alias that names nothing that could serve leaves the traffic where it was.
+        """
+        release = self._plans[member.name].release
+        stable = member.by_number(self._registry.alias(member.name, STABLE_ALIAS) or "")
+        canary = member.by_number(self._registry.alias(member.name, CANARY_ALIAS) or "")
+        if stable is None:
+            return self._known.get(member.name, {release.stable: 1.0})
+        shares = {stable: 1.0}
+        if canary is not None and canary != stable:
+            weight = (release.steps[-1].weight if release.steps else member.steps[0]) / 100
+            shares = {stable: 1.0 if release.arm == "shadow" else 1 - weight, canary: weight}
+        self._known[member.name] = shares
+        return shares
+
+    def _scale(self, member: Member, wanted: dict[str, int], at: float) -> None:
+        """Let each version's Deployment have the pods that its share needs, as the team's operator would."""
+        release = self._plans[member.name].release
+        wanted = {version: wanted.get(version, 0) for version in member.versions}
+        if wanted.get(release.stable):
+            wanted[release.stable] = member.replicas
+        for version, replicas in wanted.items():
+            if self._scaled.get(version, replicas) != replicas:
+                self._cluster.server.patch(DEPLOYMENTS, member.namespace, version, "", "merge",
+                                           {"spec": {"replicas": replicas}}, Options(manager="assist-operator"))
+            self._scaled[version] = replicas
+
+    def pods(self, name: str) -> Sequence[Pod]:
+        """The pods of a model that the cluster knows; () for models without workloads."""
+        member = FLEET[name]
+        names = {"argo": (name,), "deployments": member.versions, "none": ()}[member.rollout]
+        found = []
+        for workload in names:
+            try:
+                views = self._cluster.pods(member.namespace, workload)
+            except LookupError:
+                continue
+            found += [Pod(view.name, view.version, view.created_at, view.restarts) for view in views]
+        return found
+
+
+def _traffic(member: Member, shares: dict[str, float], replicas: dict[str, int]) -> Traffic:
+    return Traffic(np.array([[shares.get(version, 0.0)] for version in member.versions]),
+                   np.array([[float(replicas.get(version, 0))] for version in member.versions]))

@@ -1,0 +1,55 @@
+"""What stands around a model and has series of its own: its feature views, and the secret that opens its weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from triage.lab.world.draws import Source
+from triage.lab.world.effects import Effects
+from triage.lab.world.fleet import Member
+from triage.lab.world.grid import DAY, Window
+from triage.lab.world.rows import Sheet, counter, gauge
+
+_MATERIALIZED_EVERY = {"customers": DAY}
+_USUALLY_EVERY = 1800.0
+_TAKES_SECONDS = 95.0
+_READS_PER_HOUR = {"pipeline": 4.0, "service-account": 12.0, "unknown": 40.0}
+
+
+class Surroundings:
+    """Of one model."""
+
+    def __init__(self, member: Member, effects: Effects, opening: float) -> None:
+        self._member = member
+        self._effects = effects
+        features = {"job": "feature-store", "instance": "feature-store:6566", "namespace": "features",
+                    "model": member.name}
+        self._views = [(store, gauge("feature_store_updated_timestamp_seconds", "When the view was last materialised.",
+                                     {**features, "store": store})) for store in member.stores]
+        self._frozen = min((opening + fault.onset for fault in effects.of("stale_features")), default=None)
+        self._reads = {reader: counter("secret_reads_total", "Reads of a secret by reader.", {
+            "job": "secret-store", "instance": "secret-store:8200", "namespace": "security",
+            "secret": f"{member.name}-weights", "reader": reader}) for reader in _READS_PER_HOUR}
+
+    def simulate(self, window: Window, source: Source) -> list[Sheet]:
+        """Their sheets: the usual ones, and an unknown reader's while there is one."""
+        sheet = Sheet(window)
+        for store, rows in self._views:
+            period = _MATERIALIZED_EVERY.get(store, _USUALLY_EVERY)
+            times = window.times if self._frozen is None else np.minimum(window.times, self._frozen)
+            sheet.level(rows, np.floor((times - _TAKES_SECONDS) / period) * period + _TAKES_SECONDS)
+        for reader in ("pipeline", "service-account"):
+            means = np.full(len(window), _READS_PER_HOUR[reader] * window.step / 3600)
+            sheet.count(self._reads[reader], source.events(f"{self._member.name}/reads/{reader}", means))
+        return [sheet, *self._unknown(window, source)]
+
+    def _unknown(self, window: Window, source: Source) -> list[Sheet]:
+        found = self._effects.of("secret_exposed")
+        there = np.flatnonzero(self._effects.age("secret_exposed", window.times) > 0)
+        if not found or not len(there):
+            return []
+        sheet = Sheet(window.cut(int(there[0]), int(there[-1]) + 1))
+        per_hour = _READS_PER_HOUR["unknown"] * found[0].magnitude
+        means = np.full(len(sheet.window), per_hour * window.step / 3600)
+        sheet.count(self._reads["unknown"], source.events(f"{self._member.name}/reads/unknown", means))
+        return [sheet]

@@ -1,0 +1,130 @@
+"""The world of the lab: everything that triage can ask, on one virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from triage.lab.alerting.book import AlertBook
+from triage.lab.alerting.ruler import Ruler
+from triage.lab.alerting.rules import load_rule_files
+from triage.lab.apis.disturbance import Disturbance, Disturbances
+from triage.lab.apis.past import Past
+from triage.lab.apis.prometheus_json import ScrapeTarget
+from triage.lab.clock import LabClock
+from triage.lab.cluster import Cluster
+from triage.lab.logs import LogBook
+from triage.lab.promql.engine import Engine
+from triage.lab.promql.store import Store
+from triage.lab.registry import Registry
+from triage.lab.world.fleet import FLEET
+from triage.lab.world.furnish import furnish_cluster, furnish_registry
+from triage.lab.world.grid import FINE, HOUR, PAST
+from triage.lab.world.ledger import Ledger, PastLedger
+from triage.lab.world.scenario import Scenario
+from triage.lab.world.simulation import PAST_SECONDS, Simulation, past, starting_totals
+from triage.lab.world.steering import Steering
+
+RULES = Path(__file__).resolve().parent.parent / "rules"
+_LAST_HOURS = 6 * HOUR
+
+
+class World:
+    """Samples, alerts, versions, rollouts and logs of a scenario. Its opening is the clock's ``starts_at``.
+
+    :meth:`begin` first; then :meth:`make_past` in a thread of its own and :meth:`advance` as time goes by.
+    """
+
+    scrape_seconds = FINE.step
+    """Virtual seconds from one scrape to the next."""
+
+    def __init__(self, scenario: Scenario, seed: int, clock: LabClock, *, rules: Path = RULES) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.clock = clock
+        self.opening = clock.starts_at
+        self.began_at = FINE.floor(self.opening - _LAST_HOURS)
+        """Where the fine samples begin: six to seven hours before the opening, at a full hour."""
+        self.store = Store(PAST_SECONDS + 2 * HOUR)
+        self.engine = Engine(self.store)
+        self.book = AlertBook(clock, seed=seed)
+        self.ruler = Ruler(self.engine, self.store, load_rule_files(sorted(rules.glob("*.yaml"))),
+                           send=self.book.receive)
+        self.logs = LogBook()
+        self.registry = Registry(clock)
+        self.cluster = Cluster(clock)
+        self.disturbances = Disturbances()
+        self.past = Past(self.began_at)
+        furnish_registry(self.registry, scenario, self.opening)
+        furnish_cluster(self.cluster, scenario, self.opening)
+        self._simulation = Simulation(scenario, seed, self.opening)
+        self._steering = Steering(self.cluster, self.registry, self._simulation.plans)
+        self._ledger = Ledger(self.store)
+        self._starts = starting_totals(scenario, seed, self.opening, self.began_at)
+        self._scraped_at = self.began_at
+
+    def begin(self) -> None:
+        """Let the last six hours have happened."""
+        self.cluster.advance(self.opening)
+        self._ledger.start(self._starts)
+        pods = {name: self._steering.pods(name) for name in FLEET}
+        for window in FINE.windows(self.began_at, self.opening):
+            for sheet in self._simulation.sheets(window, self._simulation.planned(window), pods):
+                self._ledger.add(sheet)
+            self._scraped_at = float(window.times[-1])
+        self._ledger.flush()
+        self.ruler.backfill(self.began_at, self.opening)
+        self._disturb(self.opening)
+
+    def make_past(self) -> None:
+        """Let the 30 days before have happened, coarsely. May run beside :meth:`advance`, in a thread."""
+        try:
+            ledger = PastLedger(self.store)
+            past(self.scenario, self.seed, self.opening, self.began_at, ledger)
+            ledger.write(self._starts)
+            self.ruler.prepend_past(self.began_at - PAST_SECONDS, PAST.step)
+        finally:
+            self.past.completed()
+
+    def advance(self, now: float) -> None:
+        """Scrape what is due until ``now`` (epoch seconds), and let everything else happen until then."""
+        for window in FINE.windows(self._scraped_at, now):
+            for index in range(len(window)):
+                at = float(window.times[index])
+                self.cluster.advance(at)
+                traffic = {name: self._steering.traffic(name, at) for name in FLEET}
+                pods = {name: self._steering.pods(name) for name in FLEET}
+                for sheet in self._simulation.sheets(window.cut(index, index + 1), traffic, pods):
+                    self._ledger.add(sheet)
+                self._ledger.scrape(at)
+                self._scraped_at = at
+        self.cluster.advance(now)
+        self.ruler.advance(now)
+        self._disturb(now)
+
+    def _disturb(self, now: float) -> None:
+        """Put in place what is wrong with Prometheus itself."""
+        lost = [fault.model for fault in self.scenario.faults if fault.kind == "partial_answers"
+                and self.opening + fault.onset <= now < self.opening + (fault.end or float("inf"))]
+        self.disturbances.current = Disturbance() if not lost else Disturbance(
+            warnings=("store 10.2.7.31:10901: rpc error: code = Unavailable desc = connection refused",),
+            lost=tuple(f'{{{_name_label(model)}="{model}",{_part_of(model)}}}' for model in lost))
+
+    def targets(self) -> Sequence[ScrapeTarget]:
+        """What is scraped now."""
+        out = []
+        for (job, instance), (labels, at, succeeded) in sorted(self._simulation.targets.states.items()):
+            more = {"namespace": labels["namespace"]} if "namespace" in labels else {}
+            out.append(ScrapeTarget(job, instance, more, error="" if succeeded else "context deadline exceeded",
+                                    scraped_at=at, scrape_seconds=0.011 if succeeded else 10.0,
+                                    interval_seconds=FINE.step))
+        return out
+
+
+def _name_label(model: str) -> str:
+    return "model_name" if model in ("chat-assistant", "review-sentiment") else "model"
+
+
+def _part_of(model: str) -> str:
+    """A matcher for about half of a model's series."""
+    return 'le=~".*5|.*0"'
