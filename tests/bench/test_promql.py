@@ -35,10 +35,10 @@ Evaluators = tuple[Engine, httpx.Client]
 
 
 def buckets() -> Iterator[Column]:
-    """200 series over six hours at 15 s."""
-    times = np.arange(-6 * 3600, 1, 15) + EPOCH
+    """200 series over six hours at 15 s; every job is scraped at its own, slightly uneven times."""
     random = np.random.default_rng(1)
     for job in range(JOBS):
+        times = np.arange(-6 * 3600, 0, 15) + EPOCH + 0.7 * job + random.integers(0, 20, 1440) / 1000
         within = np.zeros(len(times))
         for bound in BOUNDS:
             within = within + np.cumsum(random.poisson(3.0, len(times)))

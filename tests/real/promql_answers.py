@@ -74,11 +74,11 @@ Reply = Refused | Found
 
 def ask_prometheus(client: httpx.Client, expression: str, when: When) -> Reply:
     """What a real Prometheus says."""
-    form = {"query": expression}
+    question = {"query": expression}
     if when.step is None:
-        answer = client.post("/api/v1/query", data=form | {"time": f"{EPOCH + when.end:.3f}"})
+        answer = client.get("/api/v1/query", params=question | {"time": f"{EPOCH + when.end:.3f}"})
     else:
-        answer = client.post("/api/v1/query_range", data=form | {
+        answer = client.get("/api/v1/query_range", params=question | {
             "start": f"{EPOCH + when.start:.3f}", "end": f"{EPOCH + when.end:.3f}", "step": str(when.step)})
     body = answer.json()
     if body["status"] != "success":

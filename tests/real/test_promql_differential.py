@@ -29,6 +29,7 @@ from tests.real.promql_answers import (
 from tests.real.promql_expressions import EXPRESSIONS, ORDERED
 from tests.real.promql_grammar import expressions, moments
 from tests.real.promql_samples import columns
+from tests.real.promql_spelling import SPELLING
 from tests.real.stage import EXAMPLES
 from tests.real.test_questions import KINDS, written
 from triage.lab.promql.engine import Engine, Semantics
@@ -37,8 +38,11 @@ from triage.live.expressions import Pace, questions
 from triage.live.trends import trend_questions
 from triage.notebook.load import Notebook, load_all
 
-TABLE = [pytest.param(expression, id=f"{theme}: {expression}")
-         for theme, rows in EXPRESSIONS.items() for expression in rows]
+ONCE = (INSTANTS[0], RANGES[0])
+"""For what does not depend on when one asks."""
+TABLE = [pytest.param(expression, times, id=f"{theme}: {expression}")
+         for themes, times in ((EXPRESSIONS, EVERY), (SPELLING, ONCE))
+         for theme, rows in themes.items() for expression in rows]
 MODELS = ("chat-assistant", "churn-ranker", "fraud-scorer")
 
 
@@ -56,7 +60,7 @@ class Both:
     def agree(self, expression: str, when: When, *, worded: bool = True, absolute: float = 0.0) -> Reply:
         """The answer of both; fails with both answers when they differ."""
         expected, got = self.ask(expression, when)
-        ordered = when.step is None and expression.startswith(ORDERED)
+        ordered = when.step is not None or expression.startswith(ORDERED)
         what = difference(expected, got, ordered=ordered, worded=worded, absolute=absolute)
         assert what is None, report(expression, when, expected, got, what)
         return expected
@@ -72,14 +76,14 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 
 
 def test_the_table_is_large_and_says_nothing_twice() -> None:
-    rows = [expression for theme in EXPRESSIONS.values() for expression in theme]
+    rows = [expression for theme in {**EXPRESSIONS, **SPELLING}.values() for expression in theme]
     assert len(rows) == len(set(rows))
     assert len(rows) >= 300
 
 
-@pytest.mark.parametrize("expression", TABLE)
-def test_an_expression_means_the_same(both: Both, expression: str) -> None:
-    for when in EVERY:
+@pytest.mark.parametrize(("expression", "times"), TABLE)
+def test_an_expression_means_the_same(both: Both, expression: str, times: tuple[When, ...]) -> None:
+    for when in times:
         both.agree(expression, when)
 
 
@@ -123,7 +127,7 @@ def test_a_range_at_the_limits_is_taken_or_refused_in_the_same_words(both: Both,
 
 
 # Rates and means of the grammar's expressions may be differences of almost equal numbers.
-@settings(max_examples=150, deadline=None, derandomize=True, database=None,
+@settings(max_examples=300, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large])
 @given(expression=expressions(), when=moments())
 def test_whatever_the_grammar_allows_means_the_same(both: Both, expression: str, when: When) -> None:
