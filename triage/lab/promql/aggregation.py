@@ -116,7 +116,7 @@ def _sum(groups: Groups, counts: Values, semantics: Semantics) -> Values:
     """Prometheus 2 adds one after the other, Prometheus 3 keeps what each addition loses."""
     values = np.where(groups.present, groups.values, 0.0)
     if semantics is Semantics.V2:
-        return np.add.reduceat(values, groups.starts, axis=0)
+        return np.stack([np.cumsum(values[part], axis=0)[-1] for _, part in groups.slices()])
     return grouped_sum(values, groups.starts)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 import promql_parser as ast
 
 from triage.lab.promql.context import Context, Notes, Semantics
-from triage.lab.promql.errors import QueryError, bad_query
+from triage.lab.promql.errors import QueryError, bad_query, failed
 from triage.lab.promql.evaluation import evaluate, is_range, unwrapped, window_of
 from triage.lab.promql.parsing import parse
 from triage.lab.promql.results import Matrix, Result, Scalar, Text, Vector
@@ -14,6 +17,8 @@ from triage.lab.promql.store import Store, Times
 from triage.lab.promql.values import Literal, Numbers, Value, Windows
 
 __all__ = ["Engine", "Matrix", "QueryError", "Result", "Scalar", "Semantics", "Text", "Vector"]
+
+_Found = TypeVar("_Found", Value, Windows)
 
 
 class Engine:
@@ -38,10 +43,9 @@ class Engine:
         node = parse(expression)
         at_ms = round(at * 1000)
         context = self._context(np.array([at_ms], dtype=np.int64))
-        with np.errstate(all="ignore"):
-            if is_range(node):
-                return self._result(_samples(window_of(node, context)), context.notes)
-            return self._result(_at_once(evaluate(node, context), at_ms / 1000), context.notes)
+        if is_range(node):
+            return self._result(_samples(_evaluated(window_of, node, context)), context.notes)
+        return self._result(_at_once(_evaluated(evaluate, node, context), at_ms / 1000), context.notes)
 
     def range(self, expression: str, start: float, end: float, step: float) -> Result:
         """The values from ``start`` to ``end`` (Unix seconds, both inclusive), one each ``step`` seconds: a matrix."""
@@ -59,8 +63,7 @@ class Engine:
         if kind:
             raise bad_query(f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector')
         context = self._context(np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64))
-        with np.errstate(all="ignore"):
-            return self._result(_over_steps(evaluate(node, context), context.steps_ms), context.notes)
+        return self._result(_over_steps(_evaluated(evaluate, node, context), context.steps_ms), context.notes)
 
     def _context(self, steps_ms: Times) -> Context:
         return Context(self.store, self.semantics, round(self.lookback_seconds * 1000), int(steps_ms[0]),
@@ -71,6 +74,15 @@ class Engine:
             # Annotations came with Prometheus 2.48 and in full with 3.
             return Result(value)
         return Result(value, list(notes.warnings), list(notes.infos))
+
+
+def _evaluated(function: Callable[[ast.Expr, Context], _Found], node: ast.Expr, context: Context) -> _Found:
+    try:
+        # NaN and infinities are answers.
+        with np.errstate(all="ignore"):
+            return function(node, context)
+    except RecursionError:
+        raise failed("the lab cannot evaluate so many operators within each other; use fewer in one query") from None
 
 
 def _at_once(value: Value, at: float) -> Scalar | Text | Vector:

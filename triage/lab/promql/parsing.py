@@ -19,6 +19,9 @@ ast.register_extra_functions([ast.Function(
 _OPERATORS = ((ast.MatchOp.Equal, "="), (ast.MatchOp.NotEqual, "!="), (ast.MatchOp.Re, "=~"), (ast.MatchOp.NotRe, "!~"))
 _QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\#[^\n]*""", re.DOTALL)
 _NEGATIVE_AT = re.compile(r"@\s*-")
+_OPERATOR = re.compile(r"[-+*/%^<>]|==|!=|\b(?:and|or|unless|atan2)\b")
+# The library recurses and would overflow the stack of the process.
+_DEEPEST, _MOST_OPERATORS = 200, 2000
 _UNFINISHED = re.compile(r"(?:[-+*/%^=<>(,]|\b(?:and|or|unless|atan2|bool|offset|by|without|on|ignoring))\s*$")
 _WORDS = (
     (re.compile(r"\b(type|got|on) vector\b"), r"\1 instant vector"),
@@ -37,8 +40,12 @@ def parse(expression: str) -> ast.Expr:
     """The syntax tree of an expression. Raises QueryError ``bad_data`` with Prometheus' wording where it is known."""
     # The library takes a backslash in a raw string for an escape, and aborts when it is asked for a time before 1970.
     text = _QUOTED.sub(lambda m: quoted(m[0][1:-1]) if m[0].startswith("`") else m[0], expression)
-    if _NEGATIVE_AT.search(_QUOTED.sub("", text)):
+    bare = _QUOTED.sub("", text)
+    if _NEGATIVE_AT.search(bare):
         raise bad_query("parse error: @ with a time before 1970 is not supported by the lab")
+    if _depth(bare) > _DEEPEST or len(_OPERATOR.findall(bare)) > _MOST_OPERATORS:
+        raise bad_query(f"parse error: the lab reads expressions of up to {_MOST_OPERATORS:,} operators and "
+                        f"{_DEEPEST} brackets within each other")
     try:
         return ast.parse(text)
     except ValueError as error:
@@ -68,6 +75,17 @@ def parse_selector(text: str) -> Sequence[Matcher]:
     if not isinstance(tree, ast.VectorSelector) or tree.offset is not None or tree.at is not None:
         raise QueryError("bad_data", 'invalid parameter "match[]": parse error: a series selector is expected')
     return matchers_of(tree)
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        if character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth -= 1
+    return deepest
 
 
 def _operator(matcher: ast.Matcher) -> str:

@@ -87,6 +87,12 @@ class _Series:
         self.values = np.concatenate((values, self.values[self.begin:self.end]))
         self.begin, self.end = 0, len(self.times)
 
+    def forget(self, oldest_ms: int) -> None:
+        self.begin += int(self.times[self.begin:self.end].searchsorted(oldest_ms, "left"))
+        if self.begin == self.end:
+            self.times, self.values = self.times[:0].copy(), self.values[:0].copy()
+            self.begin = self.end = 0
+
     def between(self, start_ms: int, end_ms: int) -> Column:
         live = self.times[self.begin:self.end]
         low = self.begin + int(live.searchsorted(start_ms, "left"))
@@ -208,7 +214,7 @@ class Store:
         with self._lock:
             self._spread()
             for series in self._all:
-                series.begin += int(series.times[series.begin:series.end].searchsorted(oldest, "left"))
+                series.forget(oldest)
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Column]:
         """The samples within ``[start_ms, end_ms]`` of all series that pass every matcher, in order of their labels.
