@@ -87,29 +87,38 @@ class Expected:
         return np.zeros(times)
 
 
-class Wander:
-    """A slow random swing around 0 with a standard deviation near 1: a function of time, whenever it is asked."""
+class Noise:
+    """A standard normal value for each whole number: always the same one, whenever it is asked."""
 
     _CHUNK = 512
 
-    def __init__(self, seed: int, name: str, spacing: float) -> None:
+    def __init__(self, seed: int, name: str) -> None:
         self._seed = seed
         self._name = name
-        self._spacing = spacing
         self._chunks: dict[int, Floats] = {}
 
-    def _knots(self, first: int, last: int) -> Floats:
+    def __call__(self, first: int, last: int) -> Floats:
+        """The values of ``first`` to ``last``, both included."""
         numbers = range(first // self._CHUNK, last // self._CHUNK + 1)
         for number in numbers:
             if number not in self._chunks:
-                self._chunks[number] = generator(self._seed, "wander", self._name, number).standard_normal(self._CHUNK)
+                self._chunks[number] = generator(self._seed, "noise", self._name, number).standard_normal(self._CHUNK)
         start = numbers[0] * self._CHUNK
-        return np.concatenate([self._chunks[n] for n in numbers])[first - start:last + 1 - start]
+        if len(numbers) == 1:
+            return self._chunks[numbers[0]][first - start:last + 1 - start]
+        return np.concatenate([self._chunks[number] for number in numbers])[first - start:last + 1 - start]
+
+
+class Wander:
+    """A slow random swing around 0 with a standard deviation near 1: a function of time, whenever it is asked."""
+
+    def __init__(self, seed: int, name: str, spacing: float) -> None:
+        self._noise = Noise(seed, name)
+        self._spacing = spacing
 
     def __call__(self, times: Floats) -> Floats:
         """Values at ascending times."""
         position = times / self._spacing
         first, last = int(position[0]), int(position[-1]) + 1
-        knots = self._knots(first, last)
         # Between two knots the variance of a straight line is smaller; 1.22 brings the mean of it back to 1.
-        return np.interp(position, np.arange(first, last + 1, dtype=np.float64), knots) * 1.22
+        return np.interp(position, np.arange(first, last + 1, dtype=np.float64), self._noise(first, last)) * 1.22

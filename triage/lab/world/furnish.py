@@ -68,9 +68,8 @@ def _rollout(cluster: Cluster, member: Member, release: Release, opening: float)
                              Options(manager="deployer"))
 
     for version, age in later:
-        # It takes a day of half the traffic before it is stable; the controller only has to know the order.
-        cluster.deploy(namespace, name, version, image=image_of(member, version), at=opening - age - HOUR)
-        cluster.schedule(opening - age - HOUR / 2, promote)
+        cluster.deploy(namespace, name, version, image=image_of(member, version), at=opening - age - 2 * _READY_SECONDS)
+        cluster.schedule(opening - age - _READY_SECONDS, promote)
     if release.canary is not None and release.since is not None and release.arm == "canary":
         cluster.deploy(namespace, name, release.canary, image=image_of(member, release.canary),
                        at=opening - release.since - _READY_SECONDS)

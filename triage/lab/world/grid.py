@@ -66,5 +66,5 @@ class Grid:
 
 FINE = Grid("f", 15.0, HOUR)
 PAST = Grid("p", 300.0, DAY)
-ROUGH = Grid("r", HOUR, 30 * DAY)
+ROUGH = Grid("r", 3 * HOUR, 30 * DAY)
 """For expectations over weeks, where no draws are made."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triage.lab.world.draws import Source, generator
+from triage.lab.world.draws import Noise, Source
 from triage.lab.world.grid import Floats, Window
 from triage.lab.world.inputs import Inputs
 from triage.lab.world.plan import Plan
@@ -65,7 +65,7 @@ class LabelJob:
         self._inputs = inputs
         self._feedback = feedback
         self._seed = seed
-        self._noise: dict[tuple[str, int], float] = {}
+        self._noise: dict[str, Noise] = {}
         groups = [{feedback.subgroup_label: group} for group in feedback.subgroups]
         self._labels: dict[str, Rows] = {}
         self._outcomes: dict[str, Rows] = {}
@@ -116,7 +116,7 @@ class LabelJob:
         average = wrong @ np.array(list(feedback.subgroups.values()))
         for measure, rows in zip(feedback.measures, self._figures[version], strict=True):
             base = measure.usual + measure.harm * (wrong if measure.by_subgroup else average[:, None])
-            noise = np.stack([self._noises(f"{version}/{measure.metric}/{i}", computed)
+            noise = np.stack([self._noises(f"{rows.key}/{i}", computed)
                               for i in range(len(rows.series))], axis=1)
             sheet.level(rows, np.maximum(base + measure.spread * noise, 0.0))
 
@@ -127,14 +127,10 @@ class LabelJob:
 
     def _noises(self, name: str, computed: Floats) -> Floats:
         """One normal value for each computation."""
+        noise = self._noise.get(name) or self._noise.setdefault(name, Noise(self._seed, name))
         numbers = (computed / self._feedback.period).astype(np.int64)
-        known = {}
-        for number in np.unique(numbers).tolist():
-            key = (name, number)
-            if key not in self._noise:
-                self._noise[key] = float(generator(self._seed, self._plan.member.name, name, number).standard_normal())
-            known[number] = self._noise[key]
-        return np.array([known[number] for number in numbers.tolist()])
+        values: Floats = noise(int(numbers[0]), int(numbers[-1]))[numbers - numbers[0]]
+        return values
 
 
 def _outcomes(feedback: Feedback, wrong: Floats) -> Floats:

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from triage.lab.world.fleet import FLEET, Member
-from triage.lab.world.grid import DAY, Floats
+from triage.lab.world.grid import Floats
 from triage.lab.world.scenario import Release
-
-_HANDOVER_DAYS = 1.0
-"""A version that became stable had taken half of the traffic for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +66,7 @@ class Plan:
         if self.before is None:
             shares[stable] = main
         else:
-            half = (ages > release.stable_since) & (ages <= release.stable_since + _HANDOVER_DAYS * DAY)
-            new = np.where(ages <= release.stable_since, 1.0, np.where(half, 0.5, 0.0))
+            new = ages <= release.stable_since
             shares[stable] = main * new
             shares[versions.index(self.before)] = main * (1 - new)
         if release.canary is not None:

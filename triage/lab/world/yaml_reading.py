@@ -14,6 +14,8 @@ import yaml
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+)")
 _Path = tuple[str | int, ...]
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML was built with it: it is ten times as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Reader:
 def read(text: str, file: str) -> Reader:
     """The root of a YAML text. What is no YAML, and keys given twice, are problems of the reader."""
     found = _File(file)
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         value = None if node is None else _built(loader, node, (), found)
@@ -202,7 +204,7 @@ def read(text: str, file: str) -> Reader:
     return Reader(found, value)
 
 
-def _built(loader: yaml.SafeLoader, node: yaml.Node, path: _Path, file: _File) -> Any:
+def _built(loader: Any, node: yaml.Node, path: _Path, file: _File) -> Any:
     file.lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}

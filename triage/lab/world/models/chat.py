@@ -72,7 +72,7 @@ class _Version:
 class ChatAssistant(Online):
     """Six conversations a second at noon more than half again; beyond what its GPUs bear, they queue."""
 
-    traits = Traits(per_second=6.0, amplitude=0.5, peak_hour=12.0, per_replica=3.4, median_seconds=0.28,
+    traits = Traits(per_second=6.0, amplitude=0.5, peak_hour=12.0, per_replica=3.7, median_seconds=0.28,
                     failing=0.0008, rejected=0.004, queue_seconds=25.0)
 
     def __init__(self, plan: Plan, effects: Effects, seed: int) -> None:

@@ -73,7 +73,7 @@ class _Version:
 class ImageModeration(Online):
     """Twelve pictures a second, most of them in the evening."""
 
-    traits = Traits(per_second=12.0, amplitude=0.4, peak_hour=19.0, per_replica=9.0, median_seconds=0.085,
+    traits = Traits(per_second=12.0, amplitude=0.4, peak_hour=19.0, per_replica=13.0, median_seconds=0.085,
                     failing=0.0002, rejected=0.0005, queue_seconds=2.0, memory_share=0.58)
 
     def __init__(self, plan: Plan, effects: Effects, seed: int) -> None:
