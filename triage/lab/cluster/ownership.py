@@ -16,6 +16,8 @@ def changed_fields(before: Any, after: Any) -> Json | None:
     """The fields in which two values differ, in the form of ``FieldsV1`` (``f:spec``); None when they are equal."""
     if before == after:
         return None
+    if before is _MISSING and isinstance(after, Mapping):
+        return {f"f:{key}": changed_fields(_MISSING, value) or {} for key, value in after.items()}
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return {}
     fields = {}

@@ -33,4 +33,5 @@ def split_of(workloads: Sequence[tuple[Json, Sequence[Json]]]) -> Split:
 def _routed(weights: Json, replica_set: Json) -> float:
     """Part of a mesh's requests (0 to 1) that goes to this set."""
     own = replica_set["metadata"]["labels"].get(ROLLOUT_HASH_LABEL)
-    return sum(weights[arm]["weight"] for arm in ("stable", "canary") if weights[arm]["podTemplateHash"] == own) / 100
+    mine = [weights[arm]["weight"] for arm in ("stable", "canary") if weights[arm]["podTemplateHash"] == own]
+    return float(sum(mine)) / 100

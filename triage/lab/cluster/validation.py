@@ -61,22 +61,36 @@ def _workload(item: Json, before: Json | None) -> Iterator[Cause]:
     if before is not None and before["spec"]["selector"] != spec.get("selector"):
         yield Cause("spec.selector", "Invalid value: field is immutable")
     yield from _template(_map(spec.get("template")), selector)
-    rolling = _map(_map(spec.get("strategy")).get("rollingUpdate"))
-    yield from _bounds("spec.strategy.rollingUpdate", rolling)
+    strategy = spec.get("strategy") or {}
+    rolling = _map(strategy).get("rollingUpdate") or {}
+    if not isinstance(strategy, Mapping) or not isinstance(rolling, Mapping):
+        yield Cause("spec.strategy", f"Invalid value: {strategy!r}: must be an object", "FieldValueTypeInvalid")
+    yield from _bounds("spec.strategy.rollingUpdate", _map(rolling))
 
 
 def _template(template: Mapping[str, Any], selector: Mapping[str, Any]) -> Iterator[Cause]:
     containers = _map(template.get("spec")).get("containers")
-    if not isinstance(containers, list) or not containers or not all(
-            isinstance(each, Mapping) and isinstance(each.get("name"), str) for each in containers):
-        yield Cause("spec.template.spec.containers", "Required value: containers with their names",
-                    "FieldValueRequired")
+    if not isinstance(containers, list) or not containers:
+        yield Cause("spec.template.spec.containers", "Required value", "FieldValueRequired")
+    for place, container in enumerate(containers if isinstance(containers, list) else ()):
+        yield from _container(f"spec.template.spec.containers[{place}]", container)
+    for field in ("labels", "annotations"):
+        texts = _map(template.get("metadata")).get(field) or {}
+        if not isinstance(texts, Mapping) or not all(isinstance(text, str) for text in texts.values()):
+            yield Cause(f"spec.template.metadata.{field}", "Invalid value: must be a map of strings")
     labels = _map(_map(template.get("metadata")).get("labels"))
-    if not all(isinstance(text, str) for text in labels.values()):
-        yield Cause("spec.template.metadata.labels", "Invalid value: must be a map of strings")
-    elif any(labels.get(key) != value for key, value in selector.items()):
+    if any(labels.get(key) != value for key, value in selector.items()):
         yield Cause("spec.template.metadata.labels",
                     f"Invalid value: {dict(labels)!r}: `selector` does not match template `labels`")
+
+
+def _container(field: str, container: Any) -> Iterator[Cause]:
+    for name in ("name", "image"):
+        if not isinstance(_map(container).get(name), str):
+            yield Cause(f"{field}.{name}", "Required value", "FieldValueRequired")
+    probe = _map(container).get("readinessProbe") or {}
+    if not isinstance(probe, Mapping) or not _is_count(probe.get("initialDelaySeconds", 0)):
+        yield Cause(f"{field}.readinessProbe", f"Invalid value: {probe!r}: initialDelaySeconds must be whole seconds")
 
 
 def _bounds(parent: str, level: Mapping[str, Any]) -> Iterator[Cause]:
