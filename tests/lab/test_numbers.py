@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.lab.numbers import exponent_text, sample_text, template_text
+from triage.lab.numbers import exponent_text, plain_text, sample_text, template_text
 from triage.lab.times import format_duration, milliseconds, nanoseconds, parse_duration, parse_time
 
 
@@ -19,9 +19,16 @@ def test_a_sample_is_written_as_prometheus_writes_it(value: float, expected: str
     assert sample_text(value) == expected
 
 
+@pytest.mark.parametrize(("value", "expected"), [
+    (1.0, "1"), (-0.0, "-0"), (1e21, "1" + 21 * "0"), (1e-7, "0.0000001"), (2.5e22, "25000000000000000000000"),
+    (float("nan"), "NaN"), (float("inf"), "+Inf")])
+def test_a_scalar_is_written_without_an_exponent(value: float, expected: str) -> None:
+    assert plain_text(value) == expected
+
+
 @given(st.floats())
 def test_no_digit_of_a_number_is_lost(value: float) -> None:
-    for text in (sample_text(value), exponent_text(value), template_text(value)):
+    for text in (sample_text(value), plain_text(value), exponent_text(value), template_text(value)):
         assert float(text) == value or value != value
 
 

@@ -14,7 +14,13 @@ def sample_text(value: float) -> str:
         return text[:-2]
     if "e" not in text:
         return _SPECIAL.get(text, text)
-    return exponent_text(value) if not 1e-6 <= abs(value) < 1e21 else format(Decimal(text), "f")
+    return exponent_text(value) if not 1e-6 <= abs(value) < 1e21 else plain_text(value)
+
+
+def plain_text(value: float) -> str:
+    """A scalar in JSON: the fewest digits and never an exponent."""
+    text = repr(value)
+    return _SPECIAL.get(text) or format(Decimal(text.removesuffix(".0")), "f")
 
 
 def exponent_text(value: float) -> str:

@@ -99,9 +99,9 @@ class _Api:
     async def _silences(self, request: Request) -> Response:
         matchers = _filters(await parameters(request))
         now = self._book.clock.now()
-        # A filter for silences asks what their own matchers say, as if those were the labels of an alert.
+        # A filter for silences asks for matchers that are the same, not for labels that they would match.
         return _json([silence_json(silence, now) for silence in self._book.silences()
-                      if all(_says(silence.matchers, matcher) for matcher in matchers)])
+                      if set(matchers) <= set(silence.matchers)])
 
     async def _silence(self, request: Request) -> Response:
         silence_id = request.path_params["silence_id"]
@@ -162,10 +162,6 @@ def _wanted(asked: Parameters) -> Callable[[HeldAlert], bool]:
 
 def _filters(asked: Parameters) -> list[AlertMatcher]:
     return [parse_matcher(text) for text in asked.every("filter")]
-
-
-def _says(matchers: tuple[AlertMatcher, ...], asked: AlertMatcher) -> bool:
-    return asked.matches({matcher.name: matcher.value for matcher in matchers})
 
 
 def _receiver(asked: Parameters) -> re.Pattern[str] | None:

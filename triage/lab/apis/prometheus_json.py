@@ -10,7 +10,7 @@ from typing import Any
 from triage.lab.alerting.ruler import GroupState, RuleState
 from triage.lab.alerting.rules import AlertingRule
 from triage.lab.alerting.states import ActiveAlert, AlertingState
-from triage.lab.numbers import exponent_text, sample_text
+from triage.lab.numbers import exponent_text, plain_text, sample_text
 from triage.lab.promql.results import Matrix, Result, Scalar, Text, Vector
 from triage.lab.times import format_duration, nanoseconds
 
@@ -60,9 +60,11 @@ def result_json(result: Result, limit: int = 0) -> tuple[str, bool]:
     """``data`` of a query, and whether series were left out. ``limit``: how many are kept; 0: all."""
     value = result.value
     if isinstance(value, Scalar):
-        return f'{{"resultType":"scalar","result":[{_time(value.at)},"{sample_text(value.value)}"]}}', False
+        # Samples have a JSON of their own in Prometheus; scalars and strings are written by Go's.
+        point = f'[{_text(_number(value.at))},"{plain_text(value.value)}"]'
+        return f'{{"resultType":"scalar","result":{point}}}', False
     if isinstance(value, Text):
-        return f'{{"resultType":"string","result":[{_time(value.at)},{_text(value.value)}]}}', False
+        return f'{{"resultType":"string","result":{_text([_number(value.at), value.value])}}}', False
     if isinstance(value, Vector):
         items, cut = _kept(_vector(value), limit)
         return f'{{"resultType":"vector","result":[{",".join(items)}]}}', cut
