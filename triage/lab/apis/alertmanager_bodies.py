@@ -16,6 +16,7 @@ from triage.lab.times import milliseconds, parse_time
 RESOLVE_SECONDS = 300.0
 """When an alert without an end is taken for resolved (``resolve_timeout``)."""
 _LOOSE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?(Z?)", re.ASCII)
+_GO_ZERO = -62_135_596_800.0
 _REQUIRED = 602
 _TOO_FEW = 612
 _KINDS: tuple[tuple[type, str], ...] = ((bool, "bool"), (int, "number"), (float, "number"), (str, "string"),
@@ -87,8 +88,10 @@ def read_alerts(body: bytes, now: float) -> list[Notice]:
                 raise ValueError(f'invalid label set: invalid name "{name}"')
         starts, ends, url = (_typed(fields, name, str, "string", "PostableAlert", "alerts")
                              for name in ("startsAt", "endsAt", "generatorURL"))
-        ends_at = _moment(ends, "alerts") if ends else None
-        starts_at = _moment(starts, "alerts") if starts else (ends_at if ends_at is not None else now)
+        ends_at = _set_moment(ends)
+        starts_at = _set_moment(starts)
+        if starts_at is None:
+            starts_at = now if ends_at is None else ends_at
         if ends_at is not None and ends_at < starts_at:
             raise ValueError("start time must be before end time")
         notices.append(Notice(labels, _label_set(fields, "annotations") or {}, starts_at,
@@ -169,6 +172,12 @@ def _label_set(fields: Mapping[str, Any], name: str) -> dict[str, str] | None:
             raise _unreadable("alerts", f"json: cannot unmarshal {_kind(value)} into Go struct field "
                                         f"PostableAlert.{name} of type string")
     return raw
+
+
+def _set_moment(text: str | None) -> float | None:
+    """A time of an alert; None when it is not set, which Go also writes as the first moment of the year 1."""
+    moment = _moment(text, "alerts") if text else _GO_ZERO
+    return None if moment <= _GO_ZERO else moment
 
 
 def _moment(text: str, what: str) -> float:

@@ -100,6 +100,9 @@ class _Api:
                          "OPTIONS": _options} for path, handlers in api.items()}
         ready = self._ready_only(_says("Prometheus Server is Ready.\n"))
         healthy = _says("Prometheus Server is Healthy.\n")
+        # Clients that only want to know whether somebody is there ask for the page that the real one has.
+        routes["/"] = {"GET": _says("Prometheus, spoken by the lab. There are no pages here: ask /api/v1/query.\n"),
+                       "OPTIONS": _options}
         routes["/-/ready"] = {"GET": ready, "HEAD": ready, "OPTIONS": _options}
         routes["/-/healthy"] = {"GET": healthy, "HEAD": healthy, "OPTIONS": _options}
         made = Starlette(routes=[Route(path, ByMethod(handlers, _refuses)) for path, handlers in routes.items()],
