@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class GpuSeries:
         rows = self._rows.get(pod)
         if rows is None:
             labels = {"job": "dcgm-exporter", "instance": "dcgm-exporter:9400", "gpu": "0",
-                      "UUID": f"GPU-{abs(hash_of(pod)):08x}", "modelName": "NVIDIA L40S", "pod": pod,
+                      "UUID": f"GPU-{hash_of(pod):08x}", "modelName": "NVIDIA L40S", "pod": pod,
                       "namespace": self._member.namespace}
             rows = self._rows[pod] = (
                 gauge("DCGM_FI_DEV_GPU_UTIL", "GPU utilization (percent).", labels),
@@ -49,7 +50,4 @@ class GpuSeries:
 
 def hash_of(text: str) -> int:
     """A number for a name, the same in every process."""
-    value = 2166136261
-    for byte in text.encode():
-        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
-    return value
+    return zlib.crc32(text.encode())

@@ -92,6 +92,8 @@ class _State:
     """Requests in the queue."""
     seen: bool = False
     """Whether a window has gone by."""
+    replicas: float = 0.0
+    """Pods that were ready when it last had a weight."""
     stress_seconds: float = 0.0
     """How long its processes have needed more memory than they may have."""
     rows: Sequence[Rows] = ()
@@ -180,6 +182,11 @@ class Online(Behaviour):
             state.since = float(window.times[first])
         state.seen = True
         cut = window.cut(first, end)
+        weighted = np.flatnonzero(share)
+        if len(weighted):
+            state.replicas = float(replicas[weighted[-1]])
+        # What it still gets is what its pods had accepted before they were told to go.
+        replicas = np.where(share > 0, replicas, np.maximum(replicas, state.replicas))
         run = self._run(version, cut, demand[first:end] * actual[first:end], replicas[first:end], source)
         self.runs[version] = run
         sheet = self.show(run, source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from triage.lab.alerting.book import AlertBook
@@ -19,8 +19,12 @@ from triage.lab.promql.store import Store
 from triage.lab.registry import Registry
 from triage.lab.world.fleet import FLEET
 from triage.lab.world.furnish import furnish_cluster, furnish_registry
-from triage.lab.world.grid import FINE, HOUR, PAST
+from triage.lab.world.grid import FINE, HOUR, PAST, Window
+from triage.lab.world.journal import Journal, job_lines
 from triage.lab.world.ledger import Ledger, PastLedger
+from triage.lab.world.models.churn import ChurnRanker
+from triage.lab.world.plan import Traffic
+from triage.lab.world.pods import Pod
 from triage.lab.world.scenario import Scenario
 from triage.lab.world.simulation import PAST_SECONDS, Simulation, past, starting_totals
 from triage.lab.world.steering import Steering
@@ -59,6 +63,8 @@ class World:
         furnish_cluster(self.cluster, scenario, self.opening)
         self._simulation = Simulation(scenario, seed, self.opening)
         self._steering = Steering(self.cluster, self.registry, self._simulation.plans)
+        self._journals = {name: Journal(self.logs, FLEET[name], behaviour.effects)
+                          for name, behaviour in self._simulation.behaviours.items()}
         self._ledger = Ledger(self.store)
         self._starts = starting_totals(scenario, seed, self.opening, self.began_at)
         self._scraped_at = self.began_at
@@ -69,9 +75,7 @@ class World:
         self._ledger.start(self._starts)
         pods = {name: self._steering.pods(name) for name in FLEET}
         for window in FINE.windows(self.began_at, self.opening):
-            for sheet in self._simulation.sheets(window, self._simulation.planned(window), pods):
-                self._ledger.add(sheet)
-            self._scraped_at = float(window.times[-1])
+            self._live(window, self._simulation.planned(window), pods)
         self._ledger.flush()
         self.ruler.backfill(self.began_at, self.opening)
         self._disturb(self.opening)
@@ -94,13 +98,21 @@ class World:
                 self.cluster.advance(at)
                 traffic = {name: self._steering.traffic(name, at) for name in FLEET}
                 pods = {name: self._steering.pods(name) for name in FLEET}
-                for sheet in self._simulation.sheets(window.cut(index, index + 1), traffic, pods):
-                    self._ledger.add(sheet)
+                self._live(window.cut(index, index + 1), traffic, pods)
                 self._ledger.scrape(at)
-                self._scraped_at = at
         self.cluster.advance(now)
         self.ruler.advance(now)
         self._disturb(now)
+
+    def _live(self, window: Window, traffic: Mapping[str, Traffic], pods: Mapping[str, Sequence[Pod]]) -> None:
+        for sheet in self._simulation.sheets(window, traffic, pods):
+            self._ledger.add(sheet)
+        for name, journal in self._journals.items():
+            behaviour = self._simulation.behaviours[name]
+            journal.write(window, behaviour.runs, pods[name])
+            if isinstance(behaviour, ChurnRanker):
+                job_lines(self.logs, behaviour.member, behaviour.failures)
+        self._scraped_at = float(window.times[-1])
 
     def _disturb(self, now: float) -> None:
         """Put in place what is wrong with Prometheus itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from triage.lab.world.curves import Curve
 from triage.lab.world.draws import Source, generator
@@ -87,10 +88,13 @@ class ChurnRanker(Behaviour):
         self._live: dict[float, frozenset[str]] = {}
         """Versions of the runs since the opening, by start."""
         self._shown: dict[str, list[Rows]] = {}
+        self.failures: list[tuple[float, str, str]] = []
+        """Runs that failed in the last window: when, version, why."""
         self.label_job = LabelJob(plan, inputs, _FEEDBACK, seed, _own)
 
     def simulate(self, window: Window, traffic: Traffic, source: Source) -> list[Sheet]:
         self._resolve(window, traffic)
+        self.failures = []
         first, last = float(window.times[0]) - window.step, float(window.times[-1])
         nights = [self._night(number) for number in range(int(first // DAY) - _MANY_NIGHTS, int(last // DAY) + 1)]
         started = [night for night in nights if night.start < last]
@@ -128,7 +132,7 @@ class ChurnRanker(Behaviour):
             versions = frozenset(v for v, share in zip(self.member.versions, shares, strict=True) if share)
         return _Night(start, seconds * max(part, 0.02), not broken, ROWS_PER_RUN * part, versions)
 
-    def _version(self, version: str, window: Window, there: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    def _version(self, version: str, window: Window, there: NDArray[np.bool_],
                  nights: list[_Night], source: Source) -> list[Sheet]:
         indices = np.flatnonzero(there)
         shown = self._shown.get(version, [])
@@ -155,6 +159,9 @@ class ChurnRanker(Behaviour):
             scored += done / night.seconds * night.rows
             ends_here = (times >= night.end) & (times - step < night.end)
             ended[:, 0 if night.complete else 1] += ends_here
+            if ends_here.any() and not night.complete:
+                why = self.effects.message("job_failed", version) or "RuntimeError: the run did not end"
+                self.failures.append((night.end, version, why))
             if night.complete:
                 durations[:, int(np.searchsorted(_BOUNDS, night.seconds))] += ends_here
                 updated = np.where(times >= night.end, night.end, updated)
