@@ -38,7 +38,7 @@ class FakePrometheus:
     refuse: Callable[[str], bool] = lambda expression: False
     refusal: int = 422
     fail: Callable[[str], Handler | None] = lambda expression: None
-    """How a query is answered instead, where it is not None."""
+    """How a query (or the path of the alerts) is answered instead, where it is not None."""
     hold: Callable[[str], bool] = lambda expression: False
     """Queries that are answered only after ``released``."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,6 +55,9 @@ class FakePrometheus:
         if self.down:
             return await answering(503, "down", "text/plain")(request, writer)
         if request.path == "/api/v1/alerts":
+            fault = self.fail(request.path)
+            if fault is not None:
+                return await fault(request, writer)
             return await json_answer(_success({"alerts": self.alerts}))(request, writer)
         if request.path == "/api/v1/status/runtimeinfo":
             return await json_answer(_success({"storageRetention": self.retention}))(request, writer)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.conftest import Asked, active
-from tests.sources.faults import Handler, answering, cut_short, hang
+from tests.sources.faults import FaultServer, Handler, answering, cut_short, hang
 from triage.clock import ManualClock
 from triage.facts.outcome import SourceState
 from triage.live.poller import Poller
@@ -99,6 +99,20 @@ async def test_fast_questions_are_left_alone_as_long_as_a_throttling_server_want
     prometheus.fake.fail = lambda expression: how if "[5m]" in expression else None
     await looks.look(until=60)
     assert sum("[5m]" in e for e in prometheus.expressions) == 3
+
+
+async def test_alerts_are_left_alone_as_long_as_a_throttling_server_wants(
+        notebooks: Notebooks, prometheus: Asked, clock: ManualClock) -> None:
+    how = answering(429, "slow down", "text/plain", {"Retry-After": "30"})
+    prometheus.fake.fail = lambda asked: how if asked == "/api/v1/alerts" else None
+    folder = notebooks(m=1)
+    async with FaultServer(how) as alertmanager:
+        poller = Poller(active(folder, prometheus.server.url, alertmanager.url), load_all([folder]), clock)
+        poller.watch(["m"])
+        snapshot = await Looks(poller, prometheus, clock).look(until=60)
+        await poller.aclose()
+        assert (prometheus.paths().count("alerts"), len(alertmanager.requests)) == (3, 3)
+    assert [s.state for s in snapshot.sources] == [SourceState.PARTIAL, SourceState.PARTIAL]
 
 
 async def test_fast_questions_that_fail_stay_at_their_pace(looks: Looks, prometheus: Asked) -> None:

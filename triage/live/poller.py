@@ -16,6 +16,7 @@ from triage.facts.outcome import Failure, SourceHealth
 from triage.live.asker import Look, ModelAsker
 from triage.live.assemble import model_state
 from triage.live.flights import Flights, landing
+from triage.live.pacing import Turn
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.live.watch import SourceWatch
 from triage.notebook.load import Loaded, Notebook
@@ -54,6 +55,8 @@ class Poller:
         self._connect()
         self._watches = {"prometheus": SourceWatch("prometheus", configured=True),
                          "alertmanager": SourceWatch("alertmanager", configured=self._alertmanager is not None)}
+        self._turns = {"prometheus": Turn(), "alertmanager": Turn()}
+        """When the alerts of each source may be asked for: at every refresh, unless it throttles."""
         self._own_alerts: tuple[Alert, ...] | None = None
         self._alerts_outcome: tuple[Alert, ...] | Failure | None = None
         self._alerts: tuple[Alert, ...] | None = None
@@ -86,6 +89,8 @@ class Poller:
         for client in (self._prometheus, self._alertmanager):
             if client is not None:
                 client.breaker.reset()
+        for turn in self._turns.values():
+            turn.give_up()
         for asker in self._chosen():
             asker.hurry()
         self._wake.set()
@@ -122,12 +127,16 @@ class Poller:
         return found
 
     def _begin(self) -> None:
-        """Ask Prometheus what is due and not under way."""
+        """Ask what is due and not under way."""
         for asker in self._chosen():
             asker.begin(self.look)
-        self._flights.start("alerts", self.refresh_prometheus_alerts)
-        if self._clock.monotonic() >= self._retention_due:
+        now = self._clock.monotonic()
+        if self._turns["prometheus"].is_due(now, self._interval):
+            self._flights.start("alerts", self.refresh_prometheus_alerts)
+        if now >= self._retention_due:
             self._flights.start("retention", self._ask_retention)
+        if self._turns["alertmanager"].is_due(now, self._interval):
+            self._alertmanager_flights.start("alerts", self.refresh_alertmanager)
 
     def _under_way(self) -> tuple[Flights, ...]:
         """Everything that Prometheus is being asked."""
@@ -158,7 +167,9 @@ class Poller:
         """Ask for the alerts of Prometheus' own rules."""
         found = await self._prometheus.alerts()
         self._alerts_outcome = found
-        if not isinstance(found, Failure):
+        if isinstance(found, Failure):
+            self._turns["prometheus"].failed(found, self._clock.monotonic(), self._interval, self._interval)
+        else:
             self._own_alerts = found
 
     async def _ask_retention(self) -> None:
@@ -178,7 +189,9 @@ class Poller:
         if self._alertmanager is None:
             return
         found = await self._alertmanager.alerts()
-        if not isinstance(found, Failure):
+        if isinstance(found, Failure):
+            self._turns["alertmanager"].failed(found, self._clock.monotonic(), self._interval, self._interval)
+        else:
             self._alerts = found
         self._watches["alertmanager"].seen([found], self._clock.now(), self._alertmanager.breaker.next_try_in())
         self._publish()
@@ -191,7 +204,6 @@ class Poller:
         flights = (*self._under_way(), self._alertmanager_flights)
         late = frozenset(task for item in flights for task in item.tasks()) if patience_seconds is not None else ()
         self._begin()
-        self._alertmanager_flights.start("alerts", self.refresh_alertmanager)
         await landing(flights, patience_seconds, late)
         self._settle()
         return self.snapshot()
@@ -218,7 +230,6 @@ class Poller:
             self._wake.clear()
             self._settle()
             self._begin()
-            self._alertmanager_flights.start("alerts", self.refresh_alertmanager)
             rest = max(0.05, self._interval - (self._clock.monotonic() - began))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), rest)
