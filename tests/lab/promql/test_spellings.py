@@ -33,15 +33,32 @@ from triage.lab.promql.regex import compiled
     (r"a\z", "a", "a\n"),
     (r"\d+", "12", "١٢"),
     ("a.b", "a\nb", "ab"),
+    (r"[\D]+", "é", "1"),
+    (r"\W\w", "éx", "xé"),
+    (r"(?i)ün\b.*", "ÜN x", "ünx"),
+    ("0{,2}7", "0{,2}7", "007"),
+    ("0{2}7", "007", "07"),
+    ("a*?b{1,}", "bb", "a"),
+    ("[a{2}]+", "{2}", "b"),
+    ("[(?]+", "(?", "a"),
+    ("(?i:a)b", "Ab", "AB"),
+    ("(?s-i:a)", "a", "A"),
+    ("[*]*]", "*]", "]]"),
+    (r"\101[\101-\103]\x{41}\x42", "ABAB", "AAA"),
 ])
 def test_an_expression_of_re2_means_the_same_here(pattern: str, matching: str, other: str) -> None:
     assert compiled(pattern).fullmatch(matching)
     assert not compiled(pattern).fullmatch(other)
 
 
-def test_an_expression_that_python_cannot_read_is_named() -> None:
-    with pytest.raises(ValueError, match=r"error parsing regexp.*`\\pL`"):
-        compiled(r"\pL")
+@pytest.mark.parametrize("pattern", [
+    r"\pL", "(", "[", "a**", "a++", "a*+", "x{2}{3}", "a{1001}", "a{1,1001}", "(?=a)", "(?!a)", "(?<=a)", "(?>a)",
+    "(?x)a", "(?U)a", "(?#a)", r"(a)\1", r"a\Z", r"\u0041", "(?P<a>x)(?P=a)", "(?P<a>x)(?P<a>y)",
+])
+def test_what_re2_refuses_or_python_cannot_do_is_refused_with_the_expression(pattern: str) -> None:
+    with pytest.raises(ValueError, match="error parsing regexp: ") as caught:
+        compiled(pattern)
+    assert str(caught.value).endswith(f"`{pattern}`")
 
 
 @given(st.text())

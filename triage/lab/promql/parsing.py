@@ -63,7 +63,13 @@ def matchers_of(selector: ast.VectorSelector, *, dot_all: bool = True) -> tuple[
     if selector.matchers.or_matchers:
         raise bad_query('parse error: unexpected identifier "or" in label matching, expected "," or "}"')
     named = [Matcher(METRIC_NAME, "=", selector.name)] if selector.name else []
-    return (*named, *(Matcher(m.name, _operator(m), m.value, dot_all) for m in selector.matchers.matchers))
+    found = (*named, *(Matcher(m.name, _operator(m), m.value, dot_all) for m in selector.matchers.matchers))
+    for matcher in found:
+        try:
+            matcher.matches("")
+        except ValueError as error:
+            raise bad_query(f"parse error: {error}") from error
+    return found
 
 
 def parse_selector(text: str) -> Sequence[Matcher]:

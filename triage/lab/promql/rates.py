@@ -81,12 +81,13 @@ def _lost_by_resets(batch: Batch, first: NDArray[np.intp], last: NDArray[np.intp
     """What the counter had reached before each reset within the window."""
     before, after = batch.values[:, :-1], batch.values[:, 1:]
     lost = np.where(after < before, before, 0.0)
-    if not lost.any():
-        return np.zeros((len(batch.values), len(first)))
-    if not np.isfinite(lost).all():
-        return np.where(first < last, window_reduce(np.add, lost, np.minimum(first, lost.shape[1] - 1), last), 0.0)
-    so_far = np.concatenate((np.zeros((len(lost), 1)), np.cumsum(lost, axis=1)), axis=1)
-    return np.asarray(so_far[:, last] - so_far[:, first])
+    total = np.zeros((len(batch.values), len(first)))
+    restarted = np.flatnonzero(lost.any(axis=1))
+    if len(restarted):
+        # Each window for itself: differences of a running sum would carry the rounding of resets outside the window.
+        found = window_reduce(np.add, lost[restarted], np.minimum(first, lost.shape[1] - 1), last)
+        total[restarted] = np.where(first < last, found, 0.0)
+    return total
 
 
 def latest_two(*, counter: bool) -> Function:

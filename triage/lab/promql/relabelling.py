@@ -13,7 +13,8 @@ from triage.lab.promql.ranking import is_label_name
 from triage.lab.promql.regex import compiled
 from triage.lab.promql.values import Rows
 
-_VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))", re.ASCII)
+_VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
+_NUMBER = re.compile(r"0|[1-9]\d*", re.ASCII)
 
 
 def label_replace(context: Context, arguments: Sequence[Argument]) -> Rows:
@@ -41,7 +42,7 @@ def _expanded(template: str, match: re.Match[str]) -> str:
             return "$"
         name = found[2] or found[3]
         try:
-            return match[int(name) if name.isdigit() else name] or ""
+            return match[int(name) if _NUMBER.fullmatch(name) else name] or ""
         except IndexError:
             return ""
 
