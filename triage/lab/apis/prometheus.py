@@ -152,7 +152,8 @@ class _Api:
         return await self._listed(asked, lambda store, matchers, start, end: store.series(matchers, start, end))
 
     async def _labels(self, request: Request) -> Response:
-        return await self._listed(await parameters(request), Store.label_names)
+        return await self._listed(await parameters(request), lambda store, matchers, start, end:
+                                  store.label_names(matchers, start, end))
 
     async def _label_values(self, request: Request) -> Response:
         name = label_name(request.path_params["name"], utf8=self._version_3)
