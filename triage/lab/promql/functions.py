@@ -31,21 +31,31 @@ def _sign(values: Values) -> Values:
     return np.where(values < 0, -1.0, np.where(values > 0, 1.0, values))
 
 
+def _larger(left: Values, right: Values) -> Values:
+    """Go's ``math.Max``: NaN if either is NaN, but infinity wins even over that."""
+    return np.where(np.isposinf(left) | np.isposinf(right), np.inf, np.maximum(left, right))
+
+
+def _smaller(left: Values, right: Values) -> Values:
+    """Go's ``math.Min``."""
+    return np.where(np.isneginf(left) | np.isneginf(right), -np.inf, np.minimum(left, right))
+
+
 def _clamp(context: Context, arguments: Sequence[Argument]) -> Rows:
     """Nothing at steps where the upper bound is below the lower one."""
     vector, least, most = rows(arguments[0]), numbers(arguments[1]), numbers(arguments[2])
-    clamped = vector.with_values(np.maximum(least, np.minimum(most, vector.values)))
+    clamped = vector.with_values(_larger(least, _smaller(most, vector.values)))
     return clamped.only(np.broadcast_to(~(most < least), clamped.present.shape)).unnamed()
 
 
 def _clamp_min(context: Context, arguments: Sequence[Argument]) -> Rows:
     vector = rows(arguments[0])
-    return vector.with_values(np.maximum(numbers(arguments[1]), vector.values)).unnamed()
+    return vector.with_values(_larger(numbers(arguments[1]), vector.values)).unnamed()
 
 
 def _clamp_max(context: Context, arguments: Sequence[Argument]) -> Rows:
     vector = rows(arguments[0])
-    return vector.with_values(np.minimum(numbers(arguments[1]), vector.values)).unnamed()
+    return vector.with_values(_smaller(numbers(arguments[1]), vector.values)).unnamed()
 
 
 def _round(context: Context, arguments: Sequence[Argument]) -> Rows:

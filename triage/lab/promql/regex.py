@@ -38,7 +38,7 @@ def compiled(pattern: str, *, dot_all: bool = True) -> re.Pattern[str]:
     """
     try:
         return re.compile(_translated(pattern), re.DOTALL if dot_all else re.NOFLAG)
-    except re.error as error:
+    except (re.error, ValueError, OverflowError) as error:
         raise ValueError(f"error parsing regexp: {error}: `{pattern}`") from error
 
 
