@@ -62,8 +62,6 @@ def set_alias(tracking: Tracking, name: str, alias: str, number: str) -> None:
     assert (answer.status_code, answer.json()) == (200, {})
 
 
-# The server itself.
-
 def test_health_and_version_are_plain_words(tracking: Tracking) -> None:
     assert tracking.http.get("/health").text == "OK"
     assert re.fullmatch(r"3\.\d+\.\d+", tracking.http.get("/version").text)
@@ -101,8 +99,6 @@ def test_a_body_that_is_no_json_is_taken_for_one_without_parameters(tracking: Tr
                                 headers={"content-type": "application/json"})
     assert refusal(answer) == invalid(MISSING.format("name"))
 
-
-# Registered models.
 
 def test_a_model_shows_only_what_it_was_given(tracking: Tracking) -> None:
     name = tracking.add_model()
@@ -179,8 +175,6 @@ def test_a_deleted_model_is_gone_with_its_versions(tracking: Tracking) -> None:
     assert tracking.get("registered-models/get", name=name).status_code == 404
     assert tracking.get("model-versions/search", filter=f"name='{name}'").json() == {}
 
-
-# Versions.
 
 def test_a_version_shows_empty_texts_but_no_empty_lists(tracking: Tracking) -> None:
     name = tracking.add_model()
@@ -287,8 +281,6 @@ def test_a_stage_can_be_cleared_for_a_newcomer(tracking: Tracking) -> None:
         "Invalid Model Version stage: live. Value must be one of None, Staging, Production, Archived.")
 
 
-# Aliases.
-
 def test_an_alias_names_one_version_and_moves_when_set_again(tracking: Tracking) -> None:
     name = tracking.add_model()
     tracking.add_version(name)
@@ -365,8 +357,6 @@ def test_a_deleted_version_takes_its_aliases_along(tracking: Tracking) -> None:
         "Registered model alias champion not found.")
 
 
-# Tags.
-
 def test_a_tag_is_set_again_and_deleted_twice(tracking: Tracking) -> None:
     name = tracking.add_model()
     tracking.add_version(name)
@@ -404,8 +394,6 @@ def test_a_tag_of_an_unknown_version_is_refused(tracking: Tracking) -> None:
     assert refusal(tracking.post("model-versions/set-tag", name=name, version="4", key="k", value="v")) == expected
     assert refusal(tracking.delete("model-versions/delete-tag", name=name, version="4", key="k")) == expected
 
-
-# Runs.
 
 def test_a_run_shows_the_last_value_of_each_metric(tracking: Tracking) -> None:
     run_id = tracking.add_run(Run(

@@ -202,8 +202,6 @@ class _Parser:
         matcher = Matcher(name, sign.text, self._pattern(value) if "~" in sign.text else self._string(value))
         return _keeping(lambda entry: matcher.matches(entry.labels.get(name, "")))
 
-    # Tokens.
-
     @property
     def _now(self) -> _Token:
         return self._tokens[self._next]

@@ -9,7 +9,8 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+
+from triage.lab.clock import LabClock
 
 STAGES = ("None", "Staging", "Production", "Archived")
 _ALIAS_CHARACTERS = 255
@@ -17,10 +18,6 @@ _TAG_KEY_CHARACTERS = 250
 _TAG_VALUE_CHARACTERS = 100_000
 _TAG_KEY = re.compile(r"[/\w.\- :]*")
 _MODEL_REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))")
-
-
-class _Clock(Protocol):
-    def now(self) -> float: ...
 
 
 class RegistryError(Exception):
@@ -112,12 +109,10 @@ class Run:
 class Registry:
     """What the registry holds. Every method raises :class:`RegistryError` where MLflow refuses."""
 
-    def __init__(self, clock: _Clock) -> None:
+    def __init__(self, clock: LabClock) -> None:
         self._clock = clock
         self._models: dict[str, Model] = {}
         self._runs: dict[str, Run] = {}
-
-    # Registered models.
 
     def model(self, name: str) -> Model:
         """The model of that name."""
@@ -157,8 +152,6 @@ class Registry:
     def delete_model(self, name: str) -> None:
         """Forget it and its versions."""
         del self._models[self.model(name).name]
-
-    # Versions.
 
     def version(self, name: str, number: int) -> Version:
         """One version."""
@@ -219,8 +212,6 @@ class Registry:
                            versions={n: version for n, version in model.versions.items() if n != number},
                            aliases={alias: n for alias, n in model.aliases.items() if n != number}))
 
-    # Aliases. They move without a trace: neither time changes, and nothing remembers where they were.
-
     def alias(self, name: str, alias: str) -> str | None:
         """The version that an alias names, None when there is no such alias."""
         number = self.model(name).aliases.get(alias)
@@ -234,7 +225,10 @@ class Registry:
         return model.versions[model.aliases[alias]]
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
-        """Let ``alias`` name ``version``, whatever it named before: there is no compare-and-set."""
+        """Let ``alias`` name ``version``, whatever it named before.
+
+        There is no compare-and-set, no time changes and nothing remembers where it was.
+        """
         _check_alias(alias)
         number = self.version(name, version_number(version)).number
         model = self.model(name)
@@ -244,8 +238,6 @@ class Registry:
         """Forget an alias. One that does not exist is no error."""
         model = self.model(name)
         self._keep(replace(model, aliases={a: number for a, number in model.aliases.items() if a != alias}))
-
-    # Tags.
 
     def set_tag(self, name: str, key: str, value: str, version: str | None = None) -> None:
         """Tag a model, or one of its versions."""
@@ -265,8 +257,6 @@ class Registry:
         else:
             tagged = self.version(name, version_number(version))
             self._keep_version(replace(tagged, tags={k: value for k, value in tagged.tags.items() if k != key}))
-
-    # Runs.
 
     def add_run(self, run: Run) -> None:
         """Add a run, or replace the one of the same id."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from triage.lab.apis.forms import Parameters, parameters
+from triage.lab.clock import LabClock
 from triage.lab.logql import LogQLError, parse, parse_selector
 from triage.lab.logs import LogBook
 from triage.lab.times import format_duration, parse_duration, parse_time
@@ -31,18 +32,14 @@ _EPOCH_SECONDS_DIGITS = 10
 _DIRECTIONS = ("backward", "forward")
 
 
-class _Clock(Protocol):
-    def now(self) -> float: ...
-
-
 class _Refused(Exception):
     """A parameter that Loki does not take, in its words."""
 
 
-_Handler = Callable[[LogBook, _Clock, Request], Awaitable[Response]]
+_Handler = Callable[[LogBook, LabClock, Request], Awaitable[Response]]
 
 
-def app(book: LogBook, clock: _Clock) -> Starlette:
+def app(book: LogBook, clock: LabClock) -> Starlette:
     """Loki for one tenant, without pushing: the world writes into ``book`` itself."""
     def route(path: str, handler: _Handler) -> Route:
         return Route(path, _endpoint(partial(handler, book, clock)), methods=["GET", "POST"])
@@ -63,7 +60,7 @@ def _endpoint(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
     return answer
 
 
-async def _query_range(book: LogBook, clock: _Clock, request: Request) -> Response:
+async def _query_range(book: LogBook, clock: LabClock, request: Request) -> Response:
     asked = await parameters(request)
     start, end = _bounds(asked, clock, _DEFAULT_SINCE_SECONDS)
     if end - start > _MAX_LENGTH_SECONDS * _NANOSECONDS:
@@ -87,22 +84,22 @@ async def _query_range(book: LogBook, clock: _Clock, request: Request) -> Respon
                      "result": [{"stream": dict(stream), "values": values[stream]} for stream in sorted(values)]})
 
 
-async def _query(_book: LogBook, _clock: _Clock, request: Request) -> Response:
+async def _query(_book: LogBook, _clock: LabClock, request: Request) -> Response:
     parse((await parameters(request)).first("query"))
     raise _Refused("log queries are not supported as an instant query type, please change your query to a range query "
                    "type")
 
 
-async def _labels(book: LogBook, clock: _Clock, request: Request) -> Response:
+async def _labels(book: LogBook, clock: LabClock, request: Request) -> Response:
     return _list({name for labels in await _streams(book, clock, request) for name in labels})
 
 
-async def _label_values(book: LogBook, clock: _Clock, request: Request) -> Response:
+async def _label_values(book: LogBook, clock: LabClock, request: Request) -> Response:
     name = request.path_params["name"]
     return _list({labels[name] for labels in await _streams(book, clock, request) if name in labels})
 
 
-async def _streams(book: LogBook, clock: _Clock, request: Request) -> list[Mapping[str, str]]:
+async def _streams(book: LogBook, clock: LabClock, request: Request) -> list[Mapping[str, str]]:
     asked = await parameters(request)
     streams = book.streams(*_bounds(asked, clock, _DEFAULT_LABELS_SINCE_SECONDS))
     if not asked.first("query"):
@@ -133,7 +130,7 @@ def _list(names: set[str]) -> Response:
     return JSONResponse({"status": "success", **({"data": sorted(names)} if names else {})})
 
 
-def _bounds(asked: Parameters, clock: _Clock, default_since_seconds: float) -> tuple[int, int]:
+def _bounds(asked: Parameters, clock: LabClock, default_since_seconds: float) -> tuple[int, int]:
     """Start and end in nanoseconds; the start belongs to the range, the end does not."""
     now = round(clock.now() * 1_000_000) * 1_000
     end = _time(asked, "end", now)

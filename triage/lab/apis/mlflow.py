@@ -160,8 +160,6 @@ def _wrong_type(name: str, value: object) -> RegistryError:
                    f"'{type(value).__name__}'. See the API docs for more information about request parameters.")
 
 
-# Registered models.
-
 def _create_model(registry: Registry, asked: _Parameters) -> _Answer:
     return {"registered_model": _model(registry.add_model(asked.required("name"), asked.tags(),
                                                           asked.text("description")))}
@@ -222,8 +220,6 @@ def _delete_model_tag(registry: Registry, asked: _Parameters) -> _Answer:
     registry.delete_tag(asked.required("name"), asked.required("key"))
     return {}
 
-
-# Versions.
 
 def _create_version(registry: Registry, asked: _Parameters) -> _Answer:
     name, source, run_id = asked.required("name"), asked.required("source"), asked.text("run_id") or ""
@@ -300,8 +296,6 @@ def _check_source(source: str, run_id: str) -> None:
         raise invalid(f"Invalid model version source: '{source}'. {problem}")
 
 
-# Runs.
-
 def _get_run(registry: Registry, asked: _Parameters) -> _Answer:
     run = registry.run(asked.text("run_id") or asked.text("run_uuid") or asked.required("run_id"))
     return {"run": {"info": _run_info(run), "inputs": {}, "outputs": {},
@@ -315,8 +309,6 @@ def _metric_history(registry: Registry, asked: _Parameters) -> _Answer:
     history = sorted(logged, key=lambda metric: (metric.time_ms, metric.step))
     return _without_empty({"metrics": [_metric(metric) for metric in history if metric.key == key]})
 
-
-# What things look like. MLflow leaves out lists that are empty and what was never given.
 
 def _model(model: Model) -> dict[str, Any]:
     return _without_empty({
@@ -358,6 +350,7 @@ def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without lists that are empty and what was never given, which MLflow leaves out."""
     return {name: value for name, value in fields.items() if value is not None and value != []}
 
 
