@@ -63,7 +63,7 @@ class LabProcess:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", "triage.lab.serve", "--fd", str(listening.fileno()), "--with-parent",
-                     *birth.arguments()],
+                     str(self.folder), *birth.arguments()],
                     stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(listening.fileno(),), env=environment,
                     # Keys that the terminal turns into signals are for the parent.
                     start_new_session=True)

@@ -1,7 +1,8 @@
 """The lab's process: builds a world, answers for it on loopback, and lets it live. ``python -m triage.lab.serve``.
 
 It serves as soon as the last hours exist; the older days are made while it already answers. Started with
-``--with-parent`` it ends when its standard input ends, that is with its parent, however that came to its end.
+``--with-parent FOLDER`` it ends when its standard input ends, that is with its parent, however that came to its end, and
+takes the parent's private folder with it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvicorn
 
@@ -31,8 +34,9 @@ _SHORTEST_NAP = 0.05
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to end. 2 when the scenario cannot be used."""
     wanted = _parser().parse_args(arguments)
-    if wanted.with_parent:
-        threading.Thread(target=_end_with_parent, name="triage-lab-parent", daemon=True).start()
+    if wanted.with_parent is not None:
+        threading.Thread(target=_end_with_parent, args=(wanted.with_parent,), name="triage-lab-parent",
+                         daemon=True).start()
     words = os.environ.pop(TOKENS_VARIABLE, "").split()
     if len(words) != 2:
         print(f"triage lab: {TOKENS_VARIABLE} needs two tokens: one that may write, one that may read",  # noqa: T201
@@ -82,10 +86,11 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
     while os.read(0, 4096):
         pass
-    # Nothing is kept, so nothing has to be put away.
+    # The parent may have had no time to put its things away. Nothing else is kept.
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
@@ -96,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--starts-at", type=float)
     parser.add_argument("--anchor", type=float)
-    parser.add_argument("--with-parent", action="store_true")
+    parser.add_argument("--with-parent", type=Path, metavar="FOLDER")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--fd", type=int)
     where.add_argument("--port", type=int)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from email.utils import formatdate
 from typing import Any
 
@@ -134,9 +134,8 @@ class _Own:
     async def _scenario(self, request: Request) -> Response:
         """What is being played and the time in it; the truth only when ``?truth=1`` asks for it."""
         document: dict[str, Any] = as_json(self._world.scenario)
-        if request.query_params.get("truth") != "1":
-            document.pop("truth", None)
-            document.pop("faults", None)
+        if request.query_params.get("truth") == "1":
+            document["truth"] = asdict(self._world.scenario.truth)
         return JSONResponse({"now": self._world.clock.now(), "speed": self._world.clock.speed, "scenario": document})
 
     async def _read(self, request: Request) -> Response:

@@ -419,6 +419,6 @@ def _action(item: Reader) -> Action:
 
 
 def as_json(scenario: Scenario) -> dict[str, Any]:
-    """What ``triage demo --list`` and tests show of a scenario; without its truth."""
+    """What those who play it may know of a scenario: everything but its truth."""
     return {"name": scenario.name, "title": scenario.title, "summary": scenario.summary,
             "failure_modes": list(scenario.failure_modes), "opens_on": scenario.opens_on}
