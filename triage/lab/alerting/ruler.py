@@ -136,6 +136,9 @@ class Ruler:
         made: dict[LabelSet, list[tuple[float, float | None]]] = {}
         try:
             for at, present in zip(times.tolist(), self._found(state.rule.expression, times), strict=True):
+                if not present and not state.written:
+                    # Most rules are quiet most of the time.
+                    continue
                 samples = dict(state.memory.step(at, present))
                 for key, value in samples.items():
                     made.setdefault(key, []).append((at, value))
