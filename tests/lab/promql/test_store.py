@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -228,3 +229,24 @@ def test_what_a_metric_is_can_be_asked_by_its_name() -> None:
     assert store.metadata()["m"].kind == "counter"
     assert store.metadata()["m"].help_text == "Requests."
     assert store.metadata()["m"].unit == "seconds"
+
+
+def test_readers_see_whole_columns_while_writers_add_to_both_ends() -> None:
+    store, last = Store(), 2000
+    handle = store.handle(M)
+    store.append_point(M, 1000, 1000)
+
+    def write() -> None:
+        for step in range(1, 1000):
+            store.append_row([handle], 1000 + step, numbers(1000 + step))
+            store.prepend(M, times(1000 - step), numbers(1000 - step))
+
+    writer = Thread(target=write)
+    writer.start()
+    seen = 0
+    while writer.is_alive() or seen < last - 1:
+        (column,) = store.select(EVERYTHING, 0, last)
+        assert column.times.tolist() == column.values.tolist()
+        assert np.all(np.diff(column.times) == 1)
+        seen = len(column.times)
+    writer.join()
