@@ -101,10 +101,13 @@ class Ground:
         """What ``undo --to-revision`` sends: the template of that ReplicaSet."""
         resource = ROLLOUTS if name == "fraud" else DEPLOYMENTS
         annotation = {"fraud": "rollout.argoproj.io/revision"}.get(name, "deployment.kubernetes.io/revision")
-        sets = [each for each in self.cluster.storage.all(REPLICA_SETS, "ml") if name_of(each).startswith(f"{name}-")]
-        [chosen] = [each for each in sets if each["metadata"]["annotations"][annotation] == str(revision)]
+        [chosen] = [each for each in self.sets(name) if each["metadata"]["annotations"][annotation] == str(revision)]
         self.patch([{"op": "replace", "path": "/spec/template", "value": chosen["spec"]["template"]}], strategy="json",
                    resource=resource, name=name)
+
+    def sets(self, name: str = "fraud") -> list[Json]:
+        """The ReplicaSets of a workload."""
+        return [each for each in self.cluster.storage.all(REPLICA_SETS, "ml") if name_of(each).startswith(f"{name}-")]
 
     def told(self, reason: str) -> list[str]:
         """Messages of the events with this reason."""

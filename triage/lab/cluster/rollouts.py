@@ -127,6 +127,8 @@ class Rollouts:
     def _obey(self, look: _Look) -> None:
         """``promoteFull`` and ``abort``, in this order: the first cancels the second."""
         status = look.status
+        if "currentStepIndex" in status:
+            status["currentStepIndex"] = look.index
         if status.get("promoteFull"):
             for field in ("pauseConditions", "controllerPause", "abort"):
                 status.pop(field, None)
