@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -37,7 +38,7 @@ def furnish_cluster(cluster: Cluster, scenario: Scenario, opening: float) -> Non
         if member.rollout == "argo":
             _rollout(cluster, member, release, opening)
         elif member.rollout == "deployments":
-            for version, replicas in _deployed(member, release).items():
+            for version, replicas in deployed(member, release).items():
                 cluster.add(deployment(member.namespace, version, version, image=image_of(member, version),
                                        replicas=replicas), at=opening - _age(release, version))
 
@@ -89,12 +90,12 @@ def _steps(member: Member, release: Release) -> list[dict[str, Any]]:
     return steps
 
 
-def _deployed(member: Member, release: Release) -> dict[str, int]:
-    """Replicas of each version's Deployment; versions from before the stable one are scaled down."""
+def deployed(member: Member, release: Release) -> dict[str, int]:
+    """Replicas of each version's Deployment at the opening; versions from before the stable one are scaled down."""
     replicas = dict.fromkeys(member.versions[:member.versions.index(release.stable) + 1], 0)
     replicas[release.stable] = member.replicas
     if release.canary is not None:
-        replicas[release.canary] = max(1, round(member.replicas * release.steps[-1].weight / 100))
+        replicas[release.canary] = math.ceil(member.replicas * release.steps[-1].weight / 100)
     return replicas
 
 

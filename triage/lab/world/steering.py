@@ -12,7 +12,7 @@ from triage.lab.cluster.apiserver import Options
 from triage.lab.cluster.resources import DEPLOYMENTS
 from triage.lab.registry import Registry
 from triage.lab.world.fleet import FLEET, Member
-from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS
+from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS, deployed
 from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.pods import Pod
 
@@ -25,7 +25,9 @@ class Steering:
         self._registry = registry
         self._plans = plans
         self._known: dict[str, dict[str, float]] = {}
-        self._scaled: dict[str, int] = {}
+        self._scaled = {version: replicas for plan in plans.values() if plan.member.rollout == "deployments"
+                        for version, replicas in deployed(plan.member, plan.release).items()}
+        """Replicas of each Deployment."""
 
     def traffic(self, name: str, at: float) -> Traffic:
         """Shares and replicas of one model now; T is 1."""
@@ -39,7 +41,7 @@ class Steering:
         shares = self._aliased(member)
         wanted = {version: math.ceil(share * member.replicas) for version, share in shares.items()}
         if member.rollout == "deployments":
-            self._scale(member, wanted, at)
+            self._scale(member, wanted)
             wanted = {version: sum(view.ready for view in self._cluster.pods(member.namespace, version))
                       for version in shares}
         return _traffic(member, shares, wanted)
@@ -61,17 +63,16 @@ class Steering:
         self._known[member.name] = shares
         return shares
 
-    def _scale(self, member: Member, wanted: dict[str, int], at: float) -> None:
+    def _scale(self, member: Member, wanted: dict[str, int]) -> None:
         """Let each version's Deployment have the pods that its share needs, as the team's operator would."""
-        release = self._plans[member.name].release
-        wanted = {version: wanted.get(version, 0) for version in member.versions}
-        if wanted.get(release.stable):
-            wanted[release.stable] = member.replicas
-        for version, replicas in wanted.items():
-            if self._scaled.get(version, replicas) != replicas:
+        for version in member.versions:
+            replicas = wanted.get(version, 0)
+            if version == self._plans[member.name].release.stable and replicas:
+                replicas = member.replicas
+            if version in self._scaled and self._scaled[version] != replicas:
                 self._cluster.server.patch(DEPLOYMENTS, member.namespace, version, "", "merge",
                                            {"spec": {"replicas": replicas}}, Options(manager="assist-operator"))
-            self._scaled[version] = replicas
+                self._scaled[version] = replicas
 
     def pods(self, name: str) -> Sequence[Pod]:
         """The pods of a model that the cluster knows; () for models without workloads."""

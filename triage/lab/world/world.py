@@ -28,6 +28,7 @@ from triage.lab.world.pods import Pod
 from triage.lab.world.scenario import Scenario
 from triage.lab.world.simulation import PAST_SECONDS, Simulation, past, starting_totals
 from triage.lab.world.steering import Steering
+from triage.lab.world.truth import Figures, TrueFigures
 
 RULES = Path(__file__).resolve().parent.parent / "rules"
 _LAST_HOURS = 6 * HOUR
@@ -65,6 +66,7 @@ class World:
         self._steering = Steering(self.cluster, self.registry, self._simulation.plans)
         self._journals = {name: Journal(self.logs, FLEET[name], behaviour.effects)
                           for name, behaviour in self._simulation.behaviours.items()}
+        self._true = TrueFigures()
         self._ledger = Ledger(self.store)
         self._starts = starting_totals(scenario, seed, self.opening, self.began_at)
         self._scraped_at = self.began_at
@@ -110,6 +112,7 @@ class World:
         for name, journal in self._journals.items():
             behaviour = self._simulation.behaviours[name]
             journal.write(window, behaviour.runs, pods[name])
+            self._true.note(name, behaviour.runs)
             if isinstance(behaviour, ChurnRanker):
                 job_lines(self.logs, behaviour.member, behaviour.failures)
         self._scraped_at = float(window.times[-1])
@@ -121,6 +124,10 @@ class World:
         self.disturbances.current = Disturbance() if not lost else Disturbance(
             warnings=("store 10.2.7.31:10901: rpc error: code = Unavailable desc = connection refused",),
             lost=tuple(f'{{{_name_label(model)}="{model}",{_part_of(model)}}}' for model in lost))
+
+    def truth(self, model: str, window_seconds: float) -> dict[str, Figures]:
+        """What is true of each version of a model in the last ``window_seconds`` before the newest scrape."""
+        return self._true.between(model, self._scraped_at - window_seconds, self._scraped_at)
 
     def targets(self) -> Sequence[ScrapeTarget]:
         """What is scraped now."""

@@ -1,0 +1,128 @@
+"""What people do to the cluster and the registry changes the traffic, and the symptoms follow with a delay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.lab.world.conftest import Begun
+from triage.lab.cluster.apiserver import Options
+from triage.lab.cluster.resources import ROLLOUTS
+from triage.lab.world.world import World
+
+Ask = Callable[..., dict[str, float]]
+ERRORS = ('sum by (model_version) (rate(fraud_requests_total{code=~"5.."}[1m]))'
+          ' / sum by (model_version) (rate(fraud_requests_total[1m]))')
+TRAFFIC = "sum by (model_version) (rate(fraud_requests_total[1m]))"
+SLOW = ("1 - sum(rate(fraud_request_duration_seconds_bucket{le='0.5'}[5m]))"
+        " / sum(rate(fraud_request_duration_seconds_count[5m]))")
+
+
+def abort(world: World) -> None:
+    world.cluster.server.patch(ROLLOUTS, "ml", "fraud-scorer", "status", "merge", {"status": {"abort": True}},
+                               Options(manager="test"))
+
+
+def test_an_abort_takes_the_traffic_from_the_canary(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("canary-latency")
+    before = value_of(world, TRAFFIC, "model_version")
+    assert before["8"] > 4
+    abort(world)
+    world.advance(world.opening + 300)
+    after = value_of(world, TRAFFIC, "model_version", world.opening + 300)
+    assert set(after) == {"7"}
+    assert after["7"] > before["7"]
+
+
+def test_the_symptom_goes_as_the_windows_forget_it_and_not_at_once(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("canary-latency")
+    ill = value_of(world, SLOW, "")[""]
+    abort(world)
+    world.advance(world.opening + 600)
+    soon, later = (value_of(world, SLOW, "", world.opening + at)[""] for at in (60, 600))
+    assert soon > 0.6 * ill
+    assert later < 0.4 * ill
+
+
+def test_nobody_is_refused_while_a_canary_drains(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("canary-latency")
+    abort(world)
+    world.advance(world.opening + 120)
+    assert max(value_of(world, 'increase(fraud_requests_total{code="503"}[3m])', "model_version",
+                        world.opening + 120).values()) == 0
+
+
+def test_a_rollback_to_a_good_version_ends_the_errors(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("bad-rollback-target")
+    assert value_of(world, ERRORS, "model_version")["8"] > 0.03
+    world.cluster.deploy("ml", "fraud-scorer", "6", image="registry.example/ml/fraud-scorer:6.0.0")
+    world.advance(world.opening + 120)
+    world.cluster.server.patch(ROLLOUTS, "ml", "fraud-scorer", "status", "merge", {"status": {"promoteFull": True}},
+                               Options(manager="test"))
+    world.advance(world.opening + 600)
+    assert world.cluster.split("ml", "fraud-scorer") == {"6": 100.0}
+    after = value_of(world, ERRORS, "model_version", world.opening + 600)
+    assert set(after) == {"6"}
+    assert after["6"] < 0.005
+
+
+def test_a_rollback_to_a_bad_version_makes_it_worse(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("bad-rollback-target")
+    world.cluster.deploy("ml", "fraud-scorer", "7", image="registry.example/ml/fraud-scorer:7.0.0")
+    world.advance(world.opening + 300)
+    after = value_of(world, ERRORS, "model_version", world.opening + 300)
+    assert after["7"] > 0.95
+    assert after["8"] > 0.03
+
+
+def test_an_alias_moves_the_traffic_of_a_model_without_a_rollout(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("canary-quality")
+    world.registry.delete_alias("chat-assistant", "challenger")
+    world.advance(world.opening + 300)
+    traffic = value_of(world, 'sum by (deployment) (rate(http_requests_total{model_name="chat-assistant"}[1m]))',
+                       "deployment", world.opening + 300)
+    assert set(traffic) == {"chat-assistant-r30"}
+    assert [pod for pod in world.cluster.pods("assist", "chat-assistant-r31") if pod.ready] == []
+
+
+def test_an_alias_that_names_nothing_leaves_the_traffic_where_it_was(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("failure_modes: []", seed=1)
+    world.registry.delete_alias("chat-assistant", "champion")
+    world.advance(world.opening + 60)
+    traffic = value_of(world, 'sum by (deployment) (rate(http_requests_total{model_name="chat-assistant"}[1m]))',
+                       "deployment", world.opening + 60)
+    assert traffic["chat-assistant-r31"] > 3
+
+
+def test_a_batch_takes_its_alias_when_its_next_run_starts(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("failure_modes: []", seed=1, opens_at=2.5 * 3600)
+    world.registry.set_alias("churn-ranker", "champion", "12")
+
+    def ran(at: float) -> set[str]:
+        return set(value_of(world, "model_build_info{model='churn-ranker'}", "model_version", at))
+
+    world.advance(world.opening + 600)
+    assert ran(world.opening + 600) == {"13"}
+    world.advance(world.opening + 2400)
+    assert ran(world.opening + 2400) == {"12"}
+
+
+def test_the_registry_knows_who_approved_what(world_of: Begun) -> None:
+    open_review = world_of("unapproved").registry.version("image-moderation", 5)
+    assert open_review.tags["validation_status"] == "pending"
+    assert "approved_by" not in open_review.tags
+    usual = world_of("canary-latency").registry
+    assert usual.version("fraud-scorer", 8).tags == {"validation_status": "approved", "approved_by": "model-risk"}
+    assert usual.alias("fraud-scorer", "champion") == "7"
+    assert usual.alias("fraud-scorer", "challenger") == "8"
+
+
+def test_a_withdrawn_version_says_so_in_the_registry(world_of: Begun) -> None:
+    withdrawn = world_of("bad-rollback-target").registry.version("fraud-scorer", 7)
+    assert withdrawn.tags["validation_status"] == "withdrawn"
+
+
+def test_a_canary_of_minutes_has_a_rollout_at_its_step(world_of: Begun) -> None:
+    world = world_of("canary-latency")
+    assert world.cluster.split("ml", "fraud-scorer") == {"7": 90.0, "8": 10.0}
+    versions = {pod.version for pod in world.cluster.pods("ml", "fraud-scorer") if pod.ready}
+    assert versions == {"7", "8"}
