@@ -52,8 +52,8 @@ class Matching:
         drops_name = operator in ARITHMETIC and not (operator == "atan2" and semantics is Semantics.V2)
         if modifier is None:
             return cls(operator, drops_name=drops_name)
-        fill = getattr(modifier, "fill_values", None)
-        if fill is not None and (fill.lhs is not None or fill.rhs is not None):
+        fill = modifier.fill_values
+        if fill.lhs is not None or fill.rhs is not None:
             raise bad_query("parse error: fill modifiers are not supported by the lab")
         many = ("left" if modifier.card == ast.VectorMatchCardinality.ManyToOne
                 else "right" if modifier.card == ast.VectorMatchCardinality.OneToMany else "")
