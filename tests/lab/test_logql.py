@@ -56,6 +56,10 @@ def test_a_line_that_is_no_json_object_is_kept_and_marked(line: str) -> None:
     assert found["__error__"] == "JSONParserErr"
 
 
+def test_what_follows_the_object_is_not_looked_at() -> None:
+    assert labels('{app="fraud"} | json', ' {"level": "info"} and so on') == {**STREAM, "level": "info"}
+
+
 def test_what_could_not_be_parsed_can_be_left_out() -> None:
     query = '{app="fraud"} | json | __error__=""'
     assert not passes(query, "not json")
@@ -65,7 +69,7 @@ def test_what_could_not_be_parsed_can_be_left_out() -> None:
 def test_logfmt_makes_labels_of_pairs_and_skips_the_rest() -> None:
     line = 'level=warn msg="slow \\"store\\" read" took_ms=250 empty= bare model-version=8 level=error'
     assert labels('{app="fraud"} | logfmt', line) == {
-        **STREAM, "level": "warn", "msg": 'slow "store" read', "took_ms": "250", "model_version": "8"}
+        **STREAM, "level": "error", "msg": 'slow "store" read', "took_ms": "250", "model_version": "8"}
 
 
 @pytest.mark.parametrize(("condition", "kept"), [

@@ -28,6 +28,7 @@ _TOKEN = re.compile(r"""\s+
     |(?P<SIGN>\|=|\|~|\|>|!=|!~|!>|=~|==|>=|<=|[{}()\[\],|=<>+\-*/%^@])""", re.VERBOSE | re.DOTALL | re.ASCII)
 _NOT_RE2 = re.compile(r"\\(?P<reference>[1-9])|\\.|(?P<perl>\(\?(?:<[=!]|P=|[=!>(]))", re.DOTALL)
 _LOGFMT = re.compile(r"""(?P<key>[^\s="]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)""", re.DOTALL)
+_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq, "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt,
     "<=": operator.le}
@@ -303,7 +304,8 @@ def _numeric(name: str, compare: Callable[[float, float], bool], bound: float) -
 
 def _read_json(entry: Entry) -> Entry:
     try:
-        parsed = json.loads(entry.text, parse_float=str, parse_int=str, parse_constant=str)
+        # As Loki does: whatever follows the object is not looked at.
+        parsed, _ = _JSON.raw_decode(entry.text.lstrip())
     except ValueError as error:
         return entry.failed("JSONParserErr", str(error))
     if not isinstance(parsed, dict):
@@ -332,7 +334,7 @@ def _read_logfmt(entry: Entry) -> Entry:
                 text = str(json.loads(text, strict=False))
             except ValueError:
                 continue
-        found.setdefault(_label_name(pair["key"]), text)
+        found[_label_name(pair["key"])] = text
     return entry.extracted(found)
 
 

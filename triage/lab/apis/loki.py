@@ -5,6 +5,8 @@ Refusals are what Loki sends: a line of plain text with status 400, not JSON.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -25,7 +27,6 @@ _NANOSECONDS = 1_000_000_000
 _DEFAULT_LIMIT = 100
 _MAX_LIMIT = 5_000
 _DEFAULT_SINCE_SECONDS = 3_600
-_DEFAULT_LABELS_SINCE_SECONDS = 6 * 3_600
 _MAX_LENGTH_SECONDS = 721 * 3_600
 _EPOCH_SECONDS_DIGITS = 10
 """So many digits and fewer are seconds; more are nanoseconds."""
@@ -62,7 +63,7 @@ def _endpoint(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
 
 async def _query_range(book: LogBook, clock: LabClock, request: Request) -> Response:
     asked = await parameters(request)
-    start, end = _bounds(asked, clock, _DEFAULT_SINCE_SECONDS)
+    start, end = _bounds(asked, clock)
     if end - start > _MAX_LENGTH_SECONDS * _NANOSECONDS:
         raise _Refused(f"the query time range exceeds the limit (query length: {_go_duration((end - start) // 10**9)}, "
                        f"limit: {format_duration(_MAX_LENGTH_SECONDS)})")
@@ -101,7 +102,7 @@ async def _label_values(book: LogBook, clock: LabClock, request: Request) -> Res
 
 async def _streams(book: LogBook, clock: LabClock, request: Request) -> list[Mapping[str, str]]:
     asked = await parameters(request)
-    streams = book.streams(*_bounds(asked, clock, _DEFAULT_LABELS_SINCE_SECONDS))
+    streams = book.streams(*_bounds(asked, clock))
     if not asked.first("query"):
         return streams
     selector = parse_selector(asked.first("query"))
@@ -130,18 +131,18 @@ def _list(names: set[str]) -> Response:
     return JSONResponse({"status": "success", **({"data": sorted(names)} if names else {})})
 
 
-def _bounds(asked: Parameters, clock: LabClock, default_since_seconds: float) -> tuple[int, int]:
+def _bounds(asked: Parameters, clock: LabClock) -> tuple[int, int]:
     """Start and end in nanoseconds; the start belongs to the range, the end does not."""
     now = round(clock.now() * 1_000_000) * 1_000
     end = _time(asked, "end", now)
-    since_seconds = default_since_seconds
+    since_seconds: float = _DEFAULT_SINCE_SECONDS
     if asked.first("since"):
         try:
             since_seconds = parse_duration(asked.first("since"))
         except ValueError as error:
             raise _Refused(f"could not parse 'since' parameter: {error}") from None
     start = _time(asked, "start", min(end, now) - round(since_seconds * _NANOSECONDS))
-    if end <= start:
+    if end < start:
         raise _Refused("end timestamp must not be before or equal to start time")
     return start, end
 
@@ -150,17 +151,15 @@ def _time(asked: Parameters, name: str, default: int) -> int:
     text = asked.first(name)
     if not text:
         return default
+    if re.fullmatch(r"-?[0-9]+", text):
+        return int(text) * (_NANOSECONDS if len(text) <= _EPOCH_SECONDS_DIGITS else 1)
     try:
-        if text.lstrip("-").isascii() and text.lstrip("-").isdigit():
-            return int(text) * (_NANOSECONDS if len(text) <= _EPOCH_SECONDS_DIGITS else 1)
-        seconds = float(text) if _is_float(text) else parse_time(text)
-        return round(seconds * 1_000_000) * 1_000
-    except (ValueError, OverflowError) as error:
-        raise _Refused(f"could not parse '{name}' parameter: {error}") from None
-
-
-def _is_float(text: str) -> bool:
-    return text.replace(".", "", 1).lstrip("-").isdigit()
+        seconds = float(text) if re.fullmatch(r"-?[0-9]*\.[0-9]+", text) else parse_time(text)
+    except ValueError:
+        # Loki's reason is that of its first attempt.
+        raise _Refused(f"could not parse '{name}' parameter: strconv.ParseInt: parsing {json.dumps(text)}: "
+                       "invalid syntax") from None
+    return round(seconds * 1_000_000) * 1_000
 
 
 def _limit(asked: Parameters) -> int:
@@ -170,7 +169,7 @@ def _limit(asked: Parameters) -> int:
     try:
         limit = int(text)
     except ValueError:
-        raise _Refused(f'strconv.ParseUint: parsing "{text}": invalid syntax') from None
+        raise _Refused(f'strconv.Atoi: parsing "{text}": invalid syntax') from None
     if limit <= 0:
         raise _Refused("limit must be a positive value")
     if limit > _MAX_LIMIT:
