@@ -127,6 +127,13 @@ def test_a_firing_alert_is_sent_again_once_a_minute() -> None:
     assert {notice.starts_at for notice in lab.sent} == {T0}
 
 
+def test_an_alert_does_not_run_out_between_two_calls_that_are_far_apart() -> None:
+    lab = Lab("groups: [{name: g, interval: 15s, rules: [{alert: A, expr: vector(1)}]}]")
+    for n in range(3):
+        lab.ruler.advance(T0 + 600 * n)
+    assert [notice.ends_at - T0 for notice in lab.sent] == [240.0, 3000.0, 3600.0]
+
+
 def test_a_resolved_alert_is_sent_once_with_its_end() -> None:
     lab = Lab("groups: [{name: g, interval: 15s, rules: [{alert: A, expr: errors > 1}]}]")
     lab.add(T0, [5.0, 0.0, 0.0])

@@ -68,6 +68,7 @@ class Ruler:
         self._send = send
         self.groups = [GroupState(group, _states(group)) for group in groups]
         self._began: float | None = None
+        self._told_at: float | None = None
 
     def backfill(self, start: float, end: float, *, step: float | None = None) -> None:
         """Evaluate the past between two times (Unix seconds), as if it had been done on time.
@@ -80,7 +81,7 @@ class Ruler:
             if len(times):
                 self._began = min(times[0], self._began if self._began is not None else times[0])
                 self._evaluate(state, times)
-        self._tell()
+        self._tell(end)
 
     def advance(self, now: float) -> None:
         """Evaluate what is due since the last call; after a long pause all that was missed, by one query a rule."""
@@ -91,7 +92,7 @@ class Ruler:
             times = times[times > first]
             if len(times):
                 self._evaluate(state, times)
-        self._tell()
+        self._tell(now)
 
     def prepend_past(self, start: float, step: float) -> None:
         """Write the older past, from ``start`` to where :meth:`backfill` began, at a coarse ``step`` in seconds.
@@ -165,22 +166,25 @@ class Ruler:
                     found[place].append((labels, value))
         return found
 
-    def _tell(self) -> None:
+    def _tell(self, now: float) -> None:
         if self._send is None:
             return
+        # Where the clock runs fast, calls are far apart: an alert must not run out between two of them.
+        between = now - self._told_at if self._told_at is not None else 0.0
+        self._told_at = now
         notices: list[Notice] = []
         for state in self.groups:
-            now = state.evaluated_at
-            if now is None:
+            at = state.evaluated_at
+            if at is None:
                 continue
-            life = _LIVES * max(state.group.interval_seconds, RESEND_SECONDS)
+            life = _LIVES * max(state.group.interval_seconds, RESEND_SECONDS, between)
             for memory in (rule.memory for rule in state.rules if isinstance(rule.memory, AlertingState)):
-                notices += [_notice(alert, alert.resolved_at or now) for alert in memory.take_resolved()]
+                notices += [_notice(alert, alert.resolved_at or at) for alert in memory.take_resolved()]
                 for alert in memory.active.values():
-                    due = alert.sent_at is None or alert.sent_at + RESEND_SECONDS <= now
+                    due = alert.sent_at is None or alert.sent_at + RESEND_SECONDS <= at
                     if alert.phase is Phase.FIRING and due:
-                        alert.sent_at = now
-                        notices.append(_notice(alert, now + life))
+                        alert.sent_at = at
+                        notices.append(_notice(alert, at + life))
         if notices:
             self._send(notices)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any
 
 from triage.lab.alerting.ruler import GroupState, RuleState
@@ -128,18 +129,24 @@ def _vector(vector: Vector) -> list[str]:
 
 
 def _matrix(matrix: Matrix) -> list[str]:
-    known: dict[float, str] = {}
+    begun: dict[bytes, list[str]] = {}
     items = []
     for labels, times, values in matrix.series:
-        points = []
-        for at, value in zip(times.tolist(), values.tolist(), strict=True):
-            written = known.get(at)
-            if written is None:
-                # The same times come again with every series.
-                written = known[at] = _time(at)
-            points.append(f'[{written},"{sample_text(value)}"]')
-        items.append(f'{{"metric":{_labels(labels)},"values":[{",".join(points)}]}}')
+        key = times.tobytes()
+        if key not in begun:
+            # Most series of an answer have samples at the same times.
+            begun[key] = [f'[{_time(at)},"' for at in times.tolist()]
+        points = '"],'.join(map(add, begun[key], _sample_texts(values.tolist())))
+        items.append(f'{{"metric":{_labels(labels)},"values":[{points}"]]}}')
     return items
+
+
+def _sample_texts(values: list[float]) -> list[str]:
+    """Each value as :func:`sample_text` writes it; at once where no exponent and no NaN makes it hard."""
+    together = repr(values)[1:-1] + ", "
+    if "e" in together or "n" in together:
+        return [sample_text(value) for value in values]
+    return together.replace(".0, ", ", ").split(", ")[:-1]
 
 
 def _kept(items: list[str], limit: int) -> tuple[list[str], bool]:
