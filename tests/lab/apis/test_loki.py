@@ -101,6 +101,8 @@ async def test_statistics_tell_what_was_looked_at(loki: httpx.AsyncClient) -> No
     ({"start": str(NOW), "end": str(NOW - 1)}, "end timestamp must not be before or equal to start time"),
     ({"start": "yesterday"}, "could not parse 'start' parameter: strconv.ParseInt: parsing \"yesterday\": "
                              "invalid syntax"),
+    ({"end": "9" * 20}, "could not parse 'end' parameter: strconv.ParseInt: parsing \"99999999999999999999\": "
+                        "invalid syntax"),
     ({"since": "long"}, "could not parse 'since' parameter: not a valid duration string: \"long\""),
     ({"since": "31d"}, "the query time range exceeds the limit (query length: 744h0m0s, limit: 30d1h)")])
 async def test_a_refusal_is_a_line_of_plain_text(loki: httpx.AsyncClient, parameters: dict[str, str],

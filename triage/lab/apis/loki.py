@@ -151,7 +151,7 @@ def _time(asked: Parameters, name: str, default: int) -> int:
     text = asked.first(name)
     if not text:
         return default
-    if re.fullmatch(r"-?[0-9]+", text):
+    if re.fullmatch(r"-?[0-9]{1,19}", text):
         return int(text) * (_NANOSECONDS if len(text) <= _EPOCH_SECONDS_DIGITS else 1)
     try:
         seconds = float(text) if re.fullmatch(r"-?[0-9]*\.[0-9]+", text) else parse_time(text)
