@@ -14,7 +14,7 @@ from triage.lab.alerting.rules import AlertingRule, RecordingRule, RuleGroup
 from triage.lab.alerting.states import ActiveAlert, AlertingState, EvaluationError, Phase, RecordingState
 from triage.lab.promql.engine import Engine
 from triage.lab.promql.errors import QueryError
-from triage.lab.promql.matching import LabelSet
+from triage.lab.promql.matching import Labels, LabelSet
 from triage.lab.promql.results import Matrix
 from triage.lab.promql.store import STALE_MARKER, Store, Times, Values
 
@@ -52,6 +52,8 @@ class GroupState:
     rules: list[RuleState]
     evaluated_at: float | None = None
     evaluation_seconds: float = 0.0
+    began_at: float | None = None
+    """Unix seconds of the first evaluation of a backfill: the seam to the older past. None without one."""
 
 
 class Ruler:
@@ -67,7 +69,6 @@ class Ruler:
         self._store = store
         self._send = send
         self.groups = [GroupState(group, _states(group)) for group in groups]
-        self._began: float | None = None
         self._told_at: float | None = None
 
     def backfill(self, start: float, end: float, *, step: float | None = None) -> None:
@@ -79,7 +80,7 @@ class Ruler:
         for state in self.groups:
             times = _grid(start, end, step or state.group.interval_seconds)
             if len(times):
-                self._began = min(times[0], self._began if self._began is not None else times[0])
+                state.began_at = float(times[0]) if state.began_at is None else state.began_at
                 self._evaluate(state, times)
         self._tell(end)
 
@@ -100,18 +101,17 @@ class Ruler:
         Alerts that were already active at that seam get the time at which they really began. May run in a thread beside
         :meth:`advance`; call it once, when the older samples that the rules read are there.
         """
-        if self._began is None:
-            raise RuntimeError("there is no seam to the older past yet: call backfill first")
         for state in self.groups:
-            times = _grid(start, self._began, step)
-            times = times[times < self._began]
+            if state.began_at is None:
+                raise RuntimeError(f"{state.group.name} has no seam to the older past yet: call backfill first")
+            times = _grid(start, state.began_at, step)
+            times = times[times < state.began_at]
             if not len(times):
                 continue
             for present, past in zip(state.rules, _states(state.group), strict=True):
-                for key, (at, values) in self._columns(past, times).items():
-                    self._store.prepend(dict(key), at, values)
+                self._run(past, times, self._store.prepend)
                 if isinstance(present.memory, AlertingState) and isinstance(past.memory, AlertingState):
-                    _inherit(present.memory, past.memory, self._began)
+                    _inherit(present.memory, past.memory, state.began_at)
 
     def alerts(self) -> list[ActiveAlert]:
         """Every pending and firing alert, in order of the rules."""
@@ -121,15 +121,19 @@ class Ruler:
         began = time.perf_counter()
         for rule in state.rules:
             rule_began = time.perf_counter()
-            for key, (at, values) in self._columns(rule, times).items():
-                try:
-                    self._store.append(dict(key), at, values)
-                except ValueError as error:
-                    # Two rules that write one series: Prometheus drops the second sample and warns.
-                    rule.error = f"cannot write: {error}"
+            self._run(rule, times, self._store.append)
             rule.evaluation_seconds = time.perf_counter() - rule_began
         state.evaluated_at = float(times[-1])
         state.evaluation_seconds = time.perf_counter() - began
+
+    def _run(self, rule: RuleState, times: Seconds, write: Callable[[Labels, Times, Values], None]) -> None:
+        """Evaluate one rule at ``times`` and hand its samples to ``write``."""
+        for key, (at, values) in self._columns(rule, times).items():
+            try:
+                write(dict(key), at, values)
+            except ValueError as error:
+                # Two rules that write one series: Prometheus drops the second sample and warns.
+                rule.error = f"cannot write: {error}"
 
     def _columns(self, state: RuleState, times: Seconds) -> dict[LabelSet, tuple[Times, Values]]:
         """Samples that one rule makes at ``times``, by series, staleness markers included."""
