@@ -1,0 +1,174 @@
+"""What the product says about each scenario is what its symptoms deserve: its own clients, over HTTP, on the lab.
+
+The table is about symptoms, not causes: what no objective and no alert can see yet is a pass here, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.lab.notebook_data import NOTEBOOKS
+from tests.lab.serving import serving
+from tests.notebook.example_data import EXAMPLES
+from triage.config import activate
+from triage.lab.clock import LabClock
+from triage.lab.site import Tokens, site
+from triage.lab.world.fleet import FLEET
+from triage.lab.world.scenario import available, load
+from triage.lab.world.world import World
+from triage.live.once import take_snapshot
+from triage.live.snapshot import Snapshot
+from triage.overrides import Overrides
+from triage.signals.model import ModelState
+from triage.signals.reading import Urgency, Verdict
+
+MIDNIGHT = 1_795_737_600.0
+"""Of 27 November 2026, UTC. The worlds stand still at their time of day after it."""
+_TOKEN = "only-of-this-test"
+PASS, WARN, FAIL, UNKNOWN = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Deserved:
+    """What a model's symptoms deserve."""
+
+    verdicts: tuple[Verdict, ...]
+    says: tuple[str, ...] = ()
+    """Patterns, each of them found in some reason that is not a pass."""
+    urgencies: tuple[Urgency, ...] = field(default=tuple(Urgency))
+    never: tuple[str, ...] = ()
+    """Patterns found in no reason that is not a pass."""
+
+
+_QUIET = Deserved((PASS,), urgencies=(Urgency.NONE,))
+_PAGE = (Urgency.PAGE,)
+_TICKET = (Urgency.TICKET,)
+
+DESERVED: Mapping[str, Mapping[str, Deserved]] = {
+    "healthy": {},
+    "canary-latency": {"fraud-scorer": Deserved(
+        (FAIL,), ("canary 8 latency: .* under 500 ms against .* on 7", "FraudCanarySlow 8"), _PAGE,
+        never=("success", "FraudCanarySlow 7"))},
+    # Nothing but the ratings is worse.
+    "canary-quality": {"chat-assistant": Deserved(
+        (WARN,), ("ChatRatingLow chat-assistant-r31",), _TICKET, never=("r30", "first-token", "success"))},
+    # No threshold is near: the comparison with the training data is what will find it.
+    "slow-drift": {"review-sentiment": Deserved((PASS, WARN), never=("latency", "success"))},
+    "schema-break": {"fraud-scorer": Deserved(
+        (WARN, FAIL), ("schema-validity", "FraudSchemaViolations 7 ", "FraudSchemaViolations 8 "), _TICKET,
+        never=("latency", "success"))},
+    "features-stale": {"loan-approval": Deserved(
+        (FAIL,), ("features-fresh", "LoanFeaturesStale"), _PAGE, never=("latency", "success"))},
+    "nan-outputs": {"image-moderation": Deserved(
+        (FAIL,), ("valid-scores", "ModerationInvalidScores 5", "canary 5 success"), _PAGE,
+        never=("ModerationInvalidScores 4",))},
+    "oom-under-load": {"chat-assistant": Deserved((FAIL,), ("first-token|ChatFirstTokenSlow",), _PAGE)},
+    # Both versions are named alike: nothing tells the canary from stable.
+    "drift-both-arms": {"image-moderation": Deserved(
+        (WARN,), ("ModerationFeatureDrift 4", "ModerationFeatureDrift 5", "ModerationRejectedShift"), _TICKET,
+        never=("latency", "success", "rollout"))},
+    "low-traffic": {"loan-approval": Deserved((PASS, WARN), urgencies=(Urgency.NONE,), never=("rollout",))},
+    "bad-rollback-target": {"fraud-scorer": Deserved((FAIL,), ("success",), _PAGE, never=("latency",))},
+    # The warnings come with every answer, so nobody can be called healthy, whose series are complete included.
+    "partial-answers": {name: Deserved((UNKNOWN,), ("partial",), (Urgency.NONE,)) for name in FLEET},
+    "subgroup-hidden": {"chat-assistant": Deserved(
+        (WARN,), (r"ChatSubgroupRating .*in pl ",), _TICKET, never=("ChatRatingLow", "first-token", "in de", "in fr"))},
+    "cold-starts": {"review-sentiment": Deserved((WARN, FAIL), ("warm-share|cold", "SentimentColdStarts"),
+                                                 never=("success",))},
+    "gpu-contention": {"image-moderation": Deserved((FAIL,), ("latency", "queue-time|ModerationQueueLong"), _PAGE,
+                                                    never=("success", "rollout"))},
+    "data-gone": {"churn-ranker": Deserved((FAIL,), ("table-freshness", "ChurnTableStale"))},
+    # Only the registry knows.
+    "unapproved": {"image-moderation": _QUIET},
+    "skewed-amount": {"fraud-scorer": Deserved((WARN,), ("FraudFeatureDrift 8.*amounts",), _TICKET,
+                                               never=("latency", "success", "merchants"))},
+    # Only the audit log knows.
+    "secret-exposed": {"chat-assistant": _QUIET},
+}
+"""By scenario and model; models that are not named deserve a quiet pass."""
+
+
+@contextmanager
+def lab(name: str, folder: Path) -> Iterator[Callable[[], Snapshot]]:
+    """A world that stands still at its opening, with its whole past; the function takes the product's snapshot."""
+    scenario = load(name)
+    clock = LabClock(MIDNIGHT + (scenario.opens_at or 0.0), 0.0, 0.0)
+    world = World(scenario, scenario.seed, clock)
+    world.begin()
+    world.make_past()
+    world.advance(clock.now())
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(_TOKEN)
+    with serving(site(world, Tokens(_TOKEN, "reads-only"))) as url:
+        secret = {"bearer_token": {"file": str(token)}}
+        config = folder / "triage.yaml"
+        config.write_text(yaml.safe_dump({
+            "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(EXAMPLES), str(NOTEBOOKS)],
+            "contexts": {"lab": {"prometheus": {"url": f"{url}/prometheus", **secret},
+                                 "alertmanager": {"url": f"{url}/alertmanager", **secret}}}}), "utf-8")
+        config.chmod(0o600)
+        active = activate(Overrides(config=str(config)), {})
+        yield lambda: asyncio.run(take_snapshot(active, None, clock))
+
+
+@pytest.fixture(scope="module", params=available())
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Snapshot]:
+    """A scenario, and what the product says at its opening."""
+    with lab(request.param, tmp_path_factory.mktemp(request.param)) as snapshot:
+        return request.param, snapshot()
+
+
+def reasons(model: ModelState) -> list[str]:
+    """Those that are not a pass, and not about what nobody requires."""
+    return [reason.text for reason in model.reasons if reason.verdict in (WARN, FAIL)
+            or (reason.verdict is UNKNOWN and "(not required)" not in reason.text)]
+
+
+def told(model: ModelState) -> str:
+    """For the message of a failed test."""
+    lines = "\n  ".join(f"{r.verdict} {r.urgency} [{r.rule}] {r.text}" for r in model.reasons)
+    return f"{model.name}: {model.verdict}, {model.urgency}\n  {lines}"
+
+
+def test_every_scenario_has_its_line() -> None:
+    assert set(DESERVED) == set(available())
+
+
+def test_its_models_get_the_verdicts_that_their_symptoms_deserve(seen: tuple[str, Snapshot]) -> None:
+    name, snapshot = seen
+    wrong = []
+    for model in snapshot.models:
+        deserved = DESERVED[name].get(model.name, _QUIET)
+        said = reasons(model)
+        missing = [p for p in deserved.says if not any(re.search(p, text) for text in said)]
+        surplus = [p for p in deserved.never if any(re.search(p, text) for text in said)]
+        if model.verdict not in deserved.verdicts or model.urgency not in deserved.urgencies or missing or surplus:
+            wrong.append(f"{told(model)}\n  deserved {deserved}; missing {missing}, surplus {surplus}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_all_six_models_and_both_sources_answer(seen: tuple[str, Snapshot]) -> None:
+    _, snapshot = seen
+    assert len(snapshot.models) == 6
+    assert snapshot.broken == ()
+    assert {source.name for source in snapshot.sources} == {"prometheus", "alertmanager"}
+
+
+def test_versions_on_trial_are_seen_as_such(seen: tuple[str, Snapshot]) -> None:
+    name, snapshot = seen
+    for release in load(name).releases:
+        model = snapshot.model(release.model)
+        assert model is not None
+        arms = {item.arm: item.version for item in model.versions.items if item.arm}
+        assert arms.get("stable") == release.stable
+        if release.canary is not None:
+            assert arms.get("canary") == release.canary
