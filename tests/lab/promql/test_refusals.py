@@ -68,6 +68,7 @@ def test_what_cannot_be_read_is_bad_data_in_the_words_of_prometheus(engine: Engi
     ('label_join(left, "", "-", "group")', "invalid destination label name in label_join(): "),
     ('count_values("", left)', 'invalid label name ""'),
     ("topk(1e30, left)", "Scalar value 1e+30 overflows int64"),
+    ("topk(-1e30, left)", "Scalar value -1e+30 underflows int64"),
     ("topk(NaN, left)", "Parameter value is NaN"),
     ("double_exponential_smoothing(left[5m], 0, 0.5)",
      "invalid smoothing factor. Expected: 0 < sf < 1, got: 0.000000"),

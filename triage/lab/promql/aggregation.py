@@ -133,7 +133,10 @@ def _average(groups: Groups, counts: Values, semantics: Semantics) -> Values:
 
 def _variance(groups: Groups, counts: Values, semantics: Semantics) -> Values:
     """Of the population. One sample has none, not even an infinite one in Prometheus 2."""
-    away = groups.values - _average(groups, counts, semantics)[groups.of_row]
+    least, most = (limit.reduceat(groups.values, groups.starts, axis=0) for limit in (np.fmin, np.fmax))
+    # The mean of equals may be rounded beyond them, and they would seem to vary.
+    mean = np.clip(_average(groups, counts, semantics), least, most)
+    away = groups.values - mean[groups.of_row]
     found = grouped_sum(np.where(groups.present, away * away, 0.0), groups.starts) / counts
     return np.where(counts == 1, 0.0, found) if semantics is Semantics.V2 else found
 

@@ -37,9 +37,8 @@ def mean(batch: Batch) -> Values:
         return found
     # A sum of finite numbers can be too large for a float where their mean is not.
     largest = window_reduce(np.fmax, np.abs(batch.values), batch.low, batch.high)
-    halves = window_sum(batch.values / 2.0**64, batch.low, batch.high) / batch.counts * 2.0**64
-    # Rounded beyond the samples, huge numbers that are all alike would seem to differ from their mean.
-    return np.where(overflown & np.isfinite(largest), np.clip(halves, least(batch), most(batch)), found)
+    scaled = window_sum(batch.values / 2.0**64, batch.low, batch.high) / batch.counts * 2.0**64
+    return np.where(overflown & np.isfinite(largest), scaled, found)
 
 
 def least(batch: Batch) -> Values:
@@ -70,7 +69,8 @@ def last(batch: Batch) -> Values:
 
 def variance(batch: Batch) -> Values:
     """Of the population."""
-    middle = mean(batch)
+    # The mean of equals may be rounded beyond them, and they would seem to vary.
+    middle = np.clip(mean(batch), least(batch), most(batch))
     found = np.full(middle.shape, np.nan)
     for part, values, there in gathered(batch):
         away = np.where(there, values - middle[:, part, None], 0.0)

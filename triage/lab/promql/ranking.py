@@ -70,7 +70,8 @@ def limit(parameter: Values, semantics: Semantics) -> Values:
         first = float(parameter[wrong][0])
         if math.isnan(first) and semantics is Semantics.V3:
             raise failed("Parameter value is NaN")
-        raise failed(f"Scalar value {in_short(first)} overflows int64")
+        way = "underflows" if first < 0 and semantics is Semantics.V3 else "overflows"
+        raise failed(f"Scalar value {in_short(first)} {way} int64")
     return np.trunc(parameter)
 
 
