@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 
 from triage.lab.alerting.rules import AlertingRule, RecordingRule, RulesError, load_rule_files, parse_rules
 
@@ -43,6 +44,18 @@ def test_a_file_becomes_groups_of_rules() -> None:
     assert record == RecordingRule("model:errors:rate5m", "sum by (model) (rate(errors_total[5m]))", {"window": "5m"})
     assert second.interval_seconds == 15.0
     assert second.rules[0].expression == "1"
+
+
+@pytest.mark.parametrize(("written", "kept"), [
+    ("sum(\n  a\n)\n", "sum( a )"),
+    ("a  # why\n> 1 # end", "a > 1"),
+    ('a{b="x  #y"}\n>  1', 'a{b="x  #y"} > 1'),
+    ("a{b='it\\'s  #'} > 1", "a{b='it\\'s  #'} > 1"),
+    ("a{b=~`\\d  #`} > 1", "a{b=~`\\d  #`} > 1"),
+])
+def test_an_expression_is_put_on_one_line(written: str, kept: str) -> None:
+    document = yaml.safe_dump({"groups": [{"name": "g", "rules": [{"alert": "A", "expr": written}]}]})
+    assert parse_rules(document, "r.yaml")[0].rules[0].expression == kept
 
 
 def test_the_groups_of_several_files_come_in_order(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from triage.lab.times import parse_duration
 DEFAULT_INTERVAL_SECONDS = 15.0
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_QUOTED_OR_BLANK = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|(?:\s|\#[^\n]*)+""", re.DOTALL)
 _GROUP_KEYS = {"name", "interval", "rules", "limit", "labels"}
 _RULE_KEYS = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
 
@@ -130,7 +131,12 @@ def _expression(raw: Any, where: str) -> str:
         parse(text)
     except QueryError as error:
         raise RulesError(f"{where}: expr is no valid PromQL: {error.message}") from None
-    return text.strip()
+    return _one_line(text)
+
+
+def _one_line(expression: str) -> str:
+    """Without comments, and with one space where there was any: what stands in quotes stays."""
+    return _QUOTED_OR_BLANK.sub(lambda found: found[1] or " ", expression).strip()
 
 
 def _templates(texts: Mapping[str, str], where: str, kind: str) -> dict[str, Template]:
