@@ -20,7 +20,7 @@ The names of the series are those that the three example notebooks and their pre
     loan_requests_total {code}, loan_request_duration_seconds (histogram: 0.1 0.25 0.5 1 2 3 5 10),
     loan_schema_violations_total {feature}, loan_feature_value {feature: income | debt_ratio} (histogram),
     loan_feature_category_total {feature: employment, category: salaried | self-employed | retired | student},
-    loan_score (histogram), loan_decisions_total {decision: approve | refer | decline}, loan_approval_ratio,
+    loan_score (histogram), loan_decisions_total {age_group, decision: approve | refer | decline}, loan_approval_ratio,
     loan_labels_total, loan_auc, loan_default_recall, loan_error_ratio {age_group: 18-29 | 30-49 | 50-64 | 65+}.
 ``review-sentiment``: preset kserve (Knative), no rollout object; the registry's alias decides:
     kn_serving_invocation_duration_seconds (histogram) {kn_service_name: review-sentiment-predictor, kn_revision_name,

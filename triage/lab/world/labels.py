@@ -66,6 +66,8 @@ class LabelJob:
         self._feedback = feedback
         self._seed = seed
         self._noise: dict[str, Noise] = {}
+        self._newest: dict[str, tuple[float, list[Floats]]] = {}
+        """When a version's figures were last computed, and what they were, (R,) each."""
         groups = [{feedback.subgroup_label: group} for group in feedback.subgroups]
         self._labels: dict[str, Rows] = {}
         self._outcomes: dict[str, Rows] = {}
@@ -112,13 +114,25 @@ class LabelJob:
             sheet.count(self._outcomes[version], source.split(f"{self._plan.member.name}/{version}/outcomes", known,
                                                               np.concatenate(parts, axis=1)))
         computed = np.floor(times / feedback.period) * feedback.period
-        wrong = self._wrong(computed - feedback.delay, version)
-        average = wrong @ np.array(list(feedback.subgroups.values()))
-        for measure, rows in zip(feedback.measures, self._figures[version], strict=True):
+        newest = self._newest.get(version)
+        if newest is not None and newest[0] == computed[0] == computed[-1]:
+            figures = newest[1]
+        else:
+            figures = self._computed(version, computed)
+            self._newest[version] = float(computed[-1]), [values[-1] for values in figures]
+        for rows, values in zip(self._figures[version], figures, strict=True):
+            sheet.level(rows, values)
+
+    def _computed(self, version: str, computed: Floats) -> list[Floats]:
+        """The figures that were computed at these times, (T, R) each."""
+        wrong = self._wrong(computed - self._feedback.delay, version)
+        average = wrong @ np.array(list(self._feedback.subgroups.values()))
+        figures = []
+        for measure, rows in zip(self._feedback.measures, self._figures[version], strict=True):
             base = measure.usual + measure.harm * (wrong if measure.by_subgroup else average[:, None])
-            noise = np.stack([self._noises(f"{rows.key}/{i}", computed)
-                              for i in range(len(rows.series))], axis=1)
-            sheet.level(rows, np.maximum(base + measure.spread * noise, 0.0))
+            noise = np.stack([self._noises(f"{rows.key}/{i}", computed) for i in range(len(rows.series))], axis=1)
+            figures.append(np.maximum(base + measure.spread * noise, 0.0))
+        return figures
 
     def _wrong(self, then: Floats, version: str) -> Floats:
         """Share of wrong decisions by subgroup, (T, G)."""

@@ -83,6 +83,8 @@ def _state(window: Window, number: int, run: Run | None) -> tuple[Floats, Floats
     """Share of the memory limit, kills so far, and load, (T,) each. A pod without traffic idles."""
     share, killed, use = np.full(len(window), 0.4), np.zeros(len(window)), np.zeros(len(window))
     if run is not None:
+        if len(window) == len(run.window) == 1:
+            return (np.atleast_1d(run.memory.share(number)), np.atleast_1d(run.memory.kills(number)), run.use)
         # Runs may be shorter than the window: their version came or went within it.
         place = np.searchsorted(window.times, run.window.times)
         inside = (place < len(window)) & (run.window.times >= window.times[0])

@@ -108,6 +108,6 @@ class Sheet:
         """Values: (T, R), (T,) for a single series, (R,) or a number when they stand still."""
         shape = (len(self.window), len(rows.series))
         array = np.asarray(values, dtype=np.float64)
-        if array.ndim == 1 and shape[1] == 1:
+        if array.ndim == 1 and shape[1] == 1 and shape[0] == len(array):
             array = array[:, None]
-        self.levels.append((rows, np.broadcast_to(array, shape)))
+        self.levels.append((rows, array if array.shape == shape else np.broadcast_to(array, shape)))

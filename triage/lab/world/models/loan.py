@@ -8,7 +8,7 @@ from triage.lab.world.curves import Curve
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
 from triage.lab.world.exported_inputs import InputSeries
-from triage.lab.world.grid import DAY
+from triage.lab.world.grid import DAY, Floats
 from triage.lab.world.inputs import Categorical, Inputs, Numeric
 from triage.lab.world.labels import Feedback, LabelJob, Measure
 from triage.lab.world.online import Online, Run, Traits
@@ -53,7 +53,8 @@ class _Version:
         self.inputs = InputSeries("loan", own, inputs, version)
         self.score = histogram("loan_score", "Probability of a default.", own, _SCORE_EDGES)
         self.decisions = counter("loan_decisions_total", "Decisions.", own,
-                                 [{"decision": decision} for decision in ("approve", "refer", "decline")])
+                                 [{"age_group": group, "decision": decision} for group in _AGE_GROUPS
+                                  for decision in ("approve", "refer", "decline")])
         self.approved = gauge("loan_approval_ratio", "Share of applications approved, last 24 hours.", own)
         self.build = gauge("model_build_info", "1 while this version serves.", own)
 
@@ -82,10 +83,19 @@ class LoanApproval(Online):
         scores = _SCORE.shares(rows.score.bounds, factor)
         poisoned = source.events(f"{name}/nan", codes[:, 0] * run.nan / 2) if run.nan.any() else None
         sheet.observe(rows.score, source.split(f"{name}/score", codes[:, 0], scores), poisoned=poisoned)
-        decided = _SCORE.shares(_LIMITS, factor)
-        sheet.count(rows.decisions, source.split(f"{name}/decisions", codes[:, 0], decided))
+        decided = np.atleast_2d(_SCORE.shares(_LIMITS, factor))
+        parts = [part * self._unfair(decided, times, run.version, group) for group, part in _AGE_GROUPS.items()]
+        sheet.count(rows.decisions, source.split(f"{name}/decisions", codes[:, 0], np.concatenate(np.broadcast_arrays(
+            *parts), axis=1)))
         # A ratio of the last day moves with the day: half a day ago is the middle of what it is made of.
         then = _SCORE.shares(_LIMITS, self.inputs.score_factor(times - DAY / 2, run.version))
         sheet.level(rows.approved, np.atleast_2d(then)[:, 0] * (1 + self.swing(times, 0.01)))
         sheet.level(rows.build, 1.0)
         return sheet
+
+    def _unfair(self, decided: Floats, times: Floats, version: str, group: str) -> Floats:
+        """Shares of approvals, referrals and declines of a group: what goes wrong in it alone ends in declines."""
+        wrong = self.effects.share("quality", times, version, subgroup=group)[:, None]
+        approved, referred, declined = decided[:, :1], decided[:, 1:2], decided[:, 2:]
+        parts = approved * (1 - wrong), referred, declined + approved * wrong
+        return np.concatenate(np.broadcast_arrays(*parts), axis=1)
