@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -201,6 +202,8 @@ def serve(scenario: str, speed: float, seed: int | None, port: int) -> int:
     except OSError as error:
         raise TriageError(f"port {port} cannot be used: {error.strerror}", "name another, or none") from None
     with process:
+        with contextlib.suppress(OSError):
+            process.wait_until_complete()
         wanted = configured(process)
         click.echo(process.url)
         click.echo(wanted.config)

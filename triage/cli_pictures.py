@@ -99,7 +99,7 @@ async def _draw(lab: LabProcess, picture: Picture) -> str:
             lab.silence(picture.lost, "refuse")
             try:
                 clock.advance(_SILENCE_SECONDS)
-                app.action_refresh_now()
+                app.feed.refresh_now()
                 await _until(app, lambda s: any(w.name == picture.lost and w.error is not None for w in s.sources))
             finally:
                 lab.silence(picture.lost, None)

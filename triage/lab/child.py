@@ -23,6 +23,7 @@ TOKENS_VARIABLE = "TRIAGE_LAB_TOKENS"
 """Environment variable by which the child gets its two bearer tokens: command lines can be read by everybody."""
 _BACKLOG = 128
 _STOP_SECONDS = 2.0
+_COMPLETE_SECONDS = 60.0
 _LOG_CHARACTERS = 2_000
 
 
@@ -54,19 +55,26 @@ class LabProcess:
         self.folder = Path(self._folder.name)
         """A private folder (mode 0700) that goes with the process."""
         self._log = self.folder / "lab.log"
+        try:
+            self.url, self._process = self._start(port)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def _start(self, port: int) -> tuple[str, subprocess.Popen[bytes]]:
         with socket.socket() as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", port))
             listening.listen(_BACKLOG)
-            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             environment = {**os.environ, TOKENS_VARIABLE: f"{self.token} {self.read_token}"}
             with self._log.open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603
+                process = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", "triage.lab.serve", "--fd", str(listening.fileno()), "--with-parent",
-                     str(self.folder), *birth.arguments()],
+                     str(self.folder), *self.birth.arguments()],
                     stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(listening.fileno(),), env=environment,
                     # Keys that the terminal turns into signals are for the parent.
                     start_new_session=True)
+            return f"http://127.0.0.1:{listening.getsockname()[1]}", process
 
     @property
     def pid(self) -> int:
@@ -81,11 +89,17 @@ class LabProcess:
 
     def silence(self, system: str, how: str | None) -> None:
         """Let a system (``prometheus``) fall silent: ``refuse``, ``hang``, or None to let it answer again."""
+        self._own(f"/lab/silent/{system}" + (f"?how={how}" if how else ""), "PUT" if how else "DELETE", _STOP_SECONDS)
+
+    def wait_until_complete(self) -> None:
+        """Until all of the past is there. Raises :class:`OSError` when the lab ended or takes too long."""
+        self._own("/lab/complete", "GET", _COMPLETE_SECONDS)
+
+    def _own(self, path: str, method: str, timeout_seconds: float) -> None:
         request = urllib.request.Request(  # noqa: S310
-            f"{self.url}/lab/silent/{system}" + (f"?how={how}" if how else ""), method="PUT" if how else "DELETE",
-            headers={"Authorization": f"Bearer {self.token}"})
+            self.url + path, method=method, headers={"Authorization": f"Bearer {self.token}"})
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=_STOP_SECONDS):
+        with direct.open(request, timeout=timeout_seconds):
             pass
 
     def stop(self) -> None:

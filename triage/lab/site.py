@@ -27,6 +27,7 @@ from triage.lab.world.world import World
 SILENCES = ("refuse", "hang")
 """How a system falls silent: a gateway answers 503 for it, or nobody answers at all."""
 _ONLY_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_READS_BY_POST = ("/search", "/get-latest-versions")
 _GUARDED = frozenset({"alertmanager", "mlflow", "lab"})
 """Systems without permissions of their own: the reading token cannot change them."""
 
@@ -86,7 +87,7 @@ class _Gate:
         kind, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
         known = kind.lower() == "bearer" and self._tokens.knows(token.strip())
         if known and system in _GUARDED and scope["method"] not in _ONLY_READS and not (
-                self._tokens.may_write(token.strip()) or scope["path"].endswith("/search")):
+                self._tokens.may_write(token.strip()) or scope["path"].endswith(_READS_BY_POST)):
             return PlainTextResponse("this token can only read\n", 403)
         if known or system == "kubernetes":
             # Kubernetes refuses in its own words.
@@ -128,7 +129,7 @@ class _Own:
 
     def app(self) -> Starlette:
         return Starlette(routes=[
-            Route("/scenario", self._scenario), Route("/silent", self._read),
+            Route("/scenario", self._scenario), Route("/complete", self._complete), Route("/silent", self._read),
             Route("/silent/{system}", self._change, methods=["PUT", "DELETE"])])
 
     async def _scenario(self, request: Request) -> Response:
@@ -137,6 +138,11 @@ class _Own:
         if request.query_params.get("truth") == "1":
             document["truth"] = asdict(self._world.scenario.truth)
         return JSONResponse({"now": self._world.clock.now(), "speed": self._world.clock.speed, "scenario": document})
+
+    async def _complete(self, request: Request) -> Response:
+        """Answers when all of the past is there."""
+        await self._world.past.wait()
+        return JSONResponse({"complete": True})
 
     async def _read(self, request: Request) -> Response:
         return JSONResponse(self._silent)
