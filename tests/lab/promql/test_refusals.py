@@ -72,7 +72,8 @@ def test_what_cannot_be_read_is_bad_data_in_the_words_of_prometheus(engine: Engi
     ("topk(NaN, left)", "Parameter value is NaN"),
     ("double_exponential_smoothing(left[5m], 0, 0.5)",
      "invalid smoothing factor. Expected: 0 < sf < 1, got: 0.000000"),
-    ("max_over_time(left[1y:1ms])",
+    ("max_over_time(left[1y:1ms])", "query processing would load too many samples into memory in query execution"),
+    ("max_over_time(left[1y:1s])",
      "query processing would load too many samples into memory in query execution"),
 ])
 def test_what_cannot_be_evaluated_is_an_error_of_execution(engine: Engine, expression: str, message: str) -> None:

@@ -12,7 +12,7 @@ import promql_parser as ast
 from triage.lab.promql import aggregation, binary, selecting
 from triage.lab.promql.arguments import Argument
 from triage.lab.promql.context import Context, Semantics
-from triage.lab.promql.errors import bad_query, failed
+from triage.lab.promql.errors import bad_query
 from triage.lab.promql.functions import FUNCTIONS
 from triage.lab.promql.matching import METRIC_NAME, LabelSet, replaced
 from triage.lab.promql.parsing import OLD_SMOOTHING, matchers_of
@@ -21,8 +21,6 @@ from triage.lab.promql.values import Literal, Mask, Numbers, Rows, Value, Window
 
 DEFAULT_SUBQUERY_STEP_MS = 60_000
 """Prometheus takes its evaluation interval, one minute unless configured."""
-_MAX_SUBQUERY_STEPS = 5_000_000
-"""Prometheus counts 50 million samples; the lab refuses before it lays out the steps."""
 
 
 def evaluate(node: ast.Expr, context: Context) -> Value:
@@ -83,8 +81,7 @@ def _substeps(at_ms: Times, range_ms: int, step_ms: int, context: Context) -> Ti
     first = -(-earliest // step_ms) * step_ms
     if first == earliest and not context.closed:
         first += step_ms
-    if (last - first) // step_ms > _MAX_SUBQUERY_STEPS:
-        raise failed("query processing would load too many samples into memory in query execution")
+    selecting.refuse_too_many(1, (last - first) // step_ms)
     return np.arange(first, last + 1, step_ms, dtype=np.int64)
 
 

@@ -24,7 +24,11 @@ _DIGITS = re.compile(r"(\d+)")
 
 def _each(function: Callable[[Values], Values]) -> Function:
     """A function of one number, for every sample."""
-    return lambda context, arguments: rows(arguments[0]).with_values(function(rows(arguments[0]).values)).unnamed()
+    def applied(context: Context, arguments: Sequence[Argument]) -> Rows:
+        vector = rows(arguments[0])
+        return vector.with_values(function(vector.values)).unnamed()
+
+    return applied
 
 
 def _sign(values: Values) -> Values:

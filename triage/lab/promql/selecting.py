@@ -7,9 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triage.lab.promql.errors import failed
 from triage.lab.promql.matching import LabelSet, Matcher
 from triage.lab.promql.store import Column, Store, Times, Values, is_stale
 from triage.lab.promql.values import Batch, Rows, Windows
+
+
+_MOST_SAMPLES = 50_000_000
+"""Prometheus' default for ``--query.max-samples``."""
+
+
+def refuse_too_many(series: int, steps: int) -> None:
+    """Raises QueryError when series at that many steps would not fit into memory."""
+    if series * steps > _MOST_SAMPLES:
+        raise failed("query processing would load too many samples into memory in query execution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,7 @@ def latest(store: Store, matchers: Sequence[Matcher], at_ms: Times, lookback_ms:
     if not len(at_ms):
         return Rows.empty(0)
     columns = store.select(matchers, int(at_ms.min()) - lookback_ms, int(at_ms.max()))
+    refuse_too_many(len(columns), len(at_ms))
     shape = (len(columns), len(at_ms))
     values, present = np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
     for group in _alike((column.key, column.times, column.values) for column in columns):
@@ -57,6 +69,7 @@ def windows(store: Store, matchers: Sequence[Matcher], at_ms: Times, range_ms: i
 def windowed(series: Sequence[tuple[LabelSet, Times, Values]], at_ms: Times, range_ms: int, *,
              closed: bool) -> Windows:
     """Windows over any series of (labels, times, values), none empty, as of a selector or a subquery."""
+    refuse_too_many(len(series), len(at_ms))
     starts = at_ms - range_ms
     batches = []
     for group in _alike(series):
