@@ -41,8 +41,8 @@ def test_a_stale_resource_version_in_a_merge_patch_is_409() -> None:
     refusal = refused(ground, {"metadata": {"resourceVersion": stale}, "spec": {"paused": True}})
     assert refusal.status() == {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Conflict", "code": 409,
-        "message": 'Operation cannot be fulfilled on rollouts.argoproj.io "fraud": the object has been modified; please '
-                   "apply your changes to the latest version and try again",
+        "message": 'Operation cannot be fulfilled on rollouts.argoproj.io "fraud": the object has been modified; '
+                   "please apply your changes to the latest version and try again",
         "details": {"name": "fraud", "group": "argoproj.io", "kind": "rollouts"}}
 
 
@@ -131,7 +131,8 @@ def test_unknown_fields_are_pruned_with_a_warning_and_refused_when_strict(shared
      "spec.strategy.canary.steps[0].setCanaryScale"),
     ({"spec": {"strategy": {"canary": {"dynamicStableScale": True}}}}, "spec.strategy.canary.dynamicStableScale"),
     ({"spec": {"strategy": {"canary": {"maxSurge": 0, "maxUnavailable": 0}}}}, "spec.strategy.canary.maxUnavailable"),
-    ({"spec": {"template": {"metadata": {"labels": {"app.kubernetes.io/name": "x"}}}}}, "spec.template.metadata.labels"),
+    ({"spec": {"template": {"metadata": {"labels": {"app.kubernetes.io/name": "x"}}}}},
+     "spec.template.metadata.labels"),
     ({"spec": {"selector": {"matchLabels": {"app.kubernetes.io/version": "7"}}}}, "spec.selector"),
     ({"spec": {"template": {"spec": {"containers": []}}}}, "spec.template.spec.containers"),
     ({"spec": {"restartAt": "now"}}, "spec.restartAt"),
@@ -262,6 +263,17 @@ FIELDS = {"spec": ["replicas", "paused", "strategy", "template", "restartAt", "r
                      "canary", "stableRS", "currentPodHash", "abortedAt", "restartedAt", "updatedReplicas", "phase"]}
 
 
+def code_of(ground: Ground, patch: Any, **options: Any) -> int:
+    """200, or the code of the refusal; a refusal of the client's fault is the only one allowed."""
+    try:
+        ground.patch(patch, **options)
+    except Refusal as refusal:
+        if refusal.code not in (400, 422):
+            raise
+        return refusal.code
+    return 200
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["spec", "status"]).flatmap(
     lambda part: st.tuples(st.just(part), st.dictionaries(st.sampled_from(FIELDS[part]), ANYTHING, max_size=3)))
@@ -269,10 +281,7 @@ FIELDS = {"spec": ["replicas", "paused", "strategy", "template", "restartAt", "r
 def test_no_patch_stops_the_controller_whatever_it_says(change: tuple[str, Any]) -> None:
     part, value = change
     ground = Ground().with_rollout()
-    try:
-        ground.patch({part: value}, subresource="status" if part == "status" else "")
-    except Refusal as refusal:
-        assert refusal.code in (400, 422)
+    code_of(ground, {part: value}, subresource="status" if part == "status" else "")
     ground.wait(60)
     assert ground.status["observedGeneration"] == str(ground.rollout["metadata"]["generation"])
     assert findings(ROLLOUTS, ground.rollout, None) == []
@@ -284,9 +293,6 @@ def test_no_patch_stops_the_controller_whatever_it_says(change: tuple[str, Any])
        st.sampled_from(["merge", "strategic"]))
 def test_no_patch_stops_the_controller_of_deployments(value: Any, strategy: Any) -> None:
     ground = Ground().with_deployment()
-    try:
-        ground.patch({"spec": value}, resource=DEPLOYMENTS, name="chat", strategy=strategy)
-    except Refusal as refusal:
-        assert refusal.code in (400, 422)
+    code_of(ground, {"spec": value}, resource=DEPLOYMENTS, name="chat", strategy=strategy)
     ground.wait(60)
     assert ground.deployment["status"]["observedGeneration"] == ground.deployment["metadata"]["generation"]

@@ -48,7 +48,8 @@ def test_merge_patches_give_what_rfc_7396_appendix_a_says(target: Any, patch: An
     ({"foo": {"bar": 1}, "q": {}}, [{"op": "move", "from": "/foo/bar", "path": "/q/r"}], {"foo": {}, "q": {"r": 1}}),
     ({"foo": ["a", "b", "c"]}, [{"op": "move", "from": "/foo/0", "path": "/foo/2"}], {"foo": ["b", "c", "a"]}),
     ({"foo": 1}, [{"op": "copy", "from": "/foo", "path": "/bar"}], {"foo": 1, "bar": 1}),
-    ({"a/b": 1, "m~n": 2}, [{"op": "test", "path": "/a~1b", "value": 1}, {"op": "remove", "path": "/m~0n"}], {"a/b": 1}),
+    ({"a/b": 1, "m~n": 2}, [{"op": "test", "path": "/a~1b", "value": 1}, {"op": "remove", "path": "/m~0n"}],
+     {"a/b": 1}),
     ({"foo": 1}, [{"op": "test", "path": "/bar", "value": None}], {"foo": 1}),
     ({"foo": 1}, [{"op": "replace", "path": "", "value": {"bar": 2}}], {"bar": 2}),
 ])
@@ -100,8 +101,8 @@ def test_no_patch_changes_the_document_it_is_given(document: Any, value: Any) ->
 @given(DOCUMENTS)
 def test_every_part_of_a_document_is_found_by_its_pointer_and_equals_itself(document: Any) -> None:
     def parts(value: Any, path: str) -> list[tuple[str, Any]]:
-        below = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
         found = [(path, value)]
+        below = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
         for key, item in below:
             found += parts(item, f"{path}/{str(key).replace('~', '~0').replace('/', '~1')}")
         return found

@@ -11,7 +11,8 @@ from triage.lab.cluster.rolling import Part, bound, bounds, next_counts, split_b
 
 
 @pytest.mark.parametrize(("value", "replicas", "up", "pods"), [
-    ("25%", 4, True, 1), ("25%", 5, True, 2), ("25%", 5, False, 1), ("25%", 3, False, 0), (2, 10, True, 2), ("0%", 9, True, 0),
+    ("25%", 4, True, 1), ("25%", 5, True, 2), ("25%", 5, False, 1), ("25%", 3, False, 0), (2, 10, True, 2),
+    ("0%", 9, True, 0),
 ])
 def test_surge_is_rounded_up_and_unavailability_down(value: int | str, replicas: int, up: bool, pods: int) -> None:
     assert bound(value, replicas, up=up) == pods
@@ -31,7 +32,8 @@ def test_a_replacement_ends_at_its_targets_and_keeps_its_bounds_all_the_way(
     for _ in range(100):
         counts = next_counts(parts, replicas, surge, unavailable)
         assert sum(counts) <= most
-        parts = [Part(count, min(part.available, count), part.target) for count, part in zip(counts, parts, strict=True)]
+        parts = [Part(count, min(part.available, count), part.target)
+                 for count, part in zip(counts, parts, strict=True)]
         assert sum(part.available for part in parts) >= least
         if [part.replicas for part in parts] == [part.available for part in parts] == [replicas, *[0] * len(old)]:
             return
@@ -51,7 +53,8 @@ def test_pods_that_never_serve_do_not_take_the_place_of_those_that_do(replicas: 
 
 @pytest.mark.parametrize(("replicas", "weight", "surge", "pods"), [
     (10, 10, 1, (1, 9)), (10, 0, 1, (0, 10)), (10, 100, 1, (10, 0)), (5, 10, 1, (1, 5)), (5, 10, 0, (1, 4)),
-    (1, 10, 1, (1, 1)), (1, 95, 1, (1, 1)), (1, 10, 0, (0, 1)), (1, 60, 0, (1, 0)), (4, 50, 1, (2, 2)), (0, 50, 1, (0, 0)),
+    (1, 10, 1, (1, 1)), (1, 95, 1, (1, 1)), (1, 10, 0, (0, 1)), (1, 60, 0, (1, 0)), (4, 50, 1, (2, 2)),
+    (0, 50, 1, (0, 0)),
 ])
 def test_pods_come_as_near_to_the_weight_as_they_can(replicas: int, weight: int, surge: int,
                                                     pods: tuple[int, int]) -> None:

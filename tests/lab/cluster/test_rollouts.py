@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.cluster.ground import READY_SECONDS, STEPS, Ground
-from triage.lab.cluster.objects import timestamp
+from triage.lab.cluster.objects import Json, timestamp
 
-SHORT = ({"setWeight": 50}, {"pause": {}})
+SHORT: tuple[Json, ...] = ({"setWeight": 50}, {"pause": {}})
 EVERYTHING_ON_7, EVERYTHING_ON_8 = {"7": 100}, {"8": 100}
 
 
@@ -303,7 +303,8 @@ def test_without_steps_a_version_goes_out_at_once() -> None:
     assert "currentStepIndex" not in ground.status
 
 
-@pytest.mark.parametrize(("scale", "pods"), [({"replicas": 4}, 4), ({"weight": 60}, 3), ({"matchTrafficWeight": True}, 1)])
+@pytest.mark.parametrize(("scale", "pods"), [({"replicas": 4}, 4), ({"weight": 60}, 3),
+                                            ({"matchTrafficWeight": True}, 1)])
 def test_the_canary_may_have_more_pods_than_its_weight_needs(scale: dict[str, object], pods: int) -> None:
     ground = Ground().with_rollout(steps=[{"setCanaryScale": scale}, {"setWeight": 10}, {"pause": {}}])
     ground.deploy("8")

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.lab.cluster.ground import STEPS, Ground
+from triage.lab.cluster.objects import Json
 from triage.lab.cluster.refusals import Refusal
 from triage.lab.cluster.resources import REPLICA_SETS
 from triage.lab.cluster.templates import version_of
 
 LONG_SECONDS = 3 * 3600.0
-STEPS_CHOICES = st.sampled_from([STEPS, (), ({"setWeight": 100}, {"pause": {"duration": 30}}), ({"pause": {}},),
-                                 ({"setWeight": 0}, {"setWeight": 33}, {"pause": {"duration": "5m"}}, {"setWeight": 66})])
+STEPS_CHOICES: st.SearchStrategy[tuple[Json, ...]] = st.sampled_from([
+    STEPS, (), ({"setWeight": 100}, {"pause": {"duration": 30}}), ({"pause": {}},),
+    ({"setWeight": 0}, {"setWeight": 33}, {"pause": {"duration": "5m"}}, {"setWeight": 66})])
 
 
 class Interference(RuleBasedStateMachine):
@@ -51,14 +53,16 @@ class Interference(RuleBasedStateMachine):
     def somebody_writes_the_status(self, status: Any) -> None:
         self.ground.patch_status(**status)
 
-    @rule(spec=st.sampled_from([{"paused": True}, {"paused": False}, {"replicas": 2}, {"replicas": 5}, {"replicas": 0}]))
+    @rule(spec=st.sampled_from([{"paused": True}, {"paused": False}, {"replicas": 0}, {"replicas": 2},
+                                {"replicas": 5}]))
     def somebody_writes_the_spec(self, spec: Any) -> None:
         self.ground.patch({"spec": spec})
 
     @rule(data=st.data())
     def somebody_undoes(self, data: st.DataObject) -> None:
-        revisions = [int(each["metadata"]["annotations"]["rollout.argoproj.io/revision"]) for each in self.ground.sets()]
-        self.ground.undo(data.draw(st.sampled_from(sorted(revisions))))
+        revisions = sorted(int(each["metadata"]["annotations"]["rollout.argoproj.io/revision"])
+                           for each in self.ground.sets())
+        self.ground.undo(data.draw(st.sampled_from(revisions)))
 
     @precondition(lambda self: bool(self.ground.cluster.pods("ml", "fraud")))
     @rule(data=st.data())

@@ -31,6 +31,11 @@ def write(storage: Storage, resource: Resource, name: str, value: int, delete: b
         storage.replace(resource, thing(name, value))
 
 
+def everything(storage: Storage) -> dict[tuple[str, str], Any]:
+    return {(resource.plural, item["metadata"]["name"]): item for resource in (LEASES, PODS)
+            for item in storage.all(resource)}
+
+
 @given(WRITES)
 def test_every_change_has_a_higher_resource_version_than_the_one_before(writes: list[Any]) -> None:
     storage = Storage()
@@ -46,7 +51,7 @@ def test_the_log_from_any_point_leads_to_what_is_stored(writes: list[Any], point
     storage = Storage()
     for entry in writes[:point]:
         write(storage, *entry)
-    seen, began = {(r.plural, i["metadata"]["name"]): i for r in (LEASES, PODS) for i in storage.all(r)}, storage.revision
+    seen, began = everything(storage), storage.revision
     for entry in writes[point:]:
         write(storage, *entry)
     for change in storage.since(began):
@@ -56,7 +61,7 @@ def test_the_log_from_any_point_leads_to_what_is_stored(writes: list[Any], point
             del seen[key]
         else:
             seen[key] = change.item
-    assert seen == {(r.plural, i["metadata"]["name"]): i for r in (LEASES, PODS) for i in storage.all(r)}
+    assert seen == everything(storage)
 
 
 def test_a_write_that_changes_nothing_leaves_no_trace() -> None:
