@@ -21,6 +21,8 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _QUOTED_OR_BLANK = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|(?:\s|\#[^\n]*)+""", re.DOTALL)
 _GROUP_KEYS = {"name", "interval", "rules", "limit", "labels"}
 _RULE_KEYS = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML was built with it: the lab starts a tenth of a second earlier."""
 
 
 class RulesError(ValueError):
@@ -68,7 +70,7 @@ def load_rule_files(paths: Iterable[Path]) -> tuple[RuleGroup, ...]:
 def parse_rules(text: str, file: str) -> tuple[RuleGroup, ...]:
     """The groups of one file; ``file`` is its name in messages and answers. Raises :class:`RulesError`."""
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
     except yaml.YAMLError as error:
         raise RulesError(f"{file}: no valid YAML: {error}") from None
     entries = _mapping(document or {}, file, {"groups"}).get("groups") or []
