@@ -81,7 +81,8 @@ def _substeps(at_ms: Times, range_ms: int, step_ms: int, context: Context) -> Ti
     first = -(-earliest // step_ms) * step_ms
     if first == earliest and not context.closed:
         first += step_ms
-    selecting.refuse_too_many(1, (last - first) // step_ms)
+    # Ten series at least: the steps alone would fill the memory before any series is read.
+    selecting.refuse_too_many(10, (last - first) // step_ms)
     return np.arange(first, last + 1, step_ms, dtype=np.int64)
 
 

@@ -12,7 +12,6 @@ from triage.lab.promql.matching import LabelSet, Matcher
 from triage.lab.promql.store import Column, Store, Times, Values, is_stale
 from triage.lab.promql.values import Batch, Rows, Windows
 
-
 _MOST_SAMPLES = 50_000_000
 """Prometheus' default for ``--query.max-samples``."""
 
