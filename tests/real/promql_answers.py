@@ -33,8 +33,8 @@ class When:
         return f"from {self.start:+g} s to {self.end:+g} s every {self.step:g} s"
 
 
-INSTANTS = (When(0.0), When(-1217.5), When(-30 * MINUTE), When(3 * MINUTE + 0.001))
-"""On a sample, between samples, where series vanish, and after the last sample but within the lookback."""
+INSTANTS = (When(0.0), When(-1217.5), When(3 * MINUTE + 0.001))
+"""On a sample, between samples, and after the last sample but within the lookback."""
 RANGES = (When(0.0, -100 * MINUTE, 60.0), When(12 * MINUTE, -2 * HOUR - 7.25, 97.0))
 """On the samples; and beside them, until after everything has ended."""
 EVERY = INSTANTS + RANGES
