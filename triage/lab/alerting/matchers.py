@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from triage.lab.promql.regex import compiled
+
 _WRITTEN = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.ASCII | re.DOTALL)
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _UNESCAPED_QUOTE = re.compile(r'(?:\\.|[^"\\])*"', re.DOTALL)
@@ -28,10 +30,7 @@ class AlertMatcher:
 
     def __post_init__(self) -> None:
         if self.is_regex:
-            try:
-                object.__setattr__(self, "_pattern", re.compile(self.value, re.ASCII))
-            except re.error as error:
-                raise MatcherError(f"error parsing regexp: {error}: `^(?:{self.value})$`") from None
+            object.__setattr__(self, "_pattern", parse_pattern(self.value))
 
     def accepts(self, text: str) -> bool:
         """Whether a label with this value passes; a pattern is for all of it."""
@@ -41,14 +40,23 @@ class AlertMatcher:
     def matches(self, labels: Mapping[str, str]) -> bool:
         return self.accepts(labels.get(self.name, ""))
 
-    @property
-    def has_valid_name(self) -> bool:
-        return _NAME.fullmatch(self.name) is not None
-
     def __str__(self) -> str:
         operator = ("=~" if self.is_regex else "=") if self.is_equal else ("!~" if self.is_regex else "!=")
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.name}{operator}"{escaped}"'
+
+
+def is_label_name(text: str) -> bool:
+    """Whether Alertmanager takes ``text`` for the name of a label."""
+    return _NAME.fullmatch(text) is not None
+
+
+def parse_pattern(text: str) -> re.Pattern[str]:
+    """A regular expression for use with ``fullmatch``. Raises :class:`MatcherError`."""
+    try:
+        return compiled(text, dot_all=False)
+    except ValueError as error:
+        raise MatcherError(str(error)) from None
 
 
 def parse_matcher(text: str) -> AlertMatcher:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from triage.lab.alerting.matchers import AlertMatcher
+from triage.lab.alerting.matchers import AlertMatcher, is_label_name
 
 RETENTION_SECONDS = 120 * 3600.0
 """How long an expired silence is remembered (``--data.retention``)."""
@@ -132,7 +132,7 @@ def _check(draft: SilenceDraft, now: float) -> None:
 
 def _check_matchers(draft: SilenceDraft) -> None:
     for number, matcher in enumerate(draft.matchers):
-        if not matcher.has_valid_name:
+        if not is_label_name(matcher.name):
             raise SilenceRefused(f'silence invalid: invalid label matcher {number}: invalid label name '
                                  f'"{matcher.name}"')
     if all(matcher.accepts("") for matcher in draft.matchers):

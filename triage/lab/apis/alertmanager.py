@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from triage.lab.alerting.book import AlertBook, HeldAlert
-from triage.lab.alerting.matchers import AlertMatcher, MatcherError, parse_matcher
+from triage.lab.alerting.matchers import AlertMatcher, MatcherError, parse_matcher, parse_pattern
 from triage.lab.alerting.silences import SilenceRefused, UnknownSilence
 from triage.lab.apis.alertmanager_bodies import (
     RESOLVE_SECONDS,
@@ -167,9 +167,9 @@ def _filters(asked: Parameters) -> list[AlertMatcher]:
 def _receiver(asked: Parameters) -> re.Pattern[str] | None:
     text = asked.first("receiver")
     try:
-        return re.compile(text) if text else None
-    except re.error as error:
-        raise MatcherError(f"failed to parse receiver param: error parsing regexp: {error}: `^(?:{text})$`") from None
+        return parse_pattern(text) if text else None
+    except MatcherError as error:
+        raise MatcherError(f"failed to parse receiver param: {error}") from None
 
 
 def _flag(asked: Parameters, name: str) -> bool:

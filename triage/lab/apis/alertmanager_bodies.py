@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triage.lab.alerting.book import AlertGroup, HeldAlert
-from triage.lab.alerting.matchers import AlertMatcher, MatcherError
+from triage.lab.alerting.matchers import AlertMatcher, MatcherError, is_label_name
 from triage.lab.alerting.notices import Notice
 from triage.lab.alerting.silences import Silence, SilenceDraft
 from triage.lab.times import milliseconds, parse_time
@@ -84,7 +84,7 @@ def read_alerts(body: bytes, now: float) -> list[Notice]:
         if not labels:
             raise ValueError("at least one label pair required")
         for name in labels:
-            if not AlertMatcher(name, "").has_valid_name:
+            if not is_label_name(name):
                 raise ValueError(f'invalid label set: invalid name "{name}"')
         starts, ends, url = (_typed(fields, name, str, "string", "PostableAlert", "alerts")
                              for name in ("startsAt", "endsAt", "generatorURL"))
