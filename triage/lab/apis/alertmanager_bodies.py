@@ -74,7 +74,7 @@ def read_alerts(body: bytes, now: float) -> list[Notice]:
     if not isinstance(document, list):
         raise _unreadable("alerts", f"json: cannot unmarshal {_kind(document)} into Go value of type "
                                     "models.PostableAlerts")
-    notices = []
+    notices: list[Notice] = []
     for item in document:
         fields = _object(item, "models.PostableAlert", "alerts")
         labels = _label_set(fields, "labels")
