@@ -1,8 +1,8 @@
 """The lab's process: builds a world, answers for it on loopback, and lets it live. ``python -m triage.lab.serve``.
 
 It serves as soon as the last hours exist; the older days are made while it already answers. Started with
-``--with-parent FOLDER`` it ends when its standard input ends, that is with its parent, however that came to its end, and
-takes the parent's private folder with it.
+``--with-parent FOLDER`` it ends when its standard input ends, that is with its parent, however that came to its end,
+and takes the parent's private folder with it.
 """
 
 from __future__ import annotations
