@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,10 @@ import pytest
 
 from triage.lab.child import TOKENS_VARIABLE, Birth, LabProcess
 from triage.lab.clock import LabClock
+from triage.lab.serve import serve
+from triage.lab.site import Tokens
+from triage.lab.world.scenario import load
+from triage.lab.world.world import World
 
 STARTS_AT = 1_793_628_300.0
 FROZEN = Birth("healthy", LabClock(STARTS_AT, STARTS_AT, speed=0.0))
@@ -143,6 +148,22 @@ def test_what_it_cannot_do_it_says(arguments: tuple[str, ...], environment: dict
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_world_that_breaks_ends_the_lab_with_its_error() -> None:
+    class Broken(World):
+        def advance(self, now: float) -> None:
+            raise RuntimeError("the world broke")
+
+        def make_past(self) -> None:
+            self.past.completed()
+
+    world = Broken(load("healthy"), 1, FROZEN.clock)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        with pytest.raises(ExceptionGroup) as raised:
+            await serve(world, Tokens("write", "read"), listening)
+    assert raised.group_contains(RuntimeError, match="the world broke")
 
 
 def test_a_lab_that_ended_by_itself_says_why() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
@@ -58,16 +59,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def serve(world: World, tokens: Tokens, listening: socket.socket) -> None:
-    """Answer for ``world`` on the socket until the server is asked to end."""
+    """Answer for ``world`` on the socket until the server is asked to end. What breaks in the world ends it too."""
     # Its own Date header would carry the machine's time, not the world's.
     server = uvicorn.Server(uvicorn.Config(site(world, tokens), log_level="warning", access_log=False, lifespan="off",
                                            ws="none", date_header=False, timeout_graceful_shutdown=1))
-    living = [asyncio.create_task(_live(world)), asyncio.create_task(asyncio.to_thread(world.make_past))]
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        for task in living:
-            task.cancel()
+    serving, playing = asyncio.create_task(server.serve(sockets=[listening])), asyncio.create_task(_play(world))
+    await asyncio.wait({serving, playing}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    playing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await playing
+
+
+async def _play(world: World) -> None:
+    async with asyncio.TaskGroup() as both:
+        both.create_task(_live(world))
+        both.create_task(asyncio.to_thread(world.make_past))
 
 
 async def _live(world: World) -> None:
