@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the parts of the lab get the time from; tests pass their own."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

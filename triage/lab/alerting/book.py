@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from triage.lab.alerting.notices import Notice
 from triage.lab.alerting.routing import ONE_RECEIVER, Route
 from triage.lab.alerting.silences import Silence, SilenceDraft, Silences
+from triage.lab.clock import Clock
 
 _FNV_OFFSET = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
 _SEPARATOR = b"\xff"
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> float:
-        """Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 from starlette.applications import Starlette
@@ -43,6 +43,7 @@ from triage.lab.apis.prometheus_parameters import (
     optional_time,
     selector,
 )
+from triage.lab.clock import Clock
 from triage.lab.promql.engine import Engine, Result, Semantics
 from triage.lab.promql.errors import QueryError
 from triage.lab.promql.matching import Matcher
@@ -54,13 +55,6 @@ VERSIONS: Mapping[Semantics, str] = {Semantics.V2: "2.42.0", Semantics.V3: "3.5.
 _STATUS = {"bad_data": 400, "execution": 422, "timeout": 503, "canceled": 499, "internal": 500, "not_found": 404}
 _DEFAULT_TIMEOUT_SECONDS = 120.0
 _TRUNCATED = "results truncated due to limit"
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> float:
-        """Unix seconds."""
 
 
 def app(engine: Engine, clock: Clock, *, ruler: Ruler | None = None,

@@ -9,8 +9,8 @@ import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
+from triage.lab.clock import Clock
 from triage.lab.cluster import deployments, rollouts
 from triage.lab.cluster.access import Access
 from triage.lab.cluster.apiserver import ApiServer, Options
@@ -54,12 +54,6 @@ from triage.lab.cluster.traffic import Split, split_of
 _Key = tuple[Resource, str, str]
 _MOST_PASSES = 500
 """Controllers that change objects so often without time passing would never end."""
-
-
-class Clock(Protocol):
-    """What says the time, in epoch seconds."""
-
-    def now(self) -> float: ...
 
 
 class Cluster:
