@@ -86,7 +86,8 @@ def _generous(rows: Rows, total: Floats) -> Floats:
 
 
 def _more(expected: Floats) -> Floats:
-    more: Floats = np.ceil(1.05 * expected + 6 * np.sqrt(np.maximum(expected, 0.0)) + 4)
+    # Generous for rare events in bursts, whose number is told badly by a look every few hours.
+    more: Floats = np.ceil(1.3 * expected + 20 * np.sqrt(np.maximum(expected, 0.0)) + 50)
     return more
 
 

@@ -123,7 +123,7 @@ class World:
                 and self.opening + fault.onset <= now < self.opening + (fault.end or float("inf"))]
         self.disturbances.current = Disturbance() if not lost else Disturbance(
             warnings=("store 10.2.7.31:10901: rpc error: code = Unavailable desc = connection refused",),
-            lost=tuple(f'{{{_name_label(model)}="{model}",{_part_of(model)}}}' for model in lost))
+            lost=tuple(f'{{job="{model}"}}' for model in lost))
 
     def truth(self, model: str, window_seconds: float) -> dict[str, Figures]:
         """What is true of each version of a model in the last ``window_seconds`` before the newest scrape."""
@@ -138,12 +138,3 @@ class World:
                                     scraped_at=at, scrape_seconds=0.011 if succeeded else 10.0,
                                     interval_seconds=FINE.step))
         return out
-
-
-def _name_label(model: str) -> str:
-    return "model_name" if model in ("chat-assistant", "review-sentiment") else "model"
-
-
-def _part_of(model: str) -> str:
-    """A matcher for about half of a model's series."""
-    return 'le=~".*5|.*0"'

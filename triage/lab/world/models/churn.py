@@ -21,6 +21,8 @@ from triage.lab.world.rows import Rows, Sheet, counter, gauge, histogram
 ROWS_PER_RUN = 20_000.0
 _STARTS_AT = 3 * HOUR
 _USUAL_SECONDS = 82 * 60.0
+_SLOW_EVERY = 29
+"""Nights from one slow run to the next: one in 30 days is within the budget."""
 _MANY_NIGHTS = 12
 """How far back a table is looked for."""
 _BOUNDS = (1800.0, 3600.0, 5400.0, 7200.0, 10800.0, 14400.0, 21600.0)
@@ -120,7 +122,7 @@ class ChurnRanker(Behaviour):
         start = number * DAY + _STARTS_AT
         luck = generator(self.seed, "churn-ranker/run", number)
         seconds = _USUAL_SECONDS * float(np.exp(0.05 * luck.standard_normal()))
-        seconds *= 1.75 if luck.random() < 0.03 else 1.0
+        seconds *= 1.75 if number % _SLOW_EVERY == self.seed % _SLOW_EVERY else 1.0
         at = np.array([start])
         seconds *= float(self.effects.factor("job_slow", at)[0])
         failed = self.effects.of("job_failed")
