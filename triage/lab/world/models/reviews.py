@@ -76,7 +76,7 @@ class _Version:
 class ReviewSentiment(Online):
     """The autoscaler follows the requests, so there is no fixed number of replicas."""
 
-    traits = Traits(per_second=0.5, amplitude=0.5, peak_hour=15.0, per_replica=_REQUESTS_PER_POD, median_seconds=0.11,
+    traits = Traits(per_second=0.3, amplitude=0.5, peak_hour=15.0, per_replica=_REQUESTS_PER_POD, median_seconds=0.11,
                     failing=0.0006, rejected=0.003, queue_seconds=10.0, memory_share=0.66)
 
     def __init__(self, plan: Plan, effects: Effects, seed: int) -> None:
