@@ -15,12 +15,14 @@ from starlette.routing import Mount
 from tests.lab.cluster.ground import Ground
 from triage.lab.apis.kubernetes import app
 from triage.lab.apis.kubernetes_protobuf import PROTOBUF, NotReadable, decode_review
+from triage.lab.cluster.access import Access, Rule, User
 from triage.lab.cluster.resources import ROLLOUTS
 
 NAMESPACE = "/apis/argoproj.io/v1alpha1/namespaces/ml"
 ROLLOUT = f"{NAMESPACE}/rollouts/fraud"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/ml/leases"
 MERGE, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
+OPENAPI_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
 
 
@@ -78,6 +80,16 @@ async def test_nobody_acts_as_somebody_else_without_the_right_to(client: httpx.A
     answer = await client.get(ROLLOUT, headers={"Impersonate-User": "viewer"})
     assert answer.status_code == 403
     assert 'cannot impersonate resource "users"' in answer.json()["message"]
+
+
+async def test_with_the_right_to_a_user_acts_as_somebody_else(ground: Ground) -> None:
+    proxy = User("proxy", (Rule(("",), ("users",), ("impersonate",)),))
+    ground.cluster.access = Access({"proxy": proxy, "reading": User("viewer")})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app(ground.cluster)), base_url="http://lab",
+                                 headers={"Authorization": "Bearer proxy"}) as client:
+        codes = [(await client.get(ROLLOUT, headers=headers)).status_code
+                 for headers in ({}, {"Impersonate-User": "viewer"}, {"Impersonate-User": "nobody"})]
+    assert codes == [403, 200, 403]
 
 
 async def test_a_review_says_who_may_what(client: httpx.AsyncClient) -> None:
@@ -318,6 +330,15 @@ async def test_an_event_is_left_with_an_object(client: httpx.AsyncClient, ground
     assert ground.told("TriageAbort") == ["aborted by me"]
 
 
+async def test_a_deleted_pod_is_made_anew(client: httpx.AsyncClient, ground: Ground) -> None:
+    before = {pod.name for pod in ground.cluster.pods("ml", "chat")}
+    gone = await client.request("DELETE", f"/api/v1/namespaces/ml/pods/{min(before)}")
+    assert (gone.status_code, gone.json()["kind"]) == (200, "Pod")
+    after = {item["metadata"]["name"] for item in (await client.get("/api/v1/pods")).json()["items"]}
+    assert min(before) not in after
+    assert len(ground.cluster.pods("ml", "chat")) == 4
+
+
 async def test_the_scale_is_a_thing_of_its_own(client: httpx.AsyncClient, ground: Ground) -> None:
     path = "/apis/apps/v1/namespaces/ml/deployments/chat/scale"
     answer = await patch(client, {"spec": {"replicas": 2}}, path=path)
@@ -385,7 +406,17 @@ async def test_the_controller_acts_while_somebody_watches(client: httpx.AsyncCli
     assert ground.cluster.storage.get(ROLLOUTS, "ml", "fraud")["status"]["currentStepIndex"] == 1
 
 
-# The binary form of reviews.
+# Binary forms.
+
+async def test_the_document_of_all_paths_names_the_dry_run_of_every_kind_that_is_patched(
+        client: httpx.AsyncClient) -> None:
+    binary = await client.get("/openapi/v2", headers={"Accept": OPENAPI_ASKED})
+    paths = (await client.get("/openapi/v2", headers={"Accept": "application/json"})).json()["paths"]
+    # Go's mime package refuses the @ that clients themselves ask with.
+    assert "@" not in binary.headers["Content-Type"]
+    assert binary.content.count(b"dryRun") == len(paths) == 4
+    assert b'{"group": "argoproj.io", "version": "v1alpha1", "kind": "Rollout"}' in binary.content
+
 
 def test_a_review_in_binary_form_is_read() -> None:
     body = (b"k8s\x00"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.lab.cluster.ground import Ground
+from triage.lab.apis.kubernetes_tables import table
 from triage.lab.cluster.apiserver import Options
 from triage.lab.cluster.refusals import Refusal
-from triage.lab.cluster.resources import DEPLOYMENTS, LEASES, ROLLOUTS
+from triage.lab.cluster.resources import DEPLOYMENTS, EVENTS, LEASES, ROLLOUTS, Resource
 from triage.lab.cluster.validation import findings
 
 ME = Options(manager="me")
@@ -212,6 +214,8 @@ def test_two_who_take_over_the_same_lease_do_not_both_succeed() -> None:
     (lease("a", leaseDurationSeconds=0), 422),
     (lease("a", holderIdentity=""), 422),
     (lease(""), 422),
+    (lease("Upper"), 422),
+    (lease("a") | {"spec": "mine"}, 422),
     (lease("a") | {"metadata": {"name": "a", "resourceVersion": "3"}}, 400),
     (lease("a") | {"metadata": {"name": "a", "namespace": "other"}}, 400),
 ])
@@ -219,6 +223,15 @@ def test_what_cannot_be_created_says_why(shared: Ground, body: Any, code: int) -
     with pytest.raises(Refusal) as caught:
         shared.cluster.server.create(LEASES, "ml", body, ME)
     assert caught.value.code == code
+
+
+def test_an_event_is_about_something_in_its_own_namespace(shared: Ground) -> None:
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"generateName": "fraud."}, "reason": "Noted"}
+    for more in ({}, {"involvedObject": {"namespace": "other"}},
+                 {"involvedObject": {}, "lastTimestamp": "soon"}):
+        with pytest.raises(Refusal) as caught:
+            shared.cluster.server.create(EVENTS, "ml", event | more, ME)
+        assert caught.value.code == 422
 
 
 def test_nothing_is_created_in_a_namespace_that_does_not_exist(shared: Ground) -> None:
@@ -296,3 +309,20 @@ def test_no_patch_stops_the_controller_of_deployments(value: Any, strategy: Any)
     code_of(ground, {"spec": value}, resource=DEPLOYMENTS, name="chat", strategy=strategy)
     ground.wait(60)
     assert ground.deployment["status"]["observedGeneration"] == ground.deployment["metadata"]["generation"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from([LEASES, EVENTS]), st.dictionaries(
+    st.sampled_from(["spec", "involvedObject", "reason", "message", "type", "count", "lastTimestamp", "eventTime",
+                     "metadata", "source"]), ANYTHING, max_size=4))
+def test_nothing_that_is_created_stops_the_cluster_or_its_tables(resource: Resource, value: dict[str, Any]) -> None:
+    ground = Ground().with_rollout()
+    named = value.get("metadata") if isinstance(value.get("metadata"), dict) else {}
+    body = value | {"apiVersion": resource.api_version, "kind": resource.kind,
+                    "metadata": {"name": "a"} | (named or {})}
+    with contextlib.suppress(Refusal):
+        ground.cluster.server.create(resource, "ml", body, ME)
+    rows = table(resource, ground.cluster.storage.all(resource), 1, ground.cluster.time)["rows"]
+    assert len(rows) == len(ground.cluster.storage.all(resource))
+    ground.wait(7201)
+    assert ground.cluster.storage.all(EVENTS) == []

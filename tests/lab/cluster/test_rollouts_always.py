@@ -87,6 +87,17 @@ class Interference(RuleBasedStateMachine):
         if stable and any(pod.ready for pod in self.ground.cluster.pods("ml", "fraud")):
             assert self.ground.split in ({version_of(stable[0]["spec"]["template"]): 100}, {})
 
+    @rule()
+    def an_abort_ends_with_all_traffic_at_the_stable_version(self) -> None:
+        """Also without traffic routing, where the stable version's pods have to come back first."""
+        self.all_images_work_again()
+        self.ground.patch_status(abort=True, promoteFull=False)
+        self.ground.wait(LONG_SECONDS)
+        stable = [each for each in self.ground.sets()
+                  if each["metadata"]["labels"]["rollouts-pod-template-hash"] == self.ground.status.get("stableRS")]
+        if stable and self.ground.rollout["spec"]["replicas"]:
+            assert self.ground.split == {version_of(stable[0]["spec"]["template"]): 100}
+
     @invariant()
     def weights_stay_between_nothing_and_everything(self) -> None:
         weights = self.ground.status["canary"].get("weights")

@@ -213,7 +213,7 @@ def _target(request: Request) -> _Target | None:
 
 
 def _verb(request: Request, target: _Target) -> str:
-    """The verb of the authorizer; one that no resource serves for what no method does."""
+    """What is asked, in the authorizer's word. Raises a 405 :class:`Refusal` for what is done to nothing."""
     named = bool(target.name)
     if request.method == "GET":
         watching = request.query_params.get("watch", "") in ("1", "true")

@@ -59,7 +59,8 @@ def watch_of(query: QueryParams, resource: Resource, namespace: str, matches: Ma
     version = query.get("resourceVersion", "")
     since = None if version in ("", "0") else int(_number(version, "resourceVersion"))
     timeout = query.get("timeoutSeconds", "")
-    seconds = _number(timeout, "timeoutSeconds") if timeout else None
+    # The server takes 0 for no wish.
+    seconds = _number(timeout, "timeoutSeconds") or None if timeout else None
     bookmarks = query.get("allowWatchBookmarks", "") in ("1", "true")
     return Watch(resource, namespace, matches, since, seconds, bookmarks, table_of)
 

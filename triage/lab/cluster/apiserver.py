@@ -68,7 +68,7 @@ class ApiServer:
             raise refusals.bad_request(f"the namespace of the provided object does not match the namespace sent on the "
                                        f"request: {given} is not {namespace}")
         if not metadata.get("name"):
-            if not metadata.get("generateName"):
+            if not isinstance(metadata.get("generateName"), str):
                 raise refusals.invalid(resource, "", [Cause("metadata.name", "Required value: name or generateName is "
                                                             "required", "FieldValueRequired")])
             suffix = new_uid(metadata["generateName"], self._storage.revision)[:5]

@@ -69,8 +69,8 @@ class Cluster:
         self.time = -math.inf
         """How far the controllers have got, epoch seconds."""
         self._clock = clock
-        self._events = Events(self.storage)
-        self._kubelet = Kubelet(self.storage, self._events)
+        self._events = Events(self.storage, "rollouts-controller")
+        self._kubelet = Kubelet(self.storage, Events(self.storage, "kubelet"))
         self._sets: dict[Resource, ReplicaSets] = {
             ROLLOUTS: ReplicaSets(self.storage, self._kubelet, hash_label=ROLLOUT_HASH_LABEL,
                                   revision_annotation=rollouts.REVISION_ANNOTATION),
@@ -78,7 +78,8 @@ class Cluster:
                                      revision_annotation=deployments.REVISION_ANNOTATION)}
         self._controllers: dict[Resource, Rollouts | Deployments] = {
             ROLLOUTS: Rollouts(self.storage, self._sets[ROLLOUTS], self._events),
-            DEPLOYMENTS: Deployments(self.storage, self._sets[DEPLOYMENTS], self._events)}
+            DEPLOYMENTS: Deployments(self.storage, self._sets[DEPLOYMENTS],
+                                     Events(self.storage, "deployment-controller"))}
         self._wakes: dict[_Key, float] = {}
         self._owners: dict[str, _Key] = {}
         self._plans: list[tuple[float, int, Callable[[], None]]] = []

@@ -13,14 +13,14 @@ KEPT_SECONDS = 3600.0
 class Events:
     """Writes core/v1 Events; the same one again only counts up."""
 
-    def __init__(self, storage: Storage, component: str = "lab") -> None:
+    def __init__(self, storage: Storage, component: str) -> None:
         self._storage = storage
         self._component = component
 
     def record(self, about: Json, reason: str, message: str, at: float, *, kind: str = "Normal") -> None:
         """Tell that something happened to ``about`` at this time (epoch seconds). ``kind``: Normal or Warning."""
         namespace = namespace_of(about)
-        name = f"{name_of(about)}.{digest([uid_of(about), reason, message], 16)}"
+        name = f"{name_of(about)}.{digest([uid_of(about), reason, message], 13)}"
         known = self._storage.find(EVENTS, namespace, name)
         if known is not None:
             self._storage.replace(EVENTS, {**known, "count": known["count"] + 1, "lastTimestamp": timestamp(at)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from triage.lab.cluster.events import Events
-from triage.lab.cluster.objects import Json, fnv1a_32, name_of, namespace_of, timestamp, uid_of
+from triage.lab.cluster.objects import Json, name_of, namespace_of, scattered, timestamp, uid_of
 from triage.lab.cluster.pods import last_end, ready_since, ready_status, restarts, waiting_status
 from triage.lab.cluster.resources import PODS
 from triage.lab.cluster.storage import Change, Storage
@@ -75,7 +75,7 @@ class Kubelet:
         return next((self._broken[image] for image in images(pod) if image in self._broken), "")
 
     def _start_seconds(self, pod: Json) -> float:
-        share = fnv1a_32(uid_of(pod)) / 2**32
+        share = scattered(uid_of(pod)) / 2**64
         return start_seconds(pod) * (1.0 + _JITTER * share)
 
     def _forget(self, change: Change) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -74,18 +75,14 @@ def new_uid(*parts: object) -> str:
     return str(uuid.uuid5(_NAMESPACE, "/".join(map(str, parts))))
 
 
-def fnv1a_32(text: str) -> int:
-    """FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/)."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
+def scattered(text: str) -> int:
+    """A number from 0 to 2**64 - 1 that the text decides, as if drawn at random."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def digest(value: object, length: int = 10) -> str:
     """A short name for the content of ``value`` (any JSON), in the alphabet of generated names."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    number = fnv1a_32(text) << 32 | fnv1a_32(text[::-1])
+    number = scattered(json.dumps(value, sort_keys=True, separators=(",", ":")))
     letters = []
     for _ in range(length):
         number, index = divmod(number, len(_SAFE))

@@ -218,14 +218,13 @@ class Rollouts:
         canary, stable = (0, look.plan.replicas) if look.aborted else look.plan.pods(look.index)
         if look.status.get("promoteFull") or not look.under_trial:
             canary, stable = look.plan.replicas, 0
-        sets = [*look.others]
-        targets = [0] * len(sets)
+        # The stable version grows first, the others shrink first.
+        wanted = [(look.new, canary), *((each, 0) for each in look.others)]
         if look.under_trial and look.stable is not None:
-            sets, targets = [look.stable, *sets], [stable, *targets]
-        sets, targets = [*sets[:1], look.new, *sets[1:]], [*targets[:1], canary, *targets[1:]]
-        parts = [Part(spec_replicas(each), available(each), target) for each, target in zip(sets, targets, strict=True)]
+            wanted.insert(0, (look.stable, stable))
+        parts = [Part(spec_replicas(each), available(each), target) for each, target in wanted]
         counts = next_counts(parts, look.plan.replicas, look.plan.surge, look.plan.unavailable)
-        for each, count in zip(sets, counts, strict=True):
+        for (each, _), count in zip(wanted, counts, strict=True):
             self._sets.scale(each, count)
 
     def _step(self, look: _Look) -> None:

@@ -6,6 +6,7 @@ quietly does less would teach wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,11 +14,13 @@ from triage.lab.cluster import rollout_schema
 from triage.lab.cluster.durations import seconds
 from triage.lab.cluster.objects import Json, moment
 from triage.lab.cluster.refusals import Cause
-from triage.lab.cluster.resources import DEPLOYMENTS, LEASES, ROLLOUTS, Resource
+from triage.lab.cluster.resources import DEPLOYMENTS, EVENTS, LEASES, ROLLOUTS, Resource
 
 _STEPS = ("setWeight", "pause", "setCanaryScale")
 _CANARY = frozenset({"steps", "maxSurge", "maxUnavailable", "canaryService", "stableService", "trafficRouting",
                      "scaleDownDelaySeconds", "abortScaleDownDelaySeconds"})
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_LONGEST_NAME = 253
 _NO_CONTROLLER = "Forbidden: this cluster has no controller for it"
 
 
@@ -32,11 +35,17 @@ def findings(resource: Resource, item: Json, before: Json | None) -> list[Cause]
         causes += _rollout(item)
     if resource is LEASES:
         causes += _lease(item)
+    if resource is EVENTS:
+        causes += _event(item)
     return causes
 
 
 def _metadata(item: Json, before: Json | None) -> Iterator[Cause]:
     metadata = item["metadata"]
+    name = metadata["name"]
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        yield Cause("metadata.name", f"Invalid value: {name!r}: a lowercase RFC 1123 subdomain must consist of lower "
+                    "case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character")
     if before is not None and metadata.get("uid") not in (None, "", before["metadata"]["uid"]):
         yield Cause("metadata.uid", f'Invalid value: "{metadata["uid"]}": field is immutable')
     for field in ("labels", "annotations"):
@@ -192,12 +201,31 @@ def _times(item: Json) -> Iterator[Cause]:
 
 
 def _lease(item: Json) -> Iterator[Cause]:
-    spec = _map(item.get("spec"))
+    spec = item.get("spec") or {}
+    if not isinstance(spec, Mapping):
+        yield Cause("spec", "Invalid value: must be an object", "FieldValueTypeInvalid")
+        return
     duration = spec.get("leaseDurationSeconds")
     if duration is not None and not (_is_count(duration) and duration > 0):
         yield Cause("spec.leaseDurationSeconds", f"Invalid value: {duration!r}: must be greater than 0")
     if spec.get("holderIdentity") == "":
         yield Cause("spec.holderIdentity", 'Invalid value: "": must not be empty')
+
+
+def _event(item: Json) -> Iterator[Cause]:
+    about = item.get("involvedObject")
+    if not isinstance(about, Mapping):
+        yield Cause("involvedObject", "Required value", "FieldValueRequired")
+    elif about.get("namespace", item["metadata"].get("namespace")) != item["metadata"].get("namespace"):
+        yield Cause("involvedObject.namespace",
+                    f"Invalid value: {about['namespace']!r}: does not match event.namespace")
+    for field in ("firstTimestamp", "lastTimestamp", "eventTime"):
+        text = item.get(field)
+        try:
+            if text is not None:
+                moment(str(text))
+        except ValueError:
+            yield Cause(field, f"Invalid value: {text!r}: must be of type date-time", "FieldValueTypeInvalid")
 
 
 def _map(value: object) -> Mapping[str, Any]:
