@@ -6,19 +6,21 @@ import pytest
 
 from tests.lab.cluster.ground import READY_SECONDS, START, STEPS, Ground, Watch
 from triage.lab.cluster import Cluster
-from triage.lab.cluster.manifests import begin_canary, deployment, rollout
+from triage.lab.cluster.manifests import deployment, rollout
 from triage.lab.cluster.resources import EVENTS, NAMESPACES, PODS, ROLLOUTS
 
 MINUTE, DAY = 60.0, 86_400.0
 
 
-def canary(name: str = "fraud") -> dict[str, object]:
-    return rollout("ml", name, "7", image=f"{name}:7", replicas=5, steps=STEPS)
+def with_canary(cluster: Cluster, name: str = "fraud", *, stable_since: float, canary_since: float) -> None:
+    """Version 7 since a time, and version 8 on trial since another."""
+    cluster.add(rollout("ml", name, "7", image=f"{name}:7", replicas=5, steps=STEPS), at=stable_since)
+    cluster.deploy("ml", name, "8", at=canary_since)
 
 
 def test_a_canary_that_began_minutes_ago_has_gone_through_those_minutes() -> None:
     cluster = Cluster(Watch())
-    begin_canary(cluster, canary(), stable_since=START - 30 * DAY, version="8", canary_since=START - 5 * MINUTE)
+    with_canary(cluster, stable_since=START - 30 * DAY, canary_since=START - 5 * MINUTE)
     cluster.advance()
     status = cluster.storage.get(ROLLOUTS, "ml", "fraud")["status"]
     assert cluster.split("ml", "fraud") == {"7": 90, "8": 10}
@@ -31,8 +33,8 @@ def test_a_canary_that_began_minutes_ago_has_gone_through_those_minutes() -> Non
 def test_pasts_may_be_told_in_any_order_and_futures_wait() -> None:
     clock = Watch()
     cluster = Cluster(clock)
-    begin_canary(cluster, canary("late"), stable_since=START - DAY, version="8", canary_since=START + 5 * MINUTE)
-    begin_canary(cluster, canary("early"), stable_since=START - 2 * DAY, version="8", canary_since=START - 5 * MINUTE)
+    with_canary(cluster, "late", stable_since=START - DAY, canary_since=START + 5 * MINUTE)
+    with_canary(cluster, "early", stable_since=START - 2 * DAY, canary_since=START - 5 * MINUTE)
     cluster.advance()
     assert (cluster.split("ml", "late"), cluster.split("ml", "early")) == ({"7": 100}, {"7": 90, "8": 10})
     clock.at += 6 * MINUTE
@@ -42,7 +44,7 @@ def test_pasts_may_be_told_in_any_order_and_futures_wait() -> None:
 
 def test_the_split_is_known_for_every_time_of_the_past() -> None:
     cluster = Cluster(Watch())
-    begin_canary(cluster, canary(), stable_since=START - DAY, version="8", canary_since=START - 20 * MINUTE)
+    with_canary(cluster, stable_since=START - DAY, canary_since=START - 20 * MINUTE)
     cluster.advance()
     assert cluster.split("ml", "fraud", at=START - DAY - 1) == {}
     assert cluster.split("ml", "fraud", at=START - 20 * MINUTE) == {"7": 100}

@@ -152,6 +152,11 @@ class Cluster:
             self.time = now
         self._events.prune(self.time)
 
+    @property
+    def next_due(self) -> float:
+        """When something happens next without anybody's doing, epoch seconds; infinity when nothing will."""
+        return self._next_due()
+
     def _next_due(self) -> float:
         plan = self._plans[0][0] if self._plans else math.inf
         return min(plan, self._kubelet.next_due, min(self._wakes.values(), default=math.inf))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from triage.lab.cluster.cluster import Cluster
 from triage.lab.cluster.objects import Json
 from triage.lab.cluster.templates import APP_LABEL, VERSION_LABEL
 
@@ -38,17 +37,6 @@ def deployment(namespace: str, name: str, version: str, *, image: str, replicas:
     spec = _spec(labels, version, image, replicas, start_seconds) | {"strategy": rolling} | dict(extra or {})
     return {"apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": spec}
-
-
-def begin_canary(cluster: Cluster, item: Json, *, stable_since: float, version: str, canary_since: float,
-                 image: str = "") -> None:
-    """Add a Rollout whose first version was deployed at ``stable_since`` and whose next one is under trial.
-
-    The real controller goes through both when the cluster advances, so a canary that began minutes ago has the steps,
-    pauses and events of those minutes. Times are epoch seconds; both lie before the cluster's next :meth:`advance`.
-    """
-    cluster.add(item, at=stable_since)
-    cluster.deploy(item["metadata"]["namespace"], item["metadata"]["name"], version, image=image, at=canary_since)
 
 
 def _spec(labels: Json, version: str, image: str, replicas: int, start_seconds: int) -> Json:
