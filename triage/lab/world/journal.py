@@ -32,17 +32,18 @@ _NAN = "ValueError: output contains NaN"
 class Journal:
     """Writes the lines of one model."""
 
-    def __init__(self, book: LogBook, member: Member, effects: Effects) -> None:
+    def __init__(self, book: LogBook, member: Member, effects: Effects, opening: float) -> None:
         self._book = book
         self._member = member
         self._effects = effects
+        self._opening = opening
 
     def write(self, window: Window, runs: Mapping[str, Run], pods: Sequence[Pod]) -> None:
         """Lines about what these runs (by version) did in a window."""
         for version, run in runs.items():
             names = [pod.name for pod in pods if pod.version == version] or [f"{self._member.name}-{version}-0"]
             for index, at in enumerate(run.window.times.tolist()):
-                if len(window) == 1 or at % _HISTORY_EVERY == 0:
+                if at > self._opening or at % _HISTORY_EVERY == 0:
                     self._look(run, index, at, names)
         self._audit(window)
 

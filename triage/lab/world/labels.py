@@ -126,7 +126,7 @@ class LabelJob:
     def _computed(self, version: str, computed: Floats) -> list[Floats]:
         """The figures that were computed at these times, (T, R) each."""
         wrong = self._wrong(computed - self._feedback.delay, version)
-        average = wrong @ np.array(list(self._feedback.subgroups.values()))
+        average = (wrong * np.array(list(self._feedback.subgroups.values()))).sum(axis=1)
         figures = []
         for measure, rows in zip(self._feedback.measures, self._figures[version], strict=True):
             base = measure.usual + measure.harm * (wrong if measure.by_subgroup else average[:, None])

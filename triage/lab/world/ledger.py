@@ -50,9 +50,9 @@ class Ledger:
 
     def _summed(self, rows: Rows, increments: Floats) -> Floats:
         before = self._totals.get(rows.key)
-        values = increments.cumsum(axis=0)
-        if before is not None:
-            values += before
+        # One after the other, so that sums of many scrapes and of each by itself are rounded alike.
+        whole = increments if before is None else np.concatenate([before[None, :], increments])
+        values = whole.cumsum(axis=0)[0 if before is None else 1:]
         self._totals[rows.key] = values[-1]
         return values
 

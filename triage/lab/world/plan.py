@@ -20,6 +20,11 @@ class Traffic:
     replicas: Floats
     """Pods that are ready, (V, T)."""
 
+    def lasting(self, times: int) -> Traffic:
+        """The traffic of one time for ``times`` of them."""
+        return self if times == 1 else Traffic(np.repeat(self.shares, times, axis=1),
+                                               np.repeat(self.replicas, times, axis=1))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -99,7 +99,7 @@ class Sheet:
         which count in no bucket and make the sum NaN for good, as in Python's client.
         """
         count = counts.sum(axis=1)
-        total = (counts @ rows.worth) * factor
+        total = (counts * rows.worth).sum(axis=1) * factor
         if poisoned is not None:
             total = np.where(poisoned > 0, np.nan, total)
         self.counted.append((rows, np.concatenate([counts.cumsum(axis=1), total[:, None], count[:, None]], axis=1)))

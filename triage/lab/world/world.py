@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from triage.lab.alerting.book import AlertBook
 from triage.lab.alerting.ruler import Ruler
 from triage.lab.alerting.rules import load_rule_files
@@ -64,7 +66,7 @@ class World:
         furnish_cluster(self.cluster, scenario, self.opening)
         self._simulation = Simulation(scenario, seed, self.opening)
         self._steering = Steering(self.cluster, self.registry, self._simulation.plans)
-        self._journals = {name: Journal(self.logs, FLEET[name], behaviour.effects)
+        self._journals = {name: Journal(self.logs, FLEET[name], behaviour.effects, self.opening)
                           for name, behaviour in self._simulation.behaviours.items()}
         self._true = TrueFigures()
         self._ledger = Ledger(self.store)
@@ -95,13 +97,21 @@ class World:
     def advance(self, now: float) -> None:
         """Scrape what is due until ``now`` (epoch seconds), and let everything else happen until then."""
         for window in FINE.windows(self._scraped_at, now):
-            for index in range(len(window)):
+            index = 0
+            while index < len(window):
                 at = float(window.times[index])
                 self.cluster.advance(at)
                 traffic = {name: self._steering.traffic(name, at) for name in FLEET}
                 pods = {name: self._steering.pods(name) for name in FLEET}
-                self._live(window.cut(index, index + 1), traffic, pods)
-                self._ledger.scrape(at)
+                # Until the cluster does something by itself, several scrapes that are due are alike.
+                end = max(index + 1, int(np.searchsorted(window.times, self.cluster.next_due)))
+                part = window.cut(index, end)
+                self._live(part, {name: one.lasting(len(part)) for name, one in traffic.items()}, pods)
+                if len(part) == 1:
+                    self._ledger.scrape(at)
+                else:
+                    self._ledger.flush()
+                index = end
         self.cluster.advance(now)
         self.ruler.advance(now)
         self._disturb(now)
