@@ -294,9 +294,11 @@ def _scenario(root: Reader, stem: str) -> Scenario:
 def _time_of_day(root: Reader) -> float | None:
     if not root.has("opens_at"):
         return None
-    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", root.text("opens_at"))
-    if not found:
+    text = root.text("opens_at")
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
+    if text and not found:
         root.problem("opens_at", "is no time of day", 'write it as "14:05", in quotes')
+    if not found:
         return None
     return int(found[1]) * 3600.0 + int(found[2]) * 60.0
 
