@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 
 from triage.facts.samples import Sample
@@ -103,7 +104,7 @@ def histogram_bins(edges: Sequence[float], counts: Sequence[float], samples: Ite
 def align(edges: Sequence[float], counts: Sequence[float], buckets: Buckets) -> Binned | Refused:
     """As :func:`histogram_bins`, from buckets."""
     cumulative = dict(zip(buckets.bounds, buckets.counts, strict=True))
-    keys = [float(f"{edge:.12g}") for edge in edges]
+    keys = _keys(tuple(edges))
     common = [key for key in keys if key in cumulative]
     note = ""
     if len(common) < len(keys):
@@ -120,17 +121,27 @@ def align(edges: Sequence[float], counts: Sequence[float], buckets: Buckets) -> 
     totals = [cumulative[key] for key in common]
     totals.append(buckets.total)
     current = [totals[0], *(b - a for a, b in pairwise(totals))]
-    reference: list[float] = []
-    kept = set(common)
-    held = 0.0
-    for index, count in enumerate(counts):
-        held += count
-        if index == len(keys) or keys[index] in kept:
-            reference.append(held)
-            held = 0.0
-    names = [f"≤ {common[0]:g}", *(f"{low:g} … {high:g}" for low, high in pairwise(common)),
-             f"> {common[-1]:g}"]
-    return Binned(tuple(names), tuple(reference), tuple(current), tuple(common), note)
+    reference = [float(count) for count in counts]
+    if len(common) < len(keys):
+        kept = set(common)
+        held, reference = 0.0, []
+        for index, count in enumerate(counts):
+            held += count
+            if index == len(keys) or keys[index] in kept:
+                reference.append(held)
+                held = 0.0
+    return Binned(_names(tuple(common)), tuple(reference), tuple(current), tuple(common), note)
+
+
+@lru_cache(maxsize=1024)
+def _keys(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """The edges as ``buckets_from`` spells bounds."""
+    return tuple(float(f"{edge:.12g}") for edge in edges)
+
+
+@lru_cache(maxsize=1024)
+def _names(edges: tuple[float, ...]) -> tuple[str, ...]:
+    return (f"≤ {edges[0]:g}", *(f"{low:g} … {high:g}" for low, high in pairwise(edges)), f"> {edges[-1]:g}")
 
 
 def category_bins(reference: Mapping[str, float], current: Mapping[str, float]) -> Categories | Refused:

@@ -21,7 +21,7 @@ class Interval:
 
 
 def wilson(events: float, n: float, error: float = ERROR) -> Interval:
-    """The share ``events / n`` with Wilson's score interval (J. Am. Stat. Assoc. 22, 1927); ``n`` > 0, may be broken.
+    """The share ``events / n`` with Wilson's score interval (J. Am. Stat. Assoc. 22, 1927); ``n`` > 0, fractions too.
 
     Unlike the textbook interval it is not empty at 0 and at 1, and stays between them.
     """
