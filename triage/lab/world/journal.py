@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from triage.lab.logs import LogBook
+from triage.lab.world.behaviour import Run
 from triage.lab.world.effects import Effects
 from triage.lab.world.fleet import Member
 from triage.lab.world.gpu import hash_of
 from triage.lab.world.grid import FINE, Floats, Window
-from triage.lab.world.online import Run
 from triage.lab.world.pods import Pod
 
 _HISTORY_EVERY = 60.0

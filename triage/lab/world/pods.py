@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triage.lab.world.behaviour import Run
 from triage.lab.world.fleet import Member
 from triage.lab.world.gpu import GpuSeries
 from triage.lab.world.grid import Floats, Window
-from triage.lab.world.online import Run
 from triage.lab.world.rows import Rows, Sheet, gauge
 
 

@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 import numpy as np
 
+from triage.lab.world.behaviour import Behaviour
 from triage.lab.world.draws import Drawn, Expected, Source
 from triage.lab.world.effects import Effects
 from triage.lab.world.fleet import FLEET
 from triage.lab.world.grid import DAY, PAST, ROUGH, Floats, Window
 from triage.lab.world.ledger import PastLedger
 from triage.lab.world.models import BEHAVIOURS
-from triage.lab.world.online import Behaviour
 from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.pods import Pod, PodSeries
 from triage.lab.world.rows import HistogramRows, Rows, Sheet

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triage.lab.world.behaviour import Run
 from triage.lab.world.grid import DAY, Floats
-from triage.lab.world.online import Run
 
 _KEPT_SECONDS = DAY
 

@@ -52,7 +52,7 @@ class World:
         self.opening = clock.starts_at
         self.began_at = FINE.floor(self.opening - _LAST_HOURS)
         """Where the fine samples begin: six to seven hours before the opening, at a full hour."""
-        self.store = Store(PAST_SECONDS + 2 * HOUR)
+        self.store = Store(PAST_SECONDS + _LAST_HOURS + 2 * HOUR)
         self.engine = Engine(self.store)
         self.book = AlertBook(clock, seed=seed)
         self.ruler = Ruler(self.engine, self.store, load_rule_files(sorted(rules.glob("*.yaml"))),
@@ -72,6 +72,7 @@ class World:
         self._ledger = Ledger(self.store)
         self._starts = starting_totals(scenario, seed, self.opening, self.began_at)
         self._scraped_at = self.began_at
+        self._pruned_at = self.opening
 
     def begin(self) -> None:
         """Let the last six hours have happened."""
@@ -114,6 +115,9 @@ class World:
                 index = end
         self.cluster.advance(now)
         self.ruler.advance(now)
+        if now - self._pruned_at > HOUR:
+            self.store.prune(round(now * 1000))
+            self._pruned_at = now
         self._disturb(now)
 
     def _live(self, window: Window, traffic: Mapping[str, Traffic], pods: Mapping[str, Sequence[Pod]]) -> None:

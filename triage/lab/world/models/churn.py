@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from triage.lab.world.behaviour import Behaviour
 from triage.lab.world.curves import Curve
 from triage.lab.world.draws import Source, generator
 from triage.lab.world.effects import Effects
@@ -14,7 +15,6 @@ from triage.lab.world.exported_inputs import InputSeries
 from triage.lab.world.grid import DAY, HOUR, Floats, Window
 from triage.lab.world.inputs import Inputs, Numeric
 from triage.lab.world.labels import Feedback, LabelJob, Measure
-from triage.lab.world.online import Behaviour
 from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.rows import Rows, Sheet, counter, gauge, histogram
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from triage.lab.world.behaviour import Run
 from triage.lab.world.curves import Curve
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
@@ -11,7 +12,7 @@ from triage.lab.world.exported_inputs import InputSeries
 from triage.lab.world.grid import DAY, Floats
 from triage.lab.world.inputs import Categorical, Inputs, Numeric
 from triage.lab.world.labels import Feedback, LabelJob, Measure
-from triage.lab.world.online import Online, Run, Traits
+from triage.lab.world.online import Online, Traits
 from triage.lab.world.plan import Plan
 from triage.lab.world.rows import Sheet, counter, gauge, histogram
 
