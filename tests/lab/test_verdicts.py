@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -96,11 +97,48 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
 """By scenario and model; models that are not named deserve a quiet pass."""
 
 
+@dataclass(frozen=True, slots=True)
+class MovedClock(LabClock):
+    """Stands still but for what the test lets pass."""
+
+    passed: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.starts_at + sum(self.passed)
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A world that is served, and the product looking at it."""
+
+    world: World
+    clock: MovedClock
+    url: str
+    config: Path
+
+    def snapshot(self) -> Snapshot:
+        """What the product's own clients make of it now."""
+        return asyncio.run(take_snapshot(activate(Overrides(config=str(self.config)), {}), None, self.clock))
+
+    def later(self, seconds: float) -> None:
+        """Let the world go on for a while."""
+        self.clock.passed.append(seconds)
+        self.world.advance(self.clock.now())
+
+    def abort(self, namespace: str, rollout: str) -> None:
+        """Take the traffic from a canary, as kubectl's plugin does."""
+        answer = httpx.patch(
+            f"{self.url}/kubernetes/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{rollout}/status",
+            json={"status": {"abort": True}}, trust_env=False,
+            headers={"Authorization": f"Bearer {_TOKEN}", "Content-Type": "application/merge-patch+json"})
+        assert answer.status_code == 200, answer.text
+
+
 @contextmanager
-def lab(name: str, folder: Path) -> Iterator[Callable[[], Snapshot]]:
-    """A world that stands still at its opening, with its whole past; the function takes the product's snapshot."""
+def lab(name: str, folder: Path) -> Iterator[Lab]:
+    """The world of a scenario at its opening, with its whole past."""
     scenario = load(name)
-    clock = LabClock(MIDNIGHT + (scenario.opens_at or 0.0), 0.0, 0.0)
+    clock = MovedClock(MIDNIGHT + (scenario.opens_at or 0.0), 0.0, 0.0)
     world = World(scenario, scenario.seed, clock)
     world.begin()
     world.make_past()
@@ -116,15 +154,14 @@ def lab(name: str, folder: Path) -> Iterator[Callable[[], Snapshot]]:
             "contexts": {"lab": {"prometheus": {"url": f"{url}/prometheus", **secret},
                                  "alertmanager": {"url": f"{url}/alertmanager", **secret}}}}), "utf-8")
         config.chmod(0o600)
-        active = activate(Overrides(config=str(config)), {})
-        yield lambda: asyncio.run(take_snapshot(active, None, clock))
+        yield Lab(world, clock, url, config)
 
 
 @pytest.fixture(scope="module", params=available())
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Snapshot]:
     """A scenario, and what the product says at its opening."""
-    with lab(request.param, tmp_path_factory.mktemp(request.param)) as snapshot:
-        return request.param, snapshot()
+    with lab(request.param, tmp_path_factory.mktemp(request.param)) as running:
+        return request.param, running.snapshot()
 
 
 def reasons(model: ModelState) -> list[str]:
@@ -172,3 +209,23 @@ def test_versions_on_trial_are_seen_as_such(seen: tuple[str, Snapshot]) -> None:
         assert arms.get("stable") == release.stable
         if release.canary is not None:
             assert arms.get("canary") == release.canary
+
+
+def test_an_abort_ends_what_only_the_canary_suffered_from(tmp_path: Path) -> None:
+    with lab("canary-latency", tmp_path) as running:
+        running.abort("ml", "fraud-scorer")
+        running.later(45 * 60)
+        model = running.snapshot().model("fraud-scorer")
+    assert model is not None
+    assert model.verdict is PASS, told(model)
+    assert [item.version for item in model.versions.items if item.arm] == ["7"]
+
+
+def test_an_abort_helps_nobody_when_both_versions_drift(tmp_path: Path) -> None:
+    with lab("drift-both-arms", tmp_path) as running:
+        running.abort("vision", "image-moderation")
+        running.later(45 * 60)
+        model = running.snapshot().model("image-moderation")
+    assert model is not None
+    assert model.verdict is WARN, told(model)
+    assert any("ModerationFeatureDrift 4" in text for text in reasons(model))
