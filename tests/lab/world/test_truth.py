@@ -126,3 +126,12 @@ def test_what_cannot_be_scraped_is_down_and_its_series_end(world_of: Begun, valu
     assert value_of(world, "loan_requests_total", "code", world.opening - 700) != {}
     down = [target for target in world.targets() if target.error]
     assert [target.job for target in down] == ["loan-approval"]
+
+
+def test_the_time_of_day_is_the_scenarios_whenever_it_is_played(new_world: Begun, value_of: Ask) -> None:
+    by_day, by_night = new_world("data-gone"), new_world("data-gone", opens_at=23 * 3600.0 + 17)
+    ages = [value_of(world, "time() - churn_table_updated_timestamp_seconds", "model")["churn-ranker"]
+            for world in (by_day, by_night)]
+    assert ages[0] == pytest.approx(ages[1], abs=1200)
+    rates = [sum(f.requests for f in world.truth("chat-assistant", 3600).values()) for world in (by_day, by_night)]
+    assert rates[0] == pytest.approx(rates[1], rel=0.15)

@@ -36,7 +36,7 @@ class Traits:
     amplitude: float
     """Swing over the day, share of the mean."""
     peak_hour: float
-    """Hour of the day (UTC) with most requests."""
+    """Hour of the day with most requests."""
     per_replica: float
     """Requests per second that one replica can answer."""
     median_seconds: float
@@ -92,7 +92,7 @@ class Online(Behaviour):
     def demand(self, times: Floats) -> Floats:
         """Requests per second that clients want to make."""
         traits = self.traits
-        turn = 2 * math.pi * (times / DAY - traits.peak_hour * HOUR / DAY)
+        turn = 2 * math.pi * ((times + self.plan.zone) / DAY - traits.peak_hour * HOUR / DAY)
         usual = traits.per_second * (1 + traits.amplitude * np.cos(turn))
         swing = np.exp(0.05 * self._wander(times) + 0.03 * self._ripple(times))
         return usual * swing * self.effects.multiplied("traffic", times)

@@ -33,10 +33,12 @@ class Plan:
     member: Member
     release: Release
     opening: float
+    zone: float = 0.0
+    """Seconds by which the fleet's time of day is ahead of UTC."""
 
     @classmethod
-    def of(cls, release: Release, opening: float) -> Plan:
-        return cls(FLEET[release.model], release, opening)
+    def of(cls, release: Release, opening: float, zone: float = 0.0) -> Plan:
+        return cls(FLEET[release.model], release, opening, zone)
 
     @property
     def before(self) -> str | None:

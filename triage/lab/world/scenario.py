@@ -8,7 +8,7 @@ The shape, with every field (durations are text such as ``40m``, ``3h``, ``2d``,
     failure_modes: [F5]                 # F1 .. F10 of the seed document, S1 .. S4 for its scenarios; [] when none
     seed: 11                            # optional, 0
     opens_on: fraud-scorer              # the model whose screen the demo opens; optional: the fleet
-    opens_at: "14:05"                   # time of day (UTC) at which the demo opens; optional: whatever it is
+    opens_at: "14:05"                   # time of day at which it opens; optional: whatever it is by UTC
     starts: 40m                         # how long before the opening it began to go wrong; optional, 40m
 
     releases:                           # optional; a model that is not named runs its usual version alone
@@ -225,7 +225,7 @@ class Scenario:
     seed: int = 0
     opens_on: str | None = None
     opens_at: float | None = None
-    """Seconds after midnight UTC; None: any time."""
+    """Time of day in the fleet's time zone, seconds after midnight; None: UTC, whatever it is."""
     starts: float = 2400.0
     """Seconds before the opening."""
     releases: tuple[Release, ...] = ()

@@ -30,7 +30,8 @@ class Simulation:
 
     def __init__(self, scenario: Scenario, seed: int, opening: float, source: Source | None = None) -> None:
         self._source = Drawn(seed) if source is None else source
-        self.plans = {name: Plan.of(scenario.release(name), opening) for name in FLEET}
+        zone = time_zone(scenario, opening)
+        self.plans = {name: Plan.of(scenario.release(name), opening, zone) for name in FLEET}
         self.behaviours: dict[str, Behaviour] = {}
         self.targets = Targets()
         self._surroundings: list[Surroundings] = []
@@ -38,7 +39,7 @@ class Simulation:
         for name, plan in self.plans.items():
             effects = Effects((fault for fault in scenario.faults if fault.model == name), opening)
             self.behaviours[name] = BEHAVIOURS[name](plan, effects, seed)
-            self._surroundings.append(Surroundings(plan.member, effects, opening))
+            self._surroundings.append(Surroundings(plan, effects))
             self._pods[name] = PodSeries(plan.member, self.behaviours[name].gpu)
 
     def sheets(self, window: Window, traffic: Mapping[str, Traffic],
@@ -59,6 +60,17 @@ class Simulation:
     def planned(self, window: Window) -> dict[str, Traffic]:
         """The traffic before the opening."""
         return {name: plan.traffic(window.times) for name, plan in self.plans.items()}
+
+
+def time_zone(scenario: Scenario, opening: float) -> float:
+    """Seconds by which the fleet's time of day is ahead of UTC, so that it is the scenario's when the world opens.
+
+    0 when the scenario does not mind, or when the world opens at that time of day by UTC.
+    """
+    if scenario.opens_at is None:
+        return 0.0
+    ahead = (scenario.opens_at - opening) % DAY
+    return ahead if ahead <= DAY / 2 else ahead - DAY
 
 
 def starting_totals(scenario: Scenario, seed: int, opening: float, at: float) -> dict[str, Floats]:

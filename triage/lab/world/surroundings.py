@@ -6,8 +6,8 @@ import numpy as np
 
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
-from triage.lab.world.fleet import Member
 from triage.lab.world.grid import DAY, Window
+from triage.lab.world.plan import Plan
 from triage.lab.world.rows import Sheet, counter, gauge
 
 _MATERIALIZED_EVERY = {"customers": DAY}
@@ -19,14 +19,15 @@ _READS_PER_HOUR = {"pipeline": 4.0, "service-account": 12.0, "unknown": 40.0}
 class Surroundings:
     """Of one model."""
 
-    def __init__(self, member: Member, effects: Effects, opening: float) -> None:
-        self._member = member
+    def __init__(self, plan: Plan, effects: Effects) -> None:
+        member = self._member = plan.member
+        self._zone = plan.zone
         self._effects = effects
         features = {"job": "feature-store", "instance": "feature-store:6566", "namespace": "features",
                     "model": member.name}
         self._views = [(store, gauge("feature_store_updated_timestamp_seconds", "When the view was last materialised.",
                                      {**features, "store": store})) for store in member.stores]
-        self._frozen = min((opening + fault.onset for fault in effects.of("stale_features")), default=None)
+        self._frozen = min((plan.opening + fault.onset for fault in effects.of("stale_features")), default=None)
         self._reads = {reader: counter("secret_reads_total", "Reads of a secret by reader.", {
             "job": "secret-store", "instance": "secret-store:8200", "namespace": "security",
             "secret": f"{member.name}-weights", "reader": reader}) for reader in _READS_PER_HOUR}
@@ -37,7 +38,8 @@ class Surroundings:
         for store, rows in self._views:
             period = _MATERIALIZED_EVERY.get(store, _USUALLY_EVERY)
             times = window.times if self._frozen is None else np.minimum(window.times, self._frozen)
-            sheet.level(rows, np.floor((times - _TAKES_SECONDS) / period) * period + _TAKES_SECONDS)
+            late = _TAKES_SECONDS - self._zone
+            sheet.level(rows, np.floor((times - late) / period) * period + late)
         for reader in ("pipeline", "service-account"):
             means = np.full(len(window), _READS_PER_HOUR[reader] * window.step / 3600)
             sheet.count(self._reads[reader], source.events(f"{self._member.name}/reads/{reader}", means))

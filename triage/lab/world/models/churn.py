@@ -1,4 +1,4 @@
-"""churn-ranker: a batch every night at 03:00 UTC, whose labels come eight weeks later."""
+"""churn-ranker: a batch every night at 03:00, whose labels come eight weeks later."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class ChurnRanker(Behaviour):
         self._resolve(window, traffic)
         self.failures = []
         first, last = float(window.times[0]) - window.step, float(window.times[-1])
-        nights = [self._night(number) for number in range(int(first // DAY) - _MANY_NIGHTS, int(last // DAY) + 1)]
+        nights = [self._night(number) for number in range(self._number(first) - _MANY_NIGHTS, self._number(last) + 1)]
         started = [night for night in nights if night.start < last]
         sheets = []
         for version in self.member.versions:
@@ -111,15 +111,22 @@ class ChurnRanker(Behaviour):
 
     def _resolve(self, window: Window, traffic: Traffic) -> None:
         """Note which versions the runs that start in this window take."""
-        for number in range(int(window.times[0] // DAY), int(window.times[-1] // DAY) + 1):
-            start = number * DAY + _STARTS_AT
+        for number in range(self._number(float(window.times[0])), self._number(float(window.times[-1])) + 1):
+            start = self._start(number)
             index = int(np.searchsorted(window.times, start, side="right"))
             if window.times[0] - window.step <= start and index < len(window.times):
                 shares = traffic.shares[:, index]
                 self._live[start] = frozenset(v for v, share in zip(self.member.versions, shares, strict=True) if share)
 
+    def _number(self, at: float) -> int:
+        """The day that a time lies in."""
+        return int((at + self.plan.zone) // DAY)
+
+    def _start(self, number: int) -> float:
+        return number * DAY + _STARTS_AT - self.plan.zone
+
     def _night(self, number: int) -> _Night:
-        start = number * DAY + _STARTS_AT
+        start = self._start(number)
         luck = generator(self.seed, "churn-ranker/run", number)
         seconds = _USUAL_SECONDS * float(np.exp(0.05 * luck.standard_normal()))
         seconds *= 1.75 if number % _SLOW_EVERY == self.seed % _SLOW_EVERY else 1.0

@@ -90,7 +90,7 @@ class ReviewSentiment(Online):
         self.label_job = LabelJob(plan, inputs, _FEEDBACK, seed, _own)
 
     def demand(self, times: Floats) -> Floats:
-        hour = np.mod(times, DAY) / HOUR
+        hour = np.mod(times + self.plan.zone, DAY) / HOUR
         awake = np.clip(np.minimum(hour - 5.0, 22.5 - hour), 0.0, 1.0)
         rate: Floats = super().demand(times) * awake * np.exp(0.75 * self._bursts(times) - 0.3)
         return rate
