@@ -106,6 +106,22 @@ def test_a_batch_takes_its_alias_when_its_next_run_starts(new_world: Begun, valu
     assert ran(world.opening + 2400) == {"12"}
 
 
+def test_a_shadow_ranks_beside_the_stable_version_until_its_alias_goes(new_world: Begun, value_of: Ask) -> None:
+    release = "{model: churn-ranker, stable: '12', canary: '13', since: 3d, weight: 100, arm: shadow}"
+    world = new_world(f"releases: [{release}]", seed=1, opens_at=2.5 * 3600)
+
+    def rows(at: float) -> dict[str, float]:
+        return value_of(world, "increase(churn_rows_scored_total[85m])", "model_version", at)
+
+    world.advance(world.opening + 2 * 3600)
+    both = rows(world.opening + 2 * 3600)
+    assert both["12"] > 15_000
+    assert both["13"] > 15_000
+    world.registry.delete_alias("churn-ranker", "challenger")
+    world.advance(world.opening + 26 * 3600)
+    assert set(rows(world.opening + 26 * 3600)) == {"12"}
+
+
 def test_the_registry_knows_who_approved_what(world_of: Begun) -> None:
     open_review = world_of("unapproved").registry.version("image-moderation", 5)
     assert open_review.tags["validation_status"] == "pending"

@@ -68,6 +68,8 @@ def test_a_canary_may_have_one_weight_or_several_steps() -> None:
     ("releases: [{model: fraud-scorer, stable: '7', canary: '8', steps: [{weight: 5, since: 1h}, "
      "{weight: 9, since: 2h}]}]", "releases.0.steps", "order of time"),
     ("releases: [{model: fraud-scorer, approved: no, approved_by: x}]", "releases.0.approved_by", "approved is false"),
+    ("releases: [{model: fraud-scorer, stable: '7', canary: '8', since: 3h, arm: shadow}]", "releases.0.arm",
+     "without a Rollout"),
     ("seed: 1\nseed: 2", "seed", "given twice, first in line 4"),
     ("a: [", "", "is not YAML"),
 ])

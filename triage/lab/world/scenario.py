@@ -342,11 +342,13 @@ def _release(item: Reader) -> Release:
         item.problem("since", "is missing", "say since when the canary has traffic, and its weight (or steps)")
     elif steps[0].since >= stable_since:
         item.problem("stable_since", "is not before the canary", "the stable version must be the older one")
+    arm: Arm = "shadow" if item.choice("arm", ("canary", "shadow"), "canary") == "shadow" else "canary"
+    if arm == "shadow" and member and member.rollout == "argo":
+        item.problem("arm", "is shadow, but its Rollout copies no traffic", "shadow a model without a Rollout")
     plan = tuple(value.number("", 0.0, low=0.0, high=100.0) for value in item.items("plan"))
     approved = item.truth("approved", True)
     if not approved and item.has("approved_by"):
         item.problem("approved_by", "is given, but approved is false", "remove one of them")
-    arm: Arm = "shadow" if item.choice("arm", ("canary", "shadow"), "canary") == "shadow" else "canary"
     return Release(member.name if member else "", stable, stable_since, canary, steps, plan, arm, approved,
                    item.text("approved_by", "") if approved else "",
                    tuple(each.choice("", member.versions if member else ()) for each in item.items("withdrawn")))
