@@ -14,10 +14,10 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from triage import strict_yaml
 from triage.errors import TriageError
@@ -31,6 +31,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "TRIAGE_NOTEBOOKS": "folders of model notebooks, separated as in PATH",
     "TRIAGE_PROMETHEUS_URL": "URL of Prometheus, in place of the context's",
     "TRIAGE_ALERTMANAGER_URL": "URL of Alertmanager, in place of the context's",
+    "TRIAGE_REGISTRY_URL": "URL of an MLflow server, in place of the context's registry",
     "TRIAGE_INTERVAL": "refresh interval, such as 5s",
 }
 MIN_INTERVAL = 1.0
@@ -200,6 +201,7 @@ class Tls(_Strict):
 class Endpoint(_Strict):
     """One server and how it is asked."""
 
+    union_tag: ClassVar[str] = "<endpoint>"
     url: HttpUrl = Field(description="Base URL with the path prefix, if any (Mimir: /prometheus).")
     bearer_token: SecretRef | None = Field(None, description="Token for Authorization: Bearer.")
     basic_auth: BasicAuth | None = Field(None, description="User name and password.")
@@ -229,6 +231,90 @@ class Endpoint(_Strict):
         return self
 
 
+class MlflowRegistry(Endpoint):
+    """A registry that is an MLflow tracking server."""
+
+    kind: Literal["mlflow"] = Field(description="What it is.")
+    concurrency: int = Field(4, ge=1, le=32, description="Requests under way at once; MLflow answers slowly.")
+    mlflow_environment: bool = Field(False, description="Whether the credential is that of MLflow's own clients: "
+                                     "MLFLOW_TRACKING_USERNAME and _PASSWORD, else MLFLOW_TRACKING_TOKEN, and "
+                                     "MLFLOW_TRACKING_SERVER_CERT_PATH and _CLIENT_CERT_PATH. They are not read "
+                                     "otherwise; MLFLOW_TRACKING_INSECURE_TLS never is.")
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> MlflowRegistry:
+        if self.mlflow_environment and (self.bearer_token is not None or self.basic_auth is not None):
+            raise ValueError("has mlflow_environment beside a credential\nkeep one")
+        return self
+
+    def endpoint(self, environ: Mapping[str, str] = os.environ) -> Endpoint:
+        """How it is asked, MLflow's variables included where they are meant.
+
+        Raises :class:`ConfigError` when they are meant and hold no credential.
+        """
+        if not self.mlflow_environment:
+            return self
+        changes: dict[str, Any] = {}
+        username = environ.get("MLFLOW_TRACKING_USERNAME")
+        # MLflow's own order: a user name with a password goes before a token.
+        if username and environ.get("MLFLOW_TRACKING_PASSWORD"):
+            changes["basic_auth"] = BasicAuth(username=username, password=SecretRef(env="MLFLOW_TRACKING_PASSWORD"))
+        elif environ.get("MLFLOW_TRACKING_TOKEN"):
+            changes["bearer_token"] = SecretRef(env="MLFLOW_TRACKING_TOKEN")
+        ca, cert = (environ.get(f"MLFLOW_TRACKING_{name}_CERT_PATH") or None for name in ("SERVER", "CLIENT"))
+        if ca or cert:
+            changes["tls"] = Tls(ca=ca or self.tls.ca, cert=cert or self.tls.cert, key=self.tls.key)
+        if "basic_auth" not in changes and "bearer_token" not in changes and not cert:
+            raise ConfigError("registry.mlflow_environment is set, and MLflow's variables hold no credential",
+                              "export MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; "
+                              "or drop mlflow_environment")
+        return self.model_copy(update=changes)
+
+
+def _git_ref(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w./-]*", text, re.ASCII) or ".." in text:
+        raise ValueError(f'is no branch, tag or commit: "{clean(text, limit=80)}"\nsuch as origin/main')
+    return text
+
+
+class FolderRegistry(_Strict):
+    """A registry that is a folder: with a registry.yaml in it, or a clone with git tags in the style of GTO."""
+
+    kind: Literal["folder"] = Field(description="What it is.")
+    path: str = Field(min_length=1, description="The folder; relative to this file.")
+    ref: Annotated[str, AfterValidator(_git_ref)] | None = Field(
+        None, description="Branch, tag or commit that registry.yaml is read from, such as origin/main; by default the "
+        "file as it lies in the folder. triage never fetches.")
+
+
+class Kubeconfig(_Strict):
+    """A cluster, and who we are to it, as a kubeconfig says. Credential plugins in it are not run."""
+
+    union_tag: ClassVar[str] = "<kubeconfig>"
+    kubeconfig: str = Field(min_length=1, description="The kubeconfig, such as ~/.kube/config (mode 0600); relative to "
+                            "this file.")
+    context: str = Field(min_length=1, description="Context in it. Its current-context does not count: kubectl moves "
+                         "it.")
+    bearer_token: SecretRef | None = Field(None, description="Token in place of the user's own credential, such as "
+                                           "{command: [gcloud, auth, print-access-token]} where the kubeconfig names "
+                                           "a plugin.")
+    timeout: Duration = Field(10.0, validate_default=False, description="Longest wait for one answer.")
+
+
+def _kubernetes_kind(value: Any) -> str | None:
+    if isinstance(value, BaseModel):
+        return str(getattr(value, "union_tag", ""))
+    if isinstance(value, dict):
+        return "<kubeconfig>" if "kubeconfig" in value or "url" not in value else "<endpoint>"
+    return None
+
+
+KubernetesAccess = Annotated[
+    Annotated[Kubeconfig, Tag("<kubeconfig>")] | Annotated[Endpoint, Tag("<endpoint>")],
+    Discriminator(_kubernetes_kind, custom_error_type="kubernetes_kind",
+                  custom_error_message="must be a mapping\nuse kubeconfig with context, or url")]
+
+
 class Context(_Strict):
     """One environment that is looked at."""
 
@@ -237,6 +323,10 @@ class Context(_Strict):
     notebooks: list[str] = Field([], description="Model notebooks, or folders of them, in place of the common ones.")
     prometheus: Endpoint = Field(description="Prometheus, or a server that speaks its API.")
     alertmanager: Endpoint | None = Field(None, description="Alertmanager, API v2.")
+    registry: Annotated[MlflowRegistry | FolderRegistry, Field(discriminator="kind")] | None = Field(
+        None, description="Model registry: an MLflow server, or a folder.")
+    kubernetes: KubernetesAccess | None = Field(None, description="Kubernetes API that rollouts are read from: "
+                                                "kubeconfig and context, or url with token and certificates.")
     interval: Duration = Field(5.0, validate_default=False, description="Time between refreshes, at least 1s.")
 
     @model_validator(mode="after")
@@ -273,6 +363,11 @@ class Active:
     notebooks: tuple[Path, ...]
     config_path: Path | None
     """None when everything came from options and the environment."""
+
+    def beside_config(self, text: str) -> Path:
+        """A path of the configuration: relative to its file, or to the working folder where there is no file."""
+        path = _expanded(text)
+        return path if self.config_path is None else self.config_path.parent / path
 
 
 def config_path(explicit: str | None = None, environ: Mapping[str, str] = os.environ) -> tuple[Path, bool]:
@@ -338,6 +433,8 @@ def activate(overrides: Overrides, environ: Mapping[str, str] = os.environ) -> A
     alertmanager_url = overrides.alertmanager_url or environ.get("TRIAGE_ALERTMANAGER_URL")
     if alertmanager_url:
         changes["alertmanager"] = Endpoint(url=checked_url(alertmanager_url))
+    if environ.get("TRIAGE_REGISTRY_URL"):
+        changes["registry"] = MlflowRegistry(kind="mlflow", url=checked_url(environ["TRIAGE_REGISTRY_URL"]))
     interval = overrides.interval
     if interval is None and environ.get("TRIAGE_INTERVAL"):
         try:

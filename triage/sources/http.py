@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote as url_quote
 from urllib.parse import urlsplit
@@ -41,6 +43,22 @@ Decode = Callable[[Received], Result | Failure]
 Form = Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a source knows about its server that an endpoint of the configuration cannot say."""
+
+    token: Callable[[], str] | None = None
+    """Reads the bearer token, in place of the endpoint's; may raise :class:`~triage.config.ConfigError`."""
+    tls: ssl.SSLContext | None = None
+    """In place of the endpoint's certificates."""
+    has_certificate: bool = False
+    """Whether ``tls`` holds a client certificate."""
+    server_name: str | None = None
+    """Host name to ask for and to verify in TLS; None for that of the URL."""
+    refuses_apart: bool = False
+    """Whether a 403 is about one object: it then says nothing about the server, and does not open the breaker."""
+
+
 class HttpSource:
     """One server: its connections, its limits and its breaker.
 
@@ -49,12 +67,15 @@ class HttpSource:
     request counts from the moment it is sent, not while it waits for its turn.
     """
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, product: Product) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, product: Product, own: Own | None = None) -> None:
+        own = own or Own()
         self.requests_sent = 0
         self.breaker = Breaker(clock)
         self.timeout = endpoint.timeout
         self.url = clean(without_userinfo(endpoint.url), limit=300)
         self._base = endpoint.url
+        self._endpoint = endpoint
+        self._own = own
         self._clock = clock
         self._max_body = endpoint.max_body
         self._slots = asyncio.Semaphore(endpoint.concurrency)
@@ -72,8 +93,9 @@ class HttpSource:
         via = clean(without_userinfo(endpoint.proxy), limit=200) if endpoint.proxy else ""
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         self._target = Target(self.url, clean(f"{host}:{port}", limit=200), product, via,
-                              parts.scheme == "https" and endpoint.tls.cert is None)
-        verify = tls_context(endpoint.tls, needed=parts.scheme == "https" or (endpoint.proxy or "").startswith("https"))
+                              parts.scheme == "https" and endpoint.tls.cert is None and not own.has_certificate)
+        verify = own.tls or tls_context(
+            endpoint.tls, needed=parts.scheme == "https" or (endpoint.proxy or "").startswith("https"))
         try:
             proxy = httpx.Proxy(endpoint.proxy, ssl_context=verify if endpoint.proxy.startswith("https") else None
                                 ) if endpoint.proxy else None
@@ -90,6 +112,16 @@ class HttpSource:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    def renew(self) -> bool:
+        """Read the secrets anew; True when they differ from those used so far. It may take seconds (commands).
+
+        Raises :class:`~triage.config.ConfigError` when they cannot be had any more; the old ones are kept then.
+        """
+        headers = self._headers(self._endpoint)
+        changed = any(self._client.headers.get(name) != value for name, value in headers.items())
+        self._client.headers.update(headers)
+        return changed
 
     @property
     def get_only(self) -> bool | None:
@@ -185,6 +217,9 @@ class HttpSource:
             self._last_success = now
             self.breaker.record_success()
             return
+        if failure.kind is FailureKind.FORBIDDEN and failure.status == 403 and self._own.refuses_apart:
+            self.breaker.record_success()
+            return
         self._last_failure = failure
         if self._successes != successes_before and self.breaker.state is not BreakerState.HALF_OPEN:
             return
@@ -245,13 +280,16 @@ class HttpSource:
 
     async def _exchange(self, way: _Way, progress: Progress, limit: float) -> Received | Failure:
         method, path, params, body = way
+        extensions: dict[str, Any] = {"trace": progress.trace}
+        if self._own.server_name is not None:
+            extensions["sni_hostname"] = self._own.server_name
         self.requests_sent += 1
         began = self._clock.monotonic()
         async with self._client.stream(
                 method, self._base + path, params=params, content=body[1] if body else None,
                 headers={"Content-Type": body[0]} if body else None,
                 timeout=httpx.Timeout(limit, connect=min(CONNECT_SECONDS, limit)),
-                extensions={"trace": progress.trace}) as response:
+                extensions=extensions) as response:
             content = await self._body(response)
             if isinstance(content, Failure):
                 return content
@@ -300,8 +338,9 @@ class HttpSource:
     def _headers(self, endpoint: Endpoint) -> dict[str, str]:
         headers = {"User-Agent": f"triage/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
         headers.update(endpoint.headers)
-        if endpoint.bearer_token is not None:
-            token = endpoint.bearer_token.read()
+        read_token = self._own.token or (None if endpoint.bearer_token is None else endpoint.bearer_token.read)
+        if read_token is not None:
+            token = read_token()
             self._keep_secret(token)
             headers["Authorization"] = f"Bearer {token}"
         if endpoint.basic_auth is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 from triage.config import ConfigError, Tls
@@ -30,6 +33,50 @@ def tls_context(tls: Tls, *, needed: bool) -> ssl.SSLContext:
     elif tls.key is not None:
         raise ConfigError("tls.key is given without tls.cert", "add tls.cert, or drop tls.key")
     return context
+
+
+def context_of(authorities: bytes | None, certificate: bytes | None, key: bytes | None, *,
+               where: str) -> ssl.SSLContext:
+    """A verifying context from PEM documents in memory; they are never written to a disk.
+
+    ``authorities`` None trusts the system's; ``key`` None means that it is in ``certificate``. ``where`` says in
+    messages what holds them. Raises :class:`~triage.config.ConfigError`.
+    """
+    context = _authorities(Tls()) if authorities is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if authorities is not None:
+        try:
+            context.load_verify_locations(cadata=authorities.decode("ascii"))
+        except (ssl.SSLError, ValueError) as error:
+            raise ConfigError(f"the certificate authority in {where} cannot be used: {_reason(error)}",
+                              "it is one or more certificates in PEM form") from None
+    if certificate is not None:
+        try:
+            with _readable_once(certificate) as certificate_path, _readable_once(key or certificate) as key_path:
+                context.load_cert_chain(certificate_path, key_path, password=lambda: "")
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise ConfigError(f"the client certificate in {where} cannot be used: {_reason(error)}",
+                              "certificate and key are PEM documents that belong together, the key without a pass "
+                              "phrase") from None
+    return context
+
+
+@contextlib.contextmanager
+def _readable_once(content: bytes) -> Iterator[str]:
+    """A path that can be read once and gives ``content``: OpenSSL loads keys from paths only."""
+    reading, writing = os.pipe()
+    try:
+        try:
+            # What the pipe does not hold would wait for a reader that comes only afterwards.
+            os.set_blocking(writing, False)
+            if os.write(writing, content) < len(content):
+                raise ValueError("it is too large")
+        except BlockingIOError:
+            raise ValueError("it is too large") from None
+        finally:
+            os.close(writing)
+        yield f"/dev/fd/{reading}"
+    finally:
+        os.close(reading)
 
 
 def _authorities(tls: Tls) -> ssl.SSLContext:

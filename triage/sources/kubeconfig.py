@@ -1,0 +1,240 @@
+"""kubeconfig files: the server, the authority and the credential of one context, without running anything.
+
+By hand, because every client library either runs the credential plugins of the file, writes its keys to a folder for
+temporary files, or takes a second to import. Format: ``client-go/tools/clientcmd/api/v1``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import shlex
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from triage.config import ConfigError, ProxyUrl, SecretRef, checked_url
+from triage.text import clean
+
+_MAX_BYTES = 2_000_000
+_INSTEAD = ("triage runs no plugins: set bearer_token: {command: [...]} beside kubeconfig, to a program that prints a "
+            "token, such as [kubectl, create, token, triage-reader] or [gcloud, auth, print-access-token]")
+_SECRETS = ("token", "client-key-data", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One context of a kubeconfig: where its server is, whom to trust, and who we are."""
+
+    server: str
+    proxy: str | None
+    server_name: str | None
+    """Name to verify the server's certificate against; None for that of the URL."""
+    namespace: str
+    """"" when the context names none."""
+    headers: Mapping[str, str]
+    """Impersonation, where the user asks for it."""
+    credential: str
+    """Who we are in words, such as ``the token of user oncall in ~/.kube/config``; "" for nobody."""
+    authorities: bytes | None = None
+    """PEM; None for the authorities of the system."""
+    certificate: bytes | None = None
+    """PEM of the client certificate."""
+    key: bytes | None = field(default=None, repr=False)
+    token: Callable[[], str] | None = field(default=None, repr=False)
+    """Reads the bearer token; None when there is none."""
+
+
+def read_login(path: Path, context: str, token: SecretRef | None = None) -> Login:
+    """What ``context`` in the kubeconfig at ``path`` says. ``token`` is used in place of the user's own credential.
+
+    Raises :class:`~triage.config.ConfigError` when it cannot be used, saying what to do.
+    """
+    return _Reader(path, _document(path)).login(context, token)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    where = clean(str(path), limit=300)
+    raw, mode = _read(path, "the kubeconfig", "check kubernetes.kubeconfig")
+    if mode & 0o022:
+        raise ConfigError(f"the kubeconfig {where} can be written by others (mode {mode:04o})",
+                          f"whoever writes it decides where your credentials go: chmod 600 {shlex.quote(str(path))}")
+    try:
+        content = yaml.safe_load(raw)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        # The parser's own words may quote what stands there.
+        raise ConfigError(f"the kubeconfig {where} is not YAML", "kubectl config view shows what is wrong") from None
+    if not isinstance(content, dict) or not isinstance(content.get("contexts"), list):
+        raise ConfigError(f"{where} is no kubeconfig: it has no list of contexts", "check kubernetes.kubeconfig")
+    if mode & 0o077 and _holds_secrets(content):
+        raise ConfigError(f"the kubeconfig {where} holds a credential and can be read by others (mode {mode:04o})",
+                          f"chmod 600 {shlex.quote(str(path))}")
+    return content
+
+
+def _holds_secrets(content: Mapping[str, Any]) -> bool:
+    users = content.get("users")
+    return isinstance(users, list) and any(
+        isinstance(each, dict) and isinstance(each.get("user"), dict) and any(each["user"].get(key) for key in _SECRETS)
+        for each in users)
+
+
+class _Reader:
+    """One document; ``where`` names it in messages."""
+
+    def __init__(self, path: Path, document: Mapping[str, Any]) -> None:
+        self._folder = path.parent
+        self._document = document
+        self.where = clean(str(path), limit=300)
+
+    def login(self, context: str, token: SecretRef | None) -> Login:
+        chosen = self._named("context", context)
+        cluster_name, user_name = _text(chosen, "cluster"), _text(chosen, "user")
+        cluster = self._named("cluster", cluster_name)
+        user = self._named("user", user_name) if user_name else {}
+        said = f"user {clean(user_name, limit=80)} in {self.where}"
+        if token is None:
+            self._refuse_plugins(user, said)
+        certificate = None if token is not None else self._content(user, "client-certificate", said)
+        read_token = self._token(user, said) if token is None else token.read
+        if certificate is not None and not (_text(user, "client-key") or _text(user, "client-key-data")):
+            raise ConfigError(f"{said} has a client certificate without its key", "add client-key or client-key-data")
+        if token is not None:
+            credential = f"the token from {clean(token.describe(), limit=200)}"
+        elif read_token is not None:
+            credential = f"the token of {said}"
+        else:
+            credential = f"the client certificate of {said}" if certificate is not None else ""
+        return Login(
+            self._server(cluster, cluster_name), self._proxy(cluster, cluster_name),
+            _text(cluster, "tls-server-name") or None, clean(_text(chosen, "namespace"), limit=63),
+            self._impersonation(user, said) if token is None else {}, credential,
+            self._content(cluster, "certificate-authority", f"cluster {clean(cluster_name, limit=80)} in {self.where}"),
+            certificate, None if certificate is None else self._content(user, "client-key", said), read_token)
+
+    def _named(self, kind: str, name: str) -> Mapping[str, Any]:
+        """The context, cluster or user of this name."""
+        entries = self._document.get(f"{kind}s")
+        listed = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+        found = next((each for each in listed if each.get("name") == name), None)
+        if found is None:
+            names = ", ".join(clean(each.get("name"), limit=80) for each in listed[:20]) or "none"
+            raise ConfigError(f"there is no {kind} {clean(name, limit=80) or '(without a name)'} in {self.where}",
+                              f"there are: {names}")
+        inner = found.get(kind)
+        if not isinstance(inner, dict):
+            raise ConfigError(f"the {kind} {clean(name, limit=80)} in {self.where} is empty", "write it out")
+        return inner
+
+    def _server(self, cluster: Mapping[str, Any], name: str) -> str:
+        said = f"the cluster {clean(name, limit=80)} in {self.where}"
+        if cluster.get("insecure-skip-tls-verify") is True:
+            raise ConfigError(f"{said} turns the verification of its certificate off",
+                              "give it certificate-authority or certificate-authority-data instead: a token must not "
+                              "go to whoever answers there")
+        server = _text(cluster, "server")
+        if not server:
+            raise ConfigError(f"{said} has no server", "add server: https://...")
+        try:
+            return checked_url(server)
+        except ConfigError as error:
+            raise ConfigError(f"the server of {said}: {error.message}", error.hint) from None
+
+    def _proxy(self, cluster: Mapping[str, Any], name: str) -> str | None:
+        proxy = _text(cluster, "proxy-url")
+        if not proxy:
+            return None
+        from pydantic import TypeAdapter, ValidationError
+        try:
+            return TypeAdapter(ProxyUrl).validate_python(proxy)
+        except ValidationError:
+            raise ConfigError(f"the proxy-url of cluster {clean(name, limit=80)} in {self.where} cannot be used",
+                              "such as http://proxy.example:3128, without user name and password") from None
+
+    def _refuse_plugins(self, user: Mapping[str, Any], said: str) -> None:
+        if user.get("exec") is not None:
+            plugin = user["exec"].get("command") if isinstance(user["exec"], dict) else None
+            named = f" {clean(plugin, limit=80)}" if isinstance(plugin, str) and plugin else ""
+            raise ConfigError(f"{said} gets its credential from the plugin{named}", _INSTEAD)
+        if user.get("auth-provider") is not None:
+            raise ConfigError(f"{said} has an auth-provider, which Kubernetes has dropped", _INSTEAD)
+        if user.get("username") or user.get("password"):
+            raise ConfigError(f"{said} has a user name and a password, which Kubernetes has dropped",
+                              "use a token or a client certificate")
+
+    def _token(self, user: Mapping[str, Any], said: str) -> Callable[[], str] | None:
+        """The file's goes before the one written in place, as in client-go."""
+        file = _text(user, "tokenFile")
+        if file:
+            path = self._path(file)
+            # Its mode is not looked at: the tokens that Kubernetes itself puts into pods can be read by all in there.
+            return lambda: _one_line(_read(path, f"the tokenFile of {said}")[0], said)
+        token = _text(user, "token")
+        return (lambda: _one_line(token.encode(), said)) if token else None
+
+    def _content(self, entry: Mapping[str, Any], key: str, said: str) -> bytes | None:
+        """A PEM document: written in place (base64), or in a file. In place goes first, as in client-go."""
+        data, file = _text(entry, f"{key}-data"), _text(entry, key)
+        if data:
+            try:
+                return base64.b64decode(data, validate=True)
+            except (binascii.Error, ValueError):
+                raise ConfigError(f"{key}-data of {said} is not base64", "base64 -w0 FILE makes it") from None
+        return _read(self._path(file), f"the {key} of {said}")[0] if file else None
+
+    def _path(self, text: str) -> Path:
+        return self._folder / Path(text).expanduser()
+
+    def _impersonation(self, user: Mapping[str, Any], said: str) -> Mapping[str, str]:
+        """``as`` and its like as headers."""
+        headers = {header: _text(user, key) for key, header in (("as", "Impersonate-User"), ("as-uid",
+                   "Impersonate-Uid")) if _text(user, key)}
+        groups = user.get("as-groups") or []
+        if user.get("as-user-extra") or not isinstance(groups, list) or len(groups) > 1:
+            raise ConfigError(f"{said} impersonates with several groups or with extra fields",
+                              "triage sends as, as-uid and one of as-groups: use a user that needs no more")
+        if groups:
+            headers["Impersonate-Group"] = str(groups[0])
+        return headers
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    """A field as text, "" when it is missing. Raises :class:`ConfigError` when it is something else."""
+    value = entry.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ConfigError(f"{key} in the kubeconfig is not text", "write it in quotes")
+    return value.strip()
+
+
+def _read(path: Path, what: str, hint: str = "paths in a kubeconfig are relative to its folder") -> tuple[bytes, int]:
+    """(content, mode) of a file. Raises :class:`ConfigError`."""
+    where = clean(str(path), limit=300)
+    try:
+        # Without O_NONBLOCK a named pipe would hold up the program for good.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise ConfigError(f"{what} {where} is not a file", hint)
+            raw = stream.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{what} {where} cannot be read: {clean(error.strerror or error)}", hint) from None
+    if len(raw) > _MAX_BYTES:
+        raise ConfigError(f"{what} {where} is larger than {_MAX_BYTES:,} bytes", "is it another file?")
+    return raw, stat.S_IMODE(mode)
+
+
+def _one_line(raw: bytes, said: str) -> str:
+    try:
+        token = raw.decode("ascii").strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not token or not token.isprintable() or " " in token:
+        raise ConfigError(f"the token of {said} is empty, or not one line of ASCII text", "renew it")
+    return token
