@@ -315,6 +315,74 @@ KubernetesAccess = Annotated[
                   custom_error_message="must be a mapping\nuse kubeconfig with context, or url")]
 
 
+def _field_name(text: str) -> str:
+    if not text.isprintable() or text != text.strip() or not 0 < len(text) <= 100:
+        raise ValueError("is no name of a field\nsuch as model_version or service.version")
+    return text
+
+
+def _label_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII):
+        raise ValueError(f'is no label name: "{clean(text, limit=80)}"\nsuch as service_name')
+    return text
+
+
+FieldName = Annotated[str, AfterValidator(_field_name)]
+LokiLabel = Annotated[str, AfterValidator(_label_name)]
+
+
+class LogFields(_Strict):
+    """What log lines call things; the first name that a line has counts. OpenTelemetry's names and common ones."""
+
+    model: list[FieldName] = Field(["model", "model_name", "service.name", "app", "kubernetes.labels.app"],
+                                   min_length=1, description="Name of the model.")
+    version: list[FieldName] = Field(["model_version", "model.version", "service.version", "version"], min_length=1,
+                                     description="Version of the model.")
+    request_id: list[FieldName] = Field(["request_id", "req_id", "requestId", "x_request_id", "correlation_id"],
+                                        min_length=1, description="Id of the request.")
+    trace_id: list[FieldName] = Field(["trace_id", "traceId", "trace.id"], min_length=1,
+                                      description="Id of the trace; searched together with the request's.")
+
+
+class LokiLogs(Endpoint):
+    """Logs in a Grafana Loki."""
+
+    kind: Literal["loki"] = Field(description="What it is.")
+    concurrency: int = Field(2, ge=1, le=32, description="Queries under way at once.")
+    model_label: LokiLabel | None = Field("service_name", description="Label of the streams that names the model; null "
+                                          "when the model is only a field of the lines (then selector is needed).")
+    selector: dict[LokiLabel, str] = Field({}, description="Further labels of the streams, such as namespace: ml.")
+    structured_metadata: bool = Field(False, description="Whether version, ids and exceptions come as structured "
+                                      "metadata (OpenTelemetry) and not in lines of JSON.")
+    fields: LogFields = Field(LogFields(), description="What the lines call things.")
+
+    @model_validator(mode="after")
+    def _selects_something(self) -> LokiLogs:
+        if self.model_label is None and not any(self.selector.values()):
+            raise ValueError("selects every stream\ngive model_label, or a selector with a label")
+        return self
+
+
+class VictoriaLogs(Endpoint):
+    """Logs in a VictoriaLogs."""
+
+    kind: Literal["victorialogs"] = Field(description="What it is. Tenants: headers AccountID and ProjectID.")
+    concurrency: int = Field(2, ge=1, le=32, description="Queries under way at once.")
+    selector: dict[FieldName, str] = Field({}, description="Fields that all lines must have, such as namespace: ml.")
+    fields: LogFields = Field(LogFields(), description="What the lines call things.")
+
+
+class LogFiles(_Strict):
+    """Logs in files of JSON lines, read from their ends."""
+
+    kind: Literal["lines"] = Field(description="What it is.")
+    path: str = Field(min_length=1, description="File, or folder of .jsonl, .ndjson, .json and .log files with their "
+                      "rotated ones; relative to this file. {model} in it stands for the model's name, and then lines "
+                      "need not name the model.")
+    max_read: Bytes = Field(8 * 2**20, validate_default=False, description="Most that is read for one question.")
+    fields: LogFields = Field(LogFields(), description="What the lines call things.")
+
+
 class Context(_Strict):
     """One environment that is looked at."""
 
@@ -327,6 +395,8 @@ class Context(_Strict):
         None, description="Model registry: an MLflow server, or a folder.")
     kubernetes: KubernetesAccess | None = Field(None, description="Kubernetes API that rollouts are read from: "
                                                 "kubeconfig and context, or url with token and certificates.")
+    logs: Annotated[LokiLogs | VictoriaLogs | LogFiles, Field(discriminator="kind")] | None = Field(
+        None, description="Where the models' logs are: Loki, VictoriaLogs or files.")
     interval: Duration = Field(5.0, validate_default=False, description="Time between refreshes, at least 1s.")
 
     @model_validator(mode="after")
