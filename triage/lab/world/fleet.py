@@ -10,12 +10,12 @@ The names of the series are those that the three example notebooks and their pre
     nv_inference_count, nv_inference_exec_count, nv_inference_request_duration_us, nv_inference_queue_duration_us,
     nv_inference_compute_input_duration_us, nv_inference_compute_infer_duration_us,
     nv_inference_compute_output_duration_us, nv_inference_pending_request_count;
-    nv_gpu_utilization, nv_gpu_memory_total_bytes, nv_gpu_memory_used_bytes {gpu_uuid, pod, namespace};
+    nv_gpu_utilization, nv_gpu_memory_total_bytes, nv_gpu_memory_used_bytes {gpu_uuid, pod, namespace} and DCGM's;
     moderation_request_duration_seconds (histogram at the gateway: 0.025 0.05 0.1 0.15 0.2 0.3 0.5 0.75 1 2.5 5),
     moderation_predictions_total {class: allowed | adult | violence | hate | spam}, moderation_confidence (histogram),
     moderation_feature_value {feature: brightness | width_px} (histogram), moderation_schema_violations_total {feature},
-    moderation_rejected_ratio, moderation_labels_total, moderation_recall, moderation_precision {image_kind: photo |
-    drawing | screenshot}.
+    moderation_invalid_scores_total {reason: nan | range}, moderation_rejected_ratio, moderation_labels_total,
+    moderation_recall, moderation_precision {image_kind: photo | drawing | screenshot}.
 ``loan-approval`` {model, model_version, deployment, namespace}; about three requests a minute:
     loan_requests_total {code}, loan_request_duration_seconds (histogram: 0.1 0.25 0.5 1 2 3 5 10),
     loan_schema_violations_total {feature}, loan_feature_value {feature: income | debt_ratio} (histogram),
@@ -29,13 +29,13 @@ The names of the series are those that the three example notebooks and their pre
     request_postprocess_seconds (histograms), review_invocations_total, review_cold_starts_total,
     review_cold_start_duration_seconds (histogram: 1 2 3 5 8 13 20 30), review_predictions_total {class: positive |
     neutral | negative}, review_score (histogram), review_feature_value {feature: review_length} (histogram),
-    review_schema_violations_total {feature}, review_labels_total, review_accuracy {language};
+    review_schema_violations_total {feature}, review_negative_ratio, review_labels_total, review_accuracy {language};
     autoscaler_desired_pods, autoscaler_actual_pods {configuration_name, revision_name}.
-For all: feature_store_updated_timestamp_seconds {store, model} (models with feature views);
-    container_memory_working_set_bytes,
-    kube_pod_container_resource_limits {resource: memory}, kube_pod_container_status_restarts_total and
-    kube_pod_container_status_last_terminated_reason {reason: OOMKilled} (all with namespace, pod, container);
-    ``up`` {job, instance, namespace}.
+For all: model_build_info (1 while a version serves), secret_reads_total {secret, reader},
+    feature_store_updated_timestamp_seconds {store, model} (models with feature views);
+    container_memory_working_set_bytes, kube_pod_container_resource_limits {resource: memory},
+    kube_pod_container_status_restarts_total and kube_pod_container_status_last_terminated_reason {reason: OOMKilled}
+    (all with namespace, pod, container, for models with workloads in the cluster); ``up`` {job, instance, namespace}.
 """
 
 from __future__ import annotations

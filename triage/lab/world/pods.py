@@ -65,7 +65,7 @@ class PodSeries:
         if restarts.any():
             sheet.level(rows[3], (restarts > 0).astype(np.float64))
         if self._gpu is not None:
-            self._gpu.show(sheet, pod.name, number, use)
+            self._gpu.show(sheet, pod.name, pod.version, number, use)
         return sheet
 
     def _new(self, pod: str) -> tuple[Rows, Rows, Rows, Rows]:

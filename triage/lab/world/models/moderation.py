@@ -82,7 +82,7 @@ class ImageModeration(Online):
         super().__init__(plan, effects, inputs, seed)
         self._rows = {version: _Version(version, inputs) for version in plan.member.versions}
         self.label_job = LabelJob(plan, inputs, _FEEDBACK, seed, _own)
-        self.gpu = GpuSeries(plan.member, effects, memory_mib=23_028.0, used_share=0.71)
+        self.gpu = GpuSeries(plan.member, effects, memory_mib=23_028.0, used_share=0.71, triton=True)
 
     def show(self, run: Run, source: Source) -> Sheet:
         rows, times, name = self._rows[run.version], run.window.times, f"moderation/{run.version}"
