@@ -64,7 +64,8 @@ class _Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         width, cross, height = str(value).partition("x")
         found = (int(width), int(height)) if cross and width.isdecimal() and height.isdecimal() else (0, 0)
         if not (1 <= found[0] <= _MOST_COLUMNS and 1 <= found[1] <= _MOST_ROWS):
-            self.fail("is not a size such as 80x24", param, ctx)
+            from triage.text import clean
+            self.fail(f"{clean(value, limit=40)} is not a size such as 80x24", param, ctx)
         return found
 
 
@@ -192,7 +193,7 @@ def serve(scenario: str, speed: float, seed: int | None, port: int) -> int:
     \b
     Examples:
       triage lab serve
-      triage lab serve --port 9900 --scenario feature-store-stale --speed 10
+      triage lab serve --port 9900 --scenario features-stale --speed 10
     """
     from triage.lab.child import Birth, LabProcess
     from triage.lab.clock import LabClock
@@ -210,7 +211,9 @@ def serve(scenario: str, speed: float, seed: int | None, port: int) -> int:
         click.echo(f"the lab runs; look at it from another terminal, ctrl-c ends it:\n"
                    f"  triage --config {wanted.config}\n"
                    f"  curl -H \"Authorization: Bearer $(cat {process.folder}/token)\" "
-                   f"'{process.url}/prometheus/api/v1/query?query=up'", err=True)
+                   f"'{process.url}/prometheus/api/v1/query?query=up'\n"
+                   f"under that address: /prometheus /alertmanager /mlflow /kubernetes /loki\n"
+                   f"{process.folder}/token reads, {process.folder}/token-that-writes may change the world", err=True)
         while (failure := process.failure()) is None:
             time.sleep(0.5)
         raise TriageError(f"the lab ended: {failure}")

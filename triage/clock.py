@@ -20,6 +20,11 @@ class Clock(Protocol):
         """Seconds from an arbitrary start; never goes back."""
         ...
 
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock in one of the machine's: 1 but for a world that lives faster, as the lab may."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -29,6 +34,10 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    @property
+    def speed(self) -> float:
+        return 1.0
 
 
 class ManualClock:
@@ -43,6 +52,10 @@ class ManualClock:
 
     def monotonic(self) -> float:
         return self._monotonic
+
+    @property
+    def speed(self) -> float:
+        return 1.0
 
     def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass, awake."""

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from triage.clock import Clock, SleepWatch
-from triage.config import Active
+from triage.config import MIN_INTERVAL, Active
 from triage.facts.alerts import Alert
 from triage.facts.outcome import Failure, SourceHealth
 from triage.live.asker import Look, ModelAsker
@@ -43,7 +43,9 @@ class Poller:
         self._clock = clock
         self._published = published
         self._goes_on = goes_on
-        self._interval = active.context.interval
+        # A world that lives faster is still not asked more often than once a second of the machine.
+        fastest = MIN_INTERVAL * clock.speed if clock.speed > 1.0 else 0.0
+        self._interval = max(active.context.interval, fastest)
         self._wake = asyncio.Event()
         self._names: tuple[str, ...] = ()
         self.look = Look()
@@ -232,15 +234,19 @@ class Poller:
             self._begin()
             rest = max(0.05, self._interval - (self._clock.monotonic() - began))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), rest)
+                await asyncio.wait_for(self._wake.wait(), self._machine_seconds(rest))
             for flights in (*self._under_way(), self._alertmanager_flights):
                 flights.check()
+
+    def _machine_seconds(self, seconds: float) -> float:
+        """How long ``seconds`` of the clock are for the machine; a clock that stands is taken for the machine's."""
+        return seconds / max(self._clock.speed, 1.0)
 
     async def _until_suspended(self, refreshing: asyncio.Future[None]) -> None:
         """Publish once an interval, because ages go on when nothing answers; end when the machine was asleep."""
         watch = SleepWatch(self._clock)
         while True:
-            await asyncio.wait({refreshing}, timeout=self._interval)
+            await asyncio.wait({refreshing}, timeout=self._machine_seconds(self._interval))
             if refreshing.done():
                 refreshing.result()
             if watch.was_asleep(self._interval):

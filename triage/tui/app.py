@@ -404,8 +404,11 @@ def run_app(feed: Feed, *, model: str | None = None, alert: str | None = None, t
     Raises :class:`TriageError` with the feed's message and hint when it could not go on.
     """
     app = TriageApp(feed, model=model, alert=alert, theme_name=theme_name, glyphs=glyphs, chart=chart, banner=banner)
+    if size is not None:
+        # The driver asks the system for the size of the terminal, and this is what the system looks at first.
+        os.environ["COLUMNS"], os.environ["LINES"] = map(str, size)
     try:
-        app.run(mouse=False, size=size)
+        app.run(mouse=False)
     finally:
         app.stop_feed()
     if app.failure is not None:
