@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from triage import strict_yaml
 from triage.errors import TriageError
@@ -44,7 +55,8 @@ class ConfigError(TriageError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Whoever writes a secret in clear must not find it in a message.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 def _http_url(text: str) -> str:
@@ -57,7 +69,9 @@ def _http_url(text: str) -> str:
     except ValueError:
         port_ok, parts = False, urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_ok:
-        raise ValueError(f'is not an http or https URL: "{without_userinfo(text)}"\n'
+        # Without a scheme nothing says where the user name and the password end.
+        shown = without_userinfo(text) if "//" in text else text.rpartition("@")[2]
+        raise ValueError(f'is not an http or https URL: "{shown}"\n'
                          "such as https://prometheus.example:9090")
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user name or password in clear\nuse basic_auth with a secret by reference")
@@ -99,22 +113,33 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderText = Annotated[str, AfterValidator(_header_text)]
+_REFERENCE = "write {file: ...}, {env: ...} or {command: [...]}"
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key",
                                  "x-auth-token", "private-token"})
 
 
 class SecretRef(_Strict):
-    """Where a secret lies; the secret itself is never in the configuration."""
+    """Where a secret lies; the secret itself is never in the configuration.
+
+    What stands in its place is never repeated in an error, keys included: it may be the secret.
+    """
 
     env: str | None = Field(None, description="Environment variable.")
     file: str | None = Field(None, description="File that only its owner can read (mode 0600 or 0400).")
     command: list[str] | None = Field(None, min_length=1, description="Program and arguments that print it; no shell.")
 
-    @model_validator(mode="after")
-    def _one(self) -> SecretRef:
-        if sum(x is not None for x in (self.env, self.file, self.command)) != 1:
-            raise ValueError("needs exactly one of env, file and command\na secret is given by reference, never itself")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _never_repeated(cls, value: Any, handler: ModelWrapValidatorHandler[SecretRef]) -> SecretRef:
+        try:
+            found = handler(value)
+        except ValidationError:
+            raise ValueError(f"is not a reference to a secret\n{_REFERENCE}") from None
+        if sum(x is not None for x in (found.env, found.file, found.command)) != 1:
+            raise ValueError(f"needs exactly one of env, file and command\n{_REFERENCE}")
+        if found.env is not None and not re.fullmatch(r"[A-Za-z_]\w*", found.env, re.ASCII):
+            raise ValueError("has an env that is no name of a variable\nsuch as {env: PROMETHEUS_TOKEN}")
+        return found
 
     def read(self) -> str:
         """The secret, without surrounding white space. Raises :class:`ConfigError`, which never holds it."""
@@ -189,6 +214,32 @@ class BasicAuth(_Strict):
     username: str = Field(description="User name.")
     password: SecretRef = Field(description="Where the password lies.")
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _never_repeated(cls, value: Any, handler: ModelWrapValidatorHandler[BasicAuth]) -> BasicAuth:
+        if isinstance(value, dict) and not set(value) - set(cls.model_fields):
+            return handler(value)
+        if isinstance(value, cls):
+            return value
+        raise ValueError("is not a user name with a reference to a password\n"
+                         "write {username: ..., password: {file: ...}}, or {env: ...} or {command: [...]}")
+
+
+def _secret_headers(value: Any) -> Any:
+    """``value`` when it is headers by name; what is none may be a secret, and is not repeated."""
+    if isinstance(value, dict):
+        for name in value:
+            _secret_header_name(name)
+        return value
+    raise ValueError(f"is not a mapping of header names\nunder each name {_REFERENCE}")
+
+
+def _secret_header_name(name: object) -> None:
+    try:
+        _header_name(str(name))
+    except ValueError:
+        raise ValueError(f"holds what is not a header name\nunder each name {_REFERENCE}") from None
+
 
 class Tls(_Strict):
     """How the server is verified and who we are to it. Verification cannot be turned off."""
@@ -207,7 +258,8 @@ class Endpoint(_Strict):
     basic_auth: BasicAuth | None = Field(None, description="User name and password.")
     tls: Tls = Field(Tls(), description="Certificates.")
     headers: dict[HeaderName, HeaderText] = Field({}, description="Further headers, such as X-Scope-OrgID. No secrets.")
-    secret_headers: dict[HeaderName, SecretRef] = Field({}, description="Further headers with secret values.")
+    secret_headers: Annotated[dict[HeaderName, SecretRef], BeforeValidator(_secret_headers)] = Field(
+        {}, description="Further headers with secret values.")
     proxy: ProxyUrl | None = Field(None, description="Proxy URL; the proxies of the environment are not used.")
     timeout: Duration = Field(10.0, validate_default=False, description="Longest wait for one query.")
     concurrency: int = Field(10, ge=1, le=32, description="Queries under way at once; by default as many as one "

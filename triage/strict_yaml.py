@@ -27,6 +27,10 @@ MAX_TEXT = 20_000
 """Characters kept of one text."""
 
 _TAG = "tag:yaml.org,2002:"
+_YAML_TAGS = frozenset({"binary", "bool", "float", "int", "map", "merge", "null", "omap", "pairs", "seq", "set", "str",
+                        "timestamp", "value", "yaml"})
+_NAMED = re.compile(r"(undefined alias|undefined tag handle|duplicate anchor|unknown directive)\b.*", re.DOTALL)
+"""What PyYAML repeats of a text that begins with ``*``, ``!``, ``&`` or ``%``, which may be a password."""
 
 PathKey = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -131,7 +135,7 @@ def parse(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        raise InvalidDocument([Finding("error", file, line, "", f"is not YAML: {clean(error.problem or error)}",
+        raise InvalidDocument([Finding("error", file, line, "", f"is not YAML: {clean(_NAMED.sub(r'\1', error.problem or 'unreadable'))}",
                                        "check the indentation and quotes there", "yaml")]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -205,16 +209,17 @@ class _Builder:
                 return self._loader.construct_object(node)
             except (ValueError, KeyError, IndexError):
                 # Only a written-out tag (!!int "x") gets here, or a number of thousands of digits.
-                self._report(node, path, f"is not a usable {kind}: {clean(node.value, limit=40)}",
-                             "write it without a tag")
+                self._report(node, path, f"is not a usable {kind}", "write it without a tag")
                 return None
         self._expect_tag(node, "str", path)
         return None
 
     def _expect_tag(self, node: yaml.Node, kind: str, path: PathKey) -> None:
         if node.tag != _TAG + kind:
-            self._report(node, path, f"has the tag {clean(node.tag, limit=80)}, which is not read",
-                         "use plain text, numbers, true or false, lists and mappings")
+            # A password that begins with "!" reads as a tag: only those of YAML itself are repeated.
+            known = f"the tag !!{kind_of}" if (kind_of := node.tag.removeprefix(_TAG)) in _YAML_TAGS else "a tag"
+            self._report(node, path, f"has {known}, which is not read",
+                         "use plain text, numbers, true or false, lists and mappings; quote a text that begins with !")
 
     def _report(self, node: yaml.Node, path: PathKey, message: str, hint: str) -> None:
         self._document.findings.append(Finding("error", self._document.file, node.start_mark.line + 1, dotted(path),
@@ -224,6 +229,9 @@ class _Builder:
 _MESSAGES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "missing": lambda e: "is missing",
     "extra_forbidden": lambda e: "is not a known field",
+    "union_tag_not_found": lambda e: f"does not say its {e['ctx']['discriminator'].strip(chr(39))}",
+    "union_tag_invalid": lambda e: (f"has the {e['ctx']['discriminator'].strip(chr(39))} {e['ctx']['tag']}, which must "
+                                    f"be one of {e['ctx']['expected_tags']}"),
     "literal_error": lambda e: f"must be one of {e['ctx']['expected']}",
     "string_type": lambda e: f"must be text, not {_said(e['input'])}",
     "int_type": lambda e: f"must be a whole number, not {_said(e['input'])}",

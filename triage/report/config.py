@@ -9,7 +9,17 @@ from typing import Any
 
 import yaml
 
-from triage.config import ENVIRONMENT, Active, Endpoint, SecretRef, activate, config_path, load_config
+from triage.config import (
+    ENVIRONMENT,
+    Active,
+    Endpoint,
+    FolderRegistry,
+    MlflowRegistry,
+    SecretRef,
+    activate,
+    config_path,
+    load_config,
+)
 from triage.overrides import Overrides
 from triage.quantities import format_duration
 from triage.report.json import dump
@@ -69,8 +79,17 @@ def _values(active: Active) -> dict[str, Any]:
         "notebooks": [_path(path) for path in active.notebooks],
         "prometheus": _endpoint(context.prometheus),
         "alertmanager": None if context.alertmanager is None else _endpoint(context.alertmanager),
+        "registry": None if context.registry is None else _registry(context.registry, active),
     }
     return found
+
+
+def _registry(registry: MlflowRegistry | FolderRegistry, active: Active) -> dict[str, Any]:
+    if isinstance(registry, FolderRegistry):
+        return {"kind": registry.kind, "path": _path(active.beside_config(registry.path)),
+                **({"ref": registry.ref} if registry.ref else {})}
+    environment = {"credential": "from MLflow's environment variables"} if registry.mlflow_environment else {}
+    return {"kind": registry.kind, **_endpoint(registry), **environment}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from triage.clock import Clock
-from triage.config import Active, ConfigError, Endpoint, without_userinfo
+from triage.config import Active, ConfigError, Endpoint, FolderRegistry, without_userinfo
 from triage.facts.outcome import SourceState
 from triage.text import clean
 
@@ -80,17 +80,19 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
     """Ask every source of the context what it is and can do. Raises nothing: what fails is in the answer.
 
     Nothing is changed anywhere. To learn whether the credential may create silences, an empty document is posted,
-    which no Alertmanager can make a silence of (matchers and comment are required).
+    which no Alertmanager can make a silence of (matchers and comment are required); and to learn whether it may move
+    aliases, MLflow is asked for one that it refuses to everybody.
     """
     from triage.sources.checkup_alertmanager import check_alertmanager
     from triage.sources.checkup_prometheus import check_prometheus
+    from triage.sources.checkup_registry import check_registry
     context = active.context
 
     async def prometheus(endpoint: Endpoint) -> SourceCheck:
         try:
             return await check_prometheus(endpoint, clock, allow_write=context.allow_write)
         except ConfigError as error:
-            return _unusable("prometheus", endpoint, error)
+            return _unusable("prometheus", endpoint.url, error)
 
     async def alertmanager(endpoint: Endpoint | None) -> SourceCheck:
         if endpoint is None:
@@ -100,12 +102,20 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
         try:
             return await check_alertmanager(endpoint, clock, allow_write=context.allow_write)
         except ConfigError as error:
-            return _unusable("alertmanager", endpoint, error)
+            return _unusable("alertmanager", endpoint.url, error)
 
-    found = await asyncio.gather(prometheus(context.prometheus), alertmanager(context.alertmanager))
+    async def registry() -> SourceCheck:
+        try:
+            return await check_registry(active, clock)
+        except ConfigError as error:
+            configured = context.registry
+            where = "" if configured is None or isinstance(configured, FolderRegistry) else configured.url
+            return _unusable("registry", where, error)
+
+    found = await asyncio.gather(prometheus(context.prometheus), alertmanager(context.alertmanager), registry())
     return CheckUp(active.name, context.production, context.allow_write, tuple(found))
 
 
-def _unusable(name: str, endpoint: Endpoint, error: ConfigError) -> SourceCheck:
-    return SourceCheck(name, clean(without_userinfo(endpoint.url), limit=300), SourceState.DOWN,
+def _unusable(name: str, url: str, error: ConfigError) -> SourceCheck:
+    return SourceCheck(name, clean(without_userinfo(url), limit=300), SourceState.DOWN,
                        error=clean(error.message, limit=400), fix=clean(error.hint, limit=400))

@@ -1,0 +1,1 @@
+"""Model registries: one face, an MLflow server or a folder behind it."""
