@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.lab.world.conftest import Begun
 from triage.lab.cluster.apiserver import Options
-from triage.lab.cluster.resources import ROLLOUTS
+from triage.lab.cluster.resources import DEPLOYMENTS, ROLLOUTS
 from triage.lab.world.world import World
 
 Ask = Callable[..., dict[str, float]]
@@ -120,6 +120,18 @@ def test_a_shadow_ranks_beside_the_stable_version_until_its_alias_goes(new_world
     world.registry.delete_alias("churn-ranker", "challenger")
     world.advance(world.opening + 26 * 3600)
     assert set(rows(world.opening + 26 * 3600)) == {"12"}
+
+
+def test_the_world_goes_on_when_workloads_and_models_are_deleted(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("canary-quality")
+    server = world.cluster.server
+    server.delete(ROLLOUTS, "ml", "fraud-scorer", {}, Options(manager="test"))
+    server.delete(DEPLOYMENTS, "assist", "chat-assistant-r31", {}, Options(manager="test"))
+    world.registry.delete_model("review-sentiment")
+    world.registry.delete_alias("chat-assistant", "challenger")
+    world.advance(world.opening + 900)
+    assert value_of(world, TRAFFIC, "model_version", world.opening + 900) == {}
+    assert value_of(world, "up{job='review-sentiment'}", "job", world.opening + 900) == {"review-sentiment": 1.0}
 
 
 def test_the_registry_knows_who_approved_what(world_of: Begun) -> None:

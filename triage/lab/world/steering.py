@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from triage.lab.cluster import Cluster
 from triage.lab.cluster.apiserver import Options
+from triage.lab.cluster.pods import PodView
+from triage.lab.cluster.refusals import Refusal
 from triage.lab.cluster.resources import DEPLOYMENTS
-from triage.lab.registry import Registry
+from triage.lab.registry import Registry, RegistryError
 from triage.lab.world.fleet import FLEET, Member
 from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS, deployed
 from triage.lab.world.plan import Plan, Traffic
@@ -35,15 +38,17 @@ class Steering:
         if member.rollout == "argo":
             percent = self._cluster.split(member.namespace, name, at)
             ready: dict[str, int] = {}
-            for view in self._cluster.pods(member.namespace, name):
+            for view in self._views(member.namespace, name):
                 ready[view.version] = ready.get(view.version, 0) + view.ready
+            if not ready:
+                # Nobody is asked for what nobody offers: not even a refusal is counted.
+                percent = {}
             return _traffic(member, {version: share / 100 for version, share in percent.items()}, ready)
         shares = self._aliased(member)
         wanted = {version: math.ceil(share * member.replicas) for version, share in shares.items()}
         if member.rollout == "deployments":
             self._scale(member, wanted)
-            wanted = {version: sum(view.ready for view in self._cluster.pods(member.namespace, version))
-                      for version in shares}
+            wanted = {version: sum(view.ready for view in self._views(member.namespace, version)) for version in shares}
         return _traffic(member, shares, wanted)
 
     def _aliased(self, member: Member) -> dict[str, float]:
@@ -52,8 +57,7 @@ class Steering:
         An alias that names nothing that could serve leaves the traffic where it was.
         """
         release = self._plans[member.name].release
-        stable = member.by_number(self._registry.alias(member.name, STABLE_ALIAS) or "")
-        canary = member.by_number(self._registry.alias(member.name, CANARY_ALIAS) or "")
+        stable, canary = (self._named(member, alias) for alias in (STABLE_ALIAS, CANARY_ALIAS))
         if stable is None:
             return self._known.get(member.name, {release.stable: 1.0})
         shares = {stable: 1.0}
@@ -63,6 +67,20 @@ class Steering:
         self._known[member.name] = shares
         return shares
 
+    def _named(self, member: Member, alias: str) -> str | None:
+        """The version that an alias names; None without such an alias, model or version."""
+        try:
+            return member.by_number(self._registry.alias(member.name, alias) or "")
+        except RegistryError:
+            return None
+
+    def _views(self, namespace: str, workload: str) -> list[PodView]:
+        """The pods of a workload; [] when somebody deleted it."""
+        try:
+            return self._cluster.pods(namespace, workload)
+        except LookupError:
+            return []
+
     def _scale(self, member: Member, wanted: dict[str, int]) -> None:
         """Let each version's Deployment have the pods that its share needs, as the team's operator would."""
         for version in member.versions:
@@ -70,9 +88,11 @@ class Steering:
             if version == self._plans[member.name].release.stable and replicas:
                 replicas = member.replicas
             if version in self._scaled and self._scaled[version] != replicas:
-                self._cluster.server.patch(DEPLOYMENTS, member.namespace, version, "", "merge",
-                                           {"spec": {"replicas": replicas}}, Options(manager="assist-operator"))
                 self._scaled[version] = replicas
+                # A Deployment that somebody deleted is not made again.
+                with suppress(Refusal):
+                    self._cluster.server.patch(DEPLOYMENTS, member.namespace, version, "", "merge",
+                                               {"spec": {"replicas": replicas}}, Options(manager="assist-operator"))
 
     def pods(self, name: str) -> Sequence[Pod]:
         """The pods of a model that the cluster knows; () for models without workloads."""
@@ -80,11 +100,8 @@ class Steering:
         names = {"argo": (name,), "deployments": member.versions, "none": ()}[member.rollout]
         found = []
         for workload in names:
-            try:
-                views = self._cluster.pods(member.namespace, workload)
-            except LookupError:
-                continue
-            found += [Pod(view.name, view.version, view.created_at, view.restarts) for view in views]
+            found += [Pod(view.name, view.version, view.created_at, view.restarts)
+                      for view in self._views(member.namespace, workload)]
         return found
 
 
