@@ -47,6 +47,7 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 MIN_INTERVAL = 1.0
 _COMMAND_TIMEOUT = 10.0
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_BYTES = 64_000
 
 
@@ -69,9 +70,8 @@ def _http_url(text: str) -> str:
     except ValueError:
         port_ok, parts = False, urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_ok:
-        # Without a scheme nothing says where the user name and the password end.
-        shown = without_userinfo(text) if "//" in text else text.rpartition("@")[2]
-        raise ValueError(f'is not an http or https URL: "{shown}"\n'
+        # What cannot be taken apart may hold a password anywhere before the last "@".
+        raise ValueError(f'is not an http or https URL: "{text.rpartition("@")[2]}"\n'
                          "such as https://prometheus.example:9090")
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user name or password in clear\nuse basic_auth with a secret by reference")
@@ -104,7 +104,7 @@ def _header_text(text: str) -> str:
 
 
 def _header_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", text):
+    if not _HEADER.fullmatch(text):
         raise ValueError(f'is not a header name: "{clean(text, limit=80)}"\nsuch as X-Scope-OrgID')
     return text
 
@@ -227,18 +227,12 @@ class BasicAuth(_Strict):
 
 def _secret_headers(value: Any) -> Any:
     """``value`` when it is headers by name; what is none may be a secret, and is not repeated."""
-    if isinstance(value, dict):
-        for name in value:
-            _secret_header_name(name)
-        return value
-    raise ValueError(f"is not a mapping of header names\nunder each name {_REFERENCE}")
-
-
-def _secret_header_name(name: object) -> None:
-    try:
-        _header_name(str(name))
-    except ValueError:
-        raise ValueError(f"holds what is not a header name\nunder each name {_REFERENCE}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"is not a mapping of header names\nunder each name {_REFERENCE}")
+    # A word alone between braces is a key without a value.
+    if not all(_HEADER.fullmatch(str(name)) and item is not None for name, item in value.items()):
+        raise ValueError(f"holds what is not a header name with a reference\nunder each name {_REFERENCE}")
+    return value
 
 
 class Tls(_Strict):

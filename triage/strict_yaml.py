@@ -135,7 +135,8 @@ def parse(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        raise InvalidDocument([Finding("error", file, line, "", f"is not YAML: {clean(_NAMED.sub(r'\1', error.problem or 'unreadable'))}",
+        problem = _NAMED.sub(r"\1", error.problem or "unreadable")
+        raise InvalidDocument([Finding("error", file, line, "", f"is not YAML: {clean(problem)}",
                                        "check the indentation and quotes there", "yaml")]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
