@@ -139,6 +139,6 @@ def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     smallest = 1.0
     descending = sorted(range(count), key=lambda i: p_values[i], reverse=True)
     for position, index in enumerate(descending):
-        smallest = min(smallest, p_values[index] * count / (count - position))
+        smallest = min(smallest, p_values[index] * (count / (count - position)))
         adjusted[index] = smallest
     return tuple(adjusted)
