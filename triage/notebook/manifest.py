@@ -84,7 +84,7 @@ class ApprovalTags(Strict):
 class Registry(Strict):
     """Where versions and approvals are recorded."""
 
-    kind: Literal["mlflow", "none"] = Field(description="Registry API.")
+    kind: Literal["mlflow", "folder", "none"] = Field(description="Registry API; where it is, the context says.")
     name: str = Field(description="Registered model name.")
     stable_alias: str = Field("champion", description="Alias of the version taking the main traffic.")
     canary_alias: str = Field("challenger", description="Alias of the version under trial.")
@@ -246,6 +246,9 @@ class Rollout(Strict):
         description="Controller.")
     namespace: str = Field("default", description="Namespace.")
     name: str = Field(description="Object name.")
+    version_label: str | None = Field(None, min_length=1, description="Label or annotation of the pod template with "
+                                      "the model's version; by default the label app.kubernetes.io/version, else the "
+                                      "image tag.")
 
 
 class Variant(Strict):

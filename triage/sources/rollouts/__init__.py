@@ -1,0 +1,1 @@
+"""Asking rollout controllers where they stand. They only read; moving a rollout is an action."""
