@@ -31,8 +31,8 @@ from triage.overrides import Overrides
 from triage.signals.model import ModelState
 from triage.signals.reading import Urgency, Verdict
 
-MIDNIGHT = 1_795_737_600.0
-"""Of 27 November 2026, UTC. The worlds stand still at their time of day after it."""
+NOW = 1_795_831_920.0
+"""2026-11-28 02:12 UTC, far from the time of day of any scenario: each has its own, whenever it is played."""
 _TOKEN = "only-of-this-test"
 PASS, WARN, FAIL, UNKNOWN = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN
 
@@ -138,7 +138,7 @@ class Lab:
 def lab(name: str, folder: Path) -> Iterator[Lab]:
     """The world of a scenario at its opening, with its whole past."""
     scenario = load(name)
-    clock = MovedClock(MIDNIGHT + (scenario.opens_at or 0.0), 0.0, 0.0)
+    clock = MovedClock(NOW, 0.0, 0.0)
     world = World(scenario, scenario.seed, clock)
     world.begin()
     world.make_past()
