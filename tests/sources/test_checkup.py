@@ -79,7 +79,7 @@ async def test_a_healthy_context_is_all_well() -> None:
     found = await checked(routes())
     assert found.ok
     assert found.warnings == ()
-    prometheus, alertmanager, _ = found.sources
+    prometheus, alertmanager, *_ = found.sources
     assert (prometheus.product, prometheus.version) == ("Prometheus", "2.42.0")
     assert (alertmanager.product, alertmanager.version) == ("Alertmanager", "0.27.0")
     assert prometheus.latency_seconds is not None

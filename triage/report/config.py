@@ -14,6 +14,7 @@ from triage.config import (
     Active,
     Endpoint,
     FolderRegistry,
+    Kubeconfig,
     MlflowRegistry,
     SecretRef,
     activate,
@@ -80,6 +81,7 @@ def _values(active: Active) -> dict[str, Any]:
         "prometheus": _endpoint(context.prometheus),
         "alertmanager": None if context.alertmanager is None else _endpoint(context.alertmanager),
         "registry": None if context.registry is None else _registry(context.registry, active),
+        "kubernetes": None if context.kubernetes is None else _kubernetes(context.kubernetes, active),
     }
     return found
 
@@ -90,6 +92,14 @@ def _registry(registry: MlflowRegistry | FolderRegistry, active: Active) -> dict
                 **({"ref": registry.ref} if registry.ref else {})}
     environment = {"credential": "from MLflow's environment variables"} if registry.mlflow_environment else {}
     return {"kind": registry.kind, **_endpoint(registry), **environment}
+
+
+def _kubernetes(access: Kubeconfig | Endpoint, active: Active) -> dict[str, Any]:
+    if isinstance(access, Endpoint):
+        return _endpoint(access)
+    token = {} if access.bearer_token is None else {"bearer_token": _secret(access.bearer_token)}
+    return {"kubeconfig": _path(active.beside_config(access.kubeconfig)), "context": clean(access.context), **token,
+            "timeout": format_duration(access.timeout)}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

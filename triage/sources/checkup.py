@@ -84,6 +84,7 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
     aliases, MLflow is asked for one that it refuses to everybody.
     """
     from triage.sources.checkup_alertmanager import check_alertmanager
+    from triage.sources.checkup_kubernetes import check_kubernetes
     from triage.sources.checkup_prometheus import check_prometheus
     from triage.sources.checkup_registry import check_registry
     context = active.context
@@ -112,7 +113,14 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
             where = "" if configured is None or isinstance(configured, FolderRegistry) else configured.url
             return _unusable("registry", where, error)
 
-    found = await asyncio.gather(prometheus(context.prometheus), alertmanager(context.alertmanager), registry())
+    async def kubernetes() -> SourceCheck:
+        try:
+            return await check_kubernetes(active, clock)
+        except ConfigError as error:
+            return _unusable("kubernetes", getattr(context.kubernetes, "url", ""), error)
+
+    found = await asyncio.gather(prometheus(context.prometheus), alertmanager(context.alertmanager), registry(),
+                                 kubernetes())
     return CheckUp(active.name, context.production, context.allow_write, tuple(found))
 
 

@@ -81,12 +81,13 @@ class Permission:
     """``get``, ``list``, ``patch`` ..."""
     resource: Resource
     namespace: str
+    """"" for all of them."""
     subresource: str = ""
 
     def sentence(self) -> str:
         """``patch rollouts.argoproj.io/status in ml``."""
         part = f"/{self.subresource}" if self.subresource else ""
-        return f"{self.verb} {self.resource.qualified}{part} in {self.namespace}"
+        return f"{self.verb} {self.resource.qualified}{part} in {self.namespace or 'all namespaces'}"
 
 
 @dataclass(frozen=True, slots=True)
