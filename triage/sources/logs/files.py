@@ -1,0 +1,215 @@
+"""``LogFileSource``: log lines from files of JSON lines, read from their ends and never as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from triage.config import LogFiles
+from triage.facts.logs import Level, LogLine, LogLines, LogQuestion, StackTraces
+from triage.facts.outcome import Failure, FailureKind
+from triage.sources.logs.answers import Result, Shape, lines_answer, traces_answer
+from triage.sources.logs.backwards import Allowance, OpenLog, lines_backwards, log_files, open_log
+from triage.sources.logs.face import MOST_LINES, TRACE_LINES
+from triage.sources.logs.fields import Fields, Reader, as_object
+from triage.sources.logs.stacks import HINT_PATTERN
+from triage.text import clean
+
+MODEL = "{model}"
+TIMEOUT_SECONDS = 10.0
+_MOST_READERS = 2
+_SLACK_SECONDS = 60.0
+"""Lines of several threads are not quite in order: how far out of it one may be."""
+_MOST_PLAIN = 400
+"""Lines in a row that are no JSON which are looked at together."""
+_MOST_DROPPED = 2_000
+"""So many of them in a row that may be of any model, and the file is none of JSON lines."""
+
+_Timed = tuple[float, LogLine | None]
+"""When a line was, at the latest, and the line if it is wanted."""
+
+
+class LogFileSource:
+    """Files of JSON lines. A :class:`~triage.sources.logs.face.LogSource` that sends no requests.
+
+    Everything is read in a thread. Between JSON there may be plain lines, such as a traceback that an interpreter
+    printed as it died; they get the time of the JSON line before them.
+    """
+
+    def __init__(self, logs: LogFiles, path: Path, *, name: str = "logs") -> None:
+        """``path`` is that of ``logs``, made absolute; it may hold ``{model}``."""
+        self.name = name
+        self.path = path
+        self._logs = logs
+        self._readers = 0
+
+    @property
+    def requests_sent(self) -> int:
+        """Always 0."""
+        return 0
+
+    async def lines(self, question: LogQuestion) -> LogLines | Failure:
+        """The newest lines that fit."""
+        return await self._ask(question, max(1, min(question.limit, MOST_LINES)), False, lines_answer)
+
+    async def traces(self, question: LogQuestion) -> StackTraces | Failure:
+        """The stack traces in the newest lines that fit and hold one."""
+        return await self._ask(question, max(1, min(question.limit, TRACE_LINES)), True, traces_answer)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    async def _ask(self, question: LogQuestion, limit: int, only_traces: bool, shape: Shape[Result]
+                   ) -> Result | Failure:
+        if self._readers >= _MOST_READERS:
+            return _stuck("reading them has not ended since the last time")
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return await asyncio.to_thread(partial(self._read, question, limit, only_traces, shape))
+        except TimeoutError:
+            return _stuck(f"reading them took longer than {TIMEOUT_SECONDS:g} s")
+
+    def _read(self, question: LogQuestion, limit: int, only_traces: bool, shape: Shape[Result]) -> Result | Failure:
+        # Counted here and not where it is awaited: a thread that hangs goes on when nobody waits for it any more.
+        self._readers += 1
+        try:
+            return self._found(question, limit, only_traces, shape)
+        except OSError as error:
+            return cannot_read(self.path, error)
+        finally:
+            self._readers -= 1
+
+    def _found(self, question: LogQuestion, limit: int, only_traces: bool, shape: Shape[Result]) -> Result | Failure:
+        path = self.path
+        if MODEL in str(path):
+            if not question.model or "/" in question.model or question.model.startswith("."):
+                return Failure(FailureKind.NOT_FOUND, f"no file can be named after the model {clean(question.model)}",
+                               "leave {model} out of logs.path")
+            path = Path(str(path).replace(MODEL, question.model))
+        found = log_files(path, question.since - _SLACK_SECONDS)
+        allowance = Allowance(self._logs.max_read)
+        with ExitStack() as open_files:
+            readings = []
+            identities: set[tuple[int, int]] = set()
+            for each in found.paths:
+                try:
+                    opened = open_log(each)
+                except FileNotFoundError:
+                    continue
+                if opened is None:
+                    continue
+                open_files.callback(os.close, opened.descriptor)
+                # Renamed between the listing and here, a file has two names.
+                if opened.identity not in identities:
+                    identities.add(opened.identity)
+                    readings.append(_wanted(opened, allowance, question, self._logs, named=MODEL in str(self.path)))
+            merged = heapq.merge(*readings, key=lambda timed: timed[0], reverse=True)
+            fitting = ((line.at if line.at is not None else latest, line) for latest, line in merged
+                       if line is not None and (line.stack or not only_traces))
+            newest = sorted(islice(fitting, limit), key=lambda timed: timed[0], reverse=True)
+        remarks = (*found.left_out, *_remarks(allowance, self._logs.max_read))
+        return shape([line for _, line in newest], len(newest) < limit, remarks)
+
+
+def cannot_read(path: Path, error: OSError) -> Failure:
+    """The failure that ``error`` stands for."""
+    where = clean(path, limit=200)
+    if isinstance(error, FileNotFoundError):
+        return Failure(FailureKind.NOT_FOUND, f"there is no {where}", "check logs.path")
+    if isinstance(error, PermissionError):
+        return Failure(FailureKind.FORBIDDEN, f"{where} may not be read", "ask for the right to read it")
+    return Failure(FailureKind.BROKEN, f"{where} cannot be read: {clean(error.strerror or 'failed', limit=100)}")
+
+
+def matches(line: LogLine, question: LogQuestion) -> bool:
+    """Whether a line is what was asked for, but for model and times, which are compared before it is made."""
+    if question.version and line.version != question.version:
+        return False
+    if question.request_id and question.request_id not in (line.request_id, line.trace_id):
+        return False
+    if question.level is not Level.UNKNOWN and line.level.rank < question.level.rank:
+        return False
+    wanted = question.text.casefold()
+    return not wanted or any(wanted in text.casefold() for text in (line.message, line.stack, *line.labels.values()))
+
+
+def _wanted(log: OpenLog, allowance: Allowance, question: LogQuestion, logs: LogFiles, *, named: bool
+            ) -> Iterator[_Timed]:
+    """The lines of one file, last first; ``named``: all of them are the model's, the file's name says so.
+
+    The time only falls, as merging needs it: what comes afterwards is not later.
+    """
+    reader = Reader(logs.fields)
+    latest = log.changed_at
+    plain: list[str] = []
+    dropped = 0
+    for number, raw in enumerate(lines_backwards(log.descriptor, log.size, allowance)):
+        text = raw.decode("utf-8", errors="replace").lstrip("\ufeff").rstrip("\r")
+        content = as_object(text)
+        if content is None:
+            # The very last line has no end yet: it is being written.
+            if number and text.strip():
+                plain.append(text)
+            if len(plain) >= _MOST_PLAIN:
+                if named:
+                    yield from _plain_lines(plain, reader, question, latest, None)
+                elif (dropped := dropped + len(plain)) >= _MOST_DROPPED:
+                    allowance.foreign += 1
+                    return
+                plain.clear()
+            continue
+        dropped = 0
+        fields = Fields.of(content)
+        at = fields.time()
+        if at is not None:
+            latest = min(latest, at)
+            if at < question.since - _SLACK_SECONDS:
+                return
+        ours = named or not question.model or fields.text(logs.fields.model, use=False) == question.model
+        if ours and (at is None or question.since <= at < question.until):
+            yield from _plain_lines(plain, reader, question, latest, at)
+            yield latest, _if_wanted(reader.line(fields, at), question)
+        else:
+            yield latest, None
+        plain.clear()
+    if named:
+        yield from _plain_lines(plain, reader, question, latest, None)
+
+
+def _plain_lines(plain: list[str], reader: Reader, question: LogQuestion, latest: float, at: float | None
+                 ) -> Iterator[_Timed]:
+    for message in _messages(plain):
+        yield latest, _if_wanted(reader.record({"message": message}, at=at), question)
+
+
+def _messages(plain: list[str]) -> list[str]:
+    """Plain lines that follow each other, last first: one message when there is a stack trace in it."""
+    if not plain:
+        return []
+    together = "\n".join(reversed(plain))
+    return [together] if HINT_PATTERN.search(together) else list(plain)
+
+
+def _if_wanted(line: LogLine, question: LogQuestion) -> LogLine | None:
+    return line if matches(line, question) else None
+
+
+def _remarks(allowance: Allowance, most: int) -> Iterator[str]:
+    if allowance.spent:
+        yield f"only the last {most / 2**20:g} MiB were read: a shorter range or a higher max_read shows more"
+    if allowance.overlong:
+        yield f"{allowance.overlong} line{'s' if allowance.overlong > 1 else ''} too long to read"
+    if allowance.foreign:
+        yield f"{allowance.foreign} file{'s' if allowance.foreign > 1 else ''} without lines of JSON"
+    if allowance.shrunk:
+        yield "a file was emptied while it was read"
+
+
+def _stuck(message: str) -> Failure:
+    return Failure(FailureKind.TIMEOUT, message, "are the files on a network disk that hangs?")

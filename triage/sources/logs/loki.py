@@ -1,0 +1,139 @@
+"""``LokiClient``: asks a Grafana Loki for log lines (``reference/loki-http-api``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from triage.clock import Clock
+from triage.config import LokiLogs
+from triage.facts.logs import LogLine, LogLines, LogQuestion, StackTraces
+from triage.facts.outcome import Failure
+from triage.sources.breaker import Breaker
+from triage.sources.decode import NotJson, clean_tree
+from triage.sources.failures import Product, Received, shape_failure
+from triage.sources.logs.answers import Result, Shape, explained, lines_answer, remarks_of, traces_answer
+from triage.sources.logs.face import MOST_LINES, TRACE_LINES
+from triage.sources.logs.fields import Reader
+from triage.sources.logs.logql import lines_query, traces_query
+
+if TYPE_CHECKING:
+    from triage.sources.http import HttpSource
+
+LOKI = Product("Loki", 3100, "the URL may lack a path prefix of the proxy; /loki/api/v1 is added by triage")
+_QUERY = "/loki/api/v1/query_range"
+_WRONG_LENGTH = ("query time range exceeds the limit", "query length")
+
+
+class LokiClient:
+    """One Loki. A :class:`~triage.sources.logs.face.LogSource`; behaves as the Prometheus client does."""
+
+    def __init__(self, logs: LokiLogs, clock: Clock, *, name: str = "logs") -> None:
+        # Not at the top: the first frame is drawn before httpx is imported.
+        from triage.sources.http import HttpSource
+        self.name = name
+        self.source: HttpSource = HttpSource(logs, clock, LOKI)
+        self._logs = logs
+
+    @property
+    def requests_sent(self) -> int:
+        """Every HTTP request that left, re-sent ones included."""
+        return self.source.requests_sent
+
+    @property
+    def breaker(self) -> Breaker:
+        return self.source.breaker
+
+    async def lines(self, question: LogQuestion) -> LogLines | Failure:
+        """The newest lines that fit."""
+        limit = max(1, min(question.limit, MOST_LINES))
+        return await self._ask(lines_query(self._logs, question), question, limit, lines_answer)
+
+    async def traces(self, question: LogQuestion) -> StackTraces | Failure:
+        """The stack traces in the newest lines that fit and hold one."""
+        limit = max(1, min(question.limit, TRACE_LINES))
+        return await self._ask(traces_query(self._logs, question), question, limit, traces_answer)
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any | Failure:
+        """Another endpoint, such as ``/loki/api/v1/labels``: decoded JSON, every string cleaned."""
+        def decode(received: Received) -> Any | Failure:
+            document = self.source.json(received)
+            try:
+                return document if isinstance(document, Failure) else clean_tree(document, limit=200)
+            except NotJson:
+                return shape_failure("the answer is nested too deep")
+        return await self.source.get(path, decode, params=params)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.source.aclose()
+
+    async def _ask(self, query: str, question: LogQuestion, limit: int,
+                   shape: Shape[Result]) -> Result | Failure:
+        def decode(received: Received) -> Result | Failure:
+            document = self.source.json(received)
+            if isinstance(document, Failure):
+                return document
+            try:
+                lines = read_streams(document, Reader(self._logs.fields))
+                return shape(lines, len(lines) < limit, remarks_of(document.get("warnings")))
+            except _OtherShape as error:
+                return shape_failure(f"{error} in Loki's answer", received.status)
+        answer = await self.source.form(_QUERY, [
+            ("query", query), ("start", _nanoseconds(question.since)), ("end", _nanoseconds(question.until)),
+            ("limit", str(limit)), ("direction", "backward")], decode)
+        return _explained(answer) if isinstance(answer, Failure) else answer
+
+
+class _OtherShape(ValueError):
+    pass
+
+
+def read_streams(document: Any, reader: Reader) -> list[LogLine]:
+    """The lines of an answer of ``query_range``, newest first. Raises ValueError for another shape."""
+    answer = document.get("data") if isinstance(document, dict) else None
+    streams = answer.get("result") if isinstance(answer, dict) else None
+    if not isinstance(streams, list) or not isinstance(answer, dict) or answer.get("resultType") != "streams":
+        raise _OtherShape("no streams of lines")
+    timed = sorted(_entries(streams, reader), key=lambda entry: entry[0], reverse=True)
+    return [line for _, line in timed]
+
+
+def _entries(streams: list[Any], reader: Reader) -> Iterator[tuple[int, LogLine]]:
+    for stream in streams:
+        labels = stream.get("stream") if isinstance(stream, dict) else None
+        values = stream.get("values") if isinstance(stream, dict) else None
+        if not isinstance(labels, dict) or not isinstance(values, list):
+            raise _OtherShape("a stream without labels or lines")
+        for entry in values:
+            if not isinstance(entry, list) or len(entry) < 2 or not isinstance(entry[1], str):
+                raise _OtherShape("an entry that is no line")
+            nanoseconds = _as_nanoseconds(entry[0])
+            metadata = entry[2] if len(entry) > 2 and isinstance(entry[2], dict) else {}
+            yield nanoseconds, reader.text(entry[1], {**_own(labels), **metadata}, at=nanoseconds / 1e9)
+
+
+def _own(labels: dict[str, Any]) -> dict[str, Any]:
+    """Without what Loki's parser put there: the line says it itself, and nothing twice."""
+    return {name: value for name, value in labels.items()
+            if not name.endswith("_extracted") and name not in ("__error__", "__error_details__")}
+
+
+def _as_nanoseconds(text: Any) -> int:
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise _OtherShape("a time that is no number of nanoseconds")
+    return int(text)
+
+
+def _explained(failure: Failure) -> Failure:
+    told = failure.message.lower()
+    if any(words in told for words in _WRONG_LENGTH):
+        return replace(failure, hint="use a shorter time range, or raise max_query_length in Loki")
+    if "max entries limit" in told:
+        return replace(failure, hint="ask for fewer lines, or raise max_entries_limit_per_query in Loki")
+    return explained(failure)
+
+
+def _nanoseconds(seconds: float) -> str:
+    return str(max(0, round(seconds * 1e6)) * 1_000)
