@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from triage.facts.samples import NO_LABELS, Labels
@@ -65,7 +65,7 @@ class LogLine:
     trace_id: str = ""
     stack: str = ""
     """Its stack trace as written; "" for none."""
-    labels: Labels = NO_LABELS
+    labels: Labels = field(default_factory=lambda: NO_LABELS)
     """What else it says: labels of its stream and other fields, nested names joined with dots."""
 
 

@@ -14,9 +14,12 @@ from triage.config import (
     Active,
     Endpoint,
     FolderRegistry,
+    LogFiles,
+    LokiLogs,
     Kubeconfig,
     MlflowRegistry,
     SecretRef,
+    VictoriaLogs,
     activate,
     config_path,
     load_config,
@@ -81,6 +84,7 @@ def _values(active: Active) -> dict[str, Any]:
         "prometheus": _endpoint(context.prometheus),
         "alertmanager": None if context.alertmanager is None else _endpoint(context.alertmanager),
         "registry": None if context.registry is None else _registry(context.registry, active),
+        "logs": None if context.logs is None else _logs(context.logs, active),
         "kubernetes": None if context.kubernetes is None else _kubernetes(context.kubernetes, active),
     }
     return found
@@ -100,6 +104,18 @@ def _kubernetes(access: Kubeconfig | Endpoint, active: Active) -> dict[str, Any]
     token = {} if access.bearer_token is None else {"bearer_token": _secret(access.bearer_token)}
     return {"kubeconfig": _path(active.beside_config(access.kubeconfig)), "context": clean(access.context), **token,
             "timeout": format_duration(access.timeout)}
+
+
+def _logs(logs: LokiLogs | VictoriaLogs | LogFiles, active: Active) -> dict[str, Any]:
+    fields = {name: [clean(each) for each in names] for name, names in logs.fields.model_dump().items()}
+    if isinstance(logs, LogFiles):
+        return {"kind": logs.kind, "path": _path(active.beside_config(logs.path)), "max_read_bytes": logs.max_read,
+                "fields": fields}
+    found = {"kind": logs.kind, **_endpoint(logs),
+             "selector": {clean(name): clean(value) for name, value in logs.selector.items()}, "fields": fields}
+    if isinstance(logs, LokiLogs):
+        found |= {"model_label": logs.model_label, "structured_metadata": logs.structured_metadata}
+    return found
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

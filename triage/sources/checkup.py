@@ -85,6 +85,7 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
     """
     from triage.sources.checkup_alertmanager import check_alertmanager
     from triage.sources.checkup_kubernetes import check_kubernetes
+    from triage.sources.checkup_logs import check_logs
     from triage.sources.checkup_prometheus import check_prometheus
     from triage.sources.checkup_registry import check_registry
     context = active.context
@@ -119,8 +120,14 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
         except ConfigError as error:
             return _unusable("kubernetes", getattr(context.kubernetes, "url", ""), error)
 
+    async def logs() -> SourceCheck:
+        try:
+            return await check_logs(active, clock)
+        except ConfigError as error:
+            return _unusable("logs", getattr(context.logs, "url", ""), error)
+
     found = await asyncio.gather(prometheus(context.prometheus), alertmanager(context.alertmanager), registry(),
-                                 kubernetes())
+                                 kubernetes(), logs())
     return CheckUp(active.name, context.production, context.allow_write, tuple(found))
 
 

@@ -182,7 +182,7 @@ def _target(location: str, requested: str) -> tuple[str, str]:
     if not location.strip():
         return "", ""
     where = clean(f"{scheme}://{host}{parts.path}", limit=200)
-    for start in ("/api/v1/", "/api/v2/", "/api/2.0/", "/-/"):
+    for start in ("/loki/api/v1/", "/select/logsql/", "/api/v1/", "/api/v2/", "/api/2.0/", "/-/"):
         if start in asked.path:
             tail = asked.path[asked.path.index(start):]
             if parts.path.endswith(tail) and scheme in ("http", "https"):

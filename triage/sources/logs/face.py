@@ -33,6 +33,10 @@ class LogSource(Protocol):
         """The stack traces in the newest lines that fit and hold one, grouped; one request."""
         ...
 
+    async def sample(self, question: LogQuestion) -> LogLines | Failure:
+        """The newest lines of whatever model, to see what they are like; only the question's times and limit count."""
+        ...
+
     async def aclose(self) -> None:
         """Close the connections."""
         ...

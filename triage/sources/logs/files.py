@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from glob import escape, glob
 from itertools import islice
 from pathlib import Path
 
@@ -50,6 +51,11 @@ class LogFileSource:
         self._readers = 0
 
     @property
+    def by_path(self) -> bool:
+        """Whether the path says whose lines they are."""
+        return MODEL in str(self.path)
+
+    @property
     def requests_sent(self) -> int:
         """Always 0."""
         return 0
@@ -61,6 +67,11 @@ class LogFileSource:
     async def traces(self, question: LogQuestion) -> StackTraces | Failure:
         """The stack traces in the newest lines that fit and hold one."""
         return await self._ask(question, max(1, min(question.limit, TRACE_LINES)), True, traces_answer)
+
+    async def sample(self, question: LogQuestion) -> LogLines | Failure:
+        """The newest lines of whatever model: with ``{model}`` in the path, of the one that wrote last."""
+        anyone = LogQuestion("", question.since, question.until, limit=question.limit)
+        return await self._ask(anyone, max(1, min(question.limit, MOST_LINES)), False, lines_answer)
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -85,13 +96,24 @@ class LogFileSource:
         finally:
             self._readers -= 1
 
+    def _path(self, model: str) -> Path | Failure:
+        """Where the lines of a model are; "" for any model."""
+        text = str(self.path)
+        if not self.by_path:
+            return self.path
+        if not model:
+            there = glob("*".join(escape(part) for part in text.split(MODEL)))  # noqa: PTH207 - the pattern is absolute
+            # A folder changes when a file is added to it; of files it is the newest line.
+            return max((Path(each) for each in there), key=_changed_at, default=self.path)
+        if "/" in model or model.startswith("."):
+            return Failure(FailureKind.NOT_FOUND, f"no file can be named after the model {clean(model)}",
+                           "leave {model} out of logs.path")
+        return Path(text.replace(MODEL, model))
+
     def _found(self, question: LogQuestion, limit: int, only_traces: bool, shape: Shape[Result]) -> Result | Failure:
-        path = self.path
-        if MODEL in str(path):
-            if not question.model or "/" in question.model or question.model.startswith("."):
-                return Failure(FailureKind.NOT_FOUND, f"no file can be named after the model {clean(question.model)}",
-                               "leave {model} out of logs.path")
-            path = Path(str(path).replace(MODEL, question.model))
+        path = self._path(question.model)
+        if isinstance(path, Failure):
+            return path
         found = log_files(path, question.since - _SLACK_SECONDS)
         allowance = Allowance(self._logs.max_read)
         with ExitStack() as open_files:
@@ -108,13 +130,20 @@ class LogFileSource:
                 # Renamed between the listing and here, a file has two names.
                 if opened.identity not in identities:
                     identities.add(opened.identity)
-                    readings.append(_wanted(opened, allowance, question, self._logs, named=MODEL in str(self.path)))
+                    readings.append(_wanted(opened, allowance, question, self._logs, named=self.by_path))
             merged = heapq.merge(*readings, key=lambda timed: timed[0], reverse=True)
             fitting = ((line.at if line.at is not None else latest, line) for latest, line in merged
                        if line is not None and (line.stack or not only_traces))
             newest = sorted(islice(fitting, limit), key=lambda timed: timed[0], reverse=True)
         remarks = (*found.left_out, *_remarks(allowance, self._logs.max_read))
         return shape([line for _, line in newest], len(newest) < limit, remarks)
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def cannot_read(path: Path, error: OSError) -> Failure:

@@ -27,6 +27,12 @@ def traces_query(logs: LokiLogs, question: LogQuestion) -> str:
     return _query(logs, question, [f"|~ {quoted(HINT)}"])
 
 
+def sample_query(logs: LokiLogs) -> str:
+    """The lines of whatever model."""
+    matchers = [f"{name}={quoted(value)}" for name, value in logs.selector.items()]
+    return _selector([*matchers, *([f'{logs.model_label}=~".+"'] if logs.model_label else [])])
+
+
 def quoted(text: str) -> str:
     """``text`` as a string literal of LogQL (Go's rules)."""
     # JSON's escapes are among Go's but for the surrogate pairs, which are written as they are.
@@ -47,7 +53,7 @@ def label(name: str) -> str:
 
 def _query(logs: LokiLogs, question: LogQuestion, filters: Sequence[str]) -> str:
     matchers = {**logs.selector, **({logs.model_label: question.model} if logs.model_label else {})}
-    parts = ["{" + ", ".join(f"{name}={quoted(value)}" for name, value in matchers.items()) + "}", *filters]
+    parts = [_selector([f"{name}={quoted(value)}" for name, value in matchers.items()]), *filters]
     fields: list[str] = []
     if logs.model_label is None:
         fields.append(_first(logs.fields.model, question.model))
@@ -67,6 +73,10 @@ def _query(logs: LokiLogs, question: LogQuestion, filters: Sequence[str]) -> str
     if fields and not logs.structured_metadata:
         parts.append("| json")
     return " ".join([*parts, *(f"| {condition}" for condition in fields)])
+
+
+def _selector(matchers: Iterable[str]) -> str:
+    return "{" + ", ".join(matchers) + "}"
 
 
 def _any(names: Iterable[str], sign: str, value: str) -> str:

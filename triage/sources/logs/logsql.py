@@ -16,7 +16,7 @@ _TEXTS = ("_msg", *_STACKS)
 
 def lines_query(logs: VictoriaLogs, question: LogQuestion) -> str:
     """The lines that ``question`` asks for, but for its times and limit."""
-    parts = [_any([name], "=", value) for name, value in logs.selector.items()]
+    parts = _selected(logs)
     parts.append(_first(logs.fields.model, question.model))
     if question.version:
         parts.append(_first(logs.fields.version, question.version))
@@ -32,6 +32,15 @@ def lines_query(logs: VictoriaLogs, question: LogQuestion) -> str:
 def traces_query(logs: VictoriaLogs, question: LogQuestion) -> str:
     """Those of them that hold a stack trace."""
     return f"{lines_query(logs, question)} and {_any(_TEXTS, '~', HINT)}"
+
+
+def sample_query(logs: VictoriaLogs) -> str:
+    """The lines of whatever model."""
+    return " and ".join(_selected(logs)) or "*"
+
+
+def _selected(logs: VictoriaLogs) -> list[str]:
+    return [_any([name], "=", value) for name, value in logs.selector.items()]
 
 
 def _any(names: Iterable[str], sign: str, value: str) -> str:

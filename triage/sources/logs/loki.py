@@ -16,7 +16,7 @@ from triage.sources.failures import Product, Received, shape_failure
 from triage.sources.logs.answers import Result, Shape, explained, lines_answer, remarks_of, traces_answer
 from triage.sources.logs.face import MOST_LINES, TRACE_LINES
 from triage.sources.logs.fields import Reader
-from triage.sources.logs.logql import lines_query, traces_query
+from triage.sources.logs.logql import lines_query, sample_query, traces_query
 
 if TYPE_CHECKING:
     from triage.sources.http import HttpSource
@@ -55,15 +55,21 @@ class LokiClient:
         limit = max(1, min(question.limit, TRACE_LINES))
         return await self._ask(traces_query(self._logs, question), question, limit, traces_answer)
 
+    async def sample(self, question: LogQuestion) -> LogLines | Failure:
+        """The newest lines of whatever model."""
+        return await self._ask(sample_query(self._logs), question, question.limit, lines_answer)
+
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any | Failure:
         """Another endpoint, such as ``/loki/api/v1/labels``: decoded JSON, every string cleaned."""
-        def decode(received: Received) -> Any | Failure:
-            document = self.source.json(received)
-            try:
-                return document if isinstance(document, Failure) else clean_tree(document, limit=200)
-            except NotJson:
-                return shape_failure("the answer is nested too deep")
-        return await self.source.get(path, decode, params=params)
+        return await self.source.get(path, self.read, params=params)
+
+    def read(self, received: Received) -> Any | Failure:
+        """An answer that was had by other means, as :meth:`get` gives it."""
+        document = self.source.json(received)
+        try:
+            return document if isinstance(document, Failure) else clean_tree(document, limit=200)
+        except NotJson:
+            return shape_failure("the answer is nested too deep")
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -15,7 +15,7 @@ from triage.sources.failures import Product, Received, shape_failure
 from triage.sources.logs.answers import Result, Shape, explained, lines_answer, traces_answer
 from triage.sources.logs.face import MOST_LINES, TRACE_LINES
 from triage.sources.logs.fields import Reader
-from triage.sources.logs.logsql import lines_query, traces_query
+from triage.sources.logs.logsql import lines_query, sample_query, traces_query
 
 if TYPE_CHECKING:
     from triage.sources.http import HttpSource
@@ -55,6 +55,10 @@ class VictoriaLogsClient:
         limit = max(1, min(question.limit, TRACE_LINES))
         return await self._ask(traces_query(self._logs, question), question, limit, traces_answer)
 
+    async def sample(self, question: LogQuestion) -> LogLines | Failure:
+        """The newest lines of whatever model."""
+        return await self._ask(sample_query(self._logs), question, question.limit, lines_answer)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self.source.aclose()
@@ -73,7 +77,7 @@ class VictoriaLogsClient:
             return shape(lines, len(records) < limit, remarks)
         # Without a limit it sends everything there is, in no order.
         answer = await self.source.form(QUERY, [
-            ("query", query), ("start", _rfc3339(question.since)), ("end", _rfc3339(question.until)),
+            ("query", query), ("start", rfc3339(question.since)), ("end", rfc3339(question.until)),
             ("limit", str(limit))], decode)
         return explained(answer) if isinstance(answer, Failure) else answer
 
@@ -102,5 +106,6 @@ def _lines(records: list[dict[str, Any]], question: LogQuestion, reader: Reader)
     return sorted(within, key=lambda line: line.at or 0.0, reverse=True)
 
 
-def _rfc3339(seconds: float) -> str:
+def rfc3339(seconds: float) -> str:
+    """Unix seconds as VictoriaLogs reads them exactly."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
