@@ -171,6 +171,7 @@ def _names(notebook: Notebook) -> Iterator[Finding]:
     """References from one block of the manifest to another that lead nowhere."""
     spec = notebook.manifest.spec
     quality = {metric.name for metric in spec.quality.metrics} if spec.quality is not None else set()
+    quality |= {metric.name for metric in spec.quality.counted} if spec.quality is not None else set()
     proxies = {proxy.name for proxy in spec.quality.proxies} if spec.quality is not None else set()
     metrics = {o.slo.name for o in notebook.objectives} | quality | proxies | CANARY_METRICS
     data = {reference.name for reference in spec.data}

@@ -42,6 +42,46 @@ class QualityMetric(Strict):
     min_labels: int = Field(100, ge=1, description="Labels needed before it is judged.")
 
 
+class CountedMetric(Strict):
+    """A quality figure computed here, from counters of labelled predictions."""
+
+    name: Name = Field(description="Name, such as precision.")
+    figure: Literal["precision", "recall", "specificity", "false_positive_rate", "accuracy", "f1", "per_class_accuracy",
+                    "click_through", "lift", "mae", "rmse", "bias"] = Field(description="What is computed.")
+    outcomes: SelectorText | None = Field(None, description="Counter of labelled decisions by outcome: tp, fp, fn, tn.")
+    outcome_label: LabelName = Field("outcome", description="Label with the outcome.")
+    events: SelectorText | None = Field(None, description="Counter of what is asked about: right decisions, clicks, "
+                                        "hits among the chosen; for mae summed absolute errors; for bias a gauge "
+                                        "of summed signed errors (it may fall).")
+    total: SelectorText | None = Field(None, description="Counter of what they are of: labelled decisions, "
+                                       "impressions, the chosen; for errors the labelled predictions.")
+    all_events: SelectorText | None = Field(None, description="For lift: counter of hits among everyone.")
+    all_total: SelectorText | None = Field(None, description="For lift: counter of everyone.")
+    squared: SelectorText | None = Field(None, description="For errors: counter of summed squared errors; rmse needs "
+                                         "it, the others take their interval from it.")
+    class_label: LabelName = Field("class", description="For per_class_accuracy: label with the true class.")
+    unit: str = Field("", description="For errors: unit of what is predicted.")
+    baseline: float | None = Field(None, description="Usual value, in the figure's own unit (shares from 0 to 1).")
+    tolerance: float | None = Field(None, ge=0, description="Deviation from the baseline that is still usual, in the "
+                                    "same unit.")
+    at_least: float | None = Field(None, description="Lowest acceptable value.")
+    at_most: float | None = Field(None, description="Highest acceptable value.")
+    min_labels: int = Field(100, ge=1, description="Labels needed before it is judged.")
+
+    @model_validator(mode="after")
+    def _counters_fit(self) -> CountedMetric:
+        needed = {"per_class_accuracy": ("events", "total"), "click_through": ("events", "total"),
+                  "lift": ("events", "total", "all_events", "all_total"), "mae": ("events", "total"),
+                  "bias": ("events", "total"), "rmse": ("squared", "total")}.get(self.figure, ("outcomes",))
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"cannot be computed without {' and '.join(missing)}\n{self.figure} needs "
+                             f"{', '.join(needed)}")
+        if (self.baseline is None) != (self.tolerance is None):
+            raise ValueError("needs baseline and tolerance together\nor at_least, at_most")
+        return self
+
+
 class Slice(Strict):
     """Subgroups whose quality is compared."""
 
@@ -58,11 +98,17 @@ class Quality(Strict):
     feedback: Feedback = Field(description="How true labels come back.")
     proxies: list[Proxy] = Field([], description="Stand-ins until labels are in.")
     metrics: list[QualityMetric] = Field([], description="Figures from labels.")
+    counted: list[CountedMetric] = Field([], description="Figures computed from counters of labelled predictions.")
+    calibrated: bool | None = Field(None, description="Whether scores are probabilities: of those at 0.8, eight of ten "
+                                    "are positive. Quality is estimated before labels are in unless false.")
+    decision_threshold: float | None = Field(None, gt=0, lt=1, description="Score above which the decision is "
+                                             "positive; an edge of the prediction's histogram.")
     slices: list[Slice] = Field([], description="Subgroups to compare.")
 
     @model_validator(mode="after")
     def _names_unique(self) -> Quality:
-        refuse_twice("proxy or metric", (*(p.name for p in self.proxies), *(m.name for m in self.metrics)))
+        refuse_twice("proxy or metric", (*(p.name for p in self.proxies), *(m.name for m in self.metrics),
+                                         *(c.name for c in self.counted)))
         refuse_twice("slice", (s.name for s in self.slices))
         return self
 
@@ -74,6 +120,11 @@ class Reference(Strict):
     counts: list[float] | None = Field(None, description="Events per bucket, one more than edges (the last is above "
                                        "all).")
     categories: dict[str, float] | None = Field(None, description="Events per category.")
+    null_share: float | None = Field(None, ge=0, le=1, description="Share of rows without a value, from 0 to 1; by "
+                                     "default 0 for required inputs, else not known.")
+    mean: float | None = Field(None, description="Mean of the values.")
+    window_scores: list[float] = Field([], description="Scores of six and more reference windows against the rest of "
+                                       "the reference; limits rise to their mean plus three standard deviations.")
     data: str | None = Field(None, description="Data reference (by name) the counts were taken from.")
     at: Date | None = Field(None, description="When they were taken.")
 
@@ -106,6 +157,10 @@ class DriftFeature(Strict):
     method: Literal["psi", "js", "kl", "hellinger", "tv", "ks"] = Field("psi", description="Divergence.")
     warning: float = Field(0.1, ge=0, description="Score from which it is watched.")
     critical: float = Field(0.25, ge=0, description="Score from which it is drift.")
+    smoothing: Literal["jeffreys", "laplace", "evidently"] = Field("jeffreys", description="What fills empty bins for "
+                                                                   "psi and kl: half an event, one event, or "
+                                                                   "Evidently's constant.")
+    nulls: SelectorText | None = Field(None, description="Counter of events without a value.")
     min_samples: int | None = Field(None, ge=1, description="Events needed; by default from the number of buckets.")
     importance: float = Field(1.0, ge=0, description="Weight for ordering.")
     reference: Reference | None = Field(None, description="What it is compared with.")
@@ -132,6 +187,8 @@ class Drift(Strict):
     feature_label: LabelName = Field("feature", description="Label with the feature name.")
     features: list[DriftFeature] = Field([], description="Features.")
     prediction: DriftFeature | None = Field(None, description="The model's output.")
+    design_effect: float = Field(1.0, ge=1, description="Events that stand for one independent event, such as 5 when "
+                                 "each customer sends five.")
     false_discovery_rate: float = Field(0.01, gt=0, lt=1, description="Benjamini-Hochberg level across the features.")
 
     @model_validator(mode="after")

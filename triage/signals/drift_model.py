@@ -275,21 +275,24 @@ def bin_shares(feature: FeatureDrift) -> tuple[BinShare, ...]:
 def watched(drift: Drift, inputs: Sequence[InputField] = ()) -> tuple[Watched, ...]:
     """Everything that a manifest's ``drift`` block watches, the prediction first."""
     fields = {f.name: f for f in inputs}
-    found = [] if drift.prediction is None else [_watched(drift.prediction, None, is_prediction=True)]
-    return (*found, *(_watched(feature, fields.get(feature.name), is_prediction=False) for feature in drift.features))
+    found = [] if drift.prediction is None else [_watched(drift, drift.prediction, None)]
+    return (*found, *(_watched(drift, feature, fields.get(feature.name)) for feature in drift.features))
 
 
-def _watched(feature: DriftFeature, declared: InputField | None, *, is_prediction: bool) -> Watched:
+def _watched(drift: Drift, feature: DriftFeature, declared: InputField | None) -> Watched:
     kind = Kind.GAUGE if feature.gauge else Kind.CATEGORIES if feature.categories else Kind.HISTOGRAM
     reference = feature.reference
+    nulls = reference.null_share if reference else None
+    if nulls is None and declared is not None and declared.required:
+        # A request without a required field is invalid, so the reference holds none.
+        nulls = 0.0
     return Watched(
         feature.name, kind, feature.method, feature.warning, feature.critical, feature.min_samples,
-        feature.importance, is_prediction, feature.direction == "low-is-drift", feature.category_label,
+        feature.importance, feature is drift.prediction, feature.direction == "low-is-drift", feature.category_label,
         tuple(reference.edges or ()) if reference else (), tuple(reference.counts or ()) if reference else (),
-        dict(reference.categories or {}) if reference else {},
-        # A request without a required field is invalid, so the reference holds none.
-        null_share=0.0 if declared is not None and declared.required else None,
-        lowest=declared.min if declared else None, highest=declared.max if declared else None)
+        dict(reference.categories or {}) if reference else {}, nulls, declared.min if declared else None,
+        declared.max if declared else None, reference.mean if reference else None, Smoothing(feature.smoothing),
+        drift.design_effect, tuple(reference.window_scores) if reference else ())
 
 
 def contract(feature: FeatureDrift) -> dict[str, object]:
