@@ -173,7 +173,7 @@ class _Reader:
         if file:
             path = self._path(file)
             # Its mode is not looked at: the tokens that Kubernetes itself puts into pods can be read by all in there.
-            return lambda: _one_line(_read(path, f"the tokenFile of {said}")[0], said)
+            return lambda: _one_line(_read(path, f"the tokenFile of {said}:")[0], said)
         token = _text(user, "token")
         return (lambda: _one_line(token.encode(), said)) if token else None
 
@@ -185,7 +185,7 @@ class _Reader:
                 return base64.b64decode(data, validate=True)
             except (binascii.Error, ValueError):
                 raise ConfigError(f"{key}-data of {said} is not base64", "base64 -w0 FILE makes it") from None
-        return _read(self._path(file), f"the {key} of {said}")[0] if file else None
+        return _read(self._path(file), f"the {key} of {said}:")[0] if file else None
 
     def _path(self, text: str) -> Path:
         return self._folder / Path(text).expanduser()
