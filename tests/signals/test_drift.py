@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.signals.building import SUCCESS
+from tests.signals.building import notebook as notebook_with
 from tests.signals.drifting import (
     AROUND,
     COUNTRIES,
@@ -24,6 +26,7 @@ from tests.signals.drifting import (
 )
 from triage import notebook
 from triage.notebook.load import load_all
+from triage.signals.binning import Smoothing
 from triage.signals.drift import drift_state, seen_by_feature
 from triage.signals.drift_model import (
     DriftVerdict,
@@ -432,3 +435,22 @@ def test_no_watched_feature_is_not_called_ok() -> None:
 def test_slow_scrapes_are_given_more_time() -> None:
     old = replace(AROUND, scrape_interval=600.0)
     assert of_one(numeric(), Seen(buckets(SAME), newest_at=NOW - 1200), old).verdict is DriftVerdict.OK
+
+
+def test_what_the_manifest_says_of_its_data_is_used() -> None:
+    book = notebook_with(SUCCESS, more="""\
+drift:
+  design_effect: 4
+  features:
+    - {name: age, histogram: v, smoothing: laplace, reference: {edges: [10, 20], counts: [1, 2, 3], null_share: 0.2,
+       mean: 15, window_scores: [0.1, 0.2]}}
+    - {name: amount, histogram: v, reference: {edges: [10, 20], counts: [1, 2, 3]}}
+inputs:
+  - {name: amount, type: float, required: true, min: 0, max: 500}
+""")
+    drift = book.manifest.spec.drift
+    assert drift is not None
+    age, amount = watched(drift, book.manifest.spec.inputs)
+    assert (age.design_effect, age.smoothing, age.null_share, age.mean) == (4, Smoothing.LAPLACE, 0.2, 15)
+    assert age.window_scores == (0.1, 0.2)
+    assert (amount.null_share, amount.lowest, amount.highest) == (0, 0, 500)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.signals.building import SUCCESS, notebook
 from tests.signals.drifting import AROUND, NOW, of_one
+from triage.errors import TriageError
 from triage.facts.samples import Sample
-from triage.signals.drift_model import DriftVerdict, FeatureDrift, Kind, Seen, Watched
+from triage.signals.drift_model import DriftVerdict, FeatureDrift, Kind, Seen, Watched, watched
 from triage.signals.reading import Quality
 
 DAY = 86400.0
@@ -91,3 +93,15 @@ def test_partial_answers_cannot_be_ok() -> None:
     assert gauge(0.4, trouble=(Quality.PARTIAL, "a store is missing")).verdict is DriftVerdict.DRIFT
     assert gauge(0.4, trouble=(Quality.WAITING, "asked, not answered yet")).verdict is DriftVerdict.STALE
     assert AROUND.stale_after == 300
+
+
+def test_a_manifest_with_p_values_must_say_which_ones_are_small() -> None:
+    # The defaults, 0.1 and 0.25, are those of distances.
+    gauge_of = "drift: {features: [{name: a, gauge: g, direction: low-is-drift}]}"
+    with pytest.raises(TriageError, match="critical p-value above its warning one"):
+        notebook(SUCCESS, more=gauge_of)
+    book = notebook(SUCCESS, more=gauge_of.replace("low-is-drift", "low-is-drift, warning: 0.05, critical: 0.01"))
+    assert book.manifest.spec.drift is not None
+    [item] = watched(book.manifest.spec.drift)
+    assert item.low_is_drift
+    assert item.kind is Kind.GAUGE

@@ -177,6 +177,9 @@ class DriftFeature(Strict):
             raise ValueError("has categories, but a reference without them\ngive categories with their counts")
         if self.direction == "high-is-drift" and self.critical < self.warning:
             raise ValueError("has a critical score below its warning score")
+        if self.direction == "low-is-drift" and self.critical > self.warning:
+            raise ValueError("has a critical p-value above its warning one\nlow-is-drift reads p-values: give warning, "
+                             "such as 0.05, and a lower critical, such as 0.01")
         return self
 
 

@@ -197,4 +197,4 @@ def smoothed(counts: Sequence[float], how: Smoothing = Smoothing.JEFFREYS) -> tu
         return tuple(share or filler for share in plain)
     extra = 0.5 if how is Smoothing.JEFFREYS else 1.0
     total = math.fsum(counts) + extra * len(counts)
-    return tuple((count + extra) / total for count in counts)
+    return tuple([(count + extra) / total for count in counts])

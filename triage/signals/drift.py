@@ -108,21 +108,23 @@ def _measured(watched: Watched, seen: Seen, around: Around) -> _Draft:
 def _scored(watched: Watched, seen: Seen, binned: Binned, lines: tuple[LineDraft, ...],
             notes: tuple[str, ...]) -> _Draft:
     n, m = binned.n_reference, binned.n_current
-    bins = len(binned.labels)
-    needed = float(watched.min_samples or EVENTS_PER_TEN_BINS * (bins - 1) / 9)
-    draft = _Draft(watched, seen, None, binned, needed=needed, lines=lines, notes=notes)
+    needed = float(watched.min_samples or EVENTS_PER_TEN_BINS * (len(binned.labels) - 1) / 9)
+    refused: tuple[DriftVerdict, str] | None = None
     if watched.method == "ks" and not binned.ordered:
-        return replace(draft, blocked=(DriftVerdict.NOT_COMPARABLE, "categories have no order, which KS needs; "
-                                       "choose psi, js or tv in the manifest"))
-    if m <= 0:
-        return replace(draft, blocked=(DriftVerdict.INSUFFICIENT,
-                                       f"no events in {wording.window(seen.window_seconds)}"))
-    if n <= 0:
-        return replace(draft, blocked=(DriftVerdict.NOT_COMPARABLE, "the reference holds no events"))
+        refused = (DriftVerdict.NOT_COMPARABLE, "categories have no order, which KS needs; choose psi, js or tv in the "
+                   "manifest")
+    elif m <= 0:
+        refused = DriftVerdict.INSUFFICIENT, f"no events in {wording.window(seen.window_seconds)}"
+    elif n <= 0:
+        refused = DriftVerdict.NOT_COMPARABLE, "the reference holds no events"
+    if refused is not None:
+        return _Draft(watched, seen, refused, binned, needed=needed, lines=lines, notes=notes)
     score = score_of(binned.reference, binned.current, watched.method, watched.smoothing)
     effect = max(1.0, watched.design_effect)
-    reference = [count / effect for count in binned.reference]
-    current = [count / effect for count in binned.current]
+    reference, current = binned.reference, binned.current
+    if effect > 1:
+        reference = tuple(count / effect for count in reference)
+        current = tuple(count / effect for count in current)
     pooled = merged_for_test(reference, current, ordered=binned.ordered)
     p_value: float | None
     if watched.method == "ks":
@@ -130,21 +132,23 @@ def _scored(watched: Watched, seen: Seen, binned: Binned, lines: tuple[LineDraft
     else:
         outcome = chi_square(*pooled)
         p_value, test = (outcome.p_value if outcome.dof else None), "chi-square"
-    draft = replace(draft, score=score, p_value=p_value, test=test)
+    blocked = _too_few(seen, n / effect, m / effect, needed, effect)
+    if blocked is None and (p_value is None or len(pooled[0]) < 2):
+        blocked = DriftVerdict.INSUFFICIENT, "fewer than two bins hold five events"
+    return _Draft(watched, seen, blocked, binned, score, p_value, test, needed, lines, notes)
+
+
+def _too_few(seen: Seen, n: float, m: float, needed: float, effect: float) -> tuple[DriftVerdict, str] | None:
+    """What is missing of ``needed`` independent events; None when nothing is."""
     independent = f" independent ones ({wording.significant(effect)} events stand for one)" if effect > 1 else ""
-    if m / effect < needed:
-        window = wording.window(math.ceil(seen.window_seconds * needed * effect / m / 3600) * 3600)
-        return replace(draft, blocked=(DriftVerdict.INSUFFICIENT,
-                                       f"{wording.count(m / effect)}{independent} of {wording.count(needed)} events "
-                                       f"needed in {wording.window(seen.window_seconds)}; a window of {window} would "
-                                       "hold them"))
-    if n / effect < needed:
-        return replace(draft, blocked=(DriftVerdict.INSUFFICIENT,
-                                       f"the reference holds {wording.count(n / effect)}{independent} of "
-                                       f"{wording.count(needed)} events needed"))
-    if p_value is None or len(pooled[0]) < 2:
-        return replace(draft, blocked=(DriftVerdict.INSUFFICIENT, "fewer than two bins hold five events"))
-    return draft
+    if m < needed:
+        window = wording.window(math.ceil(seen.window_seconds * needed / m / 3600) * 3600)
+        return (DriftVerdict.INSUFFICIENT, f"{wording.count(m)}{independent} of {wording.count(needed)} events needed "
+                f"in {wording.window(seen.window_seconds)}; a window of {window} would hold them")
+    if n < needed:
+        return (DriftVerdict.INSUFFICIENT, f"the reference holds {wording.count(n)}{independent} of "
+                f"{wording.count(needed)} events needed")
+    return None
 
 
 def _staleness(seen: Seen, around: Around) -> tuple[tuple[DriftVerdict, str] | None, tuple[str, ...]]:
