@@ -124,7 +124,7 @@ def _split_metric(traffic: Traffic) -> EventMetric | None:
 def _judge_split(metric: EventMetric, tests: EventTests, traffic: Traffic,
                  terms: Terms) -> tuple[MetricVerdict, str]:
     """The verdict on the split itself, and the finding when it is not as asked."""
-    failed = tests.failed_index(terms.threshold)
+    failed = tests.failed_index(terms)
     pairs = [(c, s, a) for c, s, a in zip(traffic.canary, traffic.stable, traffic.asked, strict=True)
              if a is not None and 0 < a < 1]
     canary, stable = math.fsum(c for c, _, _ in pairs), math.fsum(s for _, s, _ in pairs)

@@ -12,6 +12,7 @@ from triage.signals.sequential import (
     always_valid_p,
     dispersions,
     first_reached,
+    first_sustained,
     growth,
     log_evidence,
 )
@@ -49,6 +50,11 @@ class Terms:
         """``ln e`` at which a metric is inside its margin. Not split: one metric outside is enough not to pass."""
         return math.log(1 / self.policy.alpha)
 
+    def failed(self, log_e: Sequence[float], threshold: float, start: int) -> int | None:
+        """The first interval from ``start`` on after which this is proven and has lasted; None when it is not."""
+        lasting = math.ceil(self.policy.sustained_seconds / self.step_seconds)
+        return first_sustained(log_e, threshold, lasting, start)
+
     def time_after(self, index: int) -> float:
         """Unix seconds of the end of an interval."""
         return self.started_at + (index + 1) * self.step_seconds
@@ -66,10 +72,10 @@ class EventTests:
     """Canary and stable against stable's own past; empty where that is not known."""
     dispersion: tuple[float, ...]
 
-    def failed_index(self, threshold: float, start: int = 0) -> int | None:
+    def failed_index(self, terms: Terms, start: int = 0) -> int | None:
         """The first interval from ``start`` on after which the canary is proven worse; None when it is not."""
         found = [k for log_e in self.worse
-                 if (k := first_reached(log_e, threshold + math.log(len(self.worse)), start)) is not None]
+                 if (k := terms.failed(log_e, terms.threshold + math.log(len(self.worse)), start)) is not None]
         return min(found, default=None)
 
     def inside(self, threshold: float) -> bool:
@@ -92,7 +98,7 @@ def batched(metrics: Sequence[EventMetric], terms: Terms) -> tuple[EventTests, .
         for failing in (True, False):
             comparisons.extend(Comparison(
                 metric.canary, metric.stable, ratio, extra, above is failing, spread,
-                terms.threshold if failing else math.inf, terms.sustained_intervals) for ratio, extra, above in sides)
+                terms.threshold if failing else math.inf) for ratio, extra, above in sides)
         comparisons.extend(past)
         shapes.append((len(sides), len(past), spread))
     evidence = iter(log_evidence(comparisons))
@@ -113,8 +119,8 @@ def _past(metric: EventMetric, spread: tuple[float, ...], terms: Terms) -> list[
     line = _line(metric, spread)
     if line is None:
         return []
-    return [Comparison(arm, arm, 0.0, line, metric.worse is not Worse.LOWER, spread, terms.threshold,
-                       terms.sustained_intervals) for arm in (metric.canary, metric.stable)]
+    return [Comparison(arm, arm, 0.0, line, metric.worse is not Worse.LOWER, spread, terms.threshold)
+            for arm in (metric.canary, metric.stable)]
 
 
 def _line(metric: EventMetric, spread: tuple[float, ...]) -> float | None:
@@ -137,7 +143,7 @@ def judge_events(metric: EventMetric, tests: EventTests, terms: Terms) -> tuple[
         shown_canary, shown_stable = canary, stable
     delta = None if shown_canary is None or shown_stable is None else shown_canary - shown_stable
     start = _floor_index(metric, terms.policy.min_events)
-    failed = tests.failed_index(terms.threshold, start) if start is not None else None
+    failed = tests.failed_index(terms, start) if start is not None else None
     verdict, more_events, more_seconds = CanaryVerdict.INSUFFICIENT, None, None
     values = "" if shown_canary is None or shown_stable is None else (
         f"{percent(shown_canary)} of {count(n_canary)}, stable {percent(shown_stable)} of {count(n_stable)}")

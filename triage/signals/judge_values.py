@@ -9,7 +9,7 @@ from triage.signals.differences import Look, looks, next_look
 from triage.signals.histogram import merged
 from triage.signals.judge_events import Terms
 from triage.signals.ranks import RankEvidence, percentiles, rank_evidence, rank_growth
-from triage.signals.sequential import always_valid_p, first_reached
+from triage.signals.sequential import always_valid_p
 from triage.signals.wording import age, clock_time, count, duration, value
 
 _MIXING = 2.0
@@ -21,8 +21,7 @@ def judge_latency(metric: LatencyMetric, terms: Terms) -> MetricVerdict:
     stable = merged([b for b in metric.stable if b is not None])
     of_canary, of_stable = percentiles(canary), percentiles(stable)
     n_canary, n_stable = (b.total if b is not None else 0.0 for b in (canary, stable))
-    ranks = rank_evidence(metric.canary, metric.stable, metric.margin.relative, terms.threshold,
-                          terms.sustained_intervals)
+    ranks = rank_evidence(metric.canary, metric.stable, metric.margin.relative)
     verdict, more_events, more_seconds = CanaryVerdict.INSUFFICIENT, None, None
     gates, failed = metric.gates, None
     if ranks.effect is None or of_canary.p95 is None or of_stable.p95 is None:
@@ -31,7 +30,7 @@ def judge_latency(metric: LatencyMetric, terms: Terms) -> MetricVerdict:
         values = (f"p95 {duration(of_canary.p95)} of {count(n_canary)}, stable {duration(of_stable.p95)} of "
                   f"{count(n_stable)}, slower with probability {ranks.effect:.2f}")
         floor = _floor_index(metric, terms.policy.min_events)
-        failed = first_reached(ranks.slower, terms.threshold, floor) if floor is not None else None
+        failed = terms.failed(ranks.slower, terms.threshold, floor) if floor is not None else None
         if ranks.too_coarse:
             failed, gates, verdict = None, gates and metric.margin.given, CanaryVerdict.INCONCLUSIVE
             sentence = f"{values}: no test, nearly all of both arms lies in one or two buckets"

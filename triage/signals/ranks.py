@@ -98,8 +98,8 @@ def percentiles(buckets: Buckets | None) -> Percentiles:
     return Percentiles(p50, p95, p99, found[2] is not None and found[2][1])
 
 
-def rank_evidence(canary: Sequence[Buckets | None], stable: Sequence[Buckets | None], margin: float, cap: float,
-                  cap_intervals: int) -> RankEvidence:
+def rank_evidence(canary: Sequence[Buckets | None], stable: Sequence[Buckets | None],
+                  margin: float) -> RankEvidence:
     """Ranks of both arms on one grid of intervals; None where nothing is known. ``margin``: share that may be added.
 
     An interval counts by its observations, compared with the largest so far: a minute with three requests says little.
@@ -118,7 +118,7 @@ def rank_evidence(canary: Sequence[Buckets | None], stable: Sequence[Buckets | N
         largest = max(largest, weight)
         leans.append((u - 0.5) * weight / largest)
     lean = np.array(leans)[:, None, None] * np.array([1.0, -1.0])[None, :, None] * np.array(_LAMBDAS)[None, None, :]
-    slower, not_slower = accumulate(np.log1p(lean), [cap, math.inf], cap_intervals)
+    slower, not_slower = accumulate(np.log1p(lean))
     effect = superiority(both_canary, both_stable) if both_canary is not None and both_stable is not None else None
     expected = superiority(both_stable, both_stable, 1 + margin) if both_stable is not None else None
     return RankEvidence(effect, slower, not_slower, expected, _too_coarse(both_canary, both_stable))

@@ -95,26 +95,23 @@ class Comparison:
     dispersion: tuple[float, ...]
     """Variance over mean of the counts, for each interval; infinite where it is not known yet: no bet is made."""
     cap: float = math.inf
-    """What ``cap_intervals`` consecutive intervals, or fewer, may add together to the logarithm of one bet: with
-    ``ln(1 / alpha)`` nothing that lasts no longer can reach ``1 / alpha`` by itself."""
-    cap_intervals: int = 1
+    """What one interval may add to the logarithm of one bet, so that a moment is not remembered for hours."""
 
 
 def log_evidence(comparisons: Sequence[Comparison]) -> tuple[tuple[float, ...], ...]:
     """For each comparison the natural logarithm of its e-process after each interval. Starts from 0.
 
-    All comparisons must have equally many intervals and equal ``cap_intervals``; ValueError otherwise.
+    All comparisons must have equally many intervals; ValueError otherwise.
     """
     if not comparisons:
         return ()
     lengths = {len(arm.events) for c in comparisons for arm in (c.canary, c.stable)} | {
         len(c.dispersion) for c in comparisons}
-    if len(lengths) != 1 or len({c.cap_intervals for c in comparisons}) != 1:
+    if len(lengths) != 1:
         raise ValueError("comparisons of one batch need the same intervals")
     import numpy as np  # here: screens read the words of a verdict before numpy is needed
 
-    increments = np.stack([_increments(c) for c in comparisons], axis=1)
-    return accumulate(increments, np.array([c.cap for c in comparisons]), comparisons[0].cap_intervals)
+    return accumulate(np.stack([np.minimum(_increments(c), c.cap) for c in comparisons], axis=1))
 
 
 def _increments(comparison: Comparison) -> Array:
@@ -140,29 +137,22 @@ def _increments(comparison: Comparison) -> Array:
     return result
 
 
-def accumulate(increments: Any, caps: Any, cap_intervals: int) -> tuple[tuple[float, ...], ...]:
+def accumulate(increments: Any) -> tuple[tuple[float, ...], ...]:
     """Logarithms of the mixtures of products of bets. Each bet's expectation must be 1 at most, given the past.
 
-    ``increments``: logarithms of the bets, an array of intervals by comparisons by grid; ``caps``: one for each
-    comparison, see :class:`Comparison`. Cutting a gain down keeps its expectation under 1.
+    ``increments``: logarithms of the bets, an array of intervals by comparisons by grid.
     """
     import numpy as np
 
     intervals, comparisons, grid = increments.shape
-    limit = np.asarray(caps, dtype=float)[:, None]
-    total = np.zeros((comparisons, grid))
-    recent = np.zeros((max(1, cap_intervals), comparisons, grid))
+    factors = np.exp(np.minimum(increments, 500.0))
     products = np.full((comparisons, grid), FIRST_WEIGHT)
     later, waiting = (1 - FIRST_WEIGHT) / LATER_STARTS, 1 - FIRST_WEIGHT
     evidence = np.empty((intervals, comparisons))
     for t in range(intervals):
-        # ``recent`` are the totals at the starts of all stretches of ``cap_intervals`` or less that end here.
-        gain = np.minimum(increments[t], limit - (total - recent.min(axis=0)))
-        total = total + gain
-        recent[t % len(recent)] = total
         # A product beyond this has long decided; infinity would make the next zero of it NaN.
-        products = np.minimum(products * np.exp(gain), _HIGHEST)
-        evidence[t] = products.mean(axis=1) + waiting
+        products = np.minimum(products * factors[t], _HIGHEST)
+        evidence[t] = products.sum(axis=1) / grid + waiting
         if t < LATER_STARTS:
             products += later
             waiting = max(0.0, waiting - later)
@@ -176,7 +166,7 @@ def dispersions(stable: Counts, before: Counts = NOTHING) -> tuple[float, ...]:
     of five (bursts that last); the larger one counts, where it is beyond 1 by more than one and a half standard errors.
     ``before`` are stable's intervals before the canary. Infinite until twenty intervals are known.
     Measured: with 60 intervals of ``before`` false alarms of bursty counts stay under alpha; without, counts as sparse
-    as 0.4 with variance over mean 5 come to 1.4 alpha, and under it again with a cap of ten intervals.
+    as 0.4 with variance over mean 5 come to 1.4 alpha, and under it again where a deviation must last ten intervals.
     """
     if not stable.events:
         return ()
@@ -226,6 +216,24 @@ def _dispersion(events: Array, exposure: Array, block: int) -> Array:
 def first_reached(log_e: Sequence[float], threshold: float, start: int = 0) -> int | None:
     """Index of the first interval from ``start`` on after which the evidence is at least ``threshold``; None: never."""
     return next((k for k in range(start, len(log_e)) if log_e[k] >= threshold), None)
+
+
+def first_sustained(log_e: Sequence[float], threshold: float, intervals: int, start: int = 0) -> int | None:
+    """As :func:`first_reached`, for a deviation that must outlast ``intervals``; None: never.
+
+    Of what the strongest stretch of so many intervals (or fewer) added, only half of the threshold counts: the other
+    half must come from elsewhere. Evidence is only taken away, so this is reached no more often by chance.
+    """
+    if max(log_e, default=0.0) < threshold:
+        return None
+    levels = [0.0, *log_e]
+    most = 0.0
+    for k, level in enumerate(log_e):
+        if intervals > 0:
+            most = max(most, level - min(levels[max(0, k + 1 - intervals):k + 1]))
+        if k >= start and level - max(0.0, most - threshold / 2) >= threshold:
+            return k
+    return None
 
 
 def always_valid_p(log_e: Sequence[float]) -> float:
