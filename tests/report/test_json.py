@@ -22,7 +22,7 @@ TEXTS = {"type": "array", "items": TEXT}
 QUALITY = {"enum": ["ok", "pending", "no_traffic", "no_data", "stale", "partial", "low_n", "suspect", "error",
                     "waiting"]}
 VERDICT = {"enum": ["pass", "warn", "fail", "unknown"]}
-SLO_VERDICT = {"enum": [*VERDICT["enum"], "pending", "not_judged"]}
+SLO_VERDICT = {"enum": [*VERDICT["enum"], "pending", "low_n", "not_judged"]}
 ORIGIN = {"enum": ["raw", "rule", "tape"]}
 URGENCY = {"enum": ["page", "ticket", "none"]}
 
@@ -64,7 +64,7 @@ MODEL = exactly(
     model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
     urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
     last_verdict_at=TIME, runbook=MAYBE, notes=TEXTS, canary={"type": "null"}, drift={"type": "array", "maxItems": 0},
-    reasons=many(exactly(verdict=VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
+    reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
         version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),
     slos=many(SLO), sources=many(SOURCE), alerts=many(exactly(

@@ -102,6 +102,35 @@ def test_an_unknown_that_is_not_required_is_said_and_does_not_gate() -> None:
     assert found.reasons[0].text == "two no data: no such series (not required)"
 
 
+def few_of(objective: str, per_hour: float = 60) -> Answers:
+    """All is well, and one objective has too few events in its hour."""
+    few = answers(BOOK, per_hour=per_hour)
+    return {q: few[q] if q.objective == objective else r for q, r in answers(BOOK).items()}
+
+
+@pytest.mark.parametrize(("objective", "said"), [("one", "1 objective met, 1 with too few events, n 36,000"),
+                                                 ("two", "1 objective met, 1 with too few events (not required), n")])
+def test_an_objective_on_too_few_events_is_not_counted_as_met(objective: str, said: str) -> None:
+    found = concluded(BOOK, few_of(objective))
+    assert found.verdict is Verdict.PASS
+    assert said in found.reasons[0].text
+    assert [(r.verdict, r.rule, r.subject) for r in found.reasons[1:]] == [(Verdict.LOW_N, "few events", objective)]
+
+
+def test_a_required_objective_whose_hour_and_budget_cannot_be_judged_is_unknown() -> None:
+    assert concluded(BOOK, few_of("one", 1)).verdict is Verdict.UNKNOWN
+    optional = concluded(BOOK, few_of("two", 1))
+    assert optional.verdict is Verdict.PASS
+    assert sorted(r.text.partition(",")[0] for r in optional.reasons) == ["1 objective met", "two 100 % good"]
+    assert "(not required)" in optional.reasons[0].text
+
+
+def test_objectives_on_too_few_events_alone_make_no_healthy_model() -> None:
+    found = concluded(BOOK, answers(BOOK, per_hour=60))
+    assert found.verdict is Verdict.UNKNOWN
+    assert "none of 2 objectives can be judged, 2 with too few events" in [r.text for r in found.reasons]
+
+
 def test_nothing_judged_is_unknown_whatever_is_required() -> None:
     book = notebook(TWO)
     found = concluded(book, without(answers(book), "two"))

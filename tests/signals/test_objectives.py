@@ -269,12 +269,64 @@ def test_too_few_events_in_the_hour_and_in_the_budget_are_unknown() -> None:
     book = notebook(SUCCESS.replace("99.9}", "99.9, window: 1d}"))
     state = judged(book, answers(book, per_hour=2))
     assert (state.verdict, state.now.quality) == (Verdict.UNKNOWN, Quality.LOW_N)
-    assert state.sentence == "too few to judge: 2 events, 70 needed"
+    assert state.sentence == ("100 % good, n 2 in 1h: too few to judge (2 events, 70 needed); <0.1 bad events allowed "
+                              "so far, 0 bad: too few to judge a 24h budget")
 
 
-def test_too_few_events_in_the_hour_do_not_hide_what_the_budgets_window_says() -> None:
+def test_too_few_events_in_the_hour_are_not_met_and_do_not_hide_what_the_budgets_window_says() -> None:
     state = judged(BOOK, answers(BOOK, per_hour=60))
-    assert (state.verdict, state.now.quality) == (Verdict.PASS, Quality.LOW_N)
+    assert (state.verdict, state.urgency, state.now.quality) == (Verdict.LOW_N, Urgency.NONE, Quality.LOW_N)
+    assert state.sentence == ("100 % good, n 60 in 1h: too few to judge 1h (60 events, 70 needed); 100 % of the budget "
+                              "of 30d left")
+
+
+def seen_for(span: float, per_hour: float, bad: float, bad_before: float = 0.0) -> Answers:
+    """Replies of a server whose samples begin ``span`` seconds ago: ``bad`` in the last 5m, the others before."""
+    facts = answers(BOOK)
+    for window in EVERY_WINDOW:
+        total = per_hour * min(window, span) / HOUR
+        wrong = bad + (bad_before if window >= span else 0.0)
+        facts = with_reply(facts, reply((V1, total)), Part.TOTAL, window=window)
+        facts = with_reply(facts, reply((V1, total - wrong)), Part.GOOD, window=window)
+    return facts
+
+
+def test_one_bad_event_of_a_servers_first_minute_spends_no_budget_of_a_month() -> None:
+    state = judged(BOOK, seen_for(MINUTE, 546 * 60, 1))
+    assert (state.verdict, state.urgency) == (Verdict.UNKNOWN, Urgency.NONE)
+    assert state.budget is not None
+    assert (state.budget.quality, state.budget.exhausted_in_seconds) == (Quality.LOW_N, None)
+    assert state.budget.covered_seconds == 5 * MINUTE
+    assert state.sentence == ("99.82 % good, n 546 in 1h; 0.5 bad events allowed so far, 1 bad, all events in the last "
+                              "5m: too few to judge a 30d budget")
+
+
+def test_a_budget_that_allows_less_than_one_bad_event_is_not_left_either() -> None:
+    state = judged(BOOK, seen_for(MINUTE, 546 * 60, 0))
+    assert (state.verdict, state.now.quality) == (Verdict.LOW_N, Quality.OK)
+    assert state.sentence.endswith("0.5 bad events allowed so far, 0 bad, all events in the last 5m: too few to judge "
+                                   "a 30d budget")
+
+
+def test_a_budget_of_a_month_is_not_overspent_by_events_of_two_days() -> None:
+    state = judged(BOOK, seen_for(2 * DAY, 36_000, 0, bad_before=3_000))
+    assert (state.verdict, state.urgency) == (Verdict.LOW_N, Urgency.NONE)
+    assert "1,728 bad events allowed so far, 3,000 bad, all events in the last 3d: too early" in state.sentence
+
+
+def test_a_budget_of_a_month_with_events_of_two_days_is_well_while_some_is_left() -> None:
+    state = judged(BOOK, seen_for(2 * DAY, 36_000, 0, bad_before=300))
+    assert (state.verdict, state.budget and state.budget.quality) == (Verdict.PASS, Quality.OK)
+
+
+def test_a_servers_first_minutes_still_page_by_their_burn_rate() -> None:
+    state = judged(BOOK, seen_for(MINUTE, 546 * 60, 100))
+    assert (state.verdict, state.urgency) == (Verdict.FAIL, Urgency.PAGE)
+
+
+def test_one_bad_event_is_no_burn_rate_to_warn_of() -> None:
+    assert judged(BOOK, seen_for(10 * DAY, 300, 1)).verdict is not Verdict.WARN
+    assert judged(BOOK, seen_for(10 * DAY, 600, 2)).verdict is Verdict.WARN
 
 
 def test_a_burn_rate_on_too_few_events_warns_and_wakes_nobody() -> None:
@@ -377,7 +429,7 @@ def test_an_overspent_budget_fails_with_a_ticket_although_all_is_calm_now() -> N
     assert (state.verdict, state.urgency) == (Verdict.FAIL, Urgency.TICKET)
     assert state.budget is not None
     assert state.budget.remaining == pytest.approx(-0.34)
-    assert "34,733 bad of 25,920 allowed (-34 % left)" in state.sentence
+    assert "34,733 bad of 25,920 allowed, -8,813 left (-34 %)" in state.sentence
 
 
 def test_a_budget_overspent_by_a_little_does_not_say_zero() -> None:
@@ -508,7 +560,7 @@ def test_an_overspent_budget_stays_a_failure_when_a_ticket_tier_fires_too() -> N
     assert (state.verdict, state.urgency) == (Verdict.FAIL, Urgency.TICKET)
 
 
-RANK = {Verdict.PASS: 0, Verdict.WARN: 1, Verdict.FAIL: 2}
+RANK = {Verdict.PASS: 0, Verdict.LOW_N: 1, Verdict.WARN: 2, Verdict.FAIL: 3}
 ratios = st.floats(0, 1) | st.floats(0, 0.02)
 
 

@@ -190,3 +190,10 @@ def test_every_reading_has_a_text(number: float, unit: str) -> None:
 def test_a_reading_holds_no_number_that_is_none(number: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         Reading(number, "s", Quality.OK)
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (1.5, "1.5"), (-0.5, "-0.5"), (0.546, "0.5"), (2.0, "2"), (0.0, "0"), (0.01, "<0.1"), (-0.01, "0"), (9.94, "9.9"),
+    (9.96, "10"), (25_920.4, "25,920"), (-8_813.2, "-8,813")])
+def test_allowed_events_are_no_whole_ones(value: float, text: str) -> None:
+    assert wording.allowance(value) == text

@@ -333,6 +333,32 @@ def partial() -> Snapshot:
     )
 
 
+def too_few() -> Snapshot:
+    """A quiet hour of one objective, and a server too young for another's budget."""
+    quiet = slo(
+        "success",
+        value=1.0,
+        now=replace(ratio(1.0, 40), quality=Quality.LOW_N, note="40 events, 70 needed"),
+        verdict=Verdict.LOW_N,
+        sentence="100 % good, n 40 in 1h: too few to judge 1h (40 events, 70 needed); 87 % of the budget of 30d left",
+    )
+    note = "0.5 bad events allowed so far, 0 bad, all events in the last 5m: too few to judge a 30d budget"
+    young = slo(
+        "tokens",
+        value=1.0,
+        now=ratio(1.0, 546),
+        verdict=Verdict.LOW_N,
+        required=False,
+        budget=Budget(2_592_000, 0, 546, 0.546, 1.0, Quality.LOW_N, None, 300, note),
+        sentence=f"100 % good, n 546 in 1h; {note}",
+    )
+    said = "2 objectives met, 2 with too few events, n 37,800 in 1h; least budget: latency 91 % left"
+    reasons = [Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", said),
+               Reason(Verdict.LOW_N, Urgency.NONE, "few events", "success", f"success {quiet.sentence}"),
+               Reason(Verdict.LOW_N, Urgency.NONE, "few events", "tokens", f"tokens {young.sentence} (not required)")]
+    return with_model(healthy(), slos=(latency(), quiet, young, schema(), accuracy()), reasons=tuple(reasons))
+
+
 HOSTILE = (
     "\x1b]52;c;aGk=\x07",
     "\x1b[2J\x1b[31mred",

@@ -8,7 +8,7 @@ from triage.signals.reading import Verdict
 from triage.signals.wording import ASCII_GLYPHS, GLYPHS
 
 _SPELT = str.maketrans({"≥": ">=", "≤": "<=", "µ": "u", "…": "...", "–": "-", "—": "-", "·": ".", "→": "->", "×": "x",
-                        "’": "'", "‘": "'", "“": '"', "”": '"', "✔": "+", "✖": "x"})
+                        "’": "'", "‘": "'", "“": '"', "”": '"', "✔": "+", "✖": "x", "≈": "="})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ def junit(snapshot: Snapshot, model: str, fail_on: Collection[str] = ALL) -> str
     """The judgement of ``model`` as one test suite.
 
     A verdict in ``fail_on`` is a failure (warn, fail) or an error (unknown); any other that is not pass is skipped
-    with its sentence. Objectives that are pending, not judged or not required and unknown are skipped: they do not
-    gate. A source that is gone is an error when it makes the verdict unknown.
+    with its sentence. Objectives that are pending, on too few events, not judged or not required and unknown are
+    skipped: they do not gate. A source that is gone is an error when it makes the verdict unknown.
     """
     suite = xml.Element("testsuite", name=_text(f"triage check {model}"), hostname=_text(snapshot.context))
     moment = iso(snapshot.at)

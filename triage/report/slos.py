@@ -48,7 +48,7 @@ def slo_notes(model: ModelState, at: float, chars: Characters) -> Iterator[str]:
     for slo in model.slos:
         explained = slo.name in told or (source_gone and slo.verdict in (Verdict.UNKNOWN, Verdict.NOT_JUDGED))
         now, said = slo.now, []
-        if now.quality is not Quality.OK and now.value is not None:
+        if now.quality is not Quality.OK and now.value is not None and not (explained and now.quality is Quality.LOW_N):
             old = f" {wording.age(now.age_seconds(at))} old" if now.quality is Quality.STALE else ""
             said.append(f"{wording.QUALITY_WORDS[now.quality]}{old}")
         if now.note and not explained and now.note not in slo.sentence:
@@ -69,4 +69,7 @@ def now_text(slo: SloState) -> str:
 
 
 def _budget(slo: SloState) -> str:
-    return _NOTHING if slo.budget is None else wording.budget_left(slo.budget.remaining)
+    if slo.budget is None:
+        return _NOTHING
+    few = slo.budget.quality is Quality.LOW_N
+    return wording.QUALITY_WORDS[Quality.LOW_N] if few else wording.budget_left(slo.budget.remaining)

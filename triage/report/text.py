@@ -22,7 +22,7 @@ from triage.signals import wording
 from triage.signals.model import AlertGroup, ModelState
 from triage.signals.reading import Quality, Urgency, Verdict
 
-STYLES = {Verdict.FAIL: "bold red", Verdict.WARN: "yellow", Verdict.UNKNOWN: "cyan"}
+STYLES = {Verdict.FAIL: "bold red", Verdict.WARN: "yellow", Verdict.UNKNOWN: "cyan", Verdict.LOW_N: "cyan"}
 """Colour is for exceptions: what passes has none."""
 _DEEPER = (0, 0, 0, 2)
 

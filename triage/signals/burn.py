@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from triage.signals.model import Budget, Burn, Tier
 from triage.signals.reading import Origin, Quality, Urgency
+from triage.signals.wording import allowance, count, window
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 WINDOWS = (5 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, DAY, 3 * DAY)
 """Windows of all burn rates, in seconds."""
+COVERED_SHARE = 0.1
+"""Share of a budget's window under which its events are too recent for calling it overspent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,31 @@ def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float,
 def budget(bad: float, total: float, objective: float, window_seconds: float, quality: Quality, *,
            present_burn: float | None = None, covered_seconds: float | None = None, note: str = "",
            origin: Origin = Origin.RAW) -> Budget:
-    """The budget over its window from counts. ``remaining = 1 - (bad / total) / (1 - objective)``, never clamped."""
+    """The budget over its window from counts. ``remaining = 1 - (bad / total) / (1 - objective)``, never clamped.
+
+    Its quality is ``low_n`` while the events seen so far allow less than one bad one, and when it is overspent by
+    events of a small part of its window only: neither says anything about the whole window.
+    """
     allowed = allowed_ratio(objective) * total
     remaining = 1 - bad / allowed
+    doubt = _doubt(bad, allowed, window_seconds, covered_seconds) if quality is Quality.OK else ""
+    if doubt:
+        return Budget(window_seconds, bad, total, allowed, remaining, Quality.LOW_N, None, covered_seconds, doubt,
+                      origin)
     exhausted: float | None = None
     if remaining <= 0:
         exhausted = 0.0
     elif present_burn is not None and present_burn > 1:
         exhausted = remaining * window_seconds / present_burn
     return Budget(window_seconds, bad, total, allowed, remaining, quality, exhausted, covered_seconds, note, origin)
+
+
+def _doubt(bad: float, allowed: float, window_seconds: float, covered_seconds: float | None) -> str:
+    """Why the events say too little about their window; "" when they say enough."""
+    early = covered_seconds is not None and covered_seconds <= COVERED_SHARE * window_seconds
+    few = allowed < 1 - 1e-9
+    if not few and not (early and bad > allowed):
+        return ""
+    seen = f", all events in the last {window(covered_seconds)}" if early and covered_seconds is not None else ""
+    return (f"{allowance(allowed)} bad events allowed so far, {count(bad)} bad{seen}: too {'few' if few else 'early'} "
+            f"to judge a {window(window_seconds)} budget")

@@ -17,8 +17,8 @@ from triage.signals.reading import Quality, Urgency, Verdict
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
 
-_VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3, Verdict.PENDING: 4,
-             Verdict.NOT_JUDGED: 5}
+_VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3, Verdict.LOW_N: 4,
+             Verdict.PENDING: 5, Verdict.NOT_JUDGED: 6}
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 _RULES = ("rollout rule", "burn rate", "level", "budget", "zero tolerance", "alert", "source", "unknown", "few events",
           "objectives")
@@ -41,7 +41,8 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
            sources: Sequence[SourceHealth], replies: Replies, now: float) -> Health:
     """Verdict: ``fail`` before unknown of a required objective before ``warn`` before ``pass``.
 
-    A model of which nothing could be judged is unknown, whatever is required.
+    A model of which nothing could be judged is unknown, whatever is required. An objective on too few events is never
+    counted as met; it does not gate while its reading or its budget can be judged, and the first reason says it.
     """
     from_sources = tuple(_from_sources(sources, replies, now))
     # When the source itself is the reason, it is said once and not once per objective.
@@ -64,8 +65,10 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
         verdict = Verdict.PASS
     reasons.extend(_optional_unknown([s for s in slos if not (silent and s.now.quality in _SOURCE_QUALITIES)]))
     if verdict is Verdict.PASS:
-        reasons.insert(0, Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", _passing(known)))
+        few = [s for s in slos if s.verdict is Verdict.LOW_N]
+        reasons.insert(0, Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", _passing(known, few)))
     reasons.sort(key=lambda r: (_URGENCIES[r.urgency], _VERDICTS[r.verdict], _RULES.index(r.rule)))
+    reasons.extend(_too_few(slos))
     urgent = next((r for r in reasons if r.urgency is not Urgency.NONE), None)
     return Health(verdict, urgent.urgency if urgent else Urgency.NONE, urgent.rule if urgent else "", tuple(reasons))
 
@@ -170,15 +173,27 @@ def _nothing_known(slos: Sequence[SloState]) -> str:
     if not slos:
         return "the notebook names no objective"
     if all(s.now.quality is Quality.WAITING for s in slos):
+def _too_few(slos: Sequence[SloState]) -> Iterator[Reason]:
+    for slo in slos:
+        if slo.verdict is Verdict.LOW_N:
+            yield Reason(Verdict.LOW_N, Urgency.NONE, "few events", slo.name,
+                         f"{slo.name} {slo.sentence}{'' if slo.required else ' (not required)'}")
+
+
         return "asking, nothing answered yet"
-    return f"none of {len(slos)} objectives can be judged"
+    few = sum(s.verdict is Verdict.LOW_N for s in slos)
+    return f"none of {len(slos)} objectives can be judged{f', {few} with too few events' if few else ''}"
 
 
-def _passing(known: Sequence[SloState]) -> str:
-    budgets = [(s.budget.remaining, s.name) for s in known if s.budget is not None]
+def _passing(known: Sequence[SloState], few: Sequence[SloState]) -> str:
+    budgets = [(s.budget.remaining, s.name) for s in known
+               if s.budget is not None and s.budget.quality is not Quality.LOW_N]
     least = f"; least budget: {min(budgets)[1]} {wording.budget_left(min(budgets)[0])} left" if budgets else ""
     first = next((s.now for s in known if s.now.n is not None), None)
     span = wording.window(first.window_seconds) if first is not None and first.window_seconds is not None else ""
     events = f", n {wording.count(first.n)} in {span}" if first is not None and span else ""
     plural = "objective" if len(known) == 1 else "objectives"
-    return f"{len(known)} {plural} met{events}{least}"
+    too_few = f", {len(few)} with too few events" if few else ""
+    if few and not any(s.required for s in few):
+        too_few += " (not required)"
+    return f"{len(known)} {plural} met{too_few}{events}{least}"

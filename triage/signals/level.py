@@ -50,8 +50,10 @@ def level_state(objective: Objective, index: int, kind: SloKind, replies: Replie
                       for rule in burns_of.tier_rules(slo.window))
         bad, total, quality, note = _points(objective, index, slo.window, replies, now)
         if bad is not None and total:
+            covered = total * point_step_seconds(slo.window)
             budget = burns_of.budget(bad, total, slo.objective, slo.window, quality, note=note or "points in time",
-                                     present_burn=next((b.rate for b in burns if b.window_seconds == 6 * HOUR), None))
+                                     present_burn=next((b.rate for b in burns if b.window_seconds == 6 * HOUR), None),
+                                     covered_seconds=covered if covered < 0.9 * slo.window else None)
     verdict, urgency, sentence = _verdict(objective, index, reading, least, most, replies, now)
     if verdict is Verdict.PASS:
         verdict, urgency, sentence = _with_history(sentence, tiers, budget)

@@ -85,9 +85,10 @@ class Budget:
     """``1 - bad / allowed``; negative when overspent, never clamped."""
     quality: Quality
     exhausted_in_seconds: float | None = None
+    """``low_n``: too few or too early to judge the window; ``note`` says which, and it is neither spent nor left."""
     """Time until nothing is left at the present burn rate; 0 when overspent; None when it is not being used up."""
     covered_seconds: float | None = None
-    """How much of the window the data cover, where that is known to be less."""
+    """Where all events are known to be of the last part of the window: how long that is."""
     note: str = ""
     origin: Origin = Origin.RAW
     """``rule``: the error ratio was recorded by the server, ``bad`` is that share of ``total``."""

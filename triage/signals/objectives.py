@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KINDS = {"RatioSli": SloKind.RATIO, "QuerySli": SloKind.RATIO, "HistogramSli": SloKind.LATENCY,
          "ColdStartSli": SloKind.COLD_START, "GaugeSli": SloKind.GAUGE, "FreshnessSli": SloKind.FRESHNESS,
          "ThroughputSli": SloKind.THROUGHPUT, "AverageSli": SloKind.AVERAGE}
+_ALL_SHARE = 0.99
+"""Share of a window's events from which a shorter one is said to hold all of them: extrapolation blurs the rest."""
 LEVELS = frozenset({SloKind.GAUGE, SloKind.FRESHNESS, SloKind.THROUGHPUT, SloKind.AVERAGE})
 
 
@@ -73,7 +75,8 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
         tiers = tuple(burns_of.evaluate_tier(rule, by_window, slo.objective, slo.window, slo.min_events)
                       for rule in burns_of.tier_rules(slo.window))
         if slo.window in counts:
-            budget = _budget(slo.objective, slo.window, counts[slo.window], ratios[slo.window], by_window)
+            budget = _budget(slo.objective, counts[slo.window], ratios[slo.window], by_window,
+                             _covered(slo.window, counts))
     reading = _reading(objective, hour, newest, slo.objective)
     versions = tuple(VersionCount(v, hour.window_seconds, c.bad, c.total) for v, c in hour.by_version.items())
     threshold = getattr(sli, "threshold", None)
@@ -118,17 +121,25 @@ def _burn(window: float, counts: WindowCounts, ratio: tuple[float | None, Origin
     return Burn(window, None, counts.total, quality, note, origin)
 
 
-def _budget(objective: float, window: float, counts: WindowCounts, ratio: tuple[float | None, Origin],
-            by_window: Mapping[float, Burn]) -> Budget | None:
+def _covered(window: float, counts: Mapping[float, WindowCounts]) -> float | None:
+    """The shortest window that holds all events of ``window``; None when only that does."""
+    total = counts[window].total
+    if not total:
+        return None
+    return min((w for w, c in counts.items() if w < window and (c.total or 0.0) >= _ALL_SHARE * total), default=None)
+
+
+def _budget(objective: float, counts: WindowCounts, ratio: tuple[float | None, Origin],
+            by_window: Mapping[float, Burn], covered_seconds: float | None) -> Budget | None:
     value, origin = ratio
     total = counts.total
     if value is None or not total:
         return None
     # The faster of the two: after ten bad minutes six hours still look calm.
     rates = [b.rate for w in (HOUR, 6 * HOUR) if (b := by_window.get(w)) is not None and b.rate is not None]
-    return burns_of.budget(value * total, total, objective, window,
+    return burns_of.budget(value * total, total, objective, counts.window_seconds,
                            Quality.OK if origin is Origin.RULE else counts.quality,
-                           present_burn=max(rates) if rates else None,
+                           present_burn=max(rates) if rates else None, covered_seconds=covered_seconds,
                            note="recorded by a rule" if origin is Origin.RULE else counts.note, origin=origin)
 
 
@@ -204,7 +215,8 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
             return Verdict.WARN, worst.urgency, text
     if overspent and budget is not None:
         text = (f"budget of {wording.window(budget.window_seconds)} overspent: {wording.count(budget.bad)} bad of "
-                f"{wording.count(budget.allowed)} allowed ({wording.budget_left(budget.remaining)} left)")
+                f"{wording.allowance(budget.allowed)} allowed, {wording.allowance(budget.left)} left "
+                f"({wording.budget_left(budget.remaining)})")
         return Verdict.FAIL, Urgency.TICKET, text
     if reading.quality is Quality.NO_TRAFFIC:
         return Verdict.UNKNOWN, Urgency.NONE, f"no traffic in the last {wording.window(slo.reading_window)}"
@@ -214,23 +226,40 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
                                                      Quality.SUSPECT)), None)
     if unread is not None:
         return Verdict.UNKNOWN, Urgency.NONE, f"the {wording.window(unread.window_seconds)} window: {unread.note}"
-    if budget is None or budget.quality is not Quality.OK:
+    if budget is None or budget.quality not in READABLE:
         behind = counts.get(slo.window)
         note = budget.note if budget is not None else behind.note if behind is not None else "not asked yet"
         return Verdict.UNKNOWN, Urgency.NONE, f"the budget of {wording.window(slo.window)} is unknown: {note}"
-    if reading.quality is Quality.LOW_N and budget.total < (slo.min_events or burns_of.fewest_events(14.4,
-                                                                                                    slo.objective)):
-        return Verdict.UNKNOWN, Urgency.NONE, f"too few to judge: {reading.note}"
-    blocked = next((t for t in tiers if t.blocked), None)
+    # A ticket's rate of days on events of minutes is the budget again, of which too little is known.
+    known = budget.quality is Quality.OK
+    blocked = next((t for t in tiers if t.blocked and (known or t.urgency is Urgency.PAGE)), None)
     if blocked is not None:
         return (Verdict.WARN, Urgency.NONE, f"{said}; burns over {wording.burn_rate(blocked.threshold)} on too few "
                 f"events to {blocked.urgency} ({blocked.blocked})")
     fast = [rates.get(w) for w in (5 * MINUTE, HOUR)]
-    if all(r is not None and r > 1 for r in fast) and reading.quality is Quality.OK:
+    # One event is no rate.
+    if all(r is not None and r > 1 for r in fast) and reading.quality is Quality.OK and (hour.bad or 0.0) >= 1.5:
         text = (f"burns {wording.burn_rate(rates[HOUR])} over 1h and {wording.burn_rate(rates[5 * MINUTE])} over 5m, "
                 f"faster than the budget lasts, not enough for an alert; {said}")
         return Verdict.WARN, Urgency.NONE, text
+    if reading.quality is Quality.LOW_N or budget.quality is Quality.LOW_N:
+        return _too_few(said, objective, reading, budget)
     return Verdict.PASS, Urgency.NONE, f"{said}, {wording.budget_left(budget.remaining)} of the budget left"
+
+
+def _too_few(said: str, objective: Objective, reading: Reading, budget: Budget) -> tuple[Verdict, Urgency, str]:
+    """Nothing is wrong, and the reading, the budget or both rest on too few events: never healthy.
+
+    Where one of the two can be judged it is ``low_n``; where neither can, it is unknown.
+    """
+    span = wording.window(objective.slo.reading_window)
+    if reading.quality is Quality.LOW_N and budget.quality is Quality.LOW_N:
+        return Verdict.UNKNOWN, Urgency.NONE, f"{said}: too few to judge ({reading.note}); {budget.note}"
+    if reading.quality is Quality.LOW_N:
+        left = f"{wording.budget_left(budget.remaining)} of the budget of {wording.window(budget.window_seconds)} left"
+        return Verdict.LOW_N, Urgency.NONE, f"{said}: too few to judge {span} ({reading.note}); {left}"
+    met = reading.value is not None and reading.value * 100 >= (objective.slo.objective or 0.0)
+    return Verdict.LOW_N if met else Verdict.UNKNOWN, Urgency.NONE, f"{said}; {budget.note}"
 
 
 def _said(kind: SloKind, objective: Objective, reading: Reading) -> str:
@@ -278,7 +307,9 @@ def _findings(objective: Objective, state: SloState, around: Surroundings) -> tu
                    f"({wording.window(around.retention_seconds)})")
     if 4 * around.scrape_interval > 5 * MINUTE:
         out.append(f"5m windows hold fewer than four scrapes of {wording.duration(around.scrape_interval)}")
-    if state.budget is not None and state.budget.allowed < 1:
+    covered = state.budget.covered_seconds if state.budget is not None else None
+    early = covered is not None and covered <= burns_of.COVERED_SHARE * slo.window
+    if state.budget is not None and state.budget.allowed < 1 and not early:
         out.append(f"fewer than one bad event is allowed in {wording.window(slo.window)} "
                    f"({wording.count(state.budget.total)} events)")
     return tuple(out)

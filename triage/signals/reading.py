@@ -32,7 +32,7 @@ class Quality(StrEnum):
 
 
 READABLE = frozenset({Quality.OK, Quality.LOW_N})
-"""Qualities whose value may decide that something is healthy. Everything else can only be unknown or worse."""
+"""Qualities whose value may decide something. Everything else can only be unknown or worse; ``low_n`` is never met."""
 
 
 class Origin(StrEnum):
@@ -55,6 +55,8 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     PENDING = "pending"
     """Of one objective only: expected to be absent for now."""
+    LOW_N = "low_n"
+    """Of one objective only: nothing is wrong, and too few events to say that it is met. Never counted as met."""
     NOT_JUDGED = "not_judged"
     """Of one indicator without an objective."""
 

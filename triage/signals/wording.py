@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from triage.signals.model import SloState
 
 GLYPHS = {Verdict.PASS: "✔", Verdict.WARN: "!", Verdict.FAIL: "✖", Verdict.UNKNOWN: "?", Verdict.PENDING: "…",
-          Verdict.NOT_JUDGED: "·"}
+          Verdict.NOT_JUDGED: "·", Verdict.LOW_N: "≈"}
 ASCII_GLYPHS = {Verdict.PASS: "+", Verdict.WARN: "!", Verdict.FAIL: "x", Verdict.UNKNOWN: "?", Verdict.PENDING: "~",
-                Verdict.NOT_JUDGED: "."}
-WORDS = {Verdict.NOT_JUDGED: "shown"}
+                Verdict.NOT_JUDGED: ".", Verdict.LOW_N: "="}
+WORDS = {Verdict.NOT_JUDGED: "shown", Verdict.LOW_N: "too few"}
 QUALITY_WORDS = {Quality.NO_TRAFFIC: "no traffic", Quality.NO_DATA: "no data", Quality.STALE: "stale",
                  Quality.PARTIAL: "partial", Quality.LOW_N: "too few", Quality.SUSPECT: "suspect",
                  Quality.ERROR: "error", Quality.PENDING: "not due yet", Quality.WAITING: "asking", Quality.OK: "ok"}
@@ -72,6 +72,15 @@ def significant(value: float, digits: int = 3) -> str:
 def count(value: float | None) -> str:
     """A number of events: ``37,800``; fractions of small counts (extrapolation) rounded; ``-`` for None."""
     return "-" if value is None else f"{round(value):,}"
+
+
+def allowance(value: float) -> str:
+    """A number of allowed or left events, which is no whole one: ``1.5``, ``-0.5``, ``<0.1``; from 10 on rounded."""
+    if abs(value) >= 9.95 or value == round(value):
+        return f"{round(value):,}"
+    if 0 < value < 0.05:
+        return "<0.1"
+    return "0" if abs(value) < 0.05 else f"{value:.1f}"
 
 
 def percent(ratio: float, objective: float | None = None) -> str:

@@ -216,20 +216,24 @@ def _slo(view: View, slo: SloState, width: int) -> list[Line]:
 
 
 def _budget(slo: SloState, budget: Budget, width: int) -> list[Line]:
+    judged = budget.quality is not Quality.LOW_N
     percent = wording.budget_left(budget.remaining)
-    out = heading(f"WHY THE BUDGET IS {percent}")
-    allowed = "" if slo.objective is None else f" ({wording.significant(100 - slo.objective)} % of all)"
+    out = heading(f"WHY THE BUDGET IS {percent}" if judged else "WHY THE BUDGET CANNOT BE JUDGED YET")
+    allowed = "" if slo.objective is None else f" ({wording.significant(round(100 - slo.objective, 9))} % of all)"
     out += fact(
         "window",
         wording.span(budget.window_seconds)
-        + ("" if budget.covered_seconds is None else f", data cover {wording.age(budget.covered_seconds)}"),
+        + ("" if budget.covered_seconds is None else f", all events in the last {wording.age(budget.covered_seconds)}"),
         width,
     )
     out += fact("all events", wording.count(budget.total), width)
-    out += fact("bad events allowed", wording.count(budget.allowed) + allowed, width)
+    out += fact("bad events allowed", wording.allowance(budget.allowed) + allowed, width)
     out += fact("bad events", wording.count(budget.bad), width)
-    out += fact("left", f"{wording.count(budget.left)} bad events, {percent}", width, slos.budget_role(budget))
-    if budget.exhausted_in_seconds is None:
+    left = f"{wording.allowance(budget.left)} bad events"
+    out += fact("left", f"{left}, {percent}" if judged else f"{left} so far", width, slos.budget_role(budget))
+    if not judged:
+        forecast = "cannot be told yet"
+    elif budget.exhausted_in_seconds is None:
         forecast = "not used up at the present burn rate"
     elif budget.exhausted_in_seconds <= 0:
         forecast = "spent"

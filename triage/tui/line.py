@@ -44,7 +44,8 @@ class Role(StrEnum):
 Span = tuple[str, Role]
 
 VERDICT_ROLES = {Verdict.FAIL: Role.FAIL, Verdict.WARN: Role.WARN, Verdict.UNKNOWN: Role.UNKNOWN,
-                 Verdict.PASS: Role.PASS, Verdict.PENDING: Role.DIM, Verdict.NOT_JUDGED: Role.DIM}
+                 Verdict.PASS: Role.PASS, Verdict.PENDING: Role.DIM, Verdict.NOT_JUDGED: Role.DIM,
+                 Verdict.LOW_N: Role.UNKNOWN}
 URGENCY_ROLES = {Urgency.PAGE: Role.FAIL, Urgency.TICKET: Role.WARN, Urgency.NONE: Role.DIM}
 
 

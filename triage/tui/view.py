@@ -107,8 +107,8 @@ def alert_key(group: AlertGroup) -> str:
     return f"{group.name}\n{group.version}\n{group.deployment}"
 
 
-_SEVERITY = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PENDING: 3, Verdict.PASS: 4,
-             Verdict.NOT_JUDGED: 5}
+_SEVERITY = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.LOW_N: 3, Verdict.PENDING: 4,
+             Verdict.PASS: 5, Verdict.NOT_JUDGED: 6}
 FEW_SLOS = 8
 """Up to so many objectives keep the notebook's order; more are sorted, worst first."""
 

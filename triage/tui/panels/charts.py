@@ -50,7 +50,7 @@ def subject(view: View, kind: ChartKind) -> SloState | None:
     chosen = view.chosen()
     if chosen.kind == "slo" and chosen.key in having:
         return next((s for s in model.slos if s.name == chosen.key), None)
-    order = ("fail", "warn", "unknown", "pass", "pending", "not_judged")
+    order = ("fail", "warn", "unknown", "pass", "low_n", "pending", "not_judged")
     candidates = [s for s in arranged_slos(model) if s.name in having]
     if kind == "latency":
         candidates = [s for s in candidates if s.kind == "latency"] or candidates

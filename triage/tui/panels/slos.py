@@ -186,6 +186,8 @@ def budget_cell(view: View, table: Table, slo: SloState, stale: bool) -> Line:
     role = Role.STALE if stale else budget_role(budget)
     if stale:
         return line((f"{percent}{closing}", role))
+    if budget.quality is Quality.LOW_N:
+        return line((wording.QUALITY_WORDS[budget.quality], Role.UNKNOWN))
     quality = next((q for q in (slo.now.quality, budget.quality) if q in _QUALIFIED), None)
     if quality is not None and table.bar_cells:
         return line((f"{percent:>5}", role), " ", (wording.QUALITY_WORDS[quality], Role.UNKNOWN))
@@ -196,7 +198,9 @@ def budget_cell(view: View, table: Table, slo: SloState, stale: bool) -> Line:
 
 
 def budget_role(budget: Budget) -> Role:
-    """Loud when it is spent, or nearly."""
+    """Loud when it is spent, or nearly; never where too little is known of it."""
+    if budget.quality is Quality.LOW_N:
+        return Role.UNKNOWN
     if budget.remaining <= 0:
         return Role.FAIL
     return Role.WARN if budget.remaining < 0.1 else Role.PLAIN

@@ -15,6 +15,7 @@ from triage.tui.view import View
 
 _SIGNS = ((Verdict.FAIL, "an objective or a rule is broken"), (Verdict.WARN, "burning, or close to it"),
           (Verdict.UNKNOWN, "cannot be told: something is missing, and the row says what"),
+          (Verdict.LOW_N, "nothing is wrong, and too few events to say that it is met"),
           (Verdict.PENDING, "expected to be absent for now"), (Verdict.PASS, "fine, and known to be"),
           (Verdict.NOT_JUDGED, "shown, not judged"))
 
