@@ -20,7 +20,7 @@ from triage.report.text import status_text
 from triage.signals.reading import Verdict
 
 GOLDENS = Path(__file__).parent / "goldens"
-STATES = ("healthy", "canary", "lost", "waiting", "idle", "partial", "broken")
+STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "partial", "broken")
 
 
 def drawn(snapshot: Snapshot, width: int = 80, *, ascii_only: bool = False) -> str:

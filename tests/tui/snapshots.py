@@ -420,7 +420,7 @@ def broken_asked_for() -> Snapshot:
 
 
 ALL = {"healthy": healthy, "canary": canary_failing, "lost": prometheus_lost, "waiting": waiting, "idle": idle,
-       "partial": partial, "hostile": hostile, "many": many_slos, "broken": broken_notebook,
+       "few": too_few, "partial": partial, "hostile": hostile, "many": many_slos, "broken": broken_notebook,
        "broken-asked": broken_asked_for}
 
 

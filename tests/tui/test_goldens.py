@@ -13,7 +13,7 @@ from tests.tui.driving import press, running, screen_text
 
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = ((80, 24), (120, 40), (200, 50))
-STATES = ("healthy", "canary", "lost", "waiting", "idle", "partial", "many", "broken", "nothing")
+STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "partial", "many", "broken", "nothing")
 VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]] = {
     "no-colour": ("canary", (80, 24), (), {"theme_name": "no-colour"}),
     "ascii": ("canary", (120, 40), (), {"glyphs": "ascii"}),
