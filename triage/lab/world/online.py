@@ -97,9 +97,11 @@ class Online(Behaviour):
         swing = np.exp(0.05 * self._wander(times) + 0.03 * self._ripple(times))
         return usual * swing * self.effects.multiplied("traffic", times)
 
-    def swing(self, times: Floats, size: float) -> Floats:
-        """A slow random swing around 0 with this standard deviation, for gauges."""
-        return size * self._ripple(times + 7 * DAY)
+    def swing(self, times: Floats, size: float, version: str) -> Floats:
+        """A slow random swing around 0 with this standard deviation, for gauges: half of it common to all versions,
+        since they answer the same requests, and half the version's own, since they do not answer the same ones."""
+        own = 11 * DAY * (1 + self.member.versions.index(version))
+        return size * math.sqrt(0.5) * (self._ripple(times + 7 * DAY) + self._ripple(times + 7 * DAY + own))
 
     def capacity(self, times: Floats, version: str) -> Floats:
         """Requests per second that one replica can answer now."""

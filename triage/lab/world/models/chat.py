@@ -89,7 +89,7 @@ class ChatAssistant(Online):
         outcomes = source.split(f"{name}/codes", run.requests, self.outcomes(run))
         answered = outcomes[:, 0]
         sheet.count(rows.http, np.stack([answered, outcomes[:, 1], outcomes[:, 2] + outcomes[:, 3]], axis=1))
-        tokens = answered * np.rint(_TOKENS_PER_ANSWER * (1 + self.swing(times, 0.01)))
+        tokens = answered * np.rint(_TOKENS_PER_ANSWER * (1 + self.swing(times, 0.01, run.version)))
         wait = run.wait_seconds
         sheet.observe(rows.first_token, source.split(f"{name}/first", answered, _FIRST_TOKEN.shares(
             rows.first_token.bounds, run.slowdown + wait / 0.28)))
@@ -101,9 +101,9 @@ class ChatAssistant(Online):
             rows.queue.bounds, 1 + wait / 0.05)))
         rows.inputs.show(sheet, run.requests, source)
         self._show_engine(run, rows, sheet, answered, tokens, pace, source)
-        sheet.level(rows.length, _TOKENS_PER_ANSWER * (1 + self.swing(times, 0.02)))
+        sheet.level(rows.length, _TOKENS_PER_ANSWER * (1 + self.swing(times, 0.02, run.version)))
         wrong = self.inputs.wrong(times - 450.0, run.version)
-        sheet.level(rows.refused, np.clip(0.031 + 0.25 * wrong, 0, 1) * (1 + self.swing(times, 0.04)))
+        sheet.level(rows.refused, np.clip(0.031 + 0.25 * wrong, 0, 1) * (1 + self.swing(times, 0.04, run.version)))
         return sheet
 
     def _show_engine(self, run: Run, rows: _Version, sheet: Sheet, answered: Floats, tokens: Floats, pace: Floats,

@@ -78,5 +78,5 @@ class FraudScorer(Online):
         poisoned = source.events(f"{name}/nan", codes[:, 0] * run.nan / 2) if run.nan.any() else None
         sheet.observe(rows.score, source.split(f"{name}/score", codes[:, 0], scores), poisoned=poisoned)
         sheet.level(rows.build, 1.0)
-        sheet.level(rows.review, np.atleast_2d(scores)[:, -1] * (1 + self.swing(times, 0.03)))
+        sheet.level(rows.review, np.atleast_2d(scores)[:, -1] * (1 + self.swing(times, 0.03, run.version)))
         return sheet

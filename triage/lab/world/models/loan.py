@@ -90,7 +90,7 @@ class LoanApproval(Online):
             *parts), axis=1)))
         # A ratio of the last day moves with the day: half a day ago is the middle of what it is made of.
         then = _SCORE.shares(_LIMITS, self.inputs.score_factor(times - DAY / 2, run.version))
-        sheet.level(rows.approved, np.atleast_2d(then)[:, 0] * (1 + self.swing(times, 0.01)))
+        sheet.level(rows.approved, np.atleast_2d(then)[:, 0] * (1 + self.swing(times, 0.01, run.version)))
         sheet.level(rows.build, 1.0)
         return sheet
 

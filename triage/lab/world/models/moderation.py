@@ -107,7 +107,7 @@ class ImageModeration(Online):
             f"{name}/classes", hidden, _HIDDEN_AS)], axis=1))
         sheet.count(rows.invalid, np.stack([broken, np.zeros(len(times))], axis=1))
         sheet.level(rows.rejected, np.atleast_2d(scores)[:, -3:].sum(axis=1) * (1 - run.nan / 2) * (
-            1 + self.swing(times, 0.03)))
+            1 + self.swing(times, 0.03, run.version)))
         sheet.level(rows.build, 1.0)
         return sheet
 

@@ -133,7 +133,7 @@ class ReviewSentiment(Online):
         negative, positive = counts[:, :3].sum(axis=1), counts[:, 4:].sum(axis=1)
         sheet.count(rows.classes, np.stack([negative, counts[:, 3], positive], axis=1))
         then = _SCORE.shares(rows.score.bounds, self.inputs.score_factor(times - 3 * HOUR, run.version))
-        sheet.level(rows.negative, np.atleast_2d(then)[:, :3].sum(axis=1) * (1 + self.swing(times, 0.02)))
+        sheet.level(rows.negative, np.atleast_2d(then)[:, :3].sum(axis=1) * (1 + self.swing(times, 0.02, run.version)))
 
     @staticmethod
     def _cold_share(run: Run, worse: Floats) -> Floats:
