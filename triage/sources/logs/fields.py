@@ -33,7 +33,7 @@ STACK_NAMES = ("exc_info", "stack_trace", "exception", "exception_stacktrace", "
                "exc_text", "traceback", "stack", "error_stack", "err_stack")
 _TIME_NUMBERS = ("timeUnixNano", "observedTimeUnixNano")
 _WRAPPERS = ("resourceattributes", "resources", "resource", "attributes", "fields", "extra", "context", "record")
-"""Objects that records keep their fields in, by key; a longer one before what it begins with."""
+"""Objects that records keep their fields in, by key."""
 _SPELLINGS: Mapping[Level, tuple[str, ...]] = {
     Level.TRACE: ("trace", "trc", "finest", "verbose"), Level.DEBUG: ("debug", "dbg", "fine"),
     Level.INFO: ("info", "information", "informational", "notice", "inf"), Level.WARNING: ("warning", "warn", "wrn"),
@@ -106,8 +106,7 @@ class Fields:
             self._by_key.setdefault(_key(name), name)
         self._rest = [*self._by_key.values()]
         for name in self._rest:
-            bare = _bare(name)
-            if bare:
+            for bare in _bare(name):
                 self._by_key.setdefault(bare, name)
         self._used: set[str] = set()
 
@@ -228,10 +227,10 @@ def _key(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _bare(name: str) -> str:
-    """The key without the object that it is kept in; "" when there is none."""
+def _bare(name: str) -> tuple[str, ...]:
+    """The keys that it may have without the object that it is kept in."""
     key = _key(name)
-    return next((key.removeprefix(wrapper) for wrapper in _WRAPPERS if key.startswith(wrapper)), "")
+    return tuple(key.removeprefix(wrapper) for wrapper in _WRAPPERS if key.startswith(wrapper) and key != wrapper)
 
 
 def _as_text(value: Any) -> str:

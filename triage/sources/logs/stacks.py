@@ -21,7 +21,8 @@ _PYTHON_START = re.compile(r"^\s*(?:\+ )?(?:Exception Group )?Traceback \(most r
 _GROUP_MARK = re.compile(r"^\s*[|+](?:-\+-+.*)? ?")
 _PYTHON_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line \d+(?:, in (?P<function>.+?))?\s*$')
 _PYTHON_ERROR = re.compile(r"^(?P<type>[^\W\d][\w.]*(?:<locals>[\w.]+)*)(?:: ?(?P<message>.*))?$")
-_JAVA_FRAME = re.compile(r"^\s*at (?P<where>[^(]*?)\s?\((?P<file>[^()]*)\)\s*$")
+_JAVA_FRAME = re.compile(r"^\s*at (?P<where>[^(]*?)\s?"
+                         r"\((?P<file>[^()]*:\d+|Native Method|Unknown Source|<generated>|<anonymous>)\)\s*$")
 _JAVA_ERROR = re.compile(r'^(?P<cause>\s*Caused by: )?(?:Exception in thread "[^"]*" )?'
                          r"(?P<type>[^\W\d][\w$]*(?:\.[\w$]+)*)(?:: ?(?P<message>.*))?$")
 _JAVA_MODULE = re.compile(r"^(?:[\w.$-]*@?[\w.$-]*/)+")
@@ -140,7 +141,7 @@ def _java(lines: Sequence[str]) -> Stack | None:
             if line.lstrip().startswith("at "):
                 continue
             break
-        where = _GENERATED.sub("", _JAVA_MODULE.sub("", frame["where"]))
+        where = _JAVA_MODULE.sub("", _GENERATED.sub("", frame["where"]))
         frames.append(f"{_short(_POSITION.sub('', frame['file']))}:{where}")
     causes = [found["type"] for line in lines[at:] if (found := _JAVA_ERROR.match(line)) and found["cause"]]
     cause = causes[-1] if causes else ""
