@@ -60,7 +60,8 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
         never=("success", "FraudCanarySlow 7"))},
     # Nothing but the ratings is worse.
     "canary-quality": {"chat-assistant": Deserved(
-        (WARN,), ("ChatRatingLow chat-assistant-r31",), _TICKET, never=("r30", "first-token", "success"))},
+        (FAIL,), ("ChatRatingLow chat-assistant-r31", "r31 is worse than chat-assistant-r30: helpful"), _PAGE,
+        never=("first-token", "success"))},
     # No threshold is near: the comparison with the training data is what will find it.
     "slow-drift": {"review-sentiment": Deserved((PASS, WARN), never=("latency", "success"))},
     "schema-break": {"fraud-scorer": Deserved(
