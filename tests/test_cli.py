@@ -363,6 +363,14 @@ def test_config_show_names_secrets_by_where_they_lie_and_reads_none(tmp_path: Pa
     assert "hunter2" not in result.output
 
 
+def test_config_show_names_the_kubeconfig_and_reads_nothing_of_it(tmp_path: Path) -> None:
+    path = config_file(tmp_path, contexts={"prod": {"prometheus": {"url": NOWHERE}, "kubernetes": {
+        "kubeconfig": "kube", "context": "prod-eu", "bearer_token": {"env": "TRIAGE_TEST_TOKEN"}}}})
+    shown = yaml.safe_load(run("config", "show", "--config", path, env={"TRIAGE_TEST_TOKEN": "hunter2"}).stdout)
+    assert shown["kubernetes"] == {"kubeconfig": f"{tmp_path}/kube", "context": "prod-eu",
+                                   "bearer_token": "from env TRIAGE_TEST_TOKEN", "timeout": "10s"}
+
+
 def test_config_show_as_json_has_the_values_in_force(tmp_path: Path) -> None:
     path = config_file(tmp_path)
     result = run("config", "show", "--format", "json", "--config", path, env={"TRIAGE_INTERVAL": "30s"})

@@ -15,6 +15,7 @@ from triage.config import (
     ConfigError,
     Context,
     Endpoint,
+    Kubeconfig,
     Overrides,
     SecretRef,
     activate,
@@ -278,6 +279,31 @@ class TestSecrets:
     ])
     def test_a_reference_describes_its_place(self, reference: SecretRef, words: str) -> None:
         assert reference.describe() == words
+
+
+class TestKubernetes:
+    @staticmethod
+    def of(text: str) -> Kubeconfig | Endpoint | None:
+        config = validate(parse(f"{ONE}    kubernetes: {text}\n", "triage.yaml"), Config)
+        return config.contexts["only"].kubernetes
+
+    def test_a_kubeconfig_and_one_of_its_contexts_are_named(self) -> None:
+        assert self.of("{kubeconfig: ~/.kube/config, context: prod}") == Kubeconfig(
+            kubeconfig="~/.kube/config", context="prod")
+
+    def test_a_server_is_named_as_any_other(self) -> None:
+        assert self.of('{url: "https://k8s.example:6443", bearer_token: {env: T}}') == Endpoint(
+            url="https://k8s.example:6443", bearer_token=SecretRef(env="T"))
+
+    @pytest.mark.parametrize(("text", "field", "message"), [
+        ("{kubeconfig: ~/.kube/config}", "context", "is missing"), ("{context: prod}", "kubeconfig", "is missing"),
+        ('{kubeconfig: a, context: b, url: "https://k"}', "url", "is not a known field"),
+        ("{kubeconfig: a, context: b, token: c}", "token", "is not a known field"),
+        ('{url: "https://k", tls: {verify: false}}', "tls.verify", "is not a known field"),
+        ("prod", "", "must be a mapping")])
+    def test_what_is_wrong_is_told_by_its_field(self, text: str, field: str, message: str) -> None:
+        [found] = invalid(f"{ONE}    kubernetes: {text}\n")
+        assert found == (f"contexts.only.kubernetes{'.' if field else ''}{field}", message)
 
 
 class TestTheContextInForce:
