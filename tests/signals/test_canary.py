@@ -281,6 +281,19 @@ def test_a_gauge_is_judged_by_its_difference(factor: float, worse: Worse, verdic
     assert state(level(factor, worse=worse)).verdict is verdict
 
 
+def test_a_gauge_that_moved_for_both_arms_says_so() -> None:
+    rng = np.random.default_rng(2)
+    before = tuple((50 + rng.normal(size=60)).tolist())
+    same, moved = level(1.0), level(1.0, unit=1.2)
+    assert state(replace(same, before=before)).both_moved == ""
+    found = state(replace(moved, before=before))
+    assert found.verdict is CanaryVerdict.PASS
+    assert found.both_moved.startswith("score_mean: both arms moved (stable ")
+    assert found.reason.startswith(found.both_moved)
+    assert state(replace(moved, before=before, worse=Worse.LOWER)).both_moved == ""
+    assert state(replace(moved, before=())).both_moved == ""
+
+
 def test_a_gauge_without_a_margin_is_shown_and_does_not_decide() -> None:
     found = state(level(1.5, margin=None), events(0.002, 0.002))
     assert found.verdict is CanaryVerdict.PASS

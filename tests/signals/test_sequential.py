@@ -21,6 +21,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -265,6 +266,24 @@ def test_looking_again_never_makes_what_was_proven_less_so(rows: list[tuple[int,
     p = [always_valid_p(log_e[:k]) for k in range(len(log_e) + 1)]
     assert p[0] == 1
     assert all(0 < later <= earlier for earlier, later in itertools.pairwise(p))
+
+
+@given(trials, st.data(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_one_more_event_of_the_canary_speaks_against_it_and_one_of_stable_for_it(
+        rows: list[tuple[int, int, int, int]], data: st.DataObject, above: bool) -> None:
+    test = comparison(rows, above=above, cap=3.0)
+    at = data.draw(st.integers(0, len(rows) - 1))
+
+    def more(arm: Counts) -> Counts:
+        return Counts((*arm.events[:at], arm.events[at] + 1, *arm.events[at + 1:]), arm.exposure)
+    # A dispersion is known, so that there are bets, and is the same for all three.
+    test = replace(test, dispersion=(1.0,) * len(rows))
+    plain, against, favour = log_evidence([test, replace(test, canary=more(test.canary)),
+                                           replace(test, stable=more(test.stable))])
+    sign = 1 if above else -1
+    assert all(sign * (b - a) >= -1e-9 for a, b in zip(plain, against, strict=True))
+    assert all(sign * (b - a) <= 1e-9 for a, b in zip(plain, favour, strict=True))
 
 
 @given(trials, st.sampled_from([1e-3, 60.0, 1e6]))

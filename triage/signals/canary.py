@@ -166,6 +166,8 @@ class LevelMetric:
     margin: Margin | None
     """None: shown, not judged."""
     worse: Worse = Worse.EITHER
+    before: tuple[float | None, ...] = ()
+    """Stable's values before the canary: to see that both arms moved."""
     trouble: str = ""
 
 

@@ -24,7 +24,7 @@ from triage.signals.canary import (
     worst,
 )
 from triage.signals.judge_events import EventTests, Terms, batched, judge_events
-from triage.signals.judge_values import judge_latency, judge_level
+from triage.signals.judge_values import judge_latency, judge_level, levels_moved
 from triage.signals.sequential import Counts
 from triage.signals.wording import age, count, share
 
@@ -59,7 +59,10 @@ def judge(trial: Trial, policy: Policy) -> CanaryState:
         elif isinstance(metric, LatencyMetric):
             found.append(judge_latency(metric, terms))
         else:
-            found.append(judge_level(metric, terms))
+            verdict = judge_level(metric, terms)
+            both = levels_moved(metric, terms) if verdict.verdict is not CanaryVerdict.FAIL else ""
+            found.append(verdict)
+            moved.extend([both] if both else [])
     mismatch = ""
     if split is not None and trial.traffic is not None:
         verdict, mismatch = _judge_split(split, next(tests), trial.traffic, terms)

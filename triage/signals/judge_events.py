@@ -69,7 +69,7 @@ class EventTests:
     within: tuple[tuple[float, ...], ...]
     """The contrary of each."""
     moved: tuple[tuple[float, ...], ...]
-    """Canary and stable against stable's own past; empty where that is not known."""
+    """Canary and stable against stable's own past; empty where that is not known, or nothing looks worse than then."""
     dispersion: tuple[float, ...]
 
     def failed_index(self, terms: Terms, start: int = 0) -> int | None:
@@ -117,10 +117,17 @@ def _sides(metric: EventMetric) -> list[tuple[float, float, bool]]:
 def _past(metric: EventMetric, spread: tuple[float, ...], terms: Terms) -> list[Comparison]:
     """Both arms against stable's rate before the canary, raised (or lowered) by its own uncertainty and the margin."""
     line = _line(metric, spread)
-    if line is None:
+    # Most of the time neither arm is worse than it was, and there is nothing to prove.
+    if line is None or not _beyond_lately(metric, line, terms):
         return []
     return [Comparison(arm, arm, 0.0, line, metric.worse is not Worse.LOWER, spread, terms.threshold)
             for arm in (metric.canary, metric.stable)]
+
+
+def _beyond_lately(metric: EventMetric, line: float, terms: Terms) -> bool:
+    """Whether both arms were on the wrong side of the line over the last sustained stretch."""
+    rates = [arm.last(terms.sustained_intervals).rate for arm in (metric.canary, metric.stable)]
+    return all(rate is not None and (rate > line) is (metric.worse is not Worse.LOWER) for rate in rates)
 
 
 def _line(metric: EventMetric, spread: tuple[float, ...]) -> float | None:
@@ -232,16 +239,12 @@ def _leaning(metric: EventMetric) -> str:
 
 def _both_moved(metric: EventMetric, tests: EventTests, terms: Terms) -> str:
     """Both arms are worse than stable was before the canary, beyond the margin, and still are."""
-    line = _line(metric, tests.dispersion)
     before = metric.before.rate
-    if line is None or before is None or len(tests.moved) != 2:
+    if before is None or len(tests.moved) != 2:
         return ""
     if not all(log_e and log_e[-1] >= terms.threshold for log_e in tests.moved):
         return ""
     lately = [arm.last(terms.sustained_intervals).rate for arm in (metric.canary, metric.stable)]
-    above = metric.worse is not Worse.LOWER
-    if any(rate is None or (rate > line) is not above for rate in lately):
-        return ""
     since = max(first_reached(log_e, terms.threshold) or 0 for log_e in tests.moved)
     canary, stable = (_shown(metric, rate or 0.0) for rate in lately)
     return (f"{metric.name}: both arms got worse, seen since {clock_time(terms.time_after(since))} "

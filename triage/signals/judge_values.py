@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from triage.signals.canary import CanaryVerdict, Kind, LatencyMetric, LevelMetric, Margin, MetricVerdict, Worse
 from triage.signals.differences import Look, looks, next_look
@@ -115,6 +116,31 @@ def judge_level(metric: LevelMetric, terms: Terms) -> MetricVerdict:
     return MetricVerdict(metric.name, Kind.LEVEL, metric.unit, stable, canary, delta, n, n, verdict, sentence, margin,
                          margin is not None, more_events, more_seconds,
                          None if failed is None else terms.time_after(failed))
+
+
+def levels_moved(metric: LevelMetric, terms: Terms) -> str:
+    """The finding that both arms left the level that stable had before, the same way; "" when they did not."""
+    if metric.margin is None:
+        return ""
+    taken = [_alone(values, terms) for values in (metric.before, metric.stable, metric.canary)]
+    before, stable, canary = taken
+    if before is None or stable is None or canary is None:
+        return ""
+    tolerated = metric.margin.absolute + metric.margin.relative * abs(before.difference)
+    higher = all(arm.low - before.high > tolerated for arm in (stable, canary))
+    lower = all(before.low - arm.high > tolerated for arm in (stable, canary))
+    worse = (higher and metric.worse is not Worse.LOWER) or (lower and metric.worse is not Worse.HIGHER)
+    if not worse:
+        return ""
+    was, now, new = (value(look.difference, metric.unit) for look in taken if look is not None)
+    return (f"{metric.name}: both arms moved (stable {was} before the canary, {now} since; canary {new}): "
+            f"rolling back would not help")
+
+
+def _alone(values: Sequence[float | None], terms: Terms) -> Look | None:
+    """The last look at one arm's own level (its ``difference`` from 0); None when there is none, or no test."""
+    taken = looks(values, (0.0,) * len(values), terms.alpha)
+    return taken[-1] if taken and not taken[-1].no_test else None
 
 
 def _tolerated(look: Look, margin: Margin) -> float:
