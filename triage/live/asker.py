@@ -12,12 +12,18 @@ from triage.clock import Clock
 from triage.facts.outcome import GONE, REJECTED, Failure
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer, Sample, Series
-from triage.live.expressions import Asked, Pace, questions
+from triage.live.expressions import Asked, Pace, questions, seen_window
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
 from triage.live.trends import Grid, grid, trend_questions, trends
+from triage.live.trial import Arms, arms, trial, trial_questions
+from triage.notebook.resolve import requests_selectors
 from triage.quantities import format_duration
+from triage.signals.canary_reading import CanaryReading
+from triage.signals.judge import judge
 from triage.signals.model import Trend
+from triage.signals.reading import Quality
+from triage.signals.versions import versions
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 ADDRESS = "triage_question"
 """Label that says which question of a combined query a sample answers."""
 CHARTS = "charts"
+TRIAL = "trial"
 Key = tuple[Pace, str | None]
 """What one request is about: a pace, and one objective of it, or None for all that the server does not refuse."""
 Outcome = tuple[Answer, dict[str, Question]] | Failure
@@ -46,6 +53,8 @@ class ModelFacts:
     replies: Mapping[Question, Reply]
     trends: tuple[Trend, ...]
     notes: tuple[str, ...]
+    canary: CanaryReading | None = None
+    """The version on trial against stable; None while there is none, or nothing has been asked yet."""
 
 
 def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Question]]:
@@ -53,6 +62,17 @@ def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Ques
     addresses = {str(i): question for i, (question, _) in enumerate(pairs)}
     parts = [f'label_replace({expression}, "{ADDRESS}", "{i}", "", "")' for i, (_, expression) in enumerate(pairs)]
     return " or ".join(parts), addresses
+
+
+def _by_question(asked: Sequence[tuple[Question, str]], addresses: Mapping[str, Question],
+                 answer: Answer) -> dict[Question, tuple[Series, ...]]:
+    """The series that answer each question of a combined range query."""
+    found: dict[Question, list[Series]] = {question: [] for question, _ in asked}
+    for item in answer.series:
+        question = addresses.get(item.labels.get(ADDRESS, ""))
+        if question is not None:
+            found[question].append(item)
+    return {question: tuple(items) for question, items in found.items()}
 
 
 class ModelAsker:
@@ -80,6 +100,9 @@ class ModelAsker:
         self._charts_turn = Turn()
         self._trends: tuple[Trend, ...] = ()
         self._trend_failure: Failure | None = None
+        self._arms: Arms | None = None
+        self._trial_turn = Turn()
+        self._canary: CanaryReading | None = None
         self._answers: list[Answer] = []
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
@@ -97,7 +120,7 @@ class ModelAsker:
         if failure is not None and failure.kind not in GONE:
             state = "are not renewed" if self._trends else "cannot be read"
             notes.append(f"charts {state}: {failure.sentence()}")
-        return ModelFacts(replies, self._trends, tuple(notes))
+        return ModelFacts(replies, self._trends, tuple(notes), self._canary)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -107,14 +130,14 @@ class ModelAsker:
     def failures(self) -> list[Failure]:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
-        if self._trend_failure is not None:
-            found.append(self._trend_failure)
+        found += [f for f in (self._trend_failure, self._canary.failure if self._canary else None) if f is not None]
         return list({id(failure): failure for failure in found}.values())
 
     def forget_pace(self) -> None:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""
         self._turns.clear()
         self._charts_turn, self._grid = Turn(), None
+        self._trial_turn, self._arms = Turn(), None
 
     def hurry(self) -> None:
         """Ask at the next refresh what is asked at every one, and what failed."""
@@ -122,6 +145,7 @@ class ModelAsker:
             if turn.failures or period(pace, self._interval) <= self._interval:
                 turn.give_up()
         self._charts_turn.give_up()
+        self._trial_turn.give_up()
 
     def begin(self, look: Look) -> None:
         """Ask what is due and not under way; nothing is waited for."""
@@ -132,6 +156,43 @@ class ModelAsker:
                     self._turn(key).begin(now, period(pace, self._interval))
                     self.flights.start(key, partial(self._ask, key))
         self._begin_charts(look, now)
+        self.begin_trial()
+
+    def begin_trial(self) -> None:
+        """Ask about both arms when another interval of the trial is full; nothing while there is none.
+
+        For one look alone it is called again once the versions are known.
+        """
+        manifest = self.notebook.manifest
+        traffic = requests_selectors(manifest)
+        now = self._clock.now()
+        seen = versions(traffic, manifest.spec.canary.arm, self._replies, now, manifest.metadata.version)
+        label = traffic[0].version_label if traffic else ""
+        wanted = arms(seen, label, manifest.spec.metrics.scrape_interval, seen_window(self.notebook), now)
+        if wanted is None:
+            if not any(v.share.quality is Quality.STALE for v in seen.items):
+                self._arms = self._canary = None
+        elif wanted != self._arms and self._trial_turn.is_due(self._clock.monotonic(), self._interval):
+            self.flights.start(TRIAL, partial(self._ask_trial, wanted, seen.known_from))
+
+    async def _ask_trial(self, at: Arms, known_from: str) -> None:
+        asked = trial_questions(self.notebook, self._replies, at)
+        expression, addresses = combined(asked)
+        async with self._slots:
+            outcome = await self.client.query_range(expression, start=at.first_asked, end=at.end, step=at.step)
+        if isinstance(outcome, Failure):
+            self._trial_turn.failed(outcome, self._clock.monotonic(), at.step, self._interval)
+            before = self._canary
+            same = before is not None and (before.stable, before.canary) == (at.stable, at.canary)
+            self._canary = (replace(before, failure=outcome) if before is not None and same
+                            else CanaryReading(at.stable, at.canary, None, None, at.step, outcome))
+            return
+        self._answers.append(outcome)
+        series = _by_question(asked, addresses, outcome)
+        made, policy = trial(self.notebook, self._replies, series, at, known_from)
+        self._canary = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.step,
+                                     warnings=outcome.warnings)
+        self._arms, self._trial_turn = at, Turn()
 
     def _names(self, pace: Pace) -> list[str]:
         return list(dict.fromkeys(a.question.objective for a in self._asked.get(pace, ())))
@@ -260,11 +321,6 @@ class ModelAsker:
             self._charts_turn.failed(outcome, self._clock.monotonic(), max(at.step, self._interval), self._interval)
             return
         self._answers.append(outcome)
-        series: dict[Question, list[Series]] = {question: [] for question, _ in asked}
-        for item in outcome.series:
-            question = addresses.get(item.labels.get(ADDRESS, ""))
-            if question is not None:
-                series[question].append(item)
-        self._trends = trends(self.notebook, {q: tuple(s) for q, s in series.items()}, at)
+        self._trends = trends(self.notebook, _by_question(asked, addresses, outcome), at)
         self._grid, self._trend_failure = at, None
         self._charts_turn = Turn()

@@ -207,6 +207,11 @@ class Poller:
         late = frozenset(task for item in flights for task in item.tasks()) if patience_seconds is not None else ()
         self._begin()
         await landing(flights, patience_seconds, late)
+        if patience_seconds is None:
+            # Which versions are on trial is known only now.
+            for asker in self._chosen():
+                asker.begin_trial()
+            await landing(flights)
         self._settle()
         return self.snapshot()
 

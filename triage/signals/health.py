@@ -10,6 +10,8 @@ from triage.facts.outcome import SourceHealth, SourceState
 from triage.facts.replies import Replies
 from triage.signals import burn as burns_of
 from triage.signals import wording
+from triage.signals.canary_reading import CanaryReading
+from triage.signals.canary_reasons import canary_reasons
 from triage.signals.counts import chosen_candidate, window_counts
 from triage.signals.model import AlertGroup, Reason, SloKind, SloState, Versions
 from triage.signals.reading import Quality, Urgency, Verdict
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3, Verdict.LOW_N: 4,
              Verdict.PENDING: 5, Verdict.NOT_JUDGED: 6}
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
-_RULES = ("rollout rule", "burn rate", "level", "budget", "zero tolerance", "alert", "source", "unknown", "few events",
-          "objectives")
+_RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "source", "unknown",
+          "few events", "objectives")
 _SOURCE_QUALITIES = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
 """What an objective reads as when its source is silent."""
 _CANARY_ARMS = ("canary", "experiment")
@@ -38,7 +40,8 @@ class Health:
 
 
 def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, alerts: Sequence[AlertGroup],
-           sources: Sequence[SourceHealth], replies: Replies, now: float) -> Health:
+           sources: Sequence[SourceHealth], replies: Replies, now: float,
+           canary: CanaryReading | None = None) -> Health:
     """Verdict: ``fail`` before unknown of a required objective before ``warn`` before ``pass``.
 
     A model of which nothing could be judged is unknown, whatever is required. An objective on too few events is never
@@ -47,7 +50,8 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
     from_sources = tuple(_from_sources(sources, replies, now))
     # When the source itself is the reason, it is said once and not once per objective.
     silent = any(r.verdict is Verdict.UNKNOWN for r in from_sources)
-    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *_from_slos(slos, silent),
+    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *canary_reasons(canary, now),
+               *_from_slos(slos, silent),
                *_from_alerts(alerts),
                *from_sources]
     required_unknown = [r for r in reasons if r.verdict is Verdict.UNKNOWN]
@@ -63,12 +67,12 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
         verdict = Verdict.WARN
     else:
         verdict = Verdict.PASS
+    reasons.extend(_too_few(slos))
     reasons.extend(_optional_unknown([s for s in slos if not (silent and s.now.quality in _SOURCE_QUALITIES)]))
     if verdict is Verdict.PASS:
         few = [s for s in slos if s.verdict is Verdict.LOW_N]
         reasons.insert(0, Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", _passing(known, few)))
     reasons.sort(key=lambda r: (_URGENCIES[r.urgency], _VERDICTS[r.verdict], _RULES.index(r.rule)))
-    reasons.extend(_too_few(slos))
     urgent = next((r for r in reasons if r.urgency is not Urgency.NONE), None)
     return Health(verdict, urgent.urgency if urgent else Urgency.NONE, urgent.rule if urgent else "", tuple(reasons))
 
@@ -169,10 +173,6 @@ def _optional_unknown(slos: Sequence[SloState]) -> Iterator[Reason]:
                          f"{slo.name} {slo.sentence} (not required)")
 
 
-def _nothing_known(slos: Sequence[SloState]) -> str:
-    if not slos:
-        return "the notebook names no objective"
-    if all(s.now.quality is Quality.WAITING for s in slos):
 def _too_few(slos: Sequence[SloState]) -> Iterator[Reason]:
     for slo in slos:
         if slo.verdict is Verdict.LOW_N:
@@ -180,6 +180,10 @@ def _too_few(slos: Sequence[SloState]) -> Iterator[Reason]:
                          f"{slo.name} {slo.sentence}{'' if slo.required else ' (not required)'}")
 
 
+def _nothing_known(slos: Sequence[SloState]) -> str:
+    if not slos:
+        return "the notebook names no objective"
+    if all(s.now.quality is Quality.WAITING for s in slos):
         return "asking, nothing answered yet"
     few = sum(s.verdict is Verdict.LOW_N for s in slos)
     return f"none of {len(slos)} objectives can be judged{f', {few} with too few events' if few else ''}"

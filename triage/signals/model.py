@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from triage.facts.alerts import Alert
+from triage.signals.canary_reading import CanaryReading
 from triage.signals.reading import Origin, Quality, Reading, Urgency, Verdict
 
 
@@ -84,8 +85,8 @@ class Budget:
     remaining: float
     """``1 - bad / allowed``; negative when overspent, never clamped."""
     quality: Quality
-    exhausted_in_seconds: float | None = None
     """``low_n``: too few or too early to judge the window; ``note`` says which, and it is neither spent nor left."""
+    exhausted_in_seconds: float | None = None
     """Time until nothing is left at the present burn rate; 0 when overspent; None when it is not being used up."""
     covered_seconds: float | None = None
     """Where all events are known to be of the last part of the window: how long that is."""
@@ -233,7 +234,7 @@ class Reason:
     verdict: Verdict
     urgency: Urgency
     rule: str
-    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``level``, ``zero tolerance``, ``few events``,
+    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``zero tolerance``, ``few events``,
     ``unknown``, ``source`` or ``objectives``."""
     subject: str
     """SLO, alert or source it is about."""
@@ -298,3 +299,5 @@ class ModelState:
     last_urgency: Urgency = Urgency.NONE
     notes: tuple[str, ...] = ()
     """What was done differently than usual: a rejected combined query asked one by one, and the like."""
+    canary: CanaryReading | None = None
+    """The version on trial against stable; None while there is no trial, or nothing is known of it yet."""
