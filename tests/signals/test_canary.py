@@ -27,6 +27,7 @@ from triage.signals.canary import (
     Trial,
     Worse,
     counts_of,
+    interval_seconds,
     policy_of,
     worst,
 )
@@ -366,6 +367,22 @@ def test_the_manifest_says_on_what_terms() -> None:
     assert policy.for_level("other") is None
     assert policy.for_latency("latency percentiles").relative == 0.2
     assert policy.for_latency("latency").words() == "10 % by default"
+
+
+@pytest.mark.parametrize(("age", "scrape", "length"), [(60, 15, 60), (43_200, 15, 60), (43_201, 15, 120),
+                                                       (600, 60, 240), (7 * 86_400, 15, 960)])
+def test_intervals_hold_four_scrapes_and_are_no_more_than_720(age: float, scrape: float, length: float) -> None:
+    assert interval_seconds(age, scrape) == length
+
+
+def test_a_longer_interval_gives_the_same_verdict() -> None:
+    def merged(one: Counts) -> Counts:
+        return Counts(tuple(a + b for a, b in zip(one.events[::2], one.events[1::2], strict=True)),
+                      tuple(a + b for a, b in zip(one.exposure[::2], one.exposure[1::2], strict=True)))
+    for share in (0.002, 0.03):
+        fine = events(share, 0.002, 240)
+        coarse = replace(fine, canary=merged(fine.canary), stable=merged(fine.stable), before=merged(fine.before))
+        assert judge(Trial("7", "8", "traffic", START, 120.0, (coarse,)), Policy()).verdict is state(fine).verdict
 
 
 def test_counts_from_a_range_leave_out_what_is_not_known() -> None:

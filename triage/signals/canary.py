@@ -27,6 +27,9 @@ DEFAULT_SLOWDOWN = 0.1
 DEFAULT_SPLIT = 0.1
 """How far the split of the traffic may be from what was asked, as a share of that."""
 
+MOST_INTERVALS = 720
+"""Intervals of a trial."""
+
 
 class CanaryVerdict(StrEnum):
     """Of a canary or of one of its metrics, worst first. The value is the word in JSON."""
@@ -195,7 +198,7 @@ class Trial:
     started_at: float
     """Unix seconds of the start of the first interval: the canary's first sample plus the rate window."""
     step_seconds: float
-    """Length of an interval."""
+    """Length of an interval, see :func:`interval_seconds`."""
     metrics: tuple[Metric, ...]
     traffic: Traffic | None = None
     trouble: str = ""
@@ -269,6 +272,17 @@ class CanaryState:
     def pages(self) -> bool:
         """Whether a failure may page: a shadow's answers reach nobody."""
         return self.verdict is CanaryVerdict.FAIL and self.arm != "shadow"
+
+
+def interval_seconds(age_seconds: float, scrape_interval: float) -> float:
+    """Length of an interval: whole minutes that hold four scrapes, doubled until no more than 720 make up the age.
+
+    Intervals must not overlap: each is asked as the increase over exactly this long, at steps as long.
+    """
+    length = 60.0 * max(1, math.ceil(4 * scrape_interval / 60))
+    while age_seconds > MOST_INTERVALS * length:
+        length *= 2
+    return length
 
 
 def counts_of(events: Sequence[float | None], exposure: Sequence[float | None]) -> Counts:
