@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 
 from triage.config import LogFields
 from triage.facts.logs import Level, LogLine
-from triage.sources.logs.fields import (
-    MESSAGE_LIMIT,
-    STACK_LIMIT,
-    Reader,
-    as_object,
-    clean_block,
-    spellings,
-)
+from triage.sources.logs.fields import MESSAGE_LIMIT, STACK_LIMIT, Reader, as_object, clean_block, spellings
 
 NOW = 1_795_400_000.25
 TRACE = 'Traceback (most recent call last):\n  File "/app/s.py", line 1, in f\n    f()\nValueError: nan'
@@ -35,8 +28,8 @@ OPENTELEMETRY = {
     "attributes": {"request.id": "r1", "exception.type": "ValueError", "exception.stacktrace": TRACE}}
 ECS = {"@timestamp": "2026-11-23T02:13:20.250Z", "log.level": "ERROR", "message": "prediction failed",
        "trace": {"id": "5b8e"}, "service": {"version": "8"}, "requestId": "r1", "error": {"stack_trace": TRACE}}
-STRUCTLOG = {"timestamp": "2026-11-23T02:13:20.250Z", "level": "error", "event": "prediction failed", "trace_id": "5b8e",
-             "model_version": "8", "request_id": "r1", "exception": [
+STRUCTLOG = {"timestamp": "2026-11-23T02:13:20.250Z", "level": "error", "event": "prediction failed",
+             "trace_id": "5b8e", "model_version": "8", "request_id": "r1", "exception": [
                  {"exc_type": "ValueError", "exc_value": "nan", "frames": [
                      {"filename": "/app/s.py", "lineno": 1, "name": "f"}]}]}
 PYTHON = {"asctime": "x", "time": "2026-11-23 02:13:20,250", "levelname": "ERROR", "message": "prediction failed",
@@ -73,7 +66,8 @@ def test_times_are_read_in_every_usual_unit(value: object) -> None:
 
 
 @pytest.mark.parametrize(("record", "level"), [
-    ({"level": "WARN"}, Level.WARNING), ({"severity": "CRITICAL"}, Level.FATAL), ({"severity_text": "INFO3"}, Level.INFO),
+    ({"level": "WARN"}, Level.WARNING), ({"severity": "CRITICAL"}, Level.FATAL),
+    ({"severity_text": "INFO3"}, Level.INFO),
     ({"level": 30}, Level.INFO), ({"levelno": 30}, Level.WARNING), ({"severity_number": 21}, Level.FATAL),
     ({"level": "loud", "severity": "err"}, Level.ERROR), ({"level": ""}, Level.UNKNOWN), ({}, Level.UNKNOWN),
     ({"level": None}, Level.UNKNOWN), ({"level": [1]}, Level.UNKNOWN), ({"severity_number": 99}, Level.UNKNOWN)])
@@ -87,7 +81,8 @@ def test_levels_ascend_and_spellings_hold_what_is_more_severe() -> None:
 
 
 def test_a_line_that_is_no_json_is_its_own_message_with_the_labels_of_its_stream() -> None:
-    line = Reader(LogFields()).text("killed by signal 9", {"model_version": "8", "pod": "p-1", "level": "error"}, at=1.0)
+    labels = {"model_version": "8", "pod": "p-1", "level": "error"}
+    line = Reader(LogFields()).text("killed by signal 9", labels, at=1.0)
     assert line == LogLine(1.0, Level.ERROR, "killed by signal 9", "8", labels={"pod": "p-1"})
 
 
@@ -114,7 +109,8 @@ def test_a_field_called_exception_that_holds_a_type_is_a_label() -> None:
 
 
 def test_the_middle_of_a_long_text_is_left_out_and_said_so() -> None:
-    line = read({"message": "a" * 9_000 + "z", "exc_info": "Traceback (most recent call last):\n" + "x\n" * 20_000 + "E: end"})
+    stack = "Traceback (most recent call last):\n" + "x\n" * 20_000 + "E: end"
+    line = read({"message": "a" * 9_000 + "z", "exc_info": stack})
     assert line.message.startswith("aaa")
     assert line.message.endswith("z")
     assert "5,001 characters left out" in line.message
@@ -133,12 +129,14 @@ HOSTILE = "\x1b]52;c;aGk=\x07\u202e\x9b31m\r\u200b\x00[/][@click=x]\ud800"
 
 
 def harmless(text: str, *, lines: bool) -> bool:
-    return all(unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") or (lines and c == "\n") for c in text)
+    hidden = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    return all(unicodedata.category(c) not in hidden or (lines and c == "\n") for c in text)
 
 
 def test_hostile_text_is_harmless_in_every_field() -> None:
-    line = read({"message": f"a\n{HOSTILE}", "exc_info": f"{TRACE}{HOSTILE}", "model_version": HOSTILE, "request_id": HOSTILE,
-                 "trace_id": HOSTILE, HOSTILE: HOSTILE, "level": HOSTILE}, {f"l{HOSTILE}": HOSTILE})
+    line = read({"message": f"a\n{HOSTILE}", "exc_info": f"{TRACE}{HOSTILE}", "model_version": HOSTILE,
+                 "request_id": HOSTILE, "trace_id": HOSTILE, HOSTILE: HOSTILE, "level": HOSTILE},
+                {f"l{HOSTILE}": HOSTILE})
     assert harmless(line.message, lines=True)
     assert harmless(line.stack, lines=True)
     assert line.message.startswith("a\n␛]52")
@@ -148,8 +146,8 @@ def test_hostile_text_is_harmless_in_every_field() -> None:
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
-                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-                    max_leaves=20)
+                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner,
+                                                                                max_size=4), max_leaves=20)
 KEYS = st.sampled_from(["message", "level", "ts", "exc_info", "exception", "log", "model_version", "severity_number",
                         "attributes", "stack", "request_id", ""])
 
