@@ -105,6 +105,13 @@ def test_recent_weeks_count_more() -> None:
     assert rising.effective_weeks == pytest.approx((15 / 8) ** 2 / (1 + 1 / 4 + 1 / 16 + 1 / 64))
 
 
+def test_a_thin_week_does_not_outvote_a_full_one() -> None:
+    thin = weeks(0.1, n=70.0)[0]
+    found = weekly_gap([weeks(0.0, 0.0)[1], thin], WAITING, NOW, half_life_weeks=1000)
+    assert found.value is not None
+    assert found.value.value == pytest.approx(0.1 * 70 / 7070, rel=1e-2)
+
+
 def test_a_gap_beyond_chance_is_told_with_its_direction() -> None:
     found = weekly_gap(weeks(0.03, 0.03), WAITING, NOW)
     assert found.sentence.startswith("predicts 3.00 % more positives than come (±0.50 %)")

@@ -193,6 +193,24 @@ def test_adjusting_keeps_the_order_and_never_lowers_a_p_value(p_values: list[flo
     assert [adjusted[i] for i in order] == sorted(adjusted)
 
 
+@pytest.mark.parametrize(("how", "shares_expected"), [
+    (Smoothing.JEFFREYS, [0.5 / 41.5, 10.5 / 41.5, 30.5 / 41.5]), (Smoothing.LAPLACE, [1 / 43, 11 / 43, 31 / 43]),
+    (Smoothing.EVIDENTLY, [0.0001, 0.25, 0.75])])
+def test_empty_bins_are_filled_as_each_way_says(how: Smoothing, shares_expected: list[float]) -> None:
+    assert smoothed((0.0, 10.0, 30.0), how) == pytest.approx(shares_expected)
+
+
+def test_evidentlys_kl_renormalises_what_it_filled_and_its_psi_does_not() -> None:
+    p, q = np.array([0.0, 0.4, 0.6]), np.array([0.1, 0.5, 0.4])
+    filled = np.where(p == 0, 0.0001, p)
+    kl = filled / filled.sum()
+    counts_p, counts_q = (0.0, 400.0, 600.0), (100.0, 500.0, 400.0)
+    assert score_of(counts_p, counts_q, "kl", Smoothing.EVIDENTLY) == pytest.approx(
+        float((kl * np.log(kl / q)).sum()), rel=1e-9)
+    assert score_of(counts_p, counts_q, "psi", Smoothing.EVIDENTLY) == pytest.approx(
+        float(((q - filled) * np.log(q / filled)).sum()), rel=1e-9)
+
+
 def test_half_an_event_fades_with_the_number_of_events_and_a_constant_does_not() -> None:
     empty = (0.0, 100.0, 100.0)
     many = tuple(c * 1000 for c in empty)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.signals.building import SUCCESS
@@ -300,6 +301,29 @@ def test_values_outside_of_the_valid_range_are_counted_where_an_edge_shows_them(
     assert outside.verdict is DriftVerdict.DRIFT
 
 
+def test_a_bucket_is_outside_only_when_all_of_it_is() -> None:
+    # The highest valid value is in the bucket that it bounds, the lowest one too.
+    assert of_counts([*SAME[:-1], SAME[-1] + 300], numeric(highest=1280.0)).lines[0].names == ("> 1280",)
+    assert of_counts([SAME[0] + 300, *SAME[1:]], numeric(lowest=5.0)).lines == ()
+    assert of_counts([SAME[0] + 300, *SAME[1:]], numeric(lowest=6.0)).lines[0].names == ("≤ 5",)
+
+
+def test_a_share_of_few_events_is_not_judged() -> None:
+    found = of_counts([c / 80 for c in SAME], numeric(null_share=0.0), nulls=20.0)
+    assert found.lines[0].verdict is DriftVerdict.INSUFFICIENT
+    assert of_counts(SAME, numeric(null_share=0.0, design_effect=60.0), nulls=800.0).lines[0].verdict is \
+        DriftVerdict.INSUFFICIENT
+
+
+def test_ks_counts_dependent_events_once() -> None:
+    plain = of_counts(SLIGHT, numeric(method="ks"))
+    told = of_counts(SLIGHT, numeric(method="ks", design_effect=10.0))
+    assert plain.score == told.score
+    assert plain.p_value is not None
+    assert told.p_value is not None
+    assert told.p_value > 1000 * plain.p_value
+
+
 def test_a_counter_of_impossible_values_goes_before_the_edges() -> None:
     found = of_counts(SAME, numeric(highest=1000.0), out_of_range=80.0)
     [outside] = found.lines
@@ -320,6 +344,7 @@ def test_limits_rise_to_what_reference_windows_reach_by_themselves() -> None:
     scores = (0.05, 0.12, 0.2, 0.11, 0.3, 0.08)
     limit = usual_limit(scores)
     assert limit is not None
+    assert limit == pytest.approx(float(np.mean(scores) + 3 * np.std(scores)))
     found = of_counts(SHIFTED, numeric(window_scores=scores))
     assert found.warning == found.critical == pytest.approx(limit)
     assert any("limits raised" in note for note in found.notes)
@@ -332,8 +357,6 @@ def test_five_reference_windows_make_no_limit_and_quiet_ones_lower_none() -> Non
 
 
 def test_the_design_effect_is_found_in_reference_windows() -> None:
-    import numpy as np
-
     source = np.random.default_rng(3)
     single = source.multinomial(400, [0.1] * 10, size=12).astype(float)
     found = design_effect((single * 5).tolist())

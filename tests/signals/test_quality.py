@@ -107,8 +107,8 @@ def test_regression_errors_are_those_of_numpy() -> None:
     assert mae.value == pytest.approx(float(np.abs(errors).mean()))
     assert mae.high is not None
     assert mae.value is not None
-    half = 1.96 * float(np.abs(errors).std(ddof=1)) / math.sqrt(5000)
-    assert mae.high - mae.value == pytest.approx(half, rel=1e-3)
+    half = 1.959964 * float(np.abs(errors).std(ddof=1)) / math.sqrt(5000)
+    assert mae.high - mae.value == pytest.approx(half, rel=1e-6)
     assert regression("rmse", 5000, squared=squared).value == pytest.approx(float(np.sqrt((errors ** 2).mean())))
     assert regression("bias", 5000, signed=float(errors.sum())).value == pytest.approx(float(errors.mean()))
 
