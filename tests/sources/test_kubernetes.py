@@ -18,7 +18,7 @@ from tests.sources.faults import FaultServer, Handler, Request, answering, echo_
 from triage.clock import ManualClock
 from triage.config import Active, ConfigError, Context, Endpoint
 from triage.facts.outcome import Failure, FailureKind
-from triage.sources.breaker import BreakerState
+from triage.sources.breaker import Breaker, BreakerState
 from triage.sources.kubernetes import (
     DEPLOYMENTS,
     PODS,
@@ -182,17 +182,31 @@ class TestRefusals:
                 await client.read(ROLLOUTS, "ml", "fraud")
             assert len(server.requests) <= 2
 
+    async def test_while_it_is_left_alone_the_way_out_is_still_told(self) -> None:
+        clock = ManualClock()
+        async with FaultServer(status(401, "Unauthorized", "Unauthorized")) as server, kubernetes(
+                server.url, clock) as client:
+            # Otherwise chance decides how soon it is asked again.
+            client.source.breaker = Breaker(clock, lambda: 0.9)
+            await client.read(ROLLOUTS, "ml", "fraud")
+            found = await client.read(ROLLOUTS, "ml", "fraud")
+        assert isinstance(found, Failure)
+        assert found.kind is K.CIRCUIT_OPEN
+        assert found.message.endswith("unauthorized: the token from env T is not accepted")
+        assert "renew it" in found.hint
+
 
 class TestPermissions:
     async def test_a_review_asks_about_verb_kind_and_subresource(self) -> None:
         answer = {"kind": "SelfSubjectAccessReview", "status": {"allowed": True, "reason": "RBAC: allowed"}}
         async with FaultServer(json_answer(answer, 201)) as server, kubernetes(server.url) as client:
-            assert await client.may(Permission("patch", ROLLOUTS, "ml", "status")) == Allowed(True, "RBAC: allowed")
+            assert await client.may(Permission("patch", ROLLOUTS, "ml", "status", "fraud")) == Allowed(
+                True, "RBAC: allowed")
         body = yaml.safe_load(server.requests[0].body)
         assert server.requests[0].path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         assert body["spec"]["resourceAttributes"] == {
             "namespace": "ml", "verb": "patch", "group": "argoproj.io", "version": "v1alpha1", "resource": "rollouts",
-            "subresource": "status"}
+            "subresource": "status", "name": "fraud"}
 
     @pytest.mark.parametrize(("answer", "reason"), [
         ({"allowed": False}, ""), ({}, ""), ({"allowed": "yes"}, ""),
@@ -347,6 +361,7 @@ class TestKubeconfig:
                 "certificate-authority-data": pem(trustme.CA().cert_pem)}))
         assert isinstance(found, Failure)
         assert found.kind is K.TLS
+        assert found.hint == "set certificate-authority to the PEM file of that authority"
         assert server.requests == []
 
     async def test_through_a_tunnel_the_certificate_is_verified_by_its_own_name(

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from triage.clock import Clock
 from triage.config import Active, ConfigError, Endpoint, Kubeconfig
-from triage.facts.outcome import Failure, FailureKind
+from triage.facts.outcome import GONE, Failure, FailureKind
 from triage.sources.breaker import Breaker
 from triage.sources.failures import Product, Received, shape_failure
 from triage.text import clean
@@ -33,6 +33,10 @@ MOST_ITEMS = 500
 """Objects read of one list."""
 _RENEW_SECONDS = 10.0
 """Between attempts to read a credential anew that the server does not take."""
+_KUBECONFIG_WORDS = (("tls.cert and tls.key", "client-certificate and client-key"), ("tls.cert", "client-certificate"),
+                     ("tls.ca", "certificate-authority"),
+                     (" in url", " in server"))
+"""What a kubeconfig calls what hints about TLS speak of."""
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -83,6 +87,8 @@ class Permission:
     namespace: str
     """"" for all of them."""
     subresource: str = ""
+    name: str = ""
+    """One object; "" for all, which a role that names objects does not give."""
 
     def sentence(self) -> str:
         """``patch rollouts.argoproj.io/status in ml``."""
@@ -112,7 +118,8 @@ def connect(active: Active, clock: Clock) -> KubernetesClient | None:
         endpoint, own, credential = _from_kubeconfig(configured, active)
     else:
         endpoint, own, credential = configured, Own(), _credential(configured)
-    return KubernetesClient(endpoint, clock, own=own, credential=credential)
+    return KubernetesClient(endpoint, clock, own=own, credential=credential,
+                            by_kubeconfig=isinstance(configured, Kubeconfig))
 
 
 def _from_kubeconfig(configured: Kubeconfig, active: Active) -> tuple[Endpoint, Own, str]:
@@ -148,7 +155,7 @@ class KubernetesClient:
     """
 
     def __init__(self, endpoint: Endpoint, clock: Clock, *, own: Own | None = None, credential: str = "",
-                 name: str = "kubernetes") -> None:
+                 by_kubeconfig: bool = False, name: str = "kubernetes") -> None:
         # Not at the top: the first frame is drawn before httpx is imported.
         from triage.sources.http import HttpSource
         from triage.sources.http import Own as NoneOwn
@@ -158,6 +165,8 @@ class KubernetesClient:
         self.source: HttpSource = HttpSource(endpoint, clock, KUBERNETES,
                                              replace(own or NoneOwn(), refuses_apart=True))
         self._clock = clock
+        self._by_kubeconfig = by_kubeconfig
+        self._gone: Failure | None = None
         self._renewing = asyncio.Lock()
         self._renewals = 0
         self._renewed_at: float | None = None
@@ -199,7 +208,7 @@ class KubernetesClient:
         question = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {
             "resourceAttributes": {"namespace": permission.namespace, "verb": permission.verb, "group": resource.group,
                                    "version": resource.version, "resource": resource.plural,
-                                   "subresource": permission.subresource}}}
+                                   "subresource": permission.subresource, "name": permission.name}}}
         answer = await self._review("authorization.k8s.io/v1/selfsubjectaccessreviews", question)
         if isinstance(answer, Failure):
             return answer
@@ -274,6 +283,9 @@ class KubernetesClient:
     def _explained(self, failure: Failure, asked: Permission | None = None, name: str = "") -> Failure:
         """The same with what to do about it here, where the general hint speaks of queries."""
         message, hint = failure.message, failure.hint
+        if failure.kind is FailureKind.CIRCUIT_OPEN and self._gone is not None:
+            return replace(failure, message=f"not asked, it failed just before: {self._gone.sentence()}",
+                           hint=self._gone.hint)
         if failure.kind is FailureKind.UNAUTHORIZED:
             message = f"{self.credential} is not accepted" if self.credential else "a credential is needed"
             hint = ("it has expired, was revoked, or is of another cluster: renew it" if self.credential else
@@ -289,7 +301,13 @@ class KubernetesClient:
             hint = "what was asked for is no longer remembered there: the next refresh reads it anew"
         elif failure.kind is FailureKind.TIMEOUT:
             hint = "the API server or the way to it is slow: the next refresh asks again"
-        return replace(failure, message=message, hint=hint)
+        if self._by_kubeconfig and failure.kind is FailureKind.TLS:
+            for ours, theirs in _KUBECONFIG_WORDS:
+                hint = hint.replace(ours, theirs)
+        explained = replace(failure, message=message, hint=hint)
+        if failure.kind in GONE and failure.status != 403:
+            self._gone = explained
+        return explained
 
 
 def _not_found_hint(message: str, asked: Permission, name: str) -> str:

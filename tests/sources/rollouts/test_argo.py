@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.lab.cluster.ground import READY_SECONDS, START, Ground
+from triage.facts.outcome import FailureKind
 from triage.facts.rollouts import Pause, Phase, RolloutFacts, VersionFrom, WeightFrom
+from triage.lab.cluster.access import Access, Rule, User
 from triage.sources.kubernetes import KubernetesClient
 
 State = Callable[..., Awaitable[RolloutFacts]]
@@ -116,6 +118,16 @@ async def test_without_traffic_routing_the_pods_are_the_weight(ground: Ground, s
     ground.wait(60)
     facts = await state()
     assert (facts.weight_asked, facts.weight_set, facts.weight_from) == (20.0, 20.0, WeightFrom.PODS)
+
+
+async def test_who_may_not_list_replica_sets_still_reads_where_it_stands(ground: Ground, state: State) -> None:
+    ground.with_rollout().deploy("8")
+    ground.cluster.access = Access({"reading": User("few", (Rule(("argoproj.io",), ("rollouts",), ("get",)),))})
+    facts = await state()
+    assert facts.incomplete is not None
+    assert (facts.incomplete.kind, facts.phase, facts.weight_set) == (FailureKind.FORBIDDEN, Phase.PAUSED, 10.0)
+    assert "list replicasets.apps in ml" in facts.incomplete.hint
+    assert versions(facts) == ("", "8")
 
 
 async def test_a_specification_that_the_controller_has_not_seen_is_not_believed(
