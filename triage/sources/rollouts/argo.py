@@ -56,8 +56,10 @@ class ArgoRollouts:
         item = await self._client.read(ROLLOUTS, rollout.namespace, rollout.name)
         if isinstance(item, Failure):
             return item
+        # The older of the two answers counts for the age.
+        read_at = self._clock.now()
         sets = await self._client.read_all(REPLICA_SETS, rollout.namespace, labels=_selector(item))
-        return rollout_facts(item, sets, rollout.version_label, self._clock.now())
+        return rollout_facts(item, sets, rollout.version_label, read_at)
 
 
 def rollout_facts(item: Json, sets: Listed | Failure, version_label: str | None, read_at: float) -> RolloutFacts:

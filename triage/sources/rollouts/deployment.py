@@ -48,9 +48,11 @@ class Deployments:
         item = await self._client.read(DEPLOYMENTS, rollout.namespace, rollout.name)
         if isinstance(item, Failure):
             return item
+        # The older of the two answers counts for the age.
+        read_at = self._clock.now()
         sets = await self._client.read_all(REPLICA_SETS, rollout.namespace,
                                            labels=selector_text(inner(item, "spec", "selector")))
-        return deployment_facts(item, sets, rollout.version_label, self._clock.now())
+        return deployment_facts(item, sets, rollout.version_label, read_at)
 
 
 def deployment_facts(item: Json, sets: Listed | Failure, version_label: str | None, read_at: float) -> RolloutFacts:
