@@ -226,6 +226,38 @@ async def test_reading_goes_on_while_files_are_written_and_rotated(tmp_path: Pat
     assert messages(await lines(path, limit=1000)) == [f"line {i}" for i in reversed(range(300))] + ["first"]
 
 
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scratch") / "raw"
+
+
+IDS = st.sampled_from(["r-1", "r-2", "é", "a/b", 'q"', "", "r"])
+RECORDS = st.lists(st.fixed_dictionaries({
+    "request_id": IDS, "trace_id": IDS, "model": st.sampled_from(["fraud", "churn"]), "version": st.sampled_from("78"),
+    "level": st.sampled_from(["info", "ERROR", "odd"]), "msg": st.sampled_from(["served", "Failed", TRACE])}),
+    max_size=80)
+
+
+@given(RECORDS, IDS, st.sampled_from(["", "8"]), st.sampled_from([Level.UNKNOWN, Level.ERROR]),
+       st.sampled_from(["", "fail"]), st.booleans())
+async def test_filters_find_what_looking_at_every_line_finds(
+        scratch: Path, records: list[dict[str, str]], request_id: str, version: str, level: Level, text: str,
+        ascii_only: bool) -> None:
+    scratch.write_text("".join(json.dumps({"ts": NOW - 900 + i, "n": i, **each}, ensure_ascii=ascii_only) + "\n"
+                               for i, each in enumerate(records)))
+    wanted = question(request_id=request_id, version=version, level=level, text=text, limit=1000)
+    expected = [str(i) for i, each in reversed(list(enumerate(records))) if each["model"] == "fraud"
+                and request_id in ("", each["request_id"], each["trace_id"]) and version in ("", each["version"])
+                and (level is Level.UNKNOWN or each["level"] == "ERROR")
+                and (not text or text in each["msg"].lower())]
+    answer = await source(scratch).lines(wanted)
+    assert isinstance(answer, LogLines)
+    assert [line.labels["n"] for line in answer.lines] == expected
+    traces = await source(scratch).traces(wanted)
+    assert isinstance(traces, StackTraces)
+    assert traces.lines_read == sum(records[int(i)]["msg"] == TRACE for i in expected)
+
+
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     path = tmp_path / "raw"
@@ -244,11 +276,6 @@ def test_a_file_that_is_emptied_while_it_is_read_ends_the_reading(opened: tuple[
     path.write_text("")
     assert all(line.startswith(b"line") for line in reading)
     assert allowance.shrunk
-
-
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("scratch") / "raw"
 
 
 @given(st.lists(st.binary(max_size=60).map(lambda b: b.replace(b"\n", b"")), max_size=40), st.integers(1, 50),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import heapq
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from glob import escape, glob
 from itertools import islice
 from pathlib import Path
 
-from triage.config import LogFiles
+from triage.config import LogFields, LogFiles
 from triage.facts.logs import Level, LogLine, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.logs.answers import Result, Shape, lines_answer, traces_answer
@@ -29,9 +31,12 @@ _SLACK_SECONDS = 60.0
 """Lines of several threads are not quite in order: how far out of it one may be."""
 _MOST_PLAIN = 400
 """Lines in a row that are no JSON which are looked at together."""
+_MOST_PASSED = 50
+"""Lines in a row that are passed over unread."""
 _MOST_DROPPED = 2_000
 """So many of them in a row that may be of any model, and the file is none of JSON lines."""
 
+_SPELT_ONCE = re.compile(r"[A-Za-z0-9 _.:-]+", re.ASCII).fullmatch
 _Timed = tuple[float, LogLine | None]
 """When a line was, at the latest, and the line if it is wanted."""
 
@@ -114,6 +119,7 @@ class LogFileSource:
         path = self._path(question.model)
         if isinstance(path, Failure):
             return path
+        wanted = _Filter.of(question, self._logs.fields, named=self.by_path, only_traces=only_traces)
         found = log_files(path, question.since - _SLACK_SECONDS)
         allowance = Allowance(self._logs.max_read)
         with ExitStack() as open_files:
@@ -130,7 +136,7 @@ class LogFileSource:
                 # Renamed between the listing and here, a file has two names.
                 if opened.identity not in identities:
                     identities.add(opened.identity)
-                    readings.append(_wanted(opened, allowance, question, self._logs, named=self.by_path))
+                    readings.append(_wanted(opened, allowance, wanted))
             merged = heapq.merge(*readings, key=lambda timed: timed[0], reverse=True)
             fitting = ((line.at if line.at is not None else latest, line) for latest, line in merged
                        if line is not None and (line.stack or not only_traces))
@@ -156,29 +162,71 @@ def cannot_read(path: Path, error: OSError) -> Failure:
     return Failure(FailureKind.BROKEN, f"{where} cannot be read: {clean(error.strerror or 'failed', limit=100)}")
 
 
-def matches(line: LogLine, question: LogQuestion) -> bool:
-    """Whether a line is what was asked for, but for model and times, which are compared before it is made."""
-    if question.version and line.version != question.version:
-        return False
-    if question.request_id and question.request_id not in (line.request_id, line.trace_id):
-        return False
-    if question.level is not Level.UNKNOWN and line.level.rank < question.level.rank:
-        return False
-    wanted = question.text.casefold()
-    return not wanted or any(wanted in text.casefold() for text in (line.message, line.stack, *line.labels.values()))
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """Which records of a file are wanted, cheapest question first: most lines of a file are not."""
+
+    question: LogQuestion
+    names: LogFields
+    named: bool
+    """All lines are the model's, the file's name says so."""
+    needles: tuple[bytes, ...]
+    """Every wanted line of JSON holds all of them."""
+    trace_marks: tuple[bytes, ...]
+    """Every wanted line of JSON holds one of them; () when any will do."""
+
+    @classmethod
+    def of(cls, question: LogQuestion, names: LogFields, *, named: bool, only_traces: bool) -> _Filter:
+        # What JSON may write in several ways cannot be looked for in the bytes.
+        needles = [text for text in (question.request_id, "" if named else question.model) if _SPELT_ONCE(text)]
+        return cls(question, names, named, tuple(text.encode() for text in needles),
+                   (b"Traceback", b"at ", b"exc_type") if only_traces else ())
+
+    def may_hold(self, raw: bytes) -> bool:
+        """Whether a line of JSON may be wanted."""
+        return all(needle in raw for needle in self.needles) and (
+            not self.trace_marks or any(mark in raw for mark in self.trace_marks))
+
+    def is_ours(self, fields: Fields) -> bool:
+        """Whether it is a line of the model."""
+        return self.named or not self.question.model or self._says(fields, self.names.model, self.question.model)
+
+    def fits(self, fields: Fields) -> bool:
+        """Whether it has the version, the id and the level that are asked for."""
+        asked = self.question
+        if asked.version and not self._says(fields, self.names.version, asked.version):
+            return False
+        if asked.request_id and not (self._says(fields, self.names.request_id, asked.request_id)
+                                     or self._says(fields, self.names.trace_id, asked.request_id)):
+            return False
+        return asked.level is Level.UNKNOWN or fields.level().rank >= asked.level.rank
+
+    def has_text(self, line: LogLine) -> bool:
+        """Whether it says what is searched for."""
+        wanted = self.question.text.casefold()
+        return not wanted or any(wanted in text.casefold()
+                                 for text in (line.message, line.stack, *line.labels.values()))
+
+    @staticmethod
+    def _says(fields: Fields, names: Sequence[str], wanted: str) -> bool:
+        return fields.text(names, use=False) == wanted
 
 
-def _wanted(log: OpenLog, allowance: Allowance, question: LogQuestion, logs: LogFiles, *, named: bool
-            ) -> Iterator[_Timed]:
-    """The lines of one file, last first; ``named``: all of them are the model's, the file's name says so.
+def _wanted(log: OpenLog, allowance: Allowance, wanted: _Filter) -> Iterator[_Timed]:
+    """The lines of one file, last first.
 
     The time only falls, as merging needs it: what comes afterwards is not later.
     """
-    reader = Reader(logs.fields)
+    question, reader = wanted.question, Reader(wanted.names)
     latest = log.changed_at
     plain: list[str] = []
-    dropped = 0
+    dropped = passed = 0
     for number, raw in enumerate(lines_backwards(log.descriptor, log.size, allowance)):
+        # Now and then one is read all the same, to know the time that has been reached.
+        if not plain and passed < _MOST_PASSED and raw.startswith(b"{") and not wanted.may_hold(raw):
+            passed += 1
+            continue
+        passed = 0
         text = raw.decode("utf-8", errors="replace").lstrip("\ufeff").rstrip("\r")
         content = as_object(text)
         if content is None:
@@ -186,8 +234,8 @@ def _wanted(log: OpenLog, allowance: Allowance, question: LogQuestion, logs: Log
             if number and text.strip():
                 plain.append(text)
             if len(plain) >= _MOST_PLAIN:
-                if named:
-                    yield from _plain_lines(plain, reader, question, latest, None)
+                if wanted.named:
+                    yield from _plain_lines(plain, reader, wanted, latest, None)
                 elif (dropped := dropped + len(plain)) >= _MOST_DROPPED:
                     allowance.foreign += 1
                     return
@@ -200,21 +248,27 @@ def _wanted(log: OpenLog, allowance: Allowance, question: LogQuestion, logs: Log
             latest = min(latest, at)
             if at < question.since - _SLACK_SECONDS:
                 return
-        ours = named or not question.model or fields.text(logs.fields.model, use=False) == question.model
-        if ours and (at is None or question.since <= at < question.until):
-            yield from _plain_lines(plain, reader, question, latest, at)
-            yield latest, _if_wanted(reader.line(fields, at), question)
+        if wanted.is_ours(fields) and (at is None or question.since <= at < question.until):
+            yield from _plain_lines(plain, reader, wanted, latest, at)
+            yield latest, _line(fields, at, reader, wanted)
         else:
             yield latest, None
         plain.clear()
-    if named:
-        yield from _plain_lines(plain, reader, question, latest, None)
+    if wanted.named:
+        yield from _plain_lines(plain, reader, wanted, latest, None)
 
 
-def _plain_lines(plain: list[str], reader: Reader, question: LogQuestion, latest: float, at: float | None
+def _plain_lines(plain: list[str], reader: Reader, wanted: _Filter, latest: float, at: float | None
                  ) -> Iterator[_Timed]:
     for message in _messages(plain):
-        yield latest, _if_wanted(reader.record({"message": message}, at=at), question)
+        yield latest, _line(Fields.of({"message": message}), at, reader, wanted)
+
+
+def _line(fields: Fields, at: float | None, reader: Reader, wanted: _Filter) -> LogLine | None:
+    if not wanted.fits(fields):
+        return None
+    line = reader.line(fields, at)
+    return line if wanted.has_text(line) else None
 
 
 def _messages(plain: list[str]) -> list[str]:
@@ -223,10 +277,6 @@ def _messages(plain: list[str]) -> list[str]:
         return []
     together = "\n".join(reversed(plain))
     return [together] if HINT_PATTERN.search(together) else list(plain)
-
-
-def _if_wanted(line: LogLine, question: LogQuestion) -> LogLine | None:
-    return line if matches(line, question) else None
 
 
 def _remarks(allowance: Allowance, most: int) -> Iterator[str]:

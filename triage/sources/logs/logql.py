@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from triage.config import LokiLogs
 from triage.facts.logs import Level, LogQuestion
 from triage.sources.logs.fields import LEVEL_NAMES, spellings
-from triage.sources.logs.stacks import HINT
+from triage.sources.logs.stacks import RECORD_HINT
 
 _EXCEPTIONS = ("exception_stacktrace", "exception_type")
 """OpenTelemetry's attributes as Loki spells them."""
@@ -24,7 +24,7 @@ def traces_query(logs: LokiLogs, question: LogQuestion) -> str:
     """Those of them that hold a stack trace."""
     if logs.structured_metadata:
         return _query(logs, question, []) + " | " + " or ".join(f'{name}!=""' for name in _EXCEPTIONS)
-    return _query(logs, question, [f"|~ {quoted(HINT)}"])
+    return _query(logs, question, [f"|~ {quoted(RECORD_HINT)}"])
 
 
 def sample_query(logs: LokiLogs) -> str:

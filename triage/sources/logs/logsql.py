@@ -8,7 +8,7 @@ from triage.config import VictoriaLogs
 from triage.facts.logs import Level, LogQuestion
 from triage.sources.logs.fields import LEVEL_NAMES, STACK_NAMES, spellings
 from triage.sources.logs.logql import literal, quoted
-from triage.sources.logs.stacks import HINT
+from triage.sources.logs.stacks import RECORD_HINT
 
 _STACKS = tuple(dict.fromkeys((*STACK_NAMES, "exception.stacktrace", "error.stack_trace")))
 _TEXTS = ("_msg", *_STACKS)
@@ -31,7 +31,7 @@ def lines_query(logs: VictoriaLogs, question: LogQuestion) -> str:
 
 def traces_query(logs: VictoriaLogs, question: LogQuestion) -> str:
     """Those of them that hold a stack trace."""
-    return f"{lines_query(logs, question)} and {_any(_TEXTS, '~', HINT)}"
+    return f"{lines_query(logs, question)} and {_any(_TEXTS, '~', RECORD_HINT)}"
 
 
 def sample_query(logs: VictoriaLogs) -> str:

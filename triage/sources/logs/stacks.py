@@ -36,6 +36,8 @@ HINT = (r"Traceback \(most recent call last\)"
         r"|(\\t|\b)at [^\s(\\]+ ?\([^()]*(\.[a-z]+:[0-9]+|Native Method|Unknown Source)")
 """A regular expression (RE2 and Python) that every text with a trace matches, also when it is a JSON string."""
 HINT_PATTERN = re.compile(HINT)
+RECORD_HINT = HINT + r'|\\?"exc_type\\?"'
+"""The same for whole records, where structlog may have written the frames as objects."""
 
 
 @dataclass(frozen=True, slots=True)
