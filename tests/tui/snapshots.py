@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from triage.facts.alerts import Alert, AlertState
@@ -258,6 +260,12 @@ def waiting() -> Snapshot:
     state = Verdict.UNKNOWN
     asking = tuple(
         replace(
+def just_lost() -> Snapshot:
+    """Prometheus did not answer a moment ago; its figures are seconds old and the verdict still stands."""
+    down = SourceHealth("prometheus", SourceState.DOWN, NOW - 2, NOW - 9, NOW + 4, "timeout: no answer within 10 s")
+    return replace(with_model(healthy(), data_at=NOW - 9), sources=(down, sources()[1]))
+
+
             s,
             verdict=state,
             budget=None,

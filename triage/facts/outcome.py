@@ -46,6 +46,9 @@ GONE = frozenset({FailureKind.CONNECT, FailureKind.CONNECT_TIMEOUT, FailureKind.
                   FailureKind.UNAUTHORIZED, FailureKind.FORBIDDEN})
 """Kinds that say the source as a whole does not answer, not that one query is bad."""
 
+SILENT = GONE | {FailureKind.TIMEOUT}
+"""Kinds after which nothing that the source said before is called present."""
+
 REJECTED = frozenset({FailureKind.BAD_QUERY, FailureKind.EXECUTION, FailureKind.TOO_LARGE})
 """Kinds that are about the query: asking in smaller pieces may succeed."""
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from triage.clock import Clock
-from triage.facts.outcome import GONE, REJECTED, Failure
+from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer, Sample, Series
 from triage.live.expressions import Asked, Pace, questions, seen_window
@@ -132,6 +132,12 @@ class ModelAsker:
         found = [r.failure for r in self._replies.values() if r.failure is not None]
         found += [f for f in (self._trend_failure, self._canary.failure if self._canary else None) if f is not None]
         return list({id(failure): failure for failure in found}.values())
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether what is asked at every refresh failed last time, and nothing else was answered since either."""
+        fast = (self._replies[a.question] for a in self._asked.get(Pace.FAST, ()))
+        return not self._answers and any(r.failure is not None and r.failure.kind in SILENT for r in fast)
 
     def forget_pace(self) -> None:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""

@@ -146,7 +146,9 @@ class Poller:
 
     def _landed(self) -> None:
         self._news = True
-        if not any(flights.tasks() for flights in self._under_way()):
+        # Nobody waits for the slowest time-out to say that nothing answers.
+        ended = not any(flights.tasks() for flights in self._under_way())
+        if ended or any(asker.is_unheard for asker in self._chosen()):
             self._settle()
         self._publish()
 

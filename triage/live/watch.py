@@ -32,7 +32,8 @@ class SourceWatch:
         else:
             state = SourceState.PARTIAL
         self._health = SourceHealth(
-            before.name, state, before.since if before.state is state else now, now if answers else before.last_ok_at,
+            before.name, state, before.since if before.state is state else max(now, before.last_ok_at or now),
+            now if answers else before.last_ok_at,
             now + next_try_in if state is SourceState.DOWN and next_try_in is not None else None, error,
             max(latencies) if latencies else before.latency_seconds)
 

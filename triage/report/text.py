@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from triage.facts.outcome import SourceHealth, SourceState
+from triage.live.silence import as_shown, silent
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.characters import Characters
 from triage.report.slos import slo_notes, slo_table
@@ -37,7 +38,8 @@ def _parts(snapshot: Snapshot, chars: Characters) -> Iterator[RenderableType]:
     if snapshot.production:
         header.append("PRODUCTION", "bold reverse").append("  ")
     yield header.append(spoken(snapshot.at), "dim")
-    for model in snapshot.models:
+    for known in snapshot.models:
+        model = as_shown(known, snapshot)
         yield Text()
         yield from _model(model, snapshot, chars)
     if not snapshot.models and not snapshot.broken:
@@ -57,7 +59,11 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
     style = STYLES.get(model.verdict, "")
     head = Text(f"{chars.glyph(model.verdict)} ", style)
     head.append(chars.say(model.name), "bold").append("  ")
-    head.append(wording.headline(model.verdict, model.urgency), style or "bold")
+    headline = wording.headline(model.verdict, model.urgency)
+    held = silent(snapshot) is not None and model.verdict is not Verdict.UNKNOWN
+    head.append(f"({headline})" if held else headline, style or "bold")
+    if held:
+        head.append("  Prometheus is silent", STYLES[Verdict.UNKNOWN])
     if model.urgency_rule:
         head.append(chars.say(f"  by {model.urgency_rule}"), "dim")
     data = "no data yet" if model.data_at is None else f"data {wording.age(snapshot.at - model.data_at)} old"

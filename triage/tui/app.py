@@ -213,9 +213,14 @@ class TriageApp(App[None], inherit_bindings=False):
     def _model(self, snapshot: Snapshot | None) -> ModelState | None:
         if snapshot is None:
             return None
+        found = snapshot.models[0] if snapshot.models else None
         if self._wanted is not None:
-            return snapshot.model(self._wanted)
-        return snapshot.models[0] if snapshot.models else None
+            found = snapshot.model(self._wanted)
+        if found is None:
+            return None
+        # Only now: the first frame does not wait for the modules of facts and meaning.
+        from triage.live.silence import as_shown
+        return as_shown(found, snapshot)
 
     def show(self) -> None:
         """Hand the view to every screen: those under a dialog stay current too. Waits while the link lags behind."""

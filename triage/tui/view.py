@@ -68,6 +68,12 @@ class View:
         return "PRODUCTION" if self.snapshot is not None and self.snapshot.production else ""
 
     @property
+    def is_silent(self) -> bool:
+        """Whether Prometheus is known not to answer: no figure of its is called present then."""
+        return self.snapshot is not None and any(s.name == "prometheus" and s.state == "down"
+                                                 for s in self.snapshot.sources)
+
+    @property
     def broken(self) -> BrokenNotebook | None:
         """The notebook of the model that was asked for, when it cannot be used; else None."""
         if self.snapshot is None or self.model is not None:

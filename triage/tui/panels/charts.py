@@ -141,7 +141,7 @@ def _heading(view: View, kind: ChartKind, title: str, slo: SloState, plot: Plot,
 def is_late(view: View, plot: Plot) -> bool:
     """Whether live trends end too long ago to be the present."""
     step = max((s.step for s in plot.series), default=60.0)
-    return view.end is None and view.now - plot.end > max(120.0, 3 * step)
+    return view.end is None and (view.is_silent or view.now - plot.end > max(120.0, 3 * step))
 
 
 def _legend(view: View, series: Series, number: int, plot: Plot, slo: SloState, kind: ChartKind,

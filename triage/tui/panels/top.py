@@ -119,6 +119,9 @@ def _verdict(view: View, width: int, rows: int) -> tuple[Line, ...]:
     state, urgency, text, tail = _said(view)
     role = VERDICT_ROLES[state] if urgency is not Urgency.TICKET or state is not Verdict.FAIL else Role.FAIL
     title = wording.headline(state, urgency) if state is not Verdict.PENDING else "WAITING"
+    if view.is_silent and state is not Verdict.UNKNOWN:
+        # As every figure that is no longer present.
+        title, role = f"({title})", Role.STALE if role is Role.PASS else role
     head = line(" ", (view.look.glyph(state), role), " ",
                 (title, Role.STRONG if role in (Role.PASS, Role.DIM) else role), "  ")
     indent = head.width if head.width <= width // 3 else 3
@@ -158,6 +161,9 @@ def _said(view: View) -> tuple[Verdict, Urgency, str, str]:
     reason = model.reasons[0].text if model.reasons else "no reason was given"
     if model.data_at is None and all(s.state in ("waiting", "off") for s in view.snapshot.sources):
         return (Verdict.PENDING, Urgency.NONE, f"asking {_names(view.snapshot.sources)} about {model.name}", "")
+    if view.is_silent and model.verdict is not Verdict.UNKNOWN:
+        when = "" if model.data_at is None else f", last known {wording.clock_time(model.data_at, view.now)}"
+        reason = f"Prometheus is silent{when}: {reason}"
     return model.verdict, model.urgency, reason, _last(view, model)
 
 
