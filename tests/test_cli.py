@@ -319,7 +319,8 @@ async def test_doctor_as_json_is_well_with_a_server_that_answers() -> None:
         code, out, _ = await process("doctor", "--format", "json", "--prometheus", server.url)
     found = json.loads(out)
     assert (found["schema"], found["ok"], code) == ("triage.doctor/v1", code == 0, 0 if found["ok"] else 2)
-    assert [source["name"] for source in found["sources"]] == ["prometheus", "alertmanager", "registry", "kubernetes"]
+    assert [source["name"] for source in found["sources"]] == ["prometheus", "alertmanager", "registry", "kubernetes",
+                                                               "logs"]
 
 
 def test_discover_ends_with_2_where_nobody_answers() -> None:
