@@ -29,28 +29,42 @@ async def run(folder: Path, *arguments: str) -> bytes | Failure:
     try:
         process = await asyncio.create_subprocess_exec(
             *command, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, env=_environment(), limit=MAX_BYTES)
+            stderr=asyncio.subprocess.PIPE, env=_environment(), limit=256 * 1024)
     except FileNotFoundError:
         return Failure(FailureKind.CONNECT, "the program git is not installed here",
                        "install git, or keep the registry in registry.yaml")
     except OSError as error:
         return Failure(FailureKind.CONNECT, f"git cannot be started: {clean(error.strerror or error, limit=100)}")
+    pipes = [asyncio.create_task(_read(stream)) for stream in (process.stdout, process.stderr)]
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            out, err = await asyncio.gather(_read(process.stdout), _read(process.stderr))
-            if out is None:
-                return Failure(FailureKind.TOO_LARGE, f"git printed more than {MAX_BYTES:,} bytes",
-                               "keep the registry in a repository of its own")
+            out, err = await asyncio.gather(*pipes)
             status = await process.wait()
+    except _TooMuch:
+        return Failure(FailureKind.TOO_LARGE, f"git printed more than {MAX_BYTES:,} bytes",
+                       "keep the registry in a repository of its own")
     except TimeoutError:
         return Failure(FailureKind.TIMEOUT, f"git did not answer within {TIMEOUT_SECONDS:g} s",
                        "is the folder on a network file system that hangs?")
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
-    return out if status == 0 else _failure((err or b"").decode("utf-8", errors="replace"), folder)
+            await asyncio.shield(_ended(process, pipes))
+    return out if status == 0 else _failure(err.decode("utf-8", errors="replace"), folder)
+
+
+async def _ended(process: asyncio.subprocess.Process, pipes: list[asyncio.Task[bytes]]) -> None:
+    """Kill it. What it has printed must be read, or asyncio would wait for the pipes for good."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    for pipe in pipes:
+        pipe.cancel()
+    await asyncio.gather(*pipes, return_exceptions=True)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(256 * 1024):
+                    continue
+            await process.wait()
 
 
 def _environment() -> dict[str, str]:
@@ -60,13 +74,17 @@ def _environment() -> dict[str, str]:
             "GIT_ALLOW_PROTOCOL": "none", "GIT_ATTR_NOSYSTEM": "1"}
 
 
-async def _read(stream: asyncio.StreamReader | None) -> bytes | None:
-    """Everything; None when it is too much."""
+class _TooMuch(Exception):
+    """More than :data:`MAX_BYTES` were printed."""
+
+
+async def _read(stream: asyncio.StreamReader | None) -> bytes:
+    """Everything. Raises :class:`_TooMuch`."""
     out = bytearray()
     while stream is not None and (piece := await stream.read(256 * 1024)):
         out += piece
         if len(out) > MAX_BYTES:
-            return None
+            raise _TooMuch
     return bytes(out)
 
 
