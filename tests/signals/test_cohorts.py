@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from triage.signals.cohorts import WEEK, Cohort, Maturity, Waiting, coverage, maturity, realised, week_of, weekly_gap
+from triage.signals.cohorts import (
+    WEEK,
+    Cohort,
+    Maturity,
+    Waiting,
+    cohorts_by_delay,
+    coverage,
+    maturity,
+    realised,
+    week_of,
+    weekly_gap,
+)
 from triage.signals.quality import Confusion
 
 DAY = 86400.0
@@ -70,6 +81,15 @@ def test_a_fall_of_coverage_from_its_usual_level_is_said() -> None:
 def test_a_cohort_without_predictions_is_left_out() -> None:
     found = coverage([cohort(20), cohort(19, n=0.0)], WAITING, NOW)
     assert len(found.mature) == 1
+
+
+def test_labels_of_plain_counters_belong_to_the_predictions_of_one_delay_before() -> None:
+    days = [NOW - 20 * DAY + i * DAY for i in range(20)]
+    labels = {day: 960.0 for day in days if day >= days[14]}
+    found = cohorts_by_delay(dict.fromkeys(days, 1000.0), labels, DAY, 14 * DAY)
+    assert [c.labels for c in found] == [960.0] * 6 + [0.0] * 14
+    assert {maturity(c, WAITING, NOW) for c in found[:6]} == {Maturity.MATURE}
+    assert {maturity(c, WAITING, NOW) for c in found[6:]} == {Maturity.PENDING}
 
 
 def test_weeks_begin_on_mondays() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
+from tests.signals.building import SUCCESS, notebook
+from triage.errors import TriageError
+from triage.facts.samples import Sample
 from triage.signals.quality import Confusion
 from triage.signals.reading import Quality, Verdict
-from triage.signals.slices import SubgroupCounts, disparity
+from triage.signals.slices import SubgroupCounts, disparity, limit_of, subgroups
 
 
 def group(tp: float, fp: float, fn: float, tn: float, times: float = 1.0) -> SubgroupCounts:
@@ -105,3 +110,38 @@ def test_the_scale_of_the_counts_changes_the_interval_and_not_the_difference() -
     assert small.high is not None
     assert large.high is not None
     assert large.high < small.high
+
+
+def samples(label: str, counts: Mapping[tuple[str, str], float]) -> list[Sample]:
+    return [Sample({"region": region, label: value}, count, 0.0) for (region, value), count in counts.items()]
+
+
+def test_subgroups_are_read_from_counters_by_outcome() -> None:
+    found = subgroups("region", samples("outcome", {("A", "tp"): 40, ("A", "fp"): 10, ("A", "fn"): 20, ("A", "tn"): 130,
+                                                    ("B", "tp"): 15, ("", "tp"): 99}))
+    assert found == {"A": FAIRLEARN["A"], "B": SubgroupCounts(15, 15, Confusion(15, 0, 0, 0))}
+
+
+def test_decisions_without_labels_are_enough_for_selection_rates() -> None:
+    found = subgroups("region", [], decisions=samples("decision", {("A", "approve"): 60, ("A", "decline"): 40,
+                                                                   ("B", "refer"): 10}), positive=["approve"])
+    assert found == {"A": SubgroupCounts(60, 100), "B": SubgroupCounts(0, 10)}
+
+
+def test_all_decisions_go_before_the_labelled_ones_for_selection_rates() -> None:
+    found = subgroups("region", samples("outcome", {("A", "tp"): 5, ("A", "tn"): 5}),
+                      decisions=samples("decision", {("A", "approve"): 60, ("A", "decline"): 40}), positive=["approve"])
+    assert found["A"] == SubgroupCounts(60, 100, Confusion(5, 0, 0, 5))
+
+
+def test_the_manifests_limit_is_in_percentage_points() -> None:
+    book = notebook(SUCCESS, more="quality: {feedback: {regime: instant}, slices: [{name: region, values: [A, B], "
+                    "max_difference: 5pt}, {name: age, values: [A, B]}]}")
+    assert book.manifest.spec.quality is not None
+    assert [limit_of(item) for item in book.manifest.spec.quality.slices] == [0.05, None]
+
+
+def test_counted_decisions_must_say_which_are_positive() -> None:
+    with pytest.raises(TriageError, match="which are positive"):
+        notebook(SUCCESS, more="quality: {feedback: {regime: instant}, slices: [{name: region, values: [A, B], "
+                 "decisions: decisions_total}]}")

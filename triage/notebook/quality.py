@@ -90,6 +90,19 @@ class Slice(Strict):
     max_difference: Points | None = Field(None, description="Largest acceptable difference between subgroups.")
     fairness: list[Literal["demographic_parity", "equal_opportunity", "equalized_odds", "error_rate"]] = Field(
         ["error_rate"], description="What is compared (definitions as in fairlearn).")
+    outcomes: SelectorText | None = Field(None, description="Counter of labelled decisions by subgroup and outcome "
+                                          "(tp, fp, fn, tn); by default that of the first counted metric with one.")
+    outcome_label: LabelName = Field("outcome", description="Label with the outcome.")
+    decisions: SelectorText | None = Field(None, description="Counter of decisions by subgroup, labelled or not, for "
+                                           "demographic parity; by default the labelled ones.")
+    decision_label: LabelName = Field("decision", description="Label with the decision.")
+    positive: list[str] = Field([], description="Decisions that count as positive, such as approve.")
+
+    @model_validator(mode="after")
+    def _positive_is_said(self) -> Slice:
+        if self.decisions is not None and not self.positive:
+            raise ValueError("counts decisions, but does not say which are positive\ngive positive, such as [approve]")
+        return self
 
 
 class Quality(Strict):

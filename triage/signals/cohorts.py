@@ -7,7 +7,7 @@ labels that arrive fast are not a sample of all labels, so an immature cohort is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -142,6 +142,19 @@ class Gap:
     immature: int
     """Weeks left out."""
     sentence: str
+
+
+def cohorts_by_delay(predictions: Mapping[float, float], labels: Mapping[float, float], step_seconds: float,
+                     delay_seconds: float) -> tuple[Cohort, ...]:
+    """Cohorts from two plain counters, where nobody exports labels by prediction time.
+
+    Both map the start of a span (Unix seconds, on one grid) to its increase. Labels are taken to belong to the
+    predictions made ``delay_seconds`` before them, rounded to whole spans: right for a fixed delay (an instalment that
+    was due), only roughly right for one that scatters (chargebacks). They carry coverage, not outcomes.
+    """
+    shift = round(delay_seconds / step_seconds) * step_seconds
+    return tuple(Cohort(start, start + step_seconds, count, labels.get(start + shift, 0.0))
+                 for start, count in sorted(predictions.items()))
 
 
 def maturity(cohort: Cohort, waiting: Waiting, now: float) -> Maturity:

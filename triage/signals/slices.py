@@ -7,14 +7,22 @@ by Newcombe intervals of all pairs together (Bonferroni).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
+from triage.facts.samples import Sample
 from triage.signals import wording
+from triage.signals.binning import by_label, category_counts
+from triage.signals.counted import confusion
 from triage.signals.proportions import ERROR, Interval, difference, wilson
 from triage.signals.quality import Confusion
 from triage.signals.reading import Quality, Verdict
+
+if TYPE_CHECKING:
+    from triage.notebook.quality import Slice
 
 MIN_EVENTS = 30.0
 """Events that each subgroup's rate needs."""
@@ -73,6 +81,34 @@ class SubgroupCounts:
     """All decisions, labelled or not."""
     labelled: Confusion | None = None
     """Of matured cohorts only; None without labels."""
+
+
+def subgroups(label: str, outcomes: Iterable[Sample], outcome_label: str = "outcome", decisions: Iterable[Sample] = (),
+              decision_label: str = "decision", positive: Iterable[str] = ()) -> dict[str, SubgroupCounts]:
+    """Counts by the value of ``label`` from increases by outcome and, where they are counted, of all decisions.
+
+    Outcomes of unknown meaning leave a subgroup without labels. Samples without the label belong to no subgroup.
+    """
+    labelled = {name: confusion(category_counts(items, outcome_label))
+                for name, items in by_label(outcomes, label).items() if name}
+    decided = {name: category_counts(items, decision_label)
+               for name, items in by_label(decisions, label).items() if name}
+    chosen = set(positive)
+    found = {}
+    for name in sorted({*labelled, *decided}):
+        known = labelled.get(name)
+        if decided:
+            counts = decided.get(name, {})
+            found[name] = SubgroupCounts(math.fsum(c for d, c in counts.items() if d in chosen),
+                                         math.fsum(counts.values()), known)
+        elif known is not None:
+            found[name] = SubgroupCounts(known.tp + known.fp, known.n, known)
+    return found
+
+
+def limit_of(sliced: Slice) -> float | None:
+    """The manifest's limit, which is in percentage points, as a share from 0 to 1; None without one."""
+    return None if sliced.max_difference is None else sliced.max_difference / 100
 
 
 RATES: Mapping[str, tuple[str, ...]] = {
