@@ -122,6 +122,14 @@ def test_never_answered_is_waiting() -> None:
     assert state.sentence == "asking: asked, not answered yet"
 
 
+def test_windows_that_were_never_answered_are_told_and_nothing_else_is_asked() -> None:
+    state = judged(BOOK, with_reply(answers(BOOK), unanswered(), window=DAY))
+    assert (state.asked, state.is_asked) == ((DAY,), True)
+    assert not judged(BOOK, answers(BOOK)).is_asked
+    refused = with_reply(answers(BOOK), unanswered(REFUSED), window=DAY)
+    assert not judged(BOOK, with_reply(refused, unanswered(), window=3 * DAY)).is_asked
+
+
 def test_before_anything_was_asked_it_is_waiting() -> None:
     assert judged(BOOK, {}).now.quality is Quality.WAITING
 

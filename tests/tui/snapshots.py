@@ -256,10 +256,6 @@ def prometheus_lost() -> Snapshot:
     return replace(lost, sources=health)
 
 
-def waiting() -> Snapshot:
-    state = Verdict.UNKNOWN
-    asking = tuple(
-        replace(
 def just_lost() -> Snapshot:
     """Prometheus did not answer a moment ago; its figures are seconds old and the verdict still stands."""
     down = SourceHealth("prometheus", SourceState.DOWN, NOW - 2, NOW - 9, NOW + 4, "timeout: no answer within 10 s")
@@ -270,6 +266,10 @@ def just_lost() -> Snapshot:
             verdict=state,
             budget=None,
             burns=(),
+def waiting() -> Snapshot:
+    state = Verdict.UNKNOWN
+    asking = tuple(
+        replace(
             tiers=(),
             by_group=(),
             sentence="asked, not answered yet",
@@ -297,6 +297,22 @@ def idle() -> Snapshot:
     quiet = tuple(
         replace(
             s,
+def half_answered() -> Snapshot:
+    """A second after the start: the hour has been answered, the longer windows are still asked."""
+    asked = slo(
+        "success",
+        verdict=Verdict.UNKNOWN,
+        left=None,
+        burns=tuple(replace(b, rate=None, quality=Quality.WAITING) if b.window_seconds >= 86400 else b
+                    for b in burns(0.6, 0.6, 0.6, 0.5, 0.5)),
+        sentence="the 24h window: asked, not answered yet",
+        asked=(86400.0, 259200.0, 2592000.0),
+    )
+    reason = Reason(Verdict.UNKNOWN, Urgency.NONE, "unknown", "success", f"success {asked.sentence}")
+    return with_model(healthy(), slos=(latency(), asked, schema(), accuracy()), verdict=Verdict.UNKNOWN, trends=(),
+                      reasons=(reason,))
+
+
             verdict=Verdict.UNKNOWN,
             budget=None,
             burns=burns(None, quality=Quality.NO_TRAFFIC),

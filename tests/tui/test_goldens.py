@@ -24,6 +24,7 @@ VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]
     "help": ("canary", (80, 50), ("question_mark",), {}),
     "detail-slo": ("canary", (100, 50), ("j", "enter"), {}),
     "just-lost-80x24": ("just-lost", (80, 24), (), {}),
+    "half-80x24": ("half", (80, 24), (), {}),
     "just-lost-120x40": ("just-lost", (120, 40), (), {}),
     "detail-young": ("few", (100, 50), ("j", "j", "j", "enter"), {}),
     "ascii-few": ("few", (80, 24), (), {"glyphs": "ascii"}),

@@ -171,6 +171,19 @@ class SloState:
     description: str = ""
     by_version: tuple[VersionCount, ...] = ()
     """Ratio kinds: over the window of ``now``, with its quality. Levels have none."""
+    asked: tuple[float, ...] = ()
+    """Ratio kinds: windows, in seconds, that were asked about and have never been answered."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether nothing but answers that are under way keeps it from being judged."""
+        if self.verdict is not Verdict.UNKNOWN:
+            return False
+        if self.now.quality is Quality.WAITING:
+            return True
+        trouble = any(b.quality not in (Quality.OK, Quality.LOW_N, Quality.WAITING, Quality.NO_TRAFFIC)
+                      for b in self.burns)
+        return bool(self.asked) and self.now.quality in (Quality.OK, Quality.LOW_N) and not trouble
 
     def burn(self, window_seconds: float) -> Burn | None:
         """The burn rate of one window, None when it is not read."""

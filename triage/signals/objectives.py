@@ -85,7 +85,8 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
     verdict, urgency, sentence = _verdict(objective, kind, reading, hour, counts, burns, tiers, budget)
     return SloState(slo.name, kind, slo.required, slo.objective, threshold, "at_most" if threshold else "",
                     str(getattr(sli, "measures", "")), reading, burns, tiers, budget, verdict, urgency, sentence,
-                    quantiles, slo.by, groups, (), slo.description, versions)
+                    quantiles, slo.by, groups, (), slo.description, versions,
+                    tuple(w for w, c in counts.items() if c.quality is Quality.WAITING))
 
 
 def _reading(objective: Objective, hour: WindowCounts, newest: float | None, target: float | None) -> Reading:

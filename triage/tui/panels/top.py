@@ -161,10 +161,34 @@ def _said(view: View) -> tuple[Verdict, Urgency, str, str]:
     reason = model.reasons[0].text if model.reasons else "no reason was given"
     if model.data_at is None and all(s.state in ("waiting", "off") for s in view.snapshot.sources):
         return (Verdict.PENDING, Urgency.NONE, f"asking {_names(view.snapshot.sources)} about {model.name}", "")
+    under_way = _asked(model)
+    if under_way:
+        return Verdict.PENDING, Urgency.NONE, under_way, ""
     if view.is_silent and model.verdict is not Verdict.UNKNOWN:
         when = "" if model.data_at is None else f", last known {wording.clock_time(model.data_at, view.now)}"
         reason = f"Prometheus is silent{when}: {reason}"
     return model.verdict, model.urgency, reason, _last(view, model)
+
+
+def _asked(model: ModelState) -> str:
+    """What is known already, where nothing but answers under way keeps the model from a verdict; else ""."""
+    gating = [s for s in model.slos if s.verdict is Verdict.UNKNOWN and s.required]
+    gating = gating or [s for s in model.slos if s.verdict is Verdict.UNKNOWN]
+    others = any(r.verdict is Verdict.UNKNOWN and r.rule != "unknown" for r in model.reasons)
+    if model.verdict is not Verdict.UNKNOWN or not gating or others or not all(s.is_asked for s in gating):
+        return ""
+    judged = [s for s in model.slos if s.objective is not None]
+    met, bad = (sum(s.verdict is v for s in judged) for v in (Verdict.PASS, Verdict.WARN))
+    said = f"{met} of {len(judged)} objectives met so far" + (f", {bad} warn" if bad else "")
+    windows = sorted({w for s in gating if s.now.quality is not Quality.WAITING for w in s.asked})
+    names = [s.name for s in gating if s.now.quality is Quality.WAITING]
+    asked = f"the {_listed([wording.window(w) for w in windows])} window{'s' * (len(windows) > 1)}" if windows else ""
+    asked = " and ".join(text for text in (_listed(names), asked) if text)
+    return f"{said}; {asked} {'is' if len(windows) + len(names) == 1 else 'are'} asked"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _names(sources: tuple[SourceHealth, ...]) -> str:
