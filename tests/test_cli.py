@@ -387,7 +387,9 @@ def test_config_paths_work_without_a_configuration(tmp_path: Path) -> None:
     assert "30s" in result.stdout
 
 
-def test_config_validate_says_that_all_is_right_or_ends_with_64(tmp_path: Path) -> None:
+def test_config_validate_says_that_all_is_right_or_ends_with_64(tmp_path: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_TEST_TOKEN", "hunter2")
     path = config_file(tmp_path)
     right = run("config", "validate", "--config", path)
     assert (right.exit_code, right.stdout) == (0, "")
@@ -396,3 +398,28 @@ def test_config_validate_says_that_all_is_right_or_ends_with_64(tmp_path: Path) 
     wrong = run("config", "validate", "--config", path)
     assert wrong.exit_code == 64
     assert "can be written by others" in wrong.stderr
+
+
+def test_config_validate_tries_every_secret_of_every_context_and_shows_none(tmp_path: Path) -> None:
+    open_to_all, missing, ran = tmp_path / "token", tmp_path / "missing", tmp_path / "ran"
+    open_to_all.write_text("hunter2")
+    open_to_all.chmod(0o644)
+    path = config_file(tmp_path, current_context="prod", contexts={
+        "prod": {"prometheus": {"url": NOWHERE, "bearer_token": {"env": "TRIAGE_TEST_TOKEN"}},
+                 "alertmanager": {"url": NOWHERE, "basic_auth": {"username": "u", "password": {
+                     "file": str(open_to_all)}}}},
+        "other": {"prometheus": {"url": NOWHERE, "secret_headers": {
+            "X-Key": {"file": str(missing)}, "X-Ran": {"command": ["touch", str(ran)]}}},
+            "registry": {"kind": "mlflow", "url": NOWHERE, "mlflow_environment": True}}})
+    result = run("config", "validate", "--config", path, env={"TRIAGE_TEST_TOKEN": "", "MLFLOW_TRACKING_TOKEN": "",
+                                                              "MLFLOW_TRACKING_USERNAME": ""})
+    assert result.exit_code == 64
+    said = {line.strip().split(": ", 2)[1]: line for line in result.stderr.splitlines()[1:]}
+    assert set(said) == {"contexts.prod.prometheus.bearer_token", "contexts.prod.alertmanager.basic_auth.password",
+                         "contexts.other.prometheus.secret_headers.X-Key", "contexts.other.registry.mlflow_environment"}
+    assert "TRIAGE_TEST_TOKEN is not set" in said["contexts.prod.prometheus.bearer_token"]
+    assert "can be read by others (mode 0644)" in said["contexts.prod.alertmanager.basic_auth.password"]
+    assert "cannot be read: No such file" in said["contexts.other.prometheus.secret_headers.X-Key"]
+    assert f"{path}:" in result.stderr
+    assert "hunter2" not in result.output + result.stderr
+    assert not ran.exists()

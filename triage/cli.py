@@ -370,7 +370,9 @@ def config_paths() -> None:
 @config_group.command("validate")
 @where
 def config_validate() -> None:
-    """Check the whole file, and that the context can be chosen. 0 when it is right, else 64 and every error.
+    """Check the whole file, that the context can be chosen, and that secret files and variables can be read.
+
+    Programs that print a secret are not run. 0 when it is right, else 64 and every error.
 
     \b
     Examples:

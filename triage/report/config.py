@@ -1,4 +1,4 @@
-"""The configuration in force, where it was looked for, and whether it is right. Secrets are never read."""
+"""The configuration in force, where it was looked for, and whether it is right. Secrets are never shown."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
+from triage import strict_yaml
 from triage.config import (
     ENVIRONMENT,
     Active,
+    ConfigError,
     Endpoint,
     FolderRegistry,
     Kubeconfig,
@@ -24,6 +27,7 @@ from triage.config import (
     config_path,
     load_config,
 )
+from triage.errors import InvalidDocument
 from triage.overrides import Overrides
 from triage.quantities import format_duration
 from triage.report.json import dump
@@ -60,16 +64,41 @@ def path_lines(overrides: Overrides) -> Iterator[str]:
 
 
 def validated(overrides: Overrides) -> str:
-    """One sentence on a configuration that is right.
+    """One sentence on a configuration that is right, its secrets included: programs that print one are not run.
 
     Raises :class:`~triage.config.ConfigError` or :class:`~triage.errors.InvalidDocument` with every error.
     """
     path, _ = config_path(overrides.config)
     config = load_config(path)
+    document = strict_yaml.load(path)
+    findings = [document.finding(place, error.message, error.hint, "secret") for place, error in _unreadable(config)]
+    if findings:
+        raise InvalidDocument(findings)
     chosen = f", {activate(overrides).name} is in force" if overrides.context or config.current_context or len(
         config.contexts) == 1 else ", none is in force until --context names one"
     count = len(config.contexts)
     return f"{_path(path)}: right: {count} context{'' if count == 1 else 's'}{chosen}"
+
+
+def _unreadable(item: Any, place: strict_yaml.PathKey = ()) -> Iterator[tuple[strict_yaml.PathKey, ConfigError]]:
+    """Every secret at and below ``item`` that its file or variable does not give, and where it is asked for."""
+    if isinstance(item, SecretRef):
+        try:
+            if item.command is None:
+                item.read()
+        except ConfigError as error:
+            yield place, error
+    elif isinstance(item, dict):
+        for name, inner in item.items():
+            yield from _unreadable(inner, (*place, name))
+    elif isinstance(item, BaseModel):
+        if isinstance(item, MlflowRegistry):
+            try:
+                item.endpoint()
+            except ConfigError as error:
+                yield (*place, "mlflow_environment"), error
+        for name in type(item).model_fields:
+            yield from _unreadable(getattr(item, name), (*place, name))
 
 
 def _values(active: Active) -> dict[str, Any]:
