@@ -47,7 +47,7 @@ async def run(folder: Path, *arguments: str) -> bytes | Failure:
         return Failure(FailureKind.TIMEOUT, f"git did not answer within {TIMEOUT_SECONDS:g} s",
                        "is the folder on a network file system that hangs?")
     finally:
-        if process.returncode is None:
+        if process.returncode is None or not all(pipe.done() for pipe in pipes):
             await asyncio.shield(_ended(process, pipes))
     return out if status == 0 else _failure(err.decode("utf-8", errors="replace"), folder)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from triage.clock import Clock
@@ -163,7 +164,8 @@ class MlflowClient:
         for _ in range(MAX_PAGES):
             page = await self._ask(f"{API}/{path}", asked, lambda document: _parsed(document, key, parse))
             if isinstance(page, Failure):
-                return page
+                # That the route is not there says nothing about the model.
+                return replace(page, kind=FailureKind.NOT_PROMETHEUS) if page.kind is FailureKind.NOT_FOUND else page
             items, token = page
             found += items
             if not token or token == asked.get("page_token"):

@@ -47,6 +47,9 @@ def parse_page(document: Any, key: str) -> Page:
     """A search's answer, ``{}`` when nothing was found. Raises :class:`OtherShape`."""
     if not isinstance(document, dict):
         raise OtherShape("the answer is no object")
+    # Other products answer with objects too, and must not pass for a registry that is empty.
+    if document and key not in document and "next_page_token" not in document:
+        raise OtherShape(f"the answer holds no {key}")
     items = document.get(key, [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise OtherShape(f"{key} is no list of objects")
