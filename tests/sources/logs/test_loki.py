@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.lab.serving import serving
 from tests.sources import faults
 from tests.sources.faults import FaultServer, Handler, answering, json_answer
 from triage.clock import SystemClock
-from triage.config import LokiLogs
-from triage.facts.logs import Level, LogLines, LogQuestion, StackTraces
+from triage.config import LogFields, LokiLogs
+from triage.facts.logs import Level, LogLine, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure, FailureKind
 from triage.lab.apis.loki import app
 from triage.lab.clock import LabClock
 from triage.lab.logs import LogBook
-from triage.sources.logs.loki import LokiClient
+from triage.sources.logs.fields import Reader
+from triage.sources.logs.loki import LokiClient, read_streams
+from triage.sources.prometheus_answers import OtherShape
 
 NOW = 1_795_400_000
 TRACE = 'Traceback (most recent call last):\n  File "/app/s.py", line {}, in predict\n    f()\nValueError: {}'
@@ -135,6 +140,20 @@ async def test_what_loki_warns_of_is_a_remark_and_not_complete() -> None:
     async with FaultServer(json_answer(body)) as server:
         answer = await lines(server.url)
     assert answer == LogLines((), complete=False, remarks=("store-gateway ␛[2J is down",))
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("1795400000000000000"),
+                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+                        st.sampled_from(["stream", "values", "message", "x"]), inner, max_size=4), max_leaves=30)
+
+
+@given(st.lists(JSON, max_size=4))
+def test_streams_of_whatever_shape_are_lines_or_a_shape_error(streams: list[Any]) -> None:
+    document = {"data": {"resultType": "streams", "result": streams}}
+    found: list[LogLine] = []
+    with contextlib.suppress(OtherShape):
+        found = read_streams(document, Reader(LogFields()))
+    assert all(line.at is not None for line in found)
 
 
 TOKEN = "t0ken-4711-canary"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.facts.logs import Level, LogLine
+from triage.sources.logs.answers import traces_answer
 from triage.sources.logs.fields import clean_block
 from triage.sources.logs.stacks import HINT_PATTERN, Stack, group, read_stack
 
@@ -158,7 +159,8 @@ def test_no_text_breaks_the_reading(text: str) -> None:
 def test_groups_hold_every_line_with_a_trace_once(
         drawn: list[tuple[str, float | None, str]]) -> None:
     lines = [line(*each) for each in drawn]
-    traces = group(lines)
+    traces, fragments = group(lines)
+    assert fragments == 0
     assert sum(trace.count for trace in traces) == sum(bool(each.stack) for each in lines)
     assert len({trace.fingerprint for trace in traces}) == len(traces)
     for trace in traces:
@@ -171,9 +173,16 @@ def test_groups_hold_every_line_with_a_trace_once(
 
 
 def test_the_newest_group_comes_first_and_the_most_frequent_version() -> None:
-    traces = group([line(PYTHON, 10.0), line(JAVA, 20.0, "7"), line(JAVA, 5.0), line(JAVA, 6.0)])
+    traces, _ = group([line(PYTHON, 10.0), line(JAVA, 20.0, "7"), line(JAVA, 5.0), line(JAVA, 6.0)])
     assert [trace.exception for trace in traces] == ["java.lang.IllegalStateException", "ValueError"]
     assert traces[0].versions == (("8", 2), ("7", 1))
+
+
+def test_single_lines_of_a_trace_are_fragments_and_no_failures_of_their_own() -> None:
+    pieces = [PYTHON.split("\n")[0], *(part for part in JAVA.split("\n") if part.startswith("    at"))]
+    traces, fragments = group([line(piece) for piece in pieces])
+    assert (traces, fragments) == ((), len(pieces))
+    assert "multiline" in traces_answer([line(pieces[0])], True).remarks[0]
 
 
 def test_a_fingerprint_is_twelve_hexadecimal_digits() -> None:

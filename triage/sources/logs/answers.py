@@ -29,7 +29,10 @@ def lines_answer(lines: Sequence[LogLine], complete: bool, remarks: tuple[str, .
 
 def traces_answer(lines: Sequence[LogLine], complete: bool, remarks: tuple[str, ...] = ()) -> StackTraces:
     """The stack traces in ``lines``, which come newest first."""
-    traces = group(lines)
+    traces, fragments = group(lines)
+    if fragments:
+        remarks = (*remarks, f"{fragments} with one line of a stack trace only: let the log collector join them "
+                   "(multiline)")
     return StackTraces(traces, sum(trace.count for trace in traces), complete and not remarks, remarks)
 
 

@@ -62,7 +62,8 @@ class Reader:
         ``at`` is the time that the source keeps; without it, what the record says of itself.
         """
         fields = Fields.of(content, labels)
-        return self.line(fields, fields.time() if at is None else at)
+        own = fields.time()
+        return self.line(fields, own if at is None else at)
 
     def line(self, fields: Fields, at: float | None) -> LogLine:
         """A record that has been looked into before."""

@@ -17,6 +17,7 @@ from triage.sources.logs.answers import Result, Shape, explained, lines_answer, 
 from triage.sources.logs.face import MOST_LINES, TRACE_LINES
 from triage.sources.logs.fields import Reader
 from triage.sources.logs.logql import lines_query, sample_query, traces_query
+from triage.sources.prometheus_answers import OtherShape
 
 if TYPE_CHECKING:
     from triage.sources.http import HttpSource
@@ -84,7 +85,7 @@ class LokiClient:
             try:
                 lines = read_streams(document, Reader(self._logs.fields))
                 return shape(lines, len(lines) < limit, remarks_of(document.get("warnings")))
-            except _OtherShape as error:
+            except OtherShape as error:
                 return shape_failure(f"{error} in Loki's answer", received.status)
         answer = await self.source.form(_QUERY, [
             ("query", query), ("start", _nanoseconds(question.since)), ("end", _nanoseconds(question.until)),
@@ -92,16 +93,15 @@ class LokiClient:
         return _explained(answer) if isinstance(answer, Failure) else answer
 
 
-class _OtherShape(ValueError):
-    pass
-
-
 def read_streams(document: Any, reader: Reader) -> list[LogLine]:
-    """The lines of an answer of ``query_range``, newest first. Raises ValueError for another shape."""
+    """The lines of an answer of ``query_range``, newest first.
+
+    Raises :class:`~triage.sources.prometheus_answers.OtherShape`.
+    """
     answer = document.get("data") if isinstance(document, dict) else None
     streams = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(streams, list) or not isinstance(answer, dict) or answer.get("resultType") != "streams":
-        raise _OtherShape("no streams of lines")
+        raise OtherShape("no streams of lines")
     timed = sorted(_entries(streams, reader), key=lambda entry: entry[0], reverse=True)
     return [line for _, line in timed]
 
@@ -111,10 +111,10 @@ def _entries(streams: list[Any], reader: Reader) -> Iterator[tuple[int, LogLine]
         labels = stream.get("stream") if isinstance(stream, dict) else None
         values = stream.get("values") if isinstance(stream, dict) else None
         if not isinstance(labels, dict) or not isinstance(values, list):
-            raise _OtherShape("a stream without labels or lines")
+            raise OtherShape("a stream without labels or lines")
         for entry in values:
             if not isinstance(entry, list) or len(entry) < 2 or not isinstance(entry[1], str):
-                raise _OtherShape("an entry that is no line")
+                raise OtherShape("an entry that is no line")
             nanoseconds = _as_nanoseconds(entry[0])
             metadata = entry[2] if len(entry) > 2 and isinstance(entry[2], dict) else {}
             yield nanoseconds, reader.text(entry[1], {**_own(labels), **metadata}, at=nanoseconds / 1e9)
@@ -128,7 +128,7 @@ def _own(labels: dict[str, Any]) -> dict[str, Any]:
 
 def _as_nanoseconds(text: Any) -> int:
     if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 19:
-        raise _OtherShape("a time that is no number of nanoseconds")
+        raise OtherShape("a time that is no number of nanoseconds")
     return int(text)
 
 

@@ -53,6 +53,11 @@ class Stack:
     """Outermost call first; without positions, repeated ones once."""
 
     @property
+    def is_fragment(self) -> bool:
+        """Whether it is a single line of a trace: whoever collects the lines does not join those of one trace."""
+        return not self.exception and len(self.frames) <= 1
+
+    @property
     def fingerprint(self) -> str:
         """12 hexadecimal digits. The same for the same types and frames, whatever the messages and positions."""
         identity = "\0".join((self.exception, self.cause, *self.frames))
@@ -70,21 +75,25 @@ def read_stack(text: str) -> Stack | None:
     return _java(lines) if found is None else found
 
 
-def group(lines: Iterable[LogLine]) -> tuple[StackTrace, ...]:
-    """Lines with the same fingerprint together, newest first; lines without a stack trace are left out.
+def group(lines: Iterable[LogLine]) -> tuple[tuple[StackTrace, ...], int]:
+    """(traces, fragments): lines with the same fingerprint together, newest first, and how many hold a fragment only.
 
-    Of lines that do not say when they were, the order given counts, newest first.
+    Lines without a stack trace are left out. Of lines that do not say when they were, the order given counts, newest
+    first.
     """
+    fragments = 0
     members: dict[str, list[tuple[LogLine, Stack]]] = {}
     read: dict[str, Stack | None] = {"": None}
     for line in lines:
         if line.stack not in read:
             read[line.stack] = read_stack(line.stack)
         stack = read[line.stack]
-        if stack is not None:
+        if stack is not None and stack.is_fragment:
+            fragments += 1
+        elif stack is not None:
             members.setdefault(stack.fingerprint, []).append((line, stack))
     traces = [_together(fingerprint, found) for fingerprint, found in members.items()]
-    return tuple(sorted(traces, key=lambda trace: _time(trace.example), reverse=True))
+    return tuple(sorted(traces, key=lambda trace: _time(trace.example), reverse=True)), fragments
 
 
 def _together(fingerprint: str, found: Sequence[tuple[LogLine, Stack]]) -> StackTrace:

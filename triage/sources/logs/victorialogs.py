@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 VICTORIALOGS = Product("VictoriaLogs", 9428, "the URL may lack a path prefix of the proxy; /select/logsql is added by "
                        "triage")
 QUERY = "/select/logsql/query"
+_LATEST = 253_402_300_799.0
+"""The end of the year 9999, which is as far as RFC 3339 goes."""
 _INTERNAL = frozenset({"_stream", "_stream_id"})
 
 
@@ -108,4 +110,5 @@ def _lines(records: list[dict[str, Any]], question: LogQuestion, reader: Reader)
 
 def rfc3339(seconds: float) -> str:
     """Unix seconds as VictoriaLogs reads them exactly."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    when = datetime.fromtimestamp(min(max(seconds, 0.0), _LATEST), UTC)
+    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
