@@ -126,7 +126,7 @@ def test_a_literal_matches_itself_alone(text: str) -> None:
 
 
 STRING = r'"(?:[^"\\\n]|\\.)*"'
-CONDITION = rf"{STRING}:(?:=|~){STRING}"
+CONDITION = rf"{STRING}:(?:=|~|){STRING}"
 
 
 @given(st.text(), st.text())
@@ -142,7 +142,7 @@ def test_no_value_gets_out_of_its_quotes_in_logsql(value: str, text: str) -> Non
 def test_a_question_in_logsql_names_fields_and_values_in_quotes() -> None:
     settings = victoria(fields={"model": ["service.name"], "version": ["model_version", "version"]})
     assert logsql.lines_query(settings, asking(version="8")) == (
-        '(("service.name":="fraud")) and (("model_version":="8") or ("model_version":="" and "version":="8"))')
+        '(("service.name":="fraud")) and (("model_version":="8") or ("model_version":"" and "version":="8"))')
     assert logsql.sample_query(settings) == "*"
 
 

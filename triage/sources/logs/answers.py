@@ -31,8 +31,8 @@ def traces_answer(lines: Sequence[LogLine], complete: bool, remarks: tuple[str, 
     """The stack traces in ``lines``, which come newest first."""
     traces, fragments = group(lines)
     if fragments:
-        remarks = (*remarks, f"{fragments} with one line of a stack trace only: let the log collector join them "
-                   "(multiline)")
+        remarks = (*remarks, f"{fragments} single line{'s' if fragments > 1 else ''} of stack traces: let the log "
+                   "collector join those of one (multiline)")
     return StackTraces(traces, sum(trace.count for trace in traces), complete and not remarks, remarks)
 
 

@@ -49,10 +49,10 @@ def _any(names: Iterable[str], sign: str, value: str) -> str:
 
 
 def _first(names: Iterable[str], value: str) -> str:
-    """The first of ``names`` that a line has is ``value``; of a line that lacks a field, it is the empty string."""
+    """The first of ``names`` that a line has is ``value``; an empty phrase matches where there is no such field."""
     alternatives: list[str] = []
     before: list[str] = []
     for name in dict.fromkeys(names):
         alternatives.append(" and ".join([*before, f"{quoted(name)}:={quoted(value)}"]))
-        before.append(f'{quoted(name)}:=""')
+        before.append(f'{quoted(name)}:""')
     return "(" + " or ".join(f"({alternative})" for alternative in alternatives) + ")"
