@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import add
 from types import MappingProxyType
 
 from triage.signals.tails import chi_square_tail
@@ -27,7 +28,8 @@ def psi(p: Shares, q: Shares) -> float:
 
 def psi_parts(p: Shares, q: Shares) -> list[float]:
     """What each bin adds to the PSI; never negative."""
-    return [0.0 if a == b else math.inf if not (a and b) else (b - a) * math.log(b / a)
+    log = math.log
+    return [0.0 if a == b else math.inf if not (a and b) else (b - a) * log(b / a)
             for a, b in zip(p, q, strict=True)]
 
 
@@ -113,9 +115,11 @@ def merged_for_test(reference: Sequence[float], current: Sequence[float], *, ord
     """
     n, m = math.fsum(reference), math.fsum(current)
     pairs = list(zip(reference, current, strict=True))
+    rarer = min(n, m) / (n + m) if n + m > 0 else 0.0
+    if min(map(add, reference, current), default=0.0) * rarer >= least:
+        return tuple(reference), tuple(current)
     if not ordered:
         pairs.sort(key=lambda pair: pair[0] + pair[1], reverse=True)
-    rarer = min(n, m) / (n + m) if n + m > 0 else 0.0
     found: list[tuple[float, float]] = []
     a = b = 0.0
     for more_a, more_b in pairs:

@@ -67,6 +67,8 @@ def _range(watched: Watched, seen: Seen, binned: Binned | None) -> Iterator[Line
             yield _against(LineKind.OUT_OF_RANGE, seen.out_of_range, max(binned.n_current, seen.out_of_range), 0.0,
                            binned.n_reference, effect)
         return
+    if watched.lowest is None and watched.highest is None:
+        return
     edges = binned.edges or ()
     outside = [i for i, edge in enumerate(edges) if watched.lowest is not None and edge < watched.lowest]
     outside += [i + 1 for i, edge in enumerate(edges) if watched.highest is not None and edge >= watched.highest]
@@ -79,6 +81,8 @@ def _range(watched: Watched, seen: Seen, binned: Binned | None) -> Iterator[Line
 
 def _moved(watched: Watched, binned: Binned | None, categories: Categories | None) -> Iterator[LineDraft]:
     if binned is None or binned.n_current <= 0 or binned.n_reference <= 0:
+        return
+    if min(binned.reference) > 0 and min(binned.current) > 0:
         return
     fresh = [i for i, count in enumerate(binned.reference) if count <= 0 < binned.current[i]]
     gone = [i for i, count in enumerate(binned.current) if count <= 0 < binned.reference[i]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from triage.facts.samples import Sample
 from triage.facts.units import UNIT_SECONDS
@@ -41,15 +42,9 @@ def buckets_from(samples: Iterable[Sample], unit: str) -> Buckets | None:
     scale = UNIT_SECONDS[unit]
     sums: dict[float, float] = {}
     for sample in samples:
-        try:
-            bound = float(sample.labels.get("le", "")) * scale
-        except ValueError:
-            continue
-        if math.isnan(bound) or not math.isfinite(sample.value):
-            continue
-        # le="1" and le="1.0" are one bucket; so are 0.3 and 0.30000000000000004.
-        key = math.inf if math.isinf(bound) else float(f"{bound:.12g}")
-        sums[key] = sums.get(key, 0.0) + sample.value
+        key = _bound(sample.labels.get("le", ""), scale)
+        if key is not None and math.isfinite(sample.value):
+            sums[key] = sums.get(key, 0.0) + sample.value
     if math.inf not in sums:
         return None
     bounds = tuple(sorted(sums))
@@ -57,6 +52,19 @@ def buckets_from(samples: Iterable[Sample], unit: str) -> Buckets | None:
     for bound in bounds:
         counts.append(max(sums[bound], counts[-1] if counts else 0.0))
     return Buckets(bounds, tuple(counts))
+
+
+@lru_cache(maxsize=4096)
+def _bound(text: str, scale: float) -> float | None:
+    """An ``le`` as a number; None when it is none. Kept, because hundreds of series share a few bounds."""
+    try:
+        bound = float(text) * scale
+    except ValueError:
+        return None
+    if math.isnan(bound):
+        return None
+    # le="1" and le="1.0" are one bucket; so are 0.3 and 0.30000000000000004.
+    return math.inf if math.isinf(bound) else float(f"{bound:.12g}")
 
 
 def merged(parts: Sequence[Buckets]) -> Buckets | None:
