@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from triage.signals import wording
+from triage.signals.reading import Urgency
 from triage.tui.look import Look
 from triage.tui.panels import alerts, slos, top
 from triage.tui.view import TOP, View
 
-_WIDEST = 100
+if TYPE_CHECKING:
+    from triage.signals.model import AlertGroup, VersionState
+
+_TABLE_CELLS = 100
+"""Of the table of objectives; sentences are as long as they are."""
 
 
 def as_text(view: View) -> str:
-    """The state of the model that is shown, in lines no wider than the screen and 100 cells; "" before there is one.
+    """The state of the model that is shown, nothing of it cut off; "" before there is one.
 
-    Of a model whose notebook cannot be used, every error of that.
+    For other people at other times: when a version or an alert began is told in UTC. Of a model whose notebook cannot be used, every error of that.
     """
     if view.snapshot is not None and view.broken is not None:
         errors = (f"  {error}" for error in view.broken.errors)
@@ -25,33 +32,45 @@ def as_text(view: View) -> str:
     if view.snapshot is None or view.model is None:
         return ""
     model = view.model
-    width = max(40, min(_WIDEST, view.width - 2))
-    # The same words as on a wide screen without selection.
-    wide = replace(view, height=60, look=Look(ascii=view.look.ascii), selected=TOP, alert_note=None)
+    # The same words as on a screen that is wide enough for all of them, without selection.
+    width = slos.UNCUT
+    wide = replace(view, width=width, height=60, look=Look(ascii=view.look.ascii), selected=TOP, alert_note=None)
     age = "no data yet" if model.data_at is None else f"data {wording.age(view.now - model.data_at)} old"
     marker = f" {view.marker}" if view.marker else ""
     rows = [
         f"{model.name} in {view.snapshot.context}{marker}, {_moment(view.now)}, {age}",
         *(r.text for r in top.verdict(wide, width, 9)),
         *(r.text for r in top.source_lines(wide, width)),
-        " versions "
-        + (
-            ", ".join(
-                f"{v.version} {v.arm} {'-' if v.share.value is None else wording.share(v.share.value)}".replace(
-                    "  ", " "
-                )
-                for v in model.versions.items
-            )
-            or "none seen"
-        ),
+        f" versions {', '.join(_version(v) for v in model.versions.items) or 'none seen'}",
+        f" owners {', '.join(model.owners) or '-'}",
     ]
     rows += [r.text for r in top.reasons(wide, width, 40)]
-    rows += ["", *(r.text for r in slos.slos(wide, width, 200))]
+    rows += ["", *(r.text for r in slos.slos(wide, _TABLE_CELLS, 200, uncut=True))]
     grouped = [r.text for r in slos.groups(wide, width, 40)]
     rows += ["", *grouped] if grouped else []
     rows += ["", *(r.text for r in alerts.alerts(wide, width, 200))]
     rows += [r.text for r in alerts.notes(wide, width, 20)]
-    return "\n".join(row.rstrip() for row in rows) + "\n"
+    return "\n".join(view.look.say(row).rstrip() for row in rows) + "\n"
+
+
+def _version(version: VersionState) -> str:
+    share = "-" if version.share.value is None else wording.share(version.share.value)
+    began = "" if version.first_seen is None else f"since {_moment(version.first_seen)}"
+    return " ".join(word for word in (version.version, version.arm, share, began) if word)
+
+
+def _alerts(view: View, groups: tuple[AlertGroup, ...]) -> Iterator[str]:
+    if not groups:
+        yield from (r.text for r in alerts.alerts(view, slos.UNCUT, 1))
+        return
+    yield "   ALERTS"
+    for group in groups:
+        urgency = "" if group.urgency is Urgency.NONE else f" {group.urgency}"
+        of = "".join(f" {word}" for word in (group.version, group.deployment) if word)
+        many = f", {len(group.alerts)} alerts" if len(group.alerts) > 1 else ""
+        yield (f" {view.look.glyph(alerts.verdict_of(group))} {group.name}{urgency} {group.state} since "
+               f"{_moment(group.since)} ({wording.coarse_age(max(0.0, view.now - group.since))})"
+               f"{of}{many}")
 
 
 def _moment(at: float) -> str:

@@ -21,10 +21,14 @@ _VALUELESS = "-"
 _VALUE_CELLS = 8
 
 
-class Table:
-    """Which columns fit into ``width``; the name takes what is left."""
+UNCUT = 20_000
+"""Cells of a last column in which no text is cut, for what is not drawn on a screen."""
 
-    def __init__(self, view: View, width: int) -> None:
+
+class Table:
+    """Which columns fit into ``width``; the name takes what is left. ``uncut``: no name and no sentence is cut."""
+
+    def __init__(self, view: View, width: int, *, uncut: bool = False) -> None:
         self.wide = width >= 80 and view.width_is_wide
         self.windows: tuple[float, ...] = (3600.0,) if width >= 56 else ()
         if width >= 116:
@@ -58,13 +62,15 @@ class Table:
         if tail:
             # What the names leave goes to the last column, where sentences stand.
             tail = [Column(budget.title, budget.width + room - name, budget.align, budget.gap)]
+        if uncut and tail:
+            name, tail = max(name, longest), [Column(budget.title, UNCUT, budget.align, budget.gap)]
         self.columns = [Column("SLO", name, gap=0), *middle, *burns, *tail]
         self.has_n = width >= 40
         self.has_budget = bool(tail)
         self.say = view.look.say
 
 
-def slos(view: View, width: int, rows: int) -> tuple[Line, ...]:
+def slos(view: View, width: int, rows: int, *, uncut: bool = False) -> tuple[Line, ...]:
     """The table in at most ``rows`` rows including its heading."""
     if rows <= 0:
         return ()
@@ -72,7 +78,9 @@ def slos(view: View, width: int, rows: int) -> tuple[Line, ...]:
     if model is None:
         quiet = "" if view.snapshot is not None else "objectives of the model notebook, once it is read"
         return (line("   ", ("SLO", Role.HEADING), ("  " + quiet, Role.DIM)).fitted(width, view.look.ellipsis),)
-    table = Table(view, width)
+    table = Table(view, width, uncut=uncut)
+    if uncut:
+        width = UNCUT
     items = arranged_slos(model)
     keys = [Item("slo", slo.name) for slo in items]
     chosen = view.chosen()

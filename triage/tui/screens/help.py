@@ -9,7 +9,7 @@ from textual.binding import Binding
 from triage.signals import wording
 from triage.signals.reading import Verdict
 from triage.tui.keymap import all_keys
-from triage.tui.line import BLANK, VERDICT_ROLES, Line, Role, line
+from triage.tui.line import BLANK, VERDICT_ROLES, Line, Role, line, wrap
 from triage.tui.screens.reader import Page
 from triage.tui.view import View
 
@@ -49,10 +49,15 @@ def help_page(bindings: Sequence[Binding]) -> Page:
 
 
 def text_page(text: str) -> Page:
-    """Text as it is, for selecting it with the terminal's own mouse."""
+    """Text as it is, for selecting it with the terminal's own mouse; nothing of it is cut off."""
     rows = text.rstrip("\n").split("\n")
 
     def page(view: View, width: int) -> list[Line]:
-        del view, width
-        return [line(row) for row in rows]
+        del view
+        out = []
+        for row in rows:
+            said = row.lstrip()
+            indent = " " * min(len(row) - len(said), width // 2)
+            out += [line(indent, part) for part in wrap(said, max(1, width - len(indent)))]
+        return out
     return page
