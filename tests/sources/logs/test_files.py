@@ -155,7 +155,7 @@ async def test_a_path_with_the_model_in_it_needs_no_model_in_the_lines(tmp_path:
     assert messages(sampled) == ["plain", "no time"]
 
 
-@pytest.mark.parametrize("model", ["../fraud", ".hidden", "a/b"])
+@pytest.mark.parametrize("model", ["../fraud", ".hidden", "a/b", "a\0b", "\ud800"])
 async def test_a_model_cannot_name_a_path(tmp_path: Path, model: str) -> None:
     answer = await source(tmp_path / "{model}.log").lines(question(model=model))
     assert isinstance(answer, Failure)
@@ -167,6 +167,24 @@ async def test_what_is_not_there_is_told_in_words(tmp_path: Path) -> None:
     assert isinstance(answer, Failure)
     assert (answer.kind, answer.hint) == (FailureKind.NOT_FOUND, "check logs.path")
     assert str(tmp_path / "none.log") in answer.message
+
+
+async def test_a_file_that_may_not_be_read_is_named_and_the_others_are_read(
+        log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked.log").write_text(record(1, msg="locked"))
+    opening = os.open
+
+    def guarded(path: Path, flags: int) -> int:
+        # Tests may run as root, whom no file mode stops.
+        if path.name == "locked.log":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opening(path, flags)
+    monkeypatch.setattr(os, "open", guarded)
+    answer = await lines(tmp_path)
+    assert (messages(answer)[0], answer.remarks) == ("odd", ("1 of 2 files may not be read",))
+    refused = await source(tmp_path / "locked.log").lines(question())
+    assert isinstance(refused, Failure)
+    assert refused.kind is FailureKind.FORBIDDEN
 
 
 async def test_no_more_is_read_than_allowed_and_the_newest_of_all_files_first(tmp_path: Path) -> None:

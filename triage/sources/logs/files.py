@@ -26,7 +26,7 @@ from triage.text import clean
 
 MODEL = "{model}"
 TIMEOUT_SECONDS = 10.0
-_MOST_READERS = 2
+_MOST_READERS = 4
 _SLACK_SECONDS = 60.0
 """Lines of several threads are not quite in order: how far out of it one may be."""
 _MOST_PLAIN = 400
@@ -97,7 +97,7 @@ class LogFileSource:
         try:
             return self._found(question, limit, only_traces, shape)
         except OSError as error:
-            return cannot_read(self.path, error)
+            return cannot_read(error.filename or self.path, error)
         finally:
             self._readers -= 1
 
@@ -110,7 +110,7 @@ class LogFileSource:
             there = glob("*".join(escape(part) for part in text.split(MODEL)))  # noqa: PTH207 - the pattern is absolute
             # A folder changes when a file is added to it; of files it is the newest line.
             return max((Path(each) for each in there), key=_changed_at, default=self.path)
-        if "/" in model or model.startswith("."):
+        if "/" in model or model.startswith(".") or not model.isprintable():
             return Failure(FailureKind.NOT_FOUND, f"no file can be named after the model {clean(model)}",
                            "leave {model} out of logs.path")
         return Path(text.replace(MODEL, model))
@@ -124,11 +124,15 @@ class LogFileSource:
         allowance = Allowance(self._logs.max_read)
         with ExitStack() as open_files:
             readings = []
+            closed: list[PermissionError] = []
             identities: set[tuple[int, int]] = set()
             for each in found.paths:
                 try:
                     opened = open_log(each)
                 except FileNotFoundError:
+                    continue
+                except PermissionError as error:
+                    closed.append(error)
                     continue
                 if opened is None:
                     continue
@@ -137,11 +141,14 @@ class LogFileSource:
                 if opened.identity not in identities:
                     identities.add(opened.identity)
                     readings.append(_wanted(opened, allowance, wanted))
+            if closed and not readings:
+                raise closed[0]
             merged = heapq.merge(*readings, key=lambda timed: timed[0], reverse=True)
             fitting = ((line.at if line.at is not None else latest, line) for latest, line in merged
                        if line is not None and (line.stack or not only_traces))
             newest = sorted(islice(fitting, limit), key=lambda timed: timed[0], reverse=True)
-        remarks = (*found.left_out, *_remarks(allowance, self._logs.max_read))
+        unread = (f"{len(closed)} of {len(found.paths)} files may not be read",) if closed else ()
+        remarks = (*found.left_out, *unread, *_remarks(allowance, self._logs.max_read))
         return shape([line for _, line in newest], len(newest) < limit, remarks)
 
 
@@ -152,7 +159,7 @@ def _changed_at(path: Path) -> float:
         return 0.0
 
 
-def cannot_read(path: Path, error: OSError) -> Failure:
+def cannot_read(path: object, error: OSError) -> Failure:
     """The failure that ``error`` stands for."""
     where = clean(path, limit=200)
     if isinstance(error, FileNotFoundError):
