@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.tui import trials
 from triage.facts.alerts import Alert, AlertState
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.live.snapshot import BrokenNotebook, Snapshot
+from triage.signals.canary_reading import CanaryReading
 from triage.signals.model import (
     AlertGroup,
     Budget,
@@ -223,7 +225,8 @@ def canary_failing() -> Snapshot:
                                       VersionState("v8", "canary", share["v8"], NOW - 1380, NOW))),
         alerts=(group(alert("CanaryLatency")),
                 group(alert("FeatureAge", minutes=41, severity="ticket", version="v7"), urgency=Urgency.TICKET),
-                group(alert("HighMemory", AlertState.SILENCED, 190, "ticket", "v7"), urgency=Urgency.TICKET)))
+                group(alert("HighMemory", AlertState.SILENCED, 190, "ticket", "v7"), urgency=Urgency.TICKET)),
+        canary=trials.failing(NOW))
 
 
 def prometheus_lost() -> Snapshot:
@@ -247,6 +250,7 @@ def prometheus_lost() -> Snapshot:
         last_verdict=Verdict.FAIL,
         last_urgency=Urgency.PAGE,
         last_verdict_at=gone_at,
+        canary=trials.stale(NOW, NOW - gone_at),
         reasons=(Reason(Verdict.UNKNOWN, Urgency.NONE, "source", "prometheus", "Prometheus does not answer"),),
     )
     health = (
@@ -262,14 +266,14 @@ def just_lost() -> Snapshot:
     return replace(with_model(healthy(), data_at=NOW - 9), sources=(down, sources()[1]))
 
 
-            s,
-            verdict=state,
-            budget=None,
-            burns=(),
 def waiting() -> Snapshot:
     state = Verdict.UNKNOWN
     asking = tuple(
         replace(
+            s,
+            verdict=state,
+            budget=None,
+            burns=(),
             tiers=(),
             by_group=(),
             sentence="asked, not answered yet",
@@ -293,10 +297,6 @@ def waiting() -> Snapshot:
     )
 
 
-def idle() -> Snapshot:
-    quiet = tuple(
-        replace(
-            s,
 def half_answered() -> Snapshot:
     """A second after the start: the hour has been answered, the longer windows are still asked."""
     asked = slo(
@@ -313,6 +313,10 @@ def half_answered() -> Snapshot:
                       reasons=(reason,))
 
 
+def idle() -> Snapshot:
+    quiet = tuple(
+        replace(
+            s,
             verdict=Verdict.UNKNOWN,
             budget=None,
             burns=burns(None, quality=Quality.NO_TRAFFIC),
@@ -413,6 +417,9 @@ def hostile() -> Snapshot:
                       reasons=tuple(Reason(Verdict.FAIL, Urgency.PAGE, "alert", w, w) for w in words),
                       markers=(Marker(NOW - 900, words[7]), Marker(NOW - 600, words[0])),
                       versions=Versions(words[0], tuple(VersionState(w, "", ratio(0.1), NOW - 60, NOW) for w in words)))
+    metrics = tuple(trials.share(w, 0.99, 0.9, trials.FAIL, w) for w in words)
+    made = with_model(made, canary=replace(trials.reading(NOW, metrics, both_moved=words[2], split=words[4],
+                                                          stable=words[7], canary=words[6]), warnings=tuple(words)))
     broken = tuple(BrokenNotebook(w, w + "/manifest.yaml", (w, w)) for w in words[:3])
     health = (replace(sources(SourceState.DOWN)[0], error=words[1], next_try_at=NOW + 4), sources()[1])
     return replace(made, context=words[7], broken=broken, sources=health, other_models=tuple(words))
@@ -443,9 +450,33 @@ def broken_asked_for() -> Snapshot:
     return replace(made, models=(), other_models=("fraud-scorer", *made.other_models))
 
 
-ALL = {"healthy": healthy, "canary": canary_failing, "lost": prometheus_lost, "waiting": waiting, "idle": idle,
-       "few": too_few, "partial": partial, "hostile": hostile, "many": many_slos, "broken": broken_notebook,
-       "broken-asked": broken_asked_for}
+def on_trial(canary: CanaryReading | None) -> Snapshot:
+    """A healthy model with a version beside it, and what is known of that."""
+    versions = canary_failing().models[0].versions
+    arm = canary.state.arm if canary is not None and canary.state is not None else "canary"
+    stable, trial = versions.items
+    return with_model(healthy(), canary=canary, versions=replace(versions, items=(stable, replace(trial, arm=arm))))
+
+
+TRIALS = {"few": trials.few, "pass": trials.passing, "shadow": trials.shadow, "both": trials.both,
+          "stale": trials.stale, "partial": trials.partial, "unread": trials.unread, "unreadable": trials.unreadable}
+
+
+def on_trial_at(made: Callable[[float], CanaryReading]) -> Snapshot:
+    return on_trial(made(NOW))
+
+
+def trial_begun() -> Snapshot:
+    """The version is there, and no interval of the comparison is full."""
+    return on_trial(None)
+
+
+ALL: dict[str, Callable[[], Snapshot]] = {
+    "healthy": healthy, "canary": canary_failing, "lost": prometheus_lost, "waiting": waiting, "idle": idle,
+    "few": too_few, "just-lost": just_lost, "half": half_answered,  "partial": partial,
+    "hostile": hostile, "many": many_slos, "broken": broken_notebook, "broken-asked": broken_asked_for,
+    "trial-begun": trial_begun,
+    **{f"trial-{name}": functools.partial(on_trial_at, made) for name, made in TRIALS.items()}}
 
 
 def moving(count: int, interval: float = 1.0) -> list[Snapshot]:

@@ -13,7 +13,8 @@ from tests.tui.driving import press, running, screen_text
 
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = ((80, 24), (120, 40), (200, 50))
-STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "partial", "many", "broken", "nothing")
+STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "partial", "many", "broken", "nothing",
+          "trial-few", "trial-both", "trial-stale")
 VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]] = {
     "no-colour": ("canary", (80, 24), (), {"theme_name": "no-colour"}),
     "ascii": ("canary", (120, 40), (), {"glyphs": "ascii"}),
@@ -23,14 +24,26 @@ VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]
     "panned": ("canary", (120, 40), ("left_square_bracket",), {}),
     "help": ("canary", (80, 50), ("question_mark",), {}),
     "detail-slo": ("canary", (100, 50), ("j", "enter"), {}),
-    "just-lost-80x24": ("just-lost", (80, 24), (), {}),
     "half-80x24": ("half", (80, 24), (), {}),
+    "just-lost-80x24": ("just-lost", (80, 24), (), {}),
     "just-lost-120x40": ("just-lost", (120, 40), (), {}),
     "detail-young": ("few", (100, 50), ("j", "j", "j", "enter"), {}),
     "ascii-few": ("few", (80, 24), (), {"glyphs": "ascii"}),
     "detail-verdict": ("lost", (100, 50), ("enter",), {}),
     "detail-alert": ("canary", (100, 40), ("G", "enter"), {}),
     "detail-broken": ("broken", (80, 24), ("G", "enter"), {}),
+    "trial-begun": ("trial-begun", (80, 24), (), {}),
+    "trial-pass": ("trial-pass", (120, 40), (), {}),
+    "trial-shadow": ("trial-shadow", (120, 40), (), {}),
+    "trial-partial": ("trial-partial", (120, 40), (), {}),
+    "trial-unread": ("trial-unread", (80, 24), (), {}),
+    "trial-unreadable": ("trial-unreadable", (120, 40), (), {}),
+    "trial-ascii": ("trial-both", (80, 24), (), {"glyphs": "ascii"}),
+    "trial-small": ("trial-few", (60, 20), (), {}),
+    "trial-text": ("trial-both", (100, 50), ("y",), {}),
+    "detail-canary-share": ("canary", (100, 45), (*["j"] * 7, "enter"), {}),
+    "detail-canary-latency": ("canary", (100, 45), (*["j"] * 11, "enter"), {}),
+    "detail-canary-shadow": ("trial-shadow", (80, 40), (*["j"] * 5, "enter"), {}),
     "zoom-latency": ("canary", (120, 40), ("z",), {}),
     "zoom-alerts": ("canary", (80, 24), ("G", "z"), {}),
     "text": ("canary", (100, 40), ("y",), {}),

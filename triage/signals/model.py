@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from triage.facts.alerts import Alert
 from triage.signals.canary_reading import CanaryReading
+from triage.signals.drift_reading import DriftReading
 from triage.signals.reading import Origin, Quality, Reading, Urgency, Verdict
 
 
@@ -247,8 +248,8 @@ class Reason:
     verdict: Verdict
     urgency: Urgency
     rule: str
-    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``zero tolerance``, ``few events``,
-    ``unknown``, ``source`` or ``objectives``."""
+    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``drift``, ``zero tolerance``,
+    ``few events``, ``unknown``, ``source`` or ``objectives``."""
     subject: str
     """SLO, alert or source it is about."""
     text: str
@@ -314,3 +315,5 @@ class ModelState:
     """What was done differently than usual: a rejected combined query asked one by one, and the like."""
     canary: CanaryReading | None = None
     """The version on trial against stable; None while there is no trial, or nothing is known of it yet."""
+    drift: DriftReading | None = None
+    """Features against their references; None where none is watched, or nothing is known yet."""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from triage.signals import wording
 from triage.signals.model import AlertGroup, Budget, ModelState, SloState, Tier
 from triage.signals.reading import Quality, Reading, Urgency
-from triage.tui.line import BLANK, URGENCY_ROLES, VERDICT_ROLES, Column, Line, Role, line, row, titles, wrap
+from triage.tui.canary_page import canary_page
+from triage.tui.line import BLANK, URGENCY_ROLES, VERDICT_ROLES, Column, Line, Role, line, row, titles
+from triage.tui.page_parts import bullet, fact, heading, moment, paragraph
 from triage.tui.panels import slos, top
 from triage.tui.panels.alerts import role_of
 from triage.tui.panels.charts import quantile_text
 from triage.tui.view import Item, View, alert_key, reason_key
 
-_LABEL = 22
-
 
 def title(item: Item) -> str:
     """Heading of the page about ``item``."""
     name = item.key.split("\n")[0]
-    return {"verdict": "WHY THE VERDICT", "slo": f"SLO {name}", "reason": "REASON", "alert": f"ALERT {name}",
-            "broken": "NOTEBOOK THAT CANNOT BE USED"}[item.kind]
+    return {"verdict": "WHY THE VERDICT", "slo": f"SLO {name}", "reason": "REASON", "canary": f"CANARY {name}",
+            "alert": f"ALERT {name}", "broken": "NOTEBOOK THAT CANNOT BE USED"}[item.kind]
 
 
 def page(item: Item, view: View, width: int) -> list[Line]:
@@ -48,44 +47,15 @@ def page(item: Item, view: View, width: int) -> list[Line]:
                                                               VERDICT_ROLES[reason.verdict])), BLANK,
                         *paragraph(reason.text, width), BLANK, *fact("rule", reason.rule, width),
                         *fact("about", reason.subject, width)]
+    elif model is not None and item.kind == "canary":
+        found_page = canary_page(view, model, item.key, width)
+        if found_page:
+            return found_page
     elif model is not None and item.kind == "alert":
         group = next((g for g in model.alerts if alert_key(g) == item.key), None)
         if group is not None:
             return _alert(view, group, width)
     return [line(("No longer there: it has gone since this page was opened.", Role.DIM))]
-
-
-def fact(label: str, text: str, width: int, role: Role = Role.PLAIN) -> list[Line]:
-    """A label and its text, wrapped under itself."""
-    gutter = max(1, min(_LABEL, width // 2))
-    rows = wrap(text, max(1, width - gutter)) or [""]
-    return [
-        line((f"{label if not n else '':<{gutter - 1}} ", Role.DIM), (text_row, role))
-        for n, text_row in enumerate(rows)
-    ]
-
-
-def paragraph(text: str, width: int, role: Role = Role.PLAIN) -> list[Line]:
-    """Wrapped text."""
-    return [line((text_row, role)) for text_row in wrap(text, width)]
-
-
-def bullet(text: str, width: int) -> list[Line]:
-    """Wrapped text with a dash before it."""
-    return [
-        line(("- " if not n else "  ", Role.DIM), text_row) for n, text_row in enumerate(wrap(text, max(1, width - 2)))
-    ]
-
-
-def heading(text: str) -> list[Line]:
-    """An empty row and a small heading."""
-    return [BLANK, line((text, Role.HEADING))]
-
-
-def moment(at: float, now: float) -> str:
-    """Date, time with zone, and age."""
-    local = datetime.fromtimestamp(at, UTC).astimezone()
-    return f"{local:%Y-%m-%d %H:%M:%S %Z} ({wording.coarse_age(max(0.0, now - at))} ago)"
 
 
 def _reading(reading: Reading, objective: float | None = None) -> str:

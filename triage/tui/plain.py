@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from triage.signals import wording
 from triage.signals.reading import Urgency
 from triage.tui.look import Look
-from triage.tui.panels import alerts, slos, top
+from triage.tui.panels import alerts, canary, slos, top
 from triage.tui.view import TOP, View
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ _TABLE_CELLS = 100
 def as_text(view: View) -> str:
     """The state of the model that is shown, nothing of it cut off; "" before there is one.
 
-    For other people at other times: when a version or an alert began is told in UTC. Of a model whose notebook cannot be used, every error of that.
+    For other people at other times: when a version or an alert began is told in UTC. Of a model whose notebook cannot
+    be used, every error of that.
     """
     if view.snapshot is not None and view.broken is not None:
         errors = (f"  {error}" for error in view.broken.errors)
@@ -48,7 +49,9 @@ def as_text(view: View) -> str:
     rows += ["", *(r.text for r in slos.slos(wide, _TABLE_CELLS, 200, uncut=True))]
     grouped = [r.text for r in slos.groups(wide, width, 40)]
     rows += ["", *grouped] if grouped else []
-    rows += ["", *(r.text for r in alerts.alerts(wide, width, 200))]
+    compared = [r.text for r in canary.canary(wide, width, 60)]
+    rows += ["", *compared] if compared else []
+    rows += ["", *_alerts(wide, model.alerts)]
     rows += [r.text for r in alerts.notes(wide, width, 20)]
     return "\n".join(view.look.say(row).rstrip() for row in rows) + "\n"
 

@@ -20,7 +20,7 @@ WIDE = 100
 RUNBOOK_FROM = 118
 """Cells from which the runbook has its own column."""
 
-ItemKind = Literal["verdict", "slo", "reason", "alert", "broken"]
+ItemKind = Literal["verdict", "slo", "reason", "canary", "alert", "broken"]
 
 
 class Item(NamedTuple):
@@ -91,6 +91,8 @@ class View:
         if self.model is not None:
             items += [Item("slo", slo.name) for slo in arranged_slos(self.model)]
             items += [Item("reason", reason_key(n, self.model)) for n in range(1, len(self.model.reasons))]
+            if self.model.canary is not None and self.model.canary.state is not None:
+                items += [Item("canary", metric.name) for metric in self.model.canary.state.metrics]
             items += [Item("alert", alert_key(group)) for group in self.model.alerts]
         if self.snapshot is not None:
             items += [Item("broken", notebook.path) for notebook in self.snapshot.broken]

@@ -23,7 +23,7 @@ _SIGNS = ((Verdict.FAIL, "an objective or a rule is broken"), (Verdict.WARN, "bu
 def help_page(bindings: Sequence[Binding]) -> Page:
     """Keys that work on the screen it was called from, and what the signs mean."""
     def page(view: View, width: int) -> list[Line]:
-        from triage.tui.details import fact
+        from triage.tui.page_parts import fact
         out = [line(("KEYS", Role.HEADING))]
         for keys, about in all_keys(bindings).values():
             out += fact(" ".join(keys), about, width)

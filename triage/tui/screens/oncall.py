@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from triage.tui.keymap import ON_CALL
 from triage.tui.layout import Need, Place, allot
 from triage.tui.line import Line, Role, line, wrap
-from triage.tui.panels import alerts, charts, slos, top
+from triage.tui.panels import alerts, canary, charts, slos, top
 from triage.tui.screens.base import RETRY_CELLS, TriageScreen
 from triage.tui.view import RUNBOOK_FROM, View
 from triage.tui.widgets.chart import ChartBox
@@ -21,7 +21,7 @@ RUNBOOK_CELLS = 35
 TALL = 32
 """Rows from which trends are charts; under that they are one row each."""
 SECTIONS = ("slos", "reasons", "latency", "errors", "sparks", "groups", "canary", "alerts", "broken", "notes")
-PRIORITY = ("slos", "alerts", "broken", "sparks", "reasons", "latency", "errors", "groups", "canary", "notes")
+PRIORITY = ("slos", "alerts", "broken", "reasons", "canary", "sparks", "latency", "errors", "groups", "notes")
 LEAST = (24, 7)
 """Cells and rows under which only the verdict is shown."""
 
@@ -97,7 +97,7 @@ class OnCall(TriageScreen, inherit_bindings=False):
                 ("reasons", top.reasons(view, left, places["reasons"].rows)),
                 ("sparks", charts.sparks(view, left, places["sparks"].rows)),
                 ("groups", slos.groups(view, left, places["groups"].rows)),
-                ("canary", canary(view, left)),
+                ("canary", canary.canary(view, left, places["canary"].rows)),
                 ("alerts", alerts.alerts(view, left, places["alerts"].rows)),
                 ("broken", alerts.broken(view, left, places["broken"].rows)),
                 ("notes", alerts.notes(view, left, places["notes"].rows))):
@@ -115,8 +115,11 @@ class OnCall(TriageScreen, inherit_bindings=False):
         notes = len(model.notes) if model is not None else 0
         sparks = 0 if tall or view.broken is not None else len(charts.sparks(view, left, 9))
         drawn = [(c, len(c.heading)) for c in (latency, errors)]
-        (latency_head, errors_head) = (head + 5 - number if chart.plot is not None else 1
-                                       for number, (chart, head) in enumerate(drawn))
+        compared = canary.wants(view, left)
+        # Beside a comparison the charts say less: its table has the numbers of both versions.
+        beside = compared[0] > 1
+        (latency_head, errors_head) = ((3 if beside and number else head + 5 - number - beside)
+                                       if chart.plot is not None else 1 for number, (chart, head) in enumerate(drawn))
         return [
             Need("slos", min(4, count + 1), count + 1 if count <= 12 else 13, count + 1 if count else 1, spaced=False),
             Need("reasons", 2, wrong or (1 + min(further, 4) if further else 0), wrong or 1 + further),
@@ -124,7 +127,7 @@ class OnCall(TriageScreen, inherit_bindings=False):
             Need("errors", 1, errors_head if tall else 0, 16 if errors.plot is not None else 1),
             Need("sparks", 1, sparks, sparks),
             Need("groups", 1, min(groups, 3), groups),
-            Need("canary", 1, len(canary(view, left)), 1, spaced=False),
+            Need("canary", 1, *compared),
             Need("alerts", 1, min(alert_rows, 7), alert_rows),
             Need("broken", min(1, broken), min(broken, 3), broken),
             Need("notes", 1, min(notes, 3), notes, spaced=False),
@@ -191,17 +194,3 @@ def runbook(view: View, width: int, rows: int) -> tuple[Line, ...]:
         out += [line(bar, (owner, Role.DIM)).fitted(width, view.look.ellipsis) for owner in model.owners[:6]]
     out += [line(bar)] * max(0, rows - len(out))
     return tuple(out[:rows])
-
-
-def canary(view: View, width: int) -> tuple[Line, ...]:
-    """The place of the comparison with a version on trial; only where there is one."""
-    trial = view.model.versions.arm("canary") if view.model is not None else None
-    stable = view.model.versions.arm("stable") if view.model is not None else None
-    if trial is None:
-        return ()
-    against = f" with {stable.version}" if stable is not None else ""
-    return (
-        line(
-            "   ", ("CANARY", Role.HEADING), (f"  the comparison of {trial.version}{against} will stand here", Role.DIM)
-        ).fitted(width, view.look.ellipsis),
-    )
