@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from triage.facts.samples import Sample
 from triage.signals import wording
@@ -51,6 +51,8 @@ class _Draft:
     blocked: tuple[DriftVerdict, str] | None
     """Why it cannot be judged."""
     binned: Binned | None = None
+    n_reference: float | None = None
+    n_current: float | None = None
     score: float | None = None
     p_value: float | None = None
     test: str = ""
@@ -84,7 +86,9 @@ def drift_state(watched: Sequence[Watched], seen: Mapping[tuple[str, bool], Seen
 
 def seen_by_feature(samples: Iterable[Sample], feature_label: str, template: Seen) -> dict[str, Seen]:
     """One answer for all features (``by (feature, le)``) taken apart: ``template`` with each one's samples."""
-    return {name: replace(template, samples=tuple(items)) for name, items in by_label(samples, feature_label).items()}
+    # dataclasses.replace() would look the other fields up again for each of hundreds of features.
+    others = {f.name: getattr(template, f.name) for f in fields(Seen) if f.name != "samples"}
+    return {name: Seen(tuple(items), **others) for name, items in by_label(samples, feature_label).items()}
 
 
 def _measured(watched: Watched, seen: Seen, around: Around) -> _Draft:
@@ -118,7 +122,7 @@ def _scored(watched: Watched, seen: Seen, binned: Binned, lines: tuple[LineDraft
     elif n <= 0:
         refused = DriftVerdict.NOT_COMPARABLE, "the reference holds no events"
     if refused is not None:
-        return _Draft(watched, seen, refused, binned, needed=needed, lines=lines, notes=notes)
+        return _Draft(watched, seen, refused, binned, n, m, needed=needed, lines=lines, notes=notes)
     score = score_of(binned.reference, binned.current, watched.method, watched.smoothing)
     effect = max(1.0, watched.design_effect)
     reference, current = binned.reference, binned.current
@@ -135,7 +139,7 @@ def _scored(watched: Watched, seen: Seen, binned: Binned, lines: tuple[LineDraft
     blocked = _too_few(seen, n / effect, m / effect, needed, effect)
     if blocked is None and (p_value is None or len(pooled[0]) < 2):
         blocked = DriftVerdict.INSUFFICIENT, "fewer than two bins hold five events"
-    return _Draft(watched, seen, blocked, binned, score, p_value, test, needed, lines, notes)
+    return _Draft(watched, seen, blocked, binned, n, m, score, p_value, test, needed, lines, notes)
 
 
 def _too_few(seen: Seen, n: float, m: float, needed: float, effect: float) -> tuple[DriftVerdict, str] | None:
@@ -188,7 +192,7 @@ def _feature(draft: _Draft, p_adjusted: float | None, rate: float, tested: int,
     warning, critical = max(watched.warning, usual or 0.0), max(watched.critical, usual or 0.0)
     if usual is not None and usual > watched.warning:
         notes.append(f"limits raised to {wording.significant(usual)}, which reference windows reach by themselves")
-    n, m = (binned.n_reference, binned.n_current) if binned is not None else (None, None)
+    n, m = draft.n_reference, draft.n_current
     by_chance = None
     if watched.method == "psi" and binned is not None and n and m:
         by_chance = (len(binned.labels) - 1) * (1 / n + 1 / m) * max(1.0, watched.design_effect)
@@ -214,7 +218,7 @@ def _verdict(draft: _Draft, p_adjusted: float | None, warning: float, critical: 
     if draft.blocked is not None or score is None or p_adjusted is None or binned is None:
         verdict, reason = draft.blocked or (DriftVerdict.INSUFFICIENT, "nothing was measured")
         return verdict, reason
-    counts = f"n {wording.count(binned.n_reference)} and {wording.count(binned.n_current)}, {len(binned.labels)} bins"
+    counts = f"n {wording.count(draft.n_reference)} and {wording.count(draft.n_current)}, {len(binned.labels)} bins"
     chance = f"{p_text(p_adjusted)}{f' of {tested}' if tested > 1 else ''}"
     said = f"{METHOD_WORDS[draft.watched.method]} {wording.significant(score)}"
     if p_adjusted < rate and score >= critical:

@@ -59,15 +59,15 @@ def _nulls(watched: Watched, seen: Seen, binned: Binned | None, categories: Cate
 
 def _range(watched: Watched, seen: Seen, binned: Binned | None) -> Iterator[LineDraft]:
     """Values outside of the valid range: from a counter, else as far as the buckets' bounds show it."""
-    if binned is None or binned.n_current <= 0:
+    if binned is None or (watched.lowest is None and watched.highest is None and seen.out_of_range is None):
+        return
+    if binned.n_current <= 0:
         return
     effect = watched.design_effect
     if seen.out_of_range is not None:
         if seen.out_of_range > 0:
             yield _against(LineKind.OUT_OF_RANGE, seen.out_of_range, max(binned.n_current, seen.out_of_range), 0.0,
                            binned.n_reference, effect)
-        return
-    if watched.lowest is None and watched.highest is None:
         return
     edges = binned.edges or ()
     outside = [i for i, edge in enumerate(edges) if watched.lowest is not None and edge < watched.lowest]
@@ -80,9 +80,9 @@ def _range(watched: Watched, seen: Seen, binned: Binned | None) -> Iterator[Line
 
 
 def _moved(watched: Watched, binned: Binned | None, categories: Categories | None) -> Iterator[LineDraft]:
-    if binned is None or binned.n_current <= 0 or binned.n_reference <= 0:
+    if binned is None or (min(binned.reference) > 0 and min(binned.current) > 0):
         return
-    if min(binned.reference) > 0 and min(binned.current) > 0:
+    if binned.n_current <= 0 or binned.n_reference <= 0:
         return
     fresh = [i for i, count in enumerate(binned.reference) if count <= 0 < binned.current[i]]
     gone = [i for i, count in enumerate(binned.current) if count <= 0 < binned.reference[i]]
