@@ -20,7 +20,7 @@ from triage.report.text import status_text
 from triage.signals.reading import Verdict
 
 GOLDENS = Path(__file__).parent / "goldens"
-STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "partial", "broken")
+STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "just-lost", "partial", "broken")
 
 
 def drawn(snapshot: Snapshot, width: int = 80, *, ascii_only: bool = False) -> str:
@@ -102,3 +102,21 @@ def test_alerts_are_not_known_where_no_source_of_them_answers() -> None:
 
 def test_without_notebooks_it_says_how_to_name_them() -> None:
     assert "--notebooks" in drawn(replace(snapshots.healthy(), models=(), other_models=()))
+
+
+@pytest.mark.parametrize(("width", "shown"), [(120, "burn 5m"), (80, "burn 1h"), (70, "now")])
+def test_a_narrow_table_leaves_out_burn_rates_before_it_breaks_a_name(width: int, shown: str) -> None:
+    healthy = snapshots.healthy()
+    named = replace(healthy.models[0].slos[1], name="run-duration-of-the-night")
+    text = drawn(snapshots.with_model(healthy, slos=(healthy.models[0].slos[0], named)), width)
+    assert "run-duration-of-the-night" in text
+    assert shown in text
+
+
+def test_without_a_terminal_it_is_120_wide_unless_the_environment_says_otherwise(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert console(io.StringIO()).width == 120
+    monkeypatch.setenv("COLUMNS", "66")
+    assert console(io.StringIO()).width == 66
+    assert console(io.StringIO(), 50).width == 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -10,11 +11,19 @@ from rich.console import Console, RenderableType
 
 from triage.report.characters import Characters
 
+_UNKNOWN_WIDTH = 120
+"""Columns where nobody says how many there are: a file or another program, which breaks no lines."""
+
 Drawn = Callable[[Characters], RenderableType]
 
 
 def console(file: TextIO, width: int | None = None) -> Console:
-    """A console that takes texts as they are: no markup, no emoji codes, no highlighting."""
+    """A console that takes texts as they are: no markup, no emoji codes, no highlighting.
+
+    As wide as ``width``, else as the terminal or ``$COLUMNS`` says, else 120 columns.
+    """
+    if width is None and not os.environ.get("COLUMNS") and not file.isatty():
+        width = _UNKNOWN_WIDTH
     return Console(file=file, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)
 
 
@@ -25,7 +34,7 @@ def characters(ascii_only: bool, file: TextIO | None = None) -> Characters:
 
 
 def show(draw: Drawn, *, ascii_only: bool = False) -> None:
-    """Draw on standard output, as wide as the terminal (80 columns where there is none)."""
+    """Draw on standard output."""
     sys.stdout.write(as_text(draw(characters(ascii_only)), console(sys.stdout)))
 
 

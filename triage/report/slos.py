@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -12,33 +14,59 @@ from triage.signals import wording
 from triage.signals.model import ModelState, SloState
 from triage.signals.reading import Quality, Verdict
 
-WINDOWS = (300.0, 3600.0, 21600.0)
-"""Burn-rate windows that are shown, in seconds."""
+_NARROWER: tuple[tuple[float, ...], ...] = ((300.0, 3600.0, 21600.0), (3600.0, 21600.0), (3600.0,), ())
+"""Burn-rate windows that are shown, in seconds; the first that leave the names room."""
 _NOTHING = "-"
 
 
-def slo_table(model: ModelState, at: float, chars: Characters, styles: Mapping[Verdict, str]) -> Table:
-    """One row per objective, in the order of the notebook. What is not fresh stands in brackets."""
-    table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("SLO", overflow="fold", min_width=8)
-    for title in ("objective", "now", "n 1h", *(f"{'' if n else 'burn '}{wording.window(w)}"
-                                              for n, w in enumerate(WINDOWS)), "budget"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for slo in model.slos:
-        style = styles.get(slo.verdict, "dim" if slo.verdict is Verdict.NOT_JUDGED else "")
-        burns = (slo.burn(window) for window in WINDOWS)
+class SloTable:
+    """One row per objective, in the order of the notebook. What is not fresh stands in brackets.
+
+    Where it is narrow, burn rates are left out before a name is broken inside a word.
+    """
+
+    def __init__(self, model: ModelState, chars: Characters, styles: Mapping[Verdict, str]) -> None:
+        self._model = model
+        self._chars = chars
+        self._styles = styles
+        labels = [chars.say(wording.slo_label(slo)) for slo in model.slos]
+        self._label_cells = max(map(cell_len, labels), default=0)
+        self._word_cells = max((cell_len(word) for label in labels for word in label.split()), default=0)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        endless = options.update(max_width=100_000)
+        for windows in _NARROWER:
+            table = self._drawn(windows, self._word_cells)
+            least = table.__rich_measure__(console, endless).maximum - self._label_cells + self._word_cells
+            if least <= options.max_width:
+                yield table
+                return
+        yield self._drawn(_NARROWER[-1], 8)
+
+    def _drawn(self, windows: tuple[float, ...], name_cells: int) -> Table:
+        table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        table.add_column("verdict", no_wrap=True)
+        table.add_column("SLO", overflow="fold", min_width=max(3, name_cells))
+        for title in ("objective", "now", "n 1h", *(f"{'' if n else 'burn '}{wording.window(w)}"
+                                                  for n, w in enumerate(windows)), "budget"):
+            table.add_column(title, justify="right", no_wrap=True)
+        for slo in self._model.slos:
+            table.add_row(*self._row(slo, windows))
+        return table
+
+    def _row(self, slo: SloState, windows: tuple[float, ...]) -> Iterator[Text]:
         stale = slo.now.quality is Quality.STALE and slo.now.value is not None
         now, budget = now_text(slo), _budget(slo)
-        cells = (f"({now}" if stale else now, wording.events(slo.now),
-                 *(_NOTHING if burn is None else wording.burn_rate(burn.rate) for burn in burns),
-                 f"{budget})" if stale else budget)
-        table.add_row(
-            Text(f"{chars.glyph(slo.verdict)} {wording.word(slo.verdict)}", style),
-            Text(chars.say(wording.slo_label(slo))),
-            Text(chars.say(wording.slo_promise(slo)), "dim"),
-            *(Text(chars.say(cell), "dim" if stale else "") for cell in cells))
-    return table
+        say = self._chars.say
+        yield Text(f"{self._chars.glyph(slo.verdict)} {wording.word(slo.verdict)}",
+                   self._styles.get(slo.verdict, "dim" if slo.verdict is Verdict.NOT_JUDGED else ""))
+        yield Text(say(wording.slo_label(slo)))
+        yield Text(say(wording.slo_promise(slo)), "dim")
+        burns = (slo.burn(window) for window in windows)
+        for cell in (f"({now}" if stale else now, wording.events(slo.now),
+                     *(_NOTHING if burn is None else wording.burn_rate(burn.rate) for burn in burns),
+                     f"{budget})" if stale else budget):
+            yield Text(say(cell), "dim" if stale else "")
 
 
 def slo_notes(model: ModelState, at: float, chars: Characters) -> Iterator[str]:

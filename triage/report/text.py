@@ -17,7 +17,7 @@ from triage.facts.outcome import SourceHealth, SourceState
 from triage.live.silence import as_shown, silent
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.characters import Characters
-from triage.report.slos import slo_notes, slo_table
+from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
 from triage.signals.model import AlertGroup, ModelState
@@ -81,7 +81,7 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
         yield Padding(Text(f"last verdict{then}: {wording.headline(model.last_verdict, model.last_urgency)}"), _DEEPER)
     if model.slos:
         yield Text()
-        yield slo_table(model, snapshot.at, chars, STYLES)
+        yield SloTable(model, chars, STYLES)
     notes = [*slo_notes(model, snapshot.at, chars), *(chars.say(note) for note in model.notes)]
     if notes:
         yield Text()
