@@ -17,8 +17,8 @@ LONG = "the label server answered that it will be back when the quarterly batch 
 
 
 def text(snapshot: Snapshot, width: int = 80, *, ascii_only: bool = False) -> str:
-    view = View(snapshot, snapshot.models[0], None, snapshots.NOW, 3600.0, None, None, Look(ascii=ascii_only), width, 24)
-    return as_text(view)
+    look = Look(ascii=ascii_only)
+    return as_text(View(snapshot, snapshot.models[0], None, snapshots.NOW, 3600.0, None, None, look, width, 24))
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
