@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,10 +15,12 @@ import pytest
 from tests.sources.faults import FaultServer, Handler, Request, answering, json_answer
 from tests.sources.test_faults_by_client import FAULTS
 from triage.clock import ManualClock, SystemClock
-from triage.config import Active, ConfigError, Context, Endpoint, FolderRegistry, MlflowRegistry
+from triage.config import Active, ConfigError, Context, Endpoint, FolderRegistry, MlflowRegistry, activate
 from triage.errors import InvalidDocument
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
+from triage.overrides import Overrides
+from triage.report.config import show_json
 from triage.sources.checkup import SourceCheck, check_up
 from triage.sources.registry.face import open_registry
 from triage.sources.registry.folder import FolderClient
@@ -314,3 +317,31 @@ def test_the_registry_of_a_context_is_opened(tmp_path: Path) -> None:
     folder = opened(FolderRegistry(kind="folder", path="models", ref="main"))
     assert isinstance(folder, FolderClient)
     assert folder.where == f"{tmp_path / 'models'} at main"
+
+
+CONFIG = """\
+apiVersion: triage/v1alpha1
+kind: Config
+contexts:
+  a: {prometheus: {url: "http://x"}, registry: {kind: mlflow, url: "https://mlflow.example", bearer_token: {env: X}}}
+  b: {prometheus: {url: "http://x"}, registry: {kind: folder, path: models, ref: origin/main}}
+"""
+
+
+def shown(folder: Path, context: str, environ: Mapping[str, str]) -> Any:
+    file = folder / "triage.yaml"
+    file.write_text(CONFIG)
+    file.chmod(0o600)
+    return json.loads(show_json(activate(Overrides(config=str(file), context=context), environ)))["registry"]
+
+
+def test_the_registry_in_force_is_shown_without_secrets(tmp_path: Path) -> None:
+    found = shown(tmp_path, "a", {})
+    assert (found["kind"], found["url"], found["bearer_token"]) == ("mlflow", "https://mlflow.example", "from env X")
+    assert shown(tmp_path, "b", {}) == {"kind": "folder", "path": str(tmp_path / "models"), "ref": "origin/main"}
+
+
+def test_a_server_named_by_a_variable_gets_no_credential(tmp_path: Path) -> None:
+    found = shown(tmp_path, "a", {"TRIAGE_REGISTRY_URL": "http://127.0.0.1:5000"})
+    assert found["url"] == "http://127.0.0.1:5000"
+    assert "bearer_token" not in found
