@@ -423,3 +423,29 @@ def test_config_validate_tries_every_secret_of_every_context_and_shows_none(tmp_
     assert f"{path}:" in result.stderr
     assert "hunter2" not in result.output + result.stderr
     assert not ran.exists()
+
+
+@pytest.mark.parametrize("words", [("status",), ("check", "fraud-scorer"), ("status", "--format", "json")])
+def test_notebooks_that_are_not_there_are_a_mistake_and_no_model(words: tuple[str, ...], tmp_path: Path) -> None:
+    result = run(*words, "--prometheus", NOWHERE, "--notebooks", EXAMPLES, "--notebooks", tmp_path / "nope")
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert f"there is no file or folder {tmp_path / 'nope'}" in result.stderr
+
+
+@pytest.mark.parametrize(("there", "code"), [(True, 0), (False, 64)])
+def test_one_configured_folder_that_is_not_there_hides_no_others(there: bool, code: int, tmp_path: Path) -> None:
+    path = config_file(tmp_path, notebooks=[*([str(EXAMPLES)] if there else []), str(tmp_path / "unmounted")])
+    result = run("status", "--config", path, env={"TRIAGE_TEST_TOKEN": "hunter2"})
+    assert result.exit_code == code
+    assert "unmounted" in result.output + result.stderr
+
+
+@pytest.mark.parametrize("size", ["", "80", "80x", "x24", "0x0", "80x24x2", "99999x10"])
+def test_a_size_that_is_none_is_repeated_in_the_error(size: str) -> None:
+    result = run("demo", "--size", size)
+    assert result.exit_code == 64
+    assert f'"{size}" is not a size' in result.stderr
+
+
+def test_a_slip_in_the_name_of_a_scenario_is_asked_about() -> None:
+    assert "did you mean canary-latency?" in run("demo", "--scenario", "canary-latenc").stderr

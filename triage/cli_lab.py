@@ -44,7 +44,7 @@ class _Scenario(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
             from triage.text import clean
             near = difflib.get_close_matches(str(value), names, n=1)
-            self.fail(f"there is no scenario {clean(value)}; " + (f"did you mean {near[0]}" if near else
+            self.fail(f"there is no scenario {clean(value)}; " + (f"did you mean {near[0]}?" if near else
                       f"there are: {', '.join(names)}"), param, ctx)
         return str(value)
 
@@ -65,7 +65,8 @@ class _Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         found = (int(width), int(height)) if cross and width.isdecimal() and height.isdecimal() else (0, 0)
         if not (1 <= found[0] <= _MOST_COLUMNS and 1 <= found[1] <= _MOST_ROWS):
             from triage.text import clean
-            self.fail(f"{clean(value, limit=40)} is not a size such as 80x24", param, ctx)
+            self.fail(f'"{clean(value, limit=40)}" is not a size: columns x rows, such as 80x24, at most '
+                      f"{_MOST_COLUMNS}x{_MOST_ROWS}", param, ctx)
         return found
 
 

@@ -479,6 +479,8 @@ class Active:
     notebooks: tuple[Path, ...]
     config_path: Path | None
     """None when everything came from options and the environment."""
+    notebooks_named: bool = False
+    """Whether the notebooks were named by an option or the environment: then each must be there."""
 
     def beside_config(self, text: str) -> Path:
         """A path of the configuration: relative to its file, or to the working folder where there is no file."""
@@ -563,7 +565,8 @@ def activate(overrides: Overrides, environ: Mapping[str, str] = os.environ) -> A
         changes["interval"] = interval
     context = context.model_copy(update=changes)
     return Active(name, context, _notebook_paths(overrides, environ, context, config, path),
-                  path if config is not None else None)
+                  path if config is not None else None,
+                  notebooks_named=bool(overrides.notebooks or environ.get("TRIAGE_NOTEBOOKS")))
 
 
 def _chosen(config: Config, wanted: str | None, path: Path) -> tuple[str, Context]:

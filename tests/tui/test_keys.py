@@ -169,6 +169,17 @@ async def test_the_picker_narrows_as_one_types_and_opens_the_best() -> None:
         assert "there is no model churn-ranker" in screen_text(app)
 
 
+async def test_a_picker_without_a_match_says_so_and_opens_nothing() -> None:
+    async with running(snapshots.healthy()) as (app, pilot, _):
+        await press(pilot, "slash", *"zzz")
+        assert "no model of that name" in screen_text(app)
+        assert "0 of 3" in screen_text(app)
+        await press(pilot, "enter")
+        assert "no model of that name" in screen_text(app)
+        await press(pilot, "escape")
+        assert "no model of that name" not in screen_text(app)
+
+
 async def test_letters_in_the_picker_are_text_not_commands() -> None:
     async with running(snapshots.healthy()) as (app, pilot, _):
         await press(pilot, "slash", "q", "p", "colon")

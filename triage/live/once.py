@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import os
 from collections.abc import AsyncGenerator, Sequence
 
 from triage.clock import Clock, SleepWatch
@@ -20,10 +21,19 @@ class UnknownModel(TriageError):
 
 
 def load_notebooks(active: Active) -> Loaded:
-    """The notebooks of the context. Raises :class:`TriageError` when none are named."""
+    """The notebooks of the context.
+
+    Raises :class:`TriageError` when none are named, when one that was named for this run is not there, or when none of
+    the configuration's is: one folder of several that is not there hides no others.
+    """
     if not active.notebooks:
         raise TriageError("no model notebooks are named",
                           "use --notebooks FOLDER, $TRIAGE_NOTEBOOKS, or notebooks: in triage.yaml")
+    missing = [path for path in active.notebooks if not os.path.lexists(path)]
+    if missing and (active.notebooks_named or len(missing) == len(active.notebooks)):
+        named = ", ".join(clean(str(path), limit=200) for path in missing)
+        raise TriageError(f"there is no file or folder {named}",
+                          "check --notebooks, $TRIAGE_NOTEBOOKS, or notebooks: in triage.yaml")
     return load_all(active.notebooks)
 
 
