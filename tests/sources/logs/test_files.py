@@ -251,22 +251,25 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 IDS = st.sampled_from(["r-1", "r-2", "é", "a/b", 'q"', "", "r"])
 RECORDS = st.lists(st.fixed_dictionaries({
-    "request_id": IDS, "trace_id": IDS, "model": st.sampled_from(["fraud", "churn"]), "version": st.sampled_from("78"),
-    "level": st.sampled_from(["info", "ERROR", "odd"]), "msg": st.sampled_from(["served", "Failed", TRACE])}),
-    max_size=80)
+    "request_id": IDS, "trace_id": IDS, "model": st.sampled_from(["fraud", "churn"]),
+    "version": st.sampled_from(["7", "8", 8, "8.1"]), "msg": st.sampled_from(["served", "Failed", TRACE]),
+    "level": st.sampled_from(["info", "ERROR", "error2", "odd", 50, 30, "50"])}), max_size=80)
 
 
 @given(RECORDS, IDS, st.sampled_from(["", "8"]), st.sampled_from([Level.UNKNOWN, Level.ERROR]),
-       st.sampled_from(["", "fail"]), st.booleans())
+       st.sampled_from(["", "fail"]), st.booleans(), st.sampled_from([(", ", ": "), (",", ":")]), st.booleans())
 async def test_filters_find_what_looking_at_every_line_finds(
-        scratch: Path, records: list[dict[str, str]], request_id: str, version: str, level: Level, text: str,
-        ascii_only: bool) -> None:
-    scratch.write_text("".join(json.dumps({"ts": NOW - 900 + i, "n": i, **each}, ensure_ascii=ascii_only) + "\n"
-                               for i, each in enumerate(records)))
+        scratch: Path, records: list[dict[str, Any]], request_id: str, version: str, level: Level, text: str,
+        ascii_only: bool, spaces: tuple[str, str], docker: bool) -> None:
+    def written(content: dict[str, Any]) -> str:
+        return json.dumps(content, ensure_ascii=ascii_only, separators=spaces) + "\n"
+
+    whole = [written({"ts": NOW - 900 + i, "n": i, **each}) for i, each in enumerate(records)]
+    scratch.write_text("".join(written({"log": text, "stream": "stderr"}) if docker else text for text in whole))
     wanted = question(request_id=request_id, version=version, level=level, text=text, limit=1000)
     expected = [str(i) for i, each in reversed(list(enumerate(records))) if each["model"] == "fraud"
-                and request_id in ("", each["request_id"], each["trace_id"]) and version in ("", each["version"])
-                and (level is Level.UNKNOWN or each["level"] == "ERROR")
+                and request_id in ("", each["request_id"], each["trace_id"]) and version in ("", str(each["version"]))
+                and (level is Level.UNKNOWN or each["level"] in ("ERROR", "error2", 50, "50"))
                 and (not text or text in each["msg"].lower())]
     answer = await source(scratch).lines(wanted)
     assert isinstance(answer, LogLines)

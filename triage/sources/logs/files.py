@@ -20,7 +20,7 @@ from triage.facts.outcome import Failure, FailureKind
 from triage.sources.logs.answers import Result, Shape, lines_answer, traces_answer
 from triage.sources.logs.backwards import Allowance, OpenLog, lines_backwards, log_files, open_log
 from triage.sources.logs.face import MOST_LINES, TRACE_LINES
-from triage.sources.logs.fields import Fields, Reader, as_object
+from triage.sources.logs.fields import Fields, Reader, as_object, spellings
 from triage.sources.logs.stacks import HINT_PATTERN
 from triage.text import clean
 
@@ -37,6 +37,7 @@ _MOST_DROPPED = 2_000
 """So many of them in a row that may be of any model, and the file is none of JSON lines."""
 
 _SPELT_ONCE = re.compile(r"[A-Za-z0-9 _.:-]+", re.ASCII).fullmatch
+_TO_NUMBER = re.compile(rb"[^,}]*\d").match
 _Timed = tuple[float, LogLine | None]
 """When a line was, at the latest, and the line if it is wanted."""
 
@@ -177,22 +178,40 @@ class _Filter:
     names: LogFields
     named: bool
     """All lines are the model's, the file's name says so."""
-    needles: tuple[bytes, ...]
-    """Every wanted line of JSON holds all of them."""
-    trace_marks: tuple[bytes, ...]
+    values: tuple[tuple[bytes, re.Pattern[bytes]], ...]
+    """Every wanted line of JSON holds all of them, and not only as parts of others."""
+    marks: tuple[bytes, ...]
     """Every wanted line of JSON holds one of them; () when any will do."""
+    level_words: tuple[bytes, ...]
+    """In lower case. Every wanted line of JSON holds one of them, or a level that is a number; () as above."""
 
     @classmethod
     def of(cls, question: LogQuestion, names: LogFields, *, named: bool, only_traces: bool) -> _Filter:
         # What JSON may write in several ways cannot be looked for in the bytes.
-        needles = [text for text in (question.request_id, "" if named else question.model) if _SPELT_ONCE(text)]
-        return cls(question, names, named, tuple(text.encode() for text in needles),
-                   (b"Traceback", b"at ", b"exc_type") if only_traces else ())
+        values = (question.request_id, question.version, "" if named else question.model)
+        words = () if question.level is Level.UNKNOWN else spellings(question.level)
+        shortest = [word for word in words if not any(other in word for other in words if other != word)]
+        return cls(question, names, named,
+                   tuple((value.encode(), re.compile(rb'["\s:]%b["\s,}\\]' % re.escape(value).encode()))
+                         for value in values if _SPELT_ONCE(value)),
+                   (b"Traceback", b"at ", b"exc_type") if only_traces else (),
+                   tuple(word.encode() for word in shortest))
 
     def may_hold(self, raw: bytes) -> bool:
         """Whether a line of JSON may be wanted."""
-        return all(needle in raw for needle in self.needles) and (
-            not self.trace_marks or any(mark in raw for mark in self.trace_marks))
+        # Loops and not any() and all(): this runs for every line, and a generator costs more than what it looks for.
+        for value, pattern in self.values:
+            if value not in raw or not pattern.search(raw):
+                return False
+        if self.marks and not any(mark in raw for mark in self.marks):
+            return False
+        if not self.level_words:
+            return True
+        lowered = raw.lower()
+        for word in self.level_words:
+            if word in lowered:
+                return True
+        return _has_numbered_level(lowered)
 
     def is_ours(self, fields: Fields) -> bool:
         """Whether it is a line of the model."""
@@ -217,6 +236,16 @@ class _Filter:
     @staticmethod
     def _says(fields: Fields, names: Sequence[str], wanted: str) -> bool:
         return fields.text(names, use=False) == wanted
+
+
+def _has_numbered_level(lowered: bytes) -> bool:
+    for name in (b"level", b"severity", b"lvl"):
+        at = lowered.find(name)
+        while at >= 0:
+            if _TO_NUMBER(lowered, at):
+                return True
+            at = lowered.find(name, at + 1)
+    return False
 
 
 def _wanted(log: OpenLog, allowance: Allowance, wanted: _Filter) -> Iterator[_Timed]:
