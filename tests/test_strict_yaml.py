@@ -124,8 +124,9 @@ def test_foreign_text_is_cleaned_where_it_enters() -> None:
     assert parse('a: "\\e[31mred\\u202E"\n', "doc.yaml").content == {"a": "␛[31mred{u+202e}"}
 
 
-def test_an_empty_document_misses_its_fields() -> None:
-    assert [f.field for f in findings("")] == ["title"]
+def test_an_empty_document_is_one_finding_and_not_one_per_field() -> None:
+    assert [(f.field, f.message, f.code) for f in findings("")] == [("", "is empty", "empty")]
+    assert [f.field for f in findings("{}")] == ["title"]
 
 
 def test_a_list_where_a_mapping_is_meant_is_said_so() -> None:

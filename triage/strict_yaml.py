@@ -269,6 +269,9 @@ def _said(value: object) -> str:
 def validate(document: Document, model: type[Model]) -> Model:
     """``document`` as ``model``, or :class:`InvalidDocument` with every error at once, lines and hints included."""
     findings = list(document.findings)
+    if document.content is None and not findings:
+        raise InvalidDocument([Finding("error", document.file, None, "", "is empty",
+                                       "write it; what was to fill it may have failed", "empty")])
     try:
         result = model.model_validate(document.content if document.content is not None else {})
     except ValidationError as error:

@@ -189,3 +189,19 @@ def test_a_hostile_manifest_gives_printable_findings(write_notebook: WriteNotebo
     sentences = [finding.sentence() for finding in found(write_notebook, text)]
     assert len(sentences) == 2
     assert all(sentence.isprintable() for sentence in sentences)
+
+
+def test_a_notebook_file_that_nobody_named_blames_no_line_and_says_the_way_out(write_notebook: WriteNotebook) -> None:
+    folder = write_notebook(spec=spec())
+    (folder / "notebook.ipynb").unlink(missing_ok=True)
+    (finding,) = lint(folder)
+    assert (finding.line, finding.field, finding.code) == (None, "spec.notebook.path", "missing-file")
+    assert finding.message == "is not given, and notebook.ipynb does not exist"
+    assert "or leave it" in finding.hint
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a remark\n", "---\n"])
+def test_an_empty_manifest_is_one_finding(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.yaml").write_text(text)
+    (finding,) = lint(tmp_path)
+    assert (finding.severity, finding.line, finding.message) == ("error", None, "is empty")

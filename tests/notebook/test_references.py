@@ -32,7 +32,7 @@ def test_distributions_are_read_by_feature() -> None:
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    (b"\xff", "is not UTF-8"), (b"features: [", "is not YAML"), (b"", "missing"),
+    (b"\xff", "is not UTF-8"), (b"features: [", "is not YAML"), (b"", "is empty"),
     (TEXT.replace("[1200, 5300, 400]", "[1200, 5300]").encode(), "has 2 counts for 2 edges"),
     (TEXT.replace("References", "Other").encode(), "kind")])
 def test_a_document_that_cannot_be_used_says_why_and_where(content: bytes, said: str) -> None:

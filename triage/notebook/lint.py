@@ -7,6 +7,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,14 +209,21 @@ def _unknown(notebook: Notebook, path: PathKey, name: str, known: Iterable[str],
 def _files(notebook: Notebook) -> Iterator[Finding]:
     spec = notebook.manifest.spec
     say = notebook.document.finding
+    cells: PathKey = ("spec", "notebook", "path")
+    written = cells in notebook.document.lines
     named: list[tuple[PathKey, str | None]] = [
-        (("spec", "notebook", "path"), spec.notebook.path),
+        (cells, spec.notebook.path if written else None),
         (("spec", "runbook"), spec.runbook),
         (("spec", "environment", "requirements"), spec.environment.requirements if spec.environment else None),
     ]
     for path, name in named:
         if name is not None and not is_file(notebook.path / name):
             yield say(path, f"does not exist: {name}", "paths are relative to the manifest", "missing-file", "warning")
+    if not written and not is_file(notebook.path / spec.notebook.path):
+        # Nothing in the manifest says so: no line of it is to blame.
+        yield replace(say(cells, f"is not given, and {spec.notebook.path} does not exist",
+                          f"write {spec.notebook.path} with the diagnostic cells, or leave it: all but the cells works "
+                          "without", "missing-file", "warning"), line=None)
     if all(is_file(notebook.path / name) for name in MANIFEST_NAMES):
         yield say((), f"stands beside {' and '.join(MANIFEST_NAMES)}: only the first is read", "keep one of them",
                   "two-manifests", "warning")

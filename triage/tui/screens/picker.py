@@ -104,9 +104,9 @@ class Picker(ModalScreen[str | None], inherit_bindings=False):
             here = index == self._position
             rows.append(line((marker if here else " ", Role.ACCENT), " ", (name, Role.STRONG if here else Role.PLAIN),
                              ("  shown now" if name == self._current else "", Role.DIM)).fitted(56))
-        self.query_one("#list", Lines).set_lines(rows, self._look)
         if self._names and not rows:
             rows.append(line("  ", ("no model of that name", Role.UNKNOWN)))
+        self.query_one("#list", Lines).set_lines(rows, self._look)
         said = f"{len(self._found)} of {len(self._names)}" if self._names else "the notebooks are still being read"
         keys = "enter open  esc back"
         self.query_one("#count", Lines).set_lines([line((f"{said}   {keys}", Role.DIM)).fitted(56)], self._look)
