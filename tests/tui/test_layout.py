@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.tui.layout import Need, allot
+from triage.tui.screens.base import keys
 from triage.tui.view import window_of
 
 NEEDS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12), st.integers(0, 20), st.booleans()), max_size=8).map(
@@ -36,3 +37,16 @@ def test_the_selected_row_is_in_sight(total: int, selected: int, rows: int) -> N
     assert len(shown) == min(total, max(0, rows))
     if total and rows:
         assert min(selected, total - 1) in shown
+
+
+def test_how_to_leave_stands_last_among_the_keys_wherever_it_fits() -> None:
+    first = [("enter", "open"), ("z", "zoom"), ("?", "help"), ("/", "model")]
+    assert keys(first, [("q", "quit")], 80).text == " enter open  z zoom  ? help  / model  q quit"
+    assert keys(first, [("q", "quit")], 30).text == " enter open  z zoom  q quit"
+    assert keys(first, [("q", "quit")], 9).text == " q quit"
+    assert keys(first, [("q", "quit")], 5).text == ""
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=6), st.text(max_size=12)), max_size=8), st.integers(0, 120))
+def test_the_keys_never_take_more_than_the_width(first: list[tuple[str, str]], width: int) -> None:
+    assert keys(first, [("q", "quit")], width).width <= width

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 
 from textual.app import ComposeResult
@@ -20,6 +20,24 @@ from triage.tui.widgets.lines import Lines
 AGE_CELLS = 14
 NARROW_AGE_CELLS = 11
 RETRY_CELLS = 18
+LEAVE = "quit"
+"""Id of the binding that always stands last among the keys, if any does: who is lost looks there."""
+
+
+def keys(first: Sequence[tuple[str, str]], last: Sequence[tuple[str, str]], width: int) -> Line:
+    """The (key, word) pairs that fit into ``width`` cells, in their order; ``last`` has its room before ``first``."""
+    end = [*last] if _row(last).width <= width else []
+    shown: list[tuple[str, str]] = []
+    for pair in first:
+        if _row([*shown, pair, *end]).width > width:
+            break
+        shown.append(pair)
+    return _row([*shown, *end])
+
+
+def _row(pairs: Sequence[tuple[str, str]]) -> Line:
+    parts = [line("  " if number else " ", key, " ", (word, Role.DIM)) for number, (key, word) in enumerate(pairs)]
+    return line(*parts)
 
 
 class Host(Protocol):
@@ -92,13 +110,10 @@ class TriageScreen(Screen[None], inherit_bindings=False):
             self.lines("footer").set_lines([line(" ", (message, Role.ACCENT)).fitted(view.width)], view.look)
             return
         own = list(self.own_bindings())
-        out = Line()
-        for key, word in [*hints(own), *hints(b for b in EVERYWHERE if b.id not in {o.id for o in own})]:
-            part = line(" " if not out.spans else "  ", key, " ", (word, Role.DIM))
-            if out.width + part.width > view.width:
-                break
-            out += part
-        self.lines("footer").set_lines([out], view.look)
+        known = {b.id for b in own}
+        others = [b for b in EVERYWHERE if b.id not in known and b.id != LEAVE]
+        leave = [b for b in EVERYWHERE if b.id == LEAVE and b.id not in known]
+        self.lines("footer").set_lines([keys([*hints(own), *hints(others)], hints(leave), view.width)], view.look)
 
     def set_palette(self, palette: Palette) -> None:
         """Repaint in another palette."""

@@ -14,8 +14,8 @@ from triage.tui.screens.reader import Page
 from triage.tui.view import View
 
 _SIGNS = ((Verdict.FAIL, "an objective or a rule is broken"), (Verdict.WARN, "burning, or close to it"),
-          (Verdict.UNKNOWN, "cannot be told: something is missing, and the row says what"),
-          (Verdict.LOW_N, "nothing is wrong, and too few events to say that it is met"),
+          (Verdict.UNKNOWN, "cannot be told: something is missing; its row says what"),
+          (Verdict.LOW_N, "nothing wrong, but too few events to call it met"),
           (Verdict.PENDING, "expected to be absent for now"), (Verdict.PASS, "fine, and known to be"),
           (Verdict.NOT_JUDGED, "shown, not judged"))
 
@@ -43,6 +43,8 @@ def help_page(bindings: Sequence[Binding]) -> Page:
         out += fact(
             "budget", "what is left of the bad events that the objective allows; below 0 it is overspent", width
         )
+        out += fact("objective 100 %", "zero tolerance: no budget, and one bad event in the hour is a warning and a ticket",
+                    width)
         out += fact("data 3 s", "age of the oldest answer that the verdict rests on", width)
         return out
     return page
