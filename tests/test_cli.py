@@ -105,7 +105,8 @@ def test_a_word_that_is_no_command_opens_the_screen_which_needs_a_terminal(words
 @pytest.mark.parametrize("words", [
     ("--wrong",), ("status", "a", "b"), ("check",), ("status", "--format", "yaml"), ("fraud-scorer", "--theme", "pink"),
     ("status", "--interval", "5"), ("status", "--interval", "fast"), ("check", "m", "--fail-on", "bad"),
-    ("check", "m", "--fail-on", "none,fail"), ("notebook",), ("notebook", "lnt"), ("notebook", "lint"), ("completion",),
+    ("check", "m", "--fail-on", "none,fail"), ("check", "m", "--wait", "30"),
+    ("notebook",), ("notebook", "lnt"), ("notebook", "lint"), ("completion",),
     ("completion", "tcsh"), ("--theme", "dark", "status"), ("--alert", "x", "doctor"), ("fraud-scorer", "extra")])
 def test_a_mistake_in_the_command_line_ends_with_64_and_a_word_on_stderr(words: tuple[str, ...]) -> None:
     result = run(*words)
@@ -210,7 +211,9 @@ def test_only_the_verdicts_named_fail_the_check(fail_on: str, code: int) -> None
 
 def test_check_as_json_says_how_it_ends() -> None:
     result = run("check", "fraud-scorer", "--notebooks", EXAMPLES, "--prometheus", NOWHERE, "--format", "json")
-    assert json.loads(result.stdout)["check"] == {"model": "fraud-scorer", "verdict": "unknown", "exit_code": 3}
+    said = json.loads(result.stdout)["check"]
+    assert said.pop("reason").startswith("Prometheus does not answer: ")
+    assert said == {"model": "fraud-scorer", "candidate": None, "verdict": "unknown", "exit_code": 3}
 
 
 def test_check_as_junit_is_xml_with_errors() -> None:

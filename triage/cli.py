@@ -10,37 +10,26 @@ import click
 
 from triage import __version__
 from triage.cli_group import (
-    INTERRUPTED,
     SCREEN_COMMAND,
-    Decorator,
     TriageGroup,
     ascii_only,
-    complete_model,
+    formats,
     given,
+    model_argument,
     overrides,
     screen,
     sentence,
     where,
 )
 from triage.cli_lab import demo, lab
+from triage.cli_looks import check, status
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
     from triage.facts.alerts import Alert
-    from triage.live.snapshot import Snapshot
 
 UNANSWERED = 2
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_VERDICTS = ("warn", "fail", "unknown")
-
-
-def _format(*names: str) -> Decorator:
-    return click.option("--format", "output", type=click.Choice(names), default=names[0], show_default=True,
-                        help="How to write it.")
-
-
-def _model(*, required: bool = False) -> Decorator:
-    return click.argument("model", required=required, shell_complete=complete_model)
 
 
 @click.group("triage", cls=TriageGroup, invoke_without_command=True, context_settings=_SETTINGS,
@@ -72,7 +61,7 @@ def cli(ctx: click.Context) -> int | None:
 
 
 @cli.command(SCREEN_COMMAND)
-@_model()
+@model_argument()
 @where
 @screen
 @ascii_only
@@ -106,105 +95,6 @@ def _wanted(text: str) -> Callable[[Alert], bool]:
     return is_meant
 
 
-@cli.command()
-@_model()
-@_format("text", "json")
-@click.option("--watch", is_flag=True, help="Look again at every interval until ctrl-c.")
-@where
-@ascii_only
-def status(model: str | None, output: str, watch: bool) -> int:
-    """How the models stand now: verdict, reasons, objectives, versions, alerts.
-
-    One look at the sources. The exit code is 0 whatever the verdict; see triage check.
-
-    \b
-    Examples:
-      triage status
-      triage status fraud-scorer --format json | jq '.models[0].verdict'
-      triage status --watch --interval 10s
-    """
-    if watch:
-        _watch(model, as_json=output == "json")
-        return INTERRUPTED
-    _write(_look(model), output)
-    return 0
-
-
-@cli.command()
-@_model(required=True)
-@_format("text", "json", "junit")
-@click.option("--fail-on", metavar="VERDICTS", multiple=True, help="Verdicts that end with a code other than 0, "
-              "separated by commas: warn, fail, unknown, or none.  [default: warn,fail,unknown]")
-@where
-@ascii_only
-def check(model: str, output: str, fail_on: Sequence[str]) -> int:
-    """Judge one model, for a pipeline: the exit code is the verdict.
-
-    0 pass, 1 warn, 2 fail, 3 unknown (a broken notebook and a source that does not answer are unknown), 64 a mistake
-    in the command line or the configuration.
-
-    \b
-    Examples:
-      triage check fraud-scorer
-      triage check fraud-scorer --fail-on fail,unknown
-      triage check fraud-scorer --format junit > triage.xml
-    """
-    from triage.report import verdicts
-    gate = _fail_on(fail_on)
-    snapshot = _look(model)
-    code = verdicts.exit_code(verdicts.verdict_of(snapshot, model), gate)
-    if output == "junit":
-        from triage.report.junit import junit
-        click.echo(junit(snapshot, model, gate))
-    elif output == "json":
-        from triage.report.json import check_json
-        click.echo(check_json(snapshot, model, code))
-    else:
-        _write(snapshot, output)
-    return code
-
-
-def _fail_on(values: Sequence[str]) -> frozenset[str]:
-    named = [word.strip().lower() for value in values for word in value.split(",") if word.strip()]
-    wrong = next((word for word in named if word not in (*_VERDICTS, "none")), None)
-    if wrong is not None or ("none" in named and len(set(named)) > 1):
-        raise click.BadParameter(f"{wrong or 'none beside others'} does not go; write some of {', '.join(_VERDICTS)}, "
-                                 "or none", param_hint="--fail-on")
-    return frozenset(named or _VERDICTS) - {"none"}
-
-
-def _look(model: str | None) -> Snapshot:
-    """One look at the sources."""
-    import asyncio
-
-    from triage.clock import SystemClock
-    from triage.config import activate
-    from triage.live.once import take_snapshot
-    return asyncio.run(take_snapshot(activate(overrides()), None if model is None else [model], SystemClock()))
-
-
-def _watch(model: str | None, *, as_json: bool) -> None:
-    """Look at every interval, until interrupted."""
-    import asyncio
-
-    from triage.clock import SystemClock
-    from triage.config import activate
-    from triage.live.once import take_snapshots
-    from triage.report.watch import watch
-    snapshots = take_snapshots(activate(overrides()), None if model is None else [model], SystemClock())
-    asyncio.run(watch(snapshots, as_json=as_json, ascii_only=bool(given("ascii"))))
-
-
-def _write(snapshot: Snapshot, output: str) -> None:
-    if output == "json":
-        from triage.report.json import status_json
-        click.echo(status_json(snapshot))
-    else:
-        from triage.report.console import show
-        from triage.report.text import status_text
-        show(lambda plain: status_text(snapshot, plain), ascii_only=bool(given("ascii")))
-
-
 @cli.group()
 def notebook() -> None:
     """Model notebooks: check them, and the schema of their manifest.
@@ -218,7 +108,7 @@ def notebook() -> None:
 
 @notebook.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
-@_format("text", "json")
+@formats("text", "json")
 def lint(paths: Sequence[str], output: str) -> int:
     """Find errors and doubtful settings in notebooks at and below PATH.
 
@@ -258,7 +148,7 @@ def schema() -> None:
 
 
 @cli.command()
-@_format("text", "json")
+@formats("text", "json")
 @where
 @ascii_only
 def doctor(output: str) -> int:
@@ -336,7 +226,7 @@ def config_group() -> None:
 
 
 @config_group.command("show")
-@_format("text", "json")
+@formats("text", "json")
 @where
 def config_show(output: str) -> None:
     """Print the values in force after all overrides. Secrets are named by where they lie and never read.
@@ -400,6 +290,8 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "triage", "_TRIAGE_COMPLETE").source())
 
 
+cli.add_command(status)
+cli.add_command(check)
 cli.add_command(demo)
 cli.add_command(lab)
 

@@ -205,3 +205,14 @@ def sentence(error: TriageError) -> str:
         return "\n".join([f"triage: cannot go on: {len(lines)} "
                           f"{'finding' if len(lines) == 1 else 'findings'}", *lines])
     return f"triage: {error.message}" + "".join(f"\n  {line}" for line in error.hint.splitlines())
+
+
+def formats(*names: str) -> Decorator:
+    """The option ``--format``; the first of ``names`` is the default."""
+    return click.option("--format", "output", type=click.Choice(names), default=names[0], show_default=True,
+                        help="How to write it.")
+
+
+def model_argument(*, required: bool = False) -> Decorator:
+    """The argument that names a model, completed from the notebooks."""
+    return click.argument("model", required=required, shell_complete=complete_model)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.tui import snapshots
 from triage.report.json import check_json, dump, status_json
+from triage.report.verdicts import judge
 from triage.signals.model import VersionCount
 from triage.signals.reading import Origin
 
@@ -60,10 +61,24 @@ SLO = exactly(
 ALERT = exactly(fingerprint=TEXT, state=TEXT, started_at=TIME, labels={"type": "object", "additionalProperties": TEXT},
                 annotations={"type": "object", "additionalProperties": TEXT}, generator_url=TEXT, silenced_by=TEXTS,
                 inhibited_by=TEXTS, value=NUMBER)
+PERCENTILES = {"anyOf": [exactly(p50=NUMBER, p95=NUMBER, p99=NUMBER, at_least={"type": "boolean"}),
+                         {"type": "null"}]}
+CANARY_VERDICT = {"enum": ["fail", "error", "insufficient", "inconclusive", "pass"]}
+CANARY = exactly(
+    verdict=CANARY_VERDICT, reason=TEXT, stable=MAYBE, canary=TEXT, arm={"enum": ["canary", "shadow", "experiment"]},
+    known_from=TEXT, since=TIME, weight=exactly(real=NUMBER, asked=NUMBER), more_events=NUMBER, more_seconds=NUMBER,
+    both_moved=TEXT, split=TEXT, alpha=NUMBER, read_to=TIME, age_seconds=NUMBER, step_seconds=NUMBER, quality=QUALITY,
+    failure=TEXT, warnings=TEXTS, metrics=many(exactly(
+        name=TEXT, kind={"enum": ["events", "latency", "level", "split"]}, unit=TEXT, stable=NUMBER, canary=NUMBER,
+        delta=NUMBER, n_stable=NUMBER, n_canary=NUMBER, verdict=CANARY_VERDICT, sentence=TEXT,
+        margin={"anyOf": [exactly(absolute=NUMBER, relative=NUMBER, given={"type": "boolean"}), {"type": "null"}]},
+        gates={"type": "boolean"}, more_events=NUMBER, more_seconds=NUMBER, failed_at=TIME, p=NUMBER,
+        dispersion=NUMBER, effect=NUMBER, stable_percentiles=PERCENTILES, canary_percentiles=PERCENTILES)))
 MODEL = exactly(
     model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
     urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
-    last_verdict_at=TIME, runbook=MAYBE, notes=TEXTS, canary={"type": "null"}, drift={"type": "array", "maxItems": 0},
+    last_verdict_at=TIME, runbook=MAYBE, notes=TEXTS,
+    canary={"anyOf": [CANARY, {"type": "null"}]}, drift={"type": "array", "maxItems": 0},
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
         version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),
@@ -126,8 +141,10 @@ def test_a_line_of_json_holds_one_whole_document() -> None:
 
 
 def test_check_adds_what_was_judged_and_how_it_ends() -> None:
-    found = json.loads(check_json(snapshots.canary_failing(), "fraud-scorer", 2))
-    assert found.pop("check") == {"model": "fraud-scorer", "verdict": "fail", "exit_code": 2}
+    made = snapshots.canary_failing()
+    found = json.loads(check_json(made, "fraud-scorer", judge(made, "fraud-scorer", "v8"), 2))
+    assert found.pop("check") == {"model": "fraud-scorer", "candidate": "v8", "verdict": "fail", "exit_code": 2,
+                                  "reason": made.models[0].reasons[0].text}
     jsonschema.Draft202012Validator(STATUS).validate(found)
 
 
@@ -149,3 +166,41 @@ def test_what_a_rule_recorded_is_marked() -> None:
                    burns=(replace(slo.burns[0], origin=Origin.RULE), slo.burns[1]))
     found = json.loads(status_json(snapshots.with_model(snapshots.healthy(), slos=(made,))))["models"][0]["slos"][0]
     assert (found["budget"]["origin"], [b["origin"] for b in found["burns"]]) == ("rule", ["rule", "raw"])
+
+
+def canary(state: str) -> dict[str, Any]:
+    found: dict[str, Any] = document(state)["models"][0]["canary"]
+    return found
+
+
+def test_the_version_on_trial_stands_beside_stable_with_what_decides() -> None:
+    found = canary("canary")
+    assert [found[key] for key in ("verdict", "stable", "canary", "arm", "known_from", "since", "quality")] == [
+        "fail", "v7", "v8", "canary", "traffic", "2026-11-23T14:10:00.000Z", "ok"]
+    assert found["weight"] == {"real": 0.1, "asked": None}
+    first = found["metrics"][0]
+    assert [first[key] for key in ("name", "kind", "unit", "verdict", "gates", "n_canary")] == [
+        "latency", "events", "ratio", "fail", True, 1_386]
+    assert first["margin"] == {"absolute": 0.005, "relative": 0.0, "given": True}
+    assert found["metrics"][-1]["canary_percentiles"] == {"p50": 0.201, "p95": 0.622, "p99": 10.0, "at_least": True}
+
+
+def test_a_canary_that_needs_more_says_how_much() -> None:
+    found = canary("trial-few")
+    assert (found["verdict"], found["more_events"], found["more_seconds"]) == ("insufficient", 3_100, 276_000.0)
+
+
+def test_a_version_that_is_not_compared_yet_is_insufficient_and_one_that_cannot_be_is_an_error() -> None:
+    assert [(found["verdict"], found["quality"], found["metrics"])
+            for found in map(canary, ("trial-begun", "trial-unread"))] == [
+        ("insufficient", "waiting", []), ("error", "error", [])]
+    assert canary("trial-unread")["failure"] == "timeout: no answer within 5 s"
+
+
+def test_a_verdict_that_is_not_fresh_says_so_and_how_old_it_is() -> None:
+    found = canary("trial-stale")
+    assert (found["verdict"], found["quality"], found["age_seconds"]) == ("fail", "stale", 720.0)
+
+
+def test_without_a_version_on_trial_there_is_no_canary() -> None:
+    assert canary("healthy") is None

@@ -94,3 +94,26 @@ def test_the_exit_code_is_the_verdict(verdict: Verdict, code: int) -> None:
 def test_a_model_of_which_nothing_is_known_is_unknown() -> None:
     assert verdict_of(snapshots.broken_notebook(), "ads-pacing") is Verdict.UNKNOWN
     assert verdict_of(snapshots.waiting(), "nobody") is Verdict.UNKNOWN
+
+
+def test_there_is_a_case_for_the_version_on_trial_and_for_each_of_its_metrics() -> None:
+    found = suite(snapshots.canary_failing())
+    assert [outcome(found, f"canary{name}") for name in ("", " latency", " success", " schema", " score_mean",
+                                                         " latency p95")] == [
+        "failure", "failure", "error", "error", "system-out", "skipped"]
+
+
+def test_a_canary_that_is_not_decided_makes_the_verdict_an_error_with_its_sentence() -> None:
+    found = suite(snapshots.ALL["trial-few"]())
+    case = found.find("testcase[@name='verdict']/error")
+    assert case is not None
+    assert str(case.get("message")).startswith("canary v8 is insufficient: success: 94.57 % of 51")
+
+
+def test_a_version_that_is_not_compared_yet_is_an_error() -> None:
+    assert outcome(suite(snapshots.ALL["trial-begun"]()), "canary") == "error"
+
+
+def test_a_shadow_that_is_worse_warns() -> None:
+    found = suite(snapshots.ALL["trial-shadow"](), fail_on={"fail"})
+    assert outcome(found, "shadow latency") == "skipped"

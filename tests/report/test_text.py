@@ -20,7 +20,8 @@ from triage.report.text import status_text
 from triage.signals.reading import Verdict
 
 GOLDENS = Path(__file__).parent / "goldens"
-STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "just-lost", "partial", "broken")
+STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "just-lost", "partial", "broken",
+          "trial-few", "trial-both", "trial-stale", "trial-begun", "trial-shadow")
 
 
 def drawn(snapshot: Snapshot, width: int = 80, *, ascii_only: bool = False) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from triage.clock import Clock, SleepWatch
 from triage.config import Active
@@ -91,3 +92,19 @@ async def take_snapshots(active: Active, names: Sequence[str] | None, clock: Clo
                 await poller.reconnect()
     finally:
         await poller.aclose()
+
+
+async def take_settled_snapshot(active: Active, names: Sequence[str] | None, clock: Clock,
+                                waits: Callable[[Snapshot], bool], wait_seconds: float) -> Snapshot:
+    """As :func:`take_snapshot`; while ``waits`` says so another at every interval, for ``wait_seconds`` at most.
+
+    The last one, whether or not it still waits.
+    """
+    if wait_seconds <= 0:
+        return await take_snapshot(active, names, clock)
+    began = clock.monotonic()
+    async with contextlib.aclosing(take_snapshots(active, names, clock)) as snapshots:
+        async for snapshot in snapshots:
+            if not waits(snapshot) or clock.monotonic() - began + active.context.interval > wait_seconds:
+                return snapshot
+    raise AssertionError("there is always another snapshot")

@@ -14,8 +14,9 @@ from typing import Any
 from triage.facts.alerts import Alert
 from triage.facts.outcome import SourceHealth
 from triage.live.snapshot import BrokenNotebook, Snapshot
+from triage.report.canary_json import canary
 from triage.report.times import iso
-from triage.report.verdicts import verdict_of
+from triage.report.verdicts import Judgement
 from triage.signals import wording
 from triage.signals.model import AlertGroup, Budget, ModelState, SloState, VersionState
 from triage.signals.reading import Reading
@@ -28,10 +29,11 @@ def status_json(snapshot: Snapshot, indent: int | None = 2) -> str:
     return dump(status(snapshot), indent)
 
 
-def check_json(snapshot: Snapshot, model: str, exit_code: int, indent: int | None = 2) -> str:
+def check_json(snapshot: Snapshot, model: str, judged: Judgement, exit_code: int, indent: int | None = 2) -> str:
     """The document of ``status`` with ``check``: what was judged and how the command ends."""
-    verdict = str(verdict_of(snapshot, model))
-    return dump({**status(snapshot), "check": {"model": model, "verdict": verdict, "exit_code": exit_code}}, indent)
+    said = {"model": model, "candidate": judged.candidate, "verdict": str(judged.verdict), "reason": judged.reason,
+            "exit_code": exit_code}
+    return dump({**status(snapshot), "check": said}, indent)
 
 
 def dump(document: Any, indent: int | None = 2) -> str:
@@ -76,8 +78,8 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
             "items": [_version(version) for version in model.versions.items],
         },
         "slos": [_slo(slo, at) for slo in model.slos],
-        # Not judged by this version of triage: null and [] say that nothing is known, not that all is well.
-        "canary": None,
+        "canary": canary(model, at),
+        # Not judged by this version of triage: [] says that nothing is known, not that all is well.
         "drift": [],
         "alerts": [_group(group, at) for group in model.alerts],
         "sources": [_source(source, at) for source in snapshot.sources],

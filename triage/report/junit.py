@@ -1,4 +1,4 @@
-"""JUnit XML of ``triage check``: one test case for the verdict, one per objective and one per source."""
+"""JUnit XML of ``triage check``: a test case for the verdict, one per objective, metric of the canary and source."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from xml.etree import ElementTree as xml
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.live.snapshot import Snapshot
 from triage.report.times import iso
-from triage.report.verdicts import ALL, verdict_of
-from triage.signals.model import SloState
+from triage.report.verdicts import ALL, Judgement, judge
+from triage.signals import canary_words as words
+from triage.signals.model import ModelState, SloState
 from triage.signals.reading import Verdict
 
 # XML 1.0, section 2.2: whatever else is in a text makes the whole document unreadable.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(snapshot: Snapshot, model: str, fail_on: Collection[str] = ALL) -> str:
+def junit(snapshot: Snapshot, model: str, fail_on: Collection[str] = ALL, judged: Judgement | None = None) -> str:
     """The judgement of ``model`` as one test suite.
 
     A verdict in ``fail_on`` is a failure (warn, fail) or an error (unknown); any other that is not pass is skipped
@@ -28,15 +29,18 @@ def junit(snapshot: Snapshot, model: str, fail_on: Collection[str] = ALL) -> str
     moment = iso(snapshot.at)
     if moment is not None:
         suite.set("timestamp", moment[:19])
-    verdict = verdict_of(snapshot, model)
+    judged = judged if judged is not None else judge(snapshot, model)
+    verdict = judged.verdict
     state = snapshot.model(model)
     if state is None:
         errors = [error for item in snapshot.broken if item.name == model for error in item.errors]
         _case(suite, model, "notebook", Verdict.UNKNOWN, "\n".join(errors) or "nothing is known about it", fail_on)
     else:
-        _case(suite, model, "verdict", verdict, "\n".join(reason.text for reason in state.reasons), fail_on)
+        texts = [*([judged.reason] if judged.beyond else []), *(reason.text for reason in state.reasons)]
+        _case(suite, model, "verdict", verdict, "\n".join(texts), fail_on)
         for slo in state.slos:
             _slo(suite, model, slo, fail_on)
+        _canary(suite, state, snapshot.at, fail_on)
     for source in snapshot.sources:
         _source(suite, source, verdict, fail_on)
     for kind, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
@@ -51,6 +55,24 @@ def junit(snapshot: Snapshot, model: str, fail_on: Collection[str] = ALL) -> str
 def _slo(suite: xml.Element, model: str, slo: SloState, fail_on: Collection[str]) -> None:
     gates = slo.required or slo.verdict is not Verdict.UNKNOWN
     _case(suite, model, f"slo {slo.name}", slo.verdict, slo.sentence, fail_on if gates else ())
+
+
+def _canary(suite: xml.Element, model: ModelState, at: float, fail_on: Collection[str]) -> None:
+    """One case for the version on trial and one for each of its metrics; those that only are shown do not gate."""
+    trial, reading = words.on_trial(model), model.canary
+    state = reading.state if reading is not None else None
+    undecided = words.undecided(model, at)
+    if state is None:
+        if trial is not None:
+            _case(suite, model.name, trial.arm, Verdict.UNKNOWN, undecided, fail_on)
+        return
+    _case(suite, model.name, state.arm, Verdict.UNKNOWN if undecided else words.stands_as(state.verdict, state.arm),
+          undecided or state.reason, fail_on)
+    for metric in state.metrics:
+        stands = words.stands_as(metric.verdict, state.arm)
+        _case(suite, model.name, f"{state.arm} {metric.name}",
+              Verdict.UNKNOWN if stands is Verdict.PENDING else stands, metric.sentence,
+              fail_on if metric.gates else ())
 
 
 def _source(suite: xml.Element, source: SourceHealth, verdict: Verdict, fail_on: Collection[str]) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.live.silence import as_shown, silent
 from triage.live.snapshot import BrokenNotebook, Snapshot
+from triage.report.canary import canary_parts
 from triage.report.characters import Characters
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
@@ -87,6 +88,10 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
         yield Text()
         for note in notes:
             yield Padding(Text(note, "dim"), _DEEPER)
+    compared = [*canary_parts(model, snapshot.at, chars, STYLES)]
+    if compared:
+        yield Text()
+        yield from compared
     yield Text()
     yield Padding(_versions(model, chars), _DEEPER)
     yield Padding(_alerts(model.alerts, snapshot.at, chars) if model.alerts else _no_alerts(snapshot), _DEEPER)

@@ -1,43 +1,45 @@
-"""A canary's verdicts and numbers in words: one spelling for the screen and the reports."""
+"""A canary's verdicts and numbers in words: one spelling for the screen and the reports.
+
+The screen loads this before its first frame, so verdicts and kinds are compared as the words that they are.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.signals import wording
-from triage.signals.canary import CanaryVerdict, Kind
 from triage.signals.reading import Quality, Verdict
 
 if TYPE_CHECKING:
-    from triage.signals.canary import CanaryState, Margin, MetricVerdict
+    from triage.signals.canary import CanaryState, CanaryVerdict, Margin, MetricVerdict
     from triage.signals.canary_reading import CanaryReading
     from triage.signals.model import ModelState, SloState, VersionState
 
 ON_TRIAL = ("canary", "shadow", "experiment")
 """Arms that are compared with stable."""
 NOT_SHOWN = "-"
-_STANDS_AS = {CanaryVerdict.FAIL: Verdict.FAIL, CanaryVerdict.ERROR: Verdict.UNKNOWN,
-              CanaryVerdict.INSUFFICIENT: Verdict.PENDING, CanaryVerdict.INCONCLUSIVE: Verdict.UNKNOWN,
-              CanaryVerdict.PASS: Verdict.PASS}
-_METHODS = {
-    Kind.EVENTS: "rate-ratio e-process over the intervals: holds however often it is looked at",
-    Kind.LATENCY: "ranks of both arms' histogram buckets, interval by interval: holds however often it is looked at",
-    Kind.LEVEL: "median of the differences with a moving-block bootstrap, looked at each time the data have doubled",
-    Kind.SPLIT: "rate-ratio e-process of the requests of both arms: holds however often it is looked at",
+_STANDS_AS: Mapping[str, Verdict] = {
+    "fail": Verdict.FAIL, "error": Verdict.UNKNOWN, "insufficient": Verdict.PENDING, "inconclusive": Verdict.UNKNOWN,
+    "pass": Verdict.PASS}
+_METHODS: Mapping[str, str] = {
+    "events": "rate-ratio e-process over the intervals: holds however often it is looked at",
+    "latency": "ranks of both arms' histogram buckets, interval by interval: holds however often it is looked at",
+    "level": "median of the differences with a moving-block bootstrap, looked at each time the data have doubled",
+    "split": "rate-ratio e-process of the requests of both arms: holds however often it is looked at",
 }
 
 
 def stands_as(verdict: CanaryVerdict, arm: str) -> Verdict:
     """The verdict whose glyph and colour it takes; a shadow that fails only warns, since its answers reach nobody."""
-    return Verdict.WARN if verdict is CanaryVerdict.FAIL and arm == "shadow" else _STANDS_AS[verdict]
+    return Verdict.WARN if verdict == "fail" and arm == "shadow" else _STANDS_AS[verdict]
 
 
 def overall(state: CanaryState) -> str:
     """``fail``, ``pass``; how much longer where too little is known: ``insufficient, about 9 min more``."""
-    if state.verdict is not CanaryVerdict.INSUFFICIENT:
+    if state.verdict != "insufficient":
         return str(state.verdict)
     return "insufficient" if state.more_seconds is None else f"insufficient, {_about(state.more_seconds)} more"
 
@@ -48,7 +50,7 @@ def shortly(state: CanaryState) -> str:
 
 
 def _shortly(verdict: CanaryVerdict, more_seconds: float | None) -> str:
-    if verdict is CanaryVerdict.INSUFFICIENT:
+    if verdict == "insufficient":
         return "too few" if more_seconds is None else _about(more_seconds)
     return str(verdict)
 
@@ -105,7 +107,33 @@ def not_compared(model: ModelState) -> str:
         return f"cannot be compared: {model.canary.failure.sentence()}"
     if model.versions.arm("stable") is None:
         return "there is no stable version to compare it with"
-    return "no interval of the comparison is full yet"
+    return "not compared yet: the first full interval is awaited"
+
+
+def undecided(model: ModelState, now: float) -> str:
+    """Why nothing is decided about the version on trial, as a sentence; "" when it is, or when there is none."""
+    trial, reading = on_trial(model), model.canary
+    state = reading.state if reading is not None else None
+    if reading is None or state is None:
+        return f"{trial.arm} {trial.version}: {not_compared(model)}" if trial is not None else ""
+    name = f"{state.arm} {state.canary}"
+    if reading.is_stale(now):
+        why_old = f": {reading.failure.sentence()}" if reading.failure is not None else ""
+        return f"{name}: the comparison with {state.stable} is {wording.age(age_seconds(reading, now))} old{why_old}"
+    if state.verdict in ("error", "insufficient", "inconclusive"):
+        return f"{name} is {state.verdict}: {state.reason}"
+    if state.verdict == "pass" and reading.warnings:
+        return f"{name}: the comparison with {state.stable} is partial: {reading.warnings[0]}"
+    return ""
+
+
+def is_insufficient(model: ModelState, now: float) -> bool:
+    """Whether time alone can decide about the version on trial: too little is known yet, and nothing is wrong."""
+    reading = model.canary
+    if reading is not None and reading.state is not None:
+        return reading.state.verdict == "insufficient" and not reading.is_stale(now)
+    return on_trial(model) is not None and model.versions.arm("stable") is not None and (
+        reading is None or reading.failure is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +152,9 @@ class Figures:
 def figures(metric: MetricVerdict, slos: Iterable[SloState]) -> Figures:
     """The figures of ``metric``; objectives give names with thresholds, and digits."""
     slo = next((s for s in slos if s.name == metric.name), None)
-    promised = slo.objective if slo is not None and metric.kind is Kind.EVENTS else None
+    promised = slo.objective if slo is not None and metric.kind == "events" else None
     stable, canary = (_value(v, metric, promised) for v in (metric.stable, metric.canary))
-    label = wording.slo_label(slo) if slo is not None and metric.kind is Kind.EVENTS else metric.name
+    label = wording.slo_label(slo) if slo is not None and metric.kind == "events" else metric.name
     shown = _shortly(metric.verdict, metric.more_seconds) if metric.margin is not None else "shown"
     return Figures(label, stable, canary, delta(metric), allowed(metric), shown)
 
@@ -134,7 +162,7 @@ def figures(metric: MetricVerdict, slos: Iterable[SloState]) -> Figures:
 def _value(value: float | None, metric: MetricVerdict, objective: float | None) -> str:
     if value is None:
         return NOT_SHOWN
-    if metric.unit != "ratio" or metric.kind is Kind.LEVEL:
+    if metric.unit != "ratio" or metric.kind == "level":
         return wording.value(value, "" if metric.unit == "ratio" else metric.unit)
     # Two decimals at least: margins are tenths of a point.
     exact = objective is not None and len(f"{objective:.6f}".rstrip("0").partition(".")[2]) > 1
@@ -146,9 +174,9 @@ def delta(metric: MetricVerdict) -> str:
     if metric.delta is None:
         return NOT_SHOWN
     margin = metric.margin
-    if metric.kind in (Kind.EVENTS, Kind.SPLIT):
+    if metric.kind in ("events", "split"):
         return _signed(metric.delta * 100, "pt")
-    if metric.stable and (metric.kind is Kind.LATENCY or (margin is not None and margin.relative)):
+    if metric.stable and (metric.kind == "latency" or (margin is not None and margin.relative)):
         return _signed(metric.delta / abs(metric.stable) * 100, "%")
     sign = "+" if metric.delta > 0 else ""
     return sign + wording.value(metric.delta, "" if metric.unit == "ratio" else metric.unit)
@@ -172,7 +200,7 @@ def allowed(metric: MetricVerdict) -> str:
 
 
 def _margin(margin: Margin, metric: MetricVerdict) -> str:
-    level = metric.kind is Kind.LEVEL
+    level = metric.kind == "level"
     return margin.words(("" if metric.unit == "ratio" else metric.unit) if level else None)
 
 

@@ -8,7 +8,6 @@ from rich.cells import cell_len
 
 from triage.signals import canary_words as words
 from triage.signals import wording
-from triage.signals.canary import CanaryVerdict
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row, wrap
 from triage.tui.panels.slos import short_count
@@ -128,7 +127,7 @@ def _one(view: View, model: ModelState, reading: CanaryReading, state: CanarySta
 def _findings(view: View, reading: CanaryReading, state: CanaryState, width: int) -> list[Line]:
     """What is not a metric and changes how they are to be read."""
     found: list[tuple[Verdict, str]] = []
-    if state.verdict is CanaryVerdict.ERROR and not any(m.verdict is CanaryVerdict.ERROR for m in state.metrics):
+    if state.verdict == "error" and not any(m.verdict == "error" for m in state.metrics):
         found.append((Verdict.UNKNOWN, state.reason))
     found += [(Verdict.WARN, text) for text in (state.both_moved, state.split) if text]
     if reading.failure is not None:
