@@ -43,8 +43,8 @@ def help_page(bindings: Sequence[Binding]) -> Page:
         out += fact(
             "budget", "what is left of the bad events that the objective allows; below 0 it is overspent", width
         )
-        out += fact("objective 100 %", "zero tolerance: no budget, and one bad event in the hour is a warning and a ticket",
-                    width)
+        strict = "zero tolerance: no budget, and one bad event in the hour is a warning and a ticket"
+        out += fact("objective 100 %", strict, width)
         out += fact("data 3 s", "age of the oldest answer that the verdict rests on", width)
         return out
     return page
