@@ -62,8 +62,9 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
     "canary-quality": {"chat-assistant": Deserved(
         (FAIL,), ("ChatRatingLow chat-assistant-r31", "r31 is worse than chat-assistant-r30: helpful"), _PAGE,
         never=("first-token", "success"))},
-    # No threshold is near: the comparison with the training data is what will find it.
-    "slow-drift": {"review-sentiment": Deserved((PASS, WARN), never=("latency", "success"))},
+    # No threshold is near: only the comparison with the training data finds it.
+    "slow-drift": {"review-sentiment": Deserved((WARN,), ("^review_length drifts",), _TICKET,
+                                                never=("latency", "success", "alert"))},
     "schema-break": {"fraud-scorer": Deserved(
         (WARN, FAIL), ("schema-validity", "FraudSchemaViolations 7 ", "FraudSchemaViolations 8 "), _TICKET,
         never=("latency", "success"))},
@@ -75,8 +76,9 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
     "oom-under-load": {"chat-assistant": Deserved((FAIL,), ("first-token|ChatFirstTokenSlow",), _PAGE)},
     # Both versions are named alike: nothing tells the canary from stable.
     "drift-both-arms": {"image-moderation": Deserved(
-        (WARN,), ("ModerationFeatureDrift 4", "ModerationFeatureDrift 5", "ModerationRejectedShift"), _TICKET,
-        never=("latency", "success", "rollout"))},
+        (WARN,), ("ModerationFeatureDrift 4", "ModerationFeatureDrift 5", "ModerationRejectedShift",
+                  "^brightness drifts on 4 and 5 alike: rolling back would not help"), _TICKET,
+        never=("latency", "success", "rollout", "width_px"))},
     "low-traffic": {"loan-approval": Deserved((PASS, WARN), urgencies=(Urgency.NONE,), never=("rollout",))},
     "bad-rollback-target": {"fraud-scorer": Deserved((FAIL,), ("success",), _PAGE, never=("latency",))},
     # The warnings come with every answer, so nobody can be called healthy, whose series are complete included.
@@ -90,8 +92,8 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
     "data-gone": {"churn-ranker": Deserved((FAIL,), ("table-freshness", "ChurnTableStale"))},
     # Only the registry knows.
     "unapproved": {"image-moderation": _QUIET},
-    "skewed-amount": {"fraud-scorer": Deserved((WARN,), ("FraudFeatureDrift 8.*amounts",), _TICKET,
-                                               never=("latency", "success", "merchants"))},
+    "skewed-amount": {"fraud-scorer": Deserved((WARN,), ("FraudFeatureDrift 8.*amounts", "^amount drifts"), _TICKET,
+                                               never=("latency", "success", "merchant", "country"))},
     # Only the audit log knows.
     "secret-exposed": {"chat-assistant": _QUIET},
 }
@@ -136,11 +138,11 @@ class Lab:
 
 
 @contextmanager
-def lab(name: str, folder: Path) -> Iterator[Lab]:
-    """The world of a scenario at its opening, with its whole past."""
+def lab(name: str, folder: Path, seed: int | None = None) -> Iterator[Lab]:
+    """The world of a scenario at its opening, with its whole past; of its own seed unless another is given."""
     scenario = load(name)
     clock = MovedClock(NOW, 0.0, 0.0)
-    world = World(scenario, scenario.seed, clock)
+    world = World(scenario, scenario.seed if seed is None else seed, clock)
     world.begin()
     world.make_past()
     world.advance(clock.now())

@@ -12,6 +12,7 @@ from triage.clock import Clock
 from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer, Sample, Series
+from triage.live.drift import drift, drift_questions
 from triage.live.expressions import Asked, Pace, questions, seen_window
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
@@ -20,6 +21,7 @@ from triage.live.trial import Arms, arms, trial, trial_questions
 from triage.notebook.resolve import requests_selectors
 from triage.quantities import format_duration
 from triage.signals.canary_reading import CanaryReading
+from triage.signals.drift_reading import DriftReading
 from triage.signals.judge import judge
 from triage.signals.model import Trend
 from triage.signals.reading import Quality
@@ -33,6 +35,9 @@ ADDRESS = "triage_question"
 """Label that says which question of a combined query a sample answers."""
 CHARTS = "charts"
 TRIAL = "trial"
+WORLD = "world"
+WORLD_SECONDS = 60.0
+"""How often it is asked whether the world has moved: its windows are long."""
 Key = tuple[Pace, str | None]
 """What one request is about: a pace, and one objective of it, or None for all that the server does not refuse."""
 Outcome = tuple[Answer, dict[str, Question]] | Failure
@@ -55,6 +60,8 @@ class ModelFacts:
     notes: tuple[str, ...]
     canary: CanaryReading | None = None
     """The version on trial against stable; None while there is none, or nothing has been asked yet."""
+    drift: DriftReading | None = None
+    """Features against their references; None where none is watched, or nothing has been asked yet."""
 
 
 def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Question]]:
@@ -103,6 +110,9 @@ class ModelAsker:
         self._arms: Arms | None = None
         self._trial_turn = Turn()
         self._canary: CanaryReading | None = None
+        self._world_asked = drift_questions(notebook)
+        self._world_turn = Turn()
+        self._drift: DriftReading | None = None
         self._answers: list[Answer] = []
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
@@ -120,7 +130,7 @@ class ModelAsker:
         if failure is not None and failure.kind not in GONE:
             state = "are not renewed" if self._trends else "cannot be read"
             notes.append(f"charts {state}: {failure.sentence()}")
-        return ModelFacts(replies, self._trends, tuple(notes), self._canary)
+        return ModelFacts(replies, self._trends, tuple(notes), self._canary, self._drift)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -130,7 +140,8 @@ class ModelAsker:
     def failures(self) -> list[Failure]:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
-        found += [f for f in (self._trend_failure, self._canary.failure if self._canary else None) if f is not None]
+        found += [f for f in (self._trend_failure, self._canary.failure if self._canary else None,
+                              self._drift.failure if self._drift else None) if f is not None]
         return list({id(failure): failure for failure in found}.values())
 
     @property
@@ -144,6 +155,7 @@ class ModelAsker:
         self._turns.clear()
         self._charts_turn, self._grid = Turn(), None
         self._trial_turn, self._arms = Turn(), None
+        self._world_turn = Turn()
 
     def hurry(self) -> None:
         """Ask at the next refresh what is asked at every one, and what failed."""
@@ -152,6 +164,8 @@ class ModelAsker:
                 turn.give_up()
         self._charts_turn.give_up()
         self._trial_turn.give_up()
+        if self._world_turn.failures:
+            self._world_turn.give_up()
 
     def begin(self, look: Look) -> None:
         """Ask what is due and not under way; nothing is waited for."""
@@ -163,6 +177,9 @@ class ModelAsker:
                     self.flights.start(key, partial(self._ask, key))
         self._begin_charts(look, now)
         self.begin_trial()
+        if self._world_asked and self._world_turn.is_due(now, self._interval) and WORLD not in self.flights.under_way():
+            self._world_turn.begin(now, max(self._interval, WORLD_SECONDS))
+            self.flights.start(WORLD, self._ask_world)
 
     def begin_trial(self) -> None:
         """Ask about both arms when another interval of the trial is full; nothing while there is none.
@@ -199,6 +216,30 @@ class ModelAsker:
         self._canary = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.step,
                                      warnings=outcome.warnings)
         self._arms, self._trial_turn = at, Turn()
+
+    async def _ask_world(self) -> None:
+        """Ask what drift is read from, and score it once, when it is answered."""
+        expression, addresses = combined(self._world_asked)
+        every = max(self._interval, WORLD_SECONDS)
+        try:
+            async with self._slots:
+                outcome = await self.client.query(expression)
+        except asyncio.CancelledError:
+            self._world_turn.give_up()
+            raise
+        if isinstance(outcome, Failure):
+            self._world_turn.failed(outcome, self._clock.monotonic(), every, self._interval)
+            before = self._drift or DriftReading(None, (), None, 3 * every)
+            self._drift = replace(before, failure=outcome)
+            return
+        self._world_turn.failures = 0
+        self._answers.append(outcome)
+        found: dict[Question, list[Sample]] = {question: [] for question, _ in self._world_asked}
+        for sample in outcome.samples:
+            question = addresses.get(sample.labels.get(ADDRESS, ""))
+            if question is not None:
+                found[question].append(sample)
+        self._drift = drift(self.notebook, found, outcome.warnings, self._clock.now(), 3 * every)
 
     def _names(self, pace: Pace) -> list[str]:
         return list(dict.fromkeys(a.question.objective for a in self._asked.get(pace, ())))

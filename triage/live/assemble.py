@@ -46,7 +46,7 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         notebook.name, manifest.metadata.version, tuple(o.name for o in manifest.metadata.owners),
         manifest.metadata.criticality, found.verdict, found.urgency, found.urgency_rule, found.reasons, slos, seen,
         grouped(alerts, manifest), facts.trends, markers(seen), oldest_basis(facts.replies), manifest.spec.runbook,
-        last, last_at, urgency, facts.notes, facts.canary)
+        last, last_at, urgency, facts.notes, facts.canary, facts.drift)
 
 
 def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
@@ -58,7 +58,7 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     slos = tuple(slo_state(objective, facts.replies, around) for objective in notebook.objectives)
     seen = versions(traffic, spec.canary.arm, facts.replies, now, notebook.manifest.metadata.version)
     return slos, seen, health(notebook, slos, seen, grouped(alerts, notebook.manifest), sources, facts.replies, now,
-                              facts.canary)
+                              facts.canary, facts.drift)
 
 
 def oldest_basis(replies: Replies) -> float | None:

@@ -13,6 +13,8 @@ from triage.signals import wording
 from triage.signals.canary_reading import CanaryReading
 from triage.signals.canary_reasons import canary_reasons
 from triage.signals.counts import chosen_candidate, window_counts
+from triage.signals.drift_reading import DriftReading
+from triage.signals.drift_reasons import drift_reasons
 from triage.signals.model import AlertGroup, Reason, SloKind, SloState, Versions
 from triage.signals.reading import Quality, Urgency, Verdict
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3, Verdict.LOW_N: 4,
              Verdict.PENDING: 5, Verdict.NOT_JUDGED: 6}
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
-_RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "source", "unknown",
-          "few events", "objectives")
+_RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "drift", "source",
+          "unknown", "few events", "objectives")
 _SOURCE_QUALITIES = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
 """What an objective reads as when its source is silent."""
 _CANARY_ARMS = ("canary", "experiment")
@@ -41,7 +43,7 @@ class Health:
 
 def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, alerts: Sequence[AlertGroup],
            sources: Sequence[SourceHealth], replies: Replies, now: float,
-           canary: CanaryReading | None = None) -> Health:
+           canary: CanaryReading | None = None, drift: DriftReading | None = None) -> Health:
     """Verdict: ``fail`` before unknown of a required objective before ``warn`` before ``pass``.
 
     A model of which nothing could be judged is unknown, whatever is required. An objective on too few events is never
@@ -52,7 +54,7 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
     silent = any(r.verdict is Verdict.UNKNOWN for r in from_sources)
     reasons = [*_from_rollout(notebook, slos, versions, replies, now), *canary_reasons(canary, now),
                *_from_slos(slos, silent),
-               *_from_alerts(alerts),
+               *_from_alerts(alerts), *drift_reasons(drift, versions, now),
                *from_sources]
     required_unknown = [r for r in reasons if r.verdict is Verdict.UNKNOWN]
     known = [s for s in slos if s.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from triage.facts.alerts import Alert
 from triage.signals.canary_reading import CanaryReading
-from triage.signals.drift_reading import DriftReading
 from triage.signals.reading import Origin, Quality, Reading, Urgency, Verdict
+
+if TYPE_CHECKING:
+    from triage.signals.drift_reading import DriftReading
 
 
 class SloKind(StrEnum):

@@ -1,0 +1,78 @@
+"""What moved in the lab's worlds is found by name, where it moved, and nothing is found where nothing did."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.test_verdicts import lab
+from triage.live.snapshot import Snapshot
+from triage.signals.drift_model import DriftVerdict
+from triage.signals.drift_reading import DriftReading, Moved, drifting, moved
+from triage.signals.model import ModelState
+
+SEEDS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
+    """What the product says at the opening of the scenarios in which something moved."""
+    found = {}
+    for name in ("slow-drift", "drift-both-arms", "skewed-amount"):
+        with lab(name, tmp_path_factory.mktemp(name)) as running:
+            found[name] = running.snapshot()
+    return found
+
+
+def of(snapshot: Snapshot, name: str) -> tuple[ModelState, DriftReading]:
+    model = snapshot.model(name)
+    assert model is not None
+    assert model.drift is not None
+    assert model.drift.failure is None
+    return model, model.drift
+
+
+def by_name(snapshot: Snapshot, name: str) -> dict[str, Moved]:
+    model, reading = of(snapshot, name)
+    return {item.feature.feature: item for item in moved(reading, model.versions)}
+
+
+def test_weeks_of_slow_drift_are_found_although_yesterday_looked_like_today(worlds: dict[str, Snapshot]) -> None:
+    found = by_name(worlds["slow-drift"], "review-sentiment")
+    assert found["review_length"].verdict is DriftVerdict.DRIFT
+    assert found["review_length"].where == ""
+
+
+def test_what_both_versions_see_is_not_the_new_versions_doing(worlds: dict[str, Snapshot]) -> None:
+    found = by_name(worlds["drift-both-arms"], "image-moderation")
+    assert found["brightness"].verdict is DriftVerdict.DRIFT
+    assert found["brightness"].where == "on 4 and 5 alike: rolling back would not help"
+    assert found["width_px"].verdict is DriftVerdict.OK
+    assert {arm.version: arm.feature.verdict for arm in found["brightness"].arms} == {
+        "4": DriftVerdict.DRIFT, "5": DriftVerdict.DRIFT}
+
+
+def test_a_feature_in_another_unit_is_found_and_its_neighbours_are_not(worlds: dict[str, Snapshot]) -> None:
+    found = by_name(worlds["skewed-amount"], "fraud-scorer")
+    assert {name: item.verdict for name, item in found.items()} == {
+        "amount": DriftVerdict.DRIFT, "score": DriftVerdict.DRIFT, "merchant_age_days": DriftVerdict.OK,
+        "country": DriftVerdict.OK}
+
+
+def test_models_that_nothing_happened_to_do_not_drift(worlds: dict[str, Snapshot]) -> None:
+    touched = {"slow-drift": "review-sentiment", "drift-both-arms": "image-moderation", "skewed-amount": "fraud-scorer"}
+    for name, snapshot in worlds.items():
+        for model in snapshot.models:
+            if model.name != touched[name]:
+                assert model.drift is not None
+                assert not drifting(model.drift, model.versions), (name, model.name)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_in_a_healthy_world_every_feature_is_known_and_none_drifts(
+        seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with lab("healthy", tmp_path_factory.mktemp("healthy"), seed=seed) as running:
+        snapshot = running.snapshot()
+    for model in snapshot.models:
+        _, reading = of(snapshot, model.name)
+        assert reading.state is not None
+        assert {f.verdict for f in reading.state.features} == {DriftVerdict.OK}, (model.name, reading.state.sentence)

@@ -1,0 +1,229 @@
+"""What is asked about drift, and what it becomes: one combined query for all features of a model, scored once.
+
+Features that share a metric are one question, told apart by the feature label; versions are always told apart, because
+what moved in both arms of a trial is not the new version's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from triage.facts.replies import Part, Question
+from triage.facts.samples import Sample
+from triage.notebook.quality import Drift, DriftFeature
+from triage.notebook.resolve import requests_selectors
+from triage.notebook.selector import Matcher, Selector, parse_selector, regex_quote
+from triage.quantities import format_duration
+from triage.signals.drift import drift_state
+from triage.signals.drift_model import Around, DriftState, Kind, Seen, watched
+from triage.signals.drift_reading import DriftReading
+from triage.signals.reading import Quality
+
+if TYPE_CHECKING:
+    from triage.notebook.load import Notebook
+
+DRIFT = "drift"
+"""In place of an objective's name in a question's address."""
+GAUGE_CHANGES_SECONDS = 2 * 86400.0
+"""A score that a daily job computes changes at least once in it."""
+COVERED_POINTS = 60
+MOST_VERSIONS = 3
+"""Versions that are scored by themselves, those with most events."""
+Found = Mapping[Question, Sequence[Sample]]
+_Key = tuple[str, bool]
+"""A feature's name, and whether it is the prediction."""
+_MAIN = {Kind.HISTOGRAM: Part.BUCKETS, Kind.CATEGORIES: Part.CATEGORIES, Kind.GAUGE: Part.LEVEL}
+_PARTS = (*_MAIN.values(), Part.VALUE_SUM, Part.NATIVE, Part.RESETS, Part.SERIES, Part.COVERED, Part.SAMPLED_AT,
+          Part.CHANGES, Part.NULLS)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Features that are read from one metric."""
+
+    kind: Kind
+    selector: Selector
+    """With all labels, without a histogram's suffix."""
+    features: tuple[DriftFeature, ...]
+    low_is_drift: bool
+    category_label: str
+    is_nulls: bool = False
+
+
+def drift_groups(notebook: Notebook) -> tuple[Group, ...]:
+    """The metrics that the manifest's ``drift`` block reads; () without one."""
+    spec = notebook.manifest.spec
+    if spec.drift is None:
+        return ()
+    users: dict[tuple[Kind, str, bool, str, bool], list[DriftFeature]] = {}
+    every = [*([spec.drift.prediction] if spec.drift.prediction is not None else []), *spec.drift.features]
+    for feature in every:
+        low = feature.direction == "low-is-drift"
+        for kind, text in ((Kind.HISTOGRAM, feature.histogram), (Kind.CATEGORIES, feature.categories),
+                           (Kind.GAUGE, feature.gauge)):
+            if text is not None:
+                users.setdefault((kind, text, low and kind is Kind.GAUGE,
+                                  feature.category_label if kind is Kind.CATEGORIES else "", False), []).append(feature)
+        if feature.nulls is not None:
+            users.setdefault((Kind.HISTOGRAM, feature.nulls, False, "", True), []).append(feature)
+    found = []
+    for (kind, text, low, category, nulls), features in users.items():
+        selector = parse_selector(text).where(spec.metrics.selector)
+        label = spec.drift.feature_label
+        alone = len(features) == 1 and features[0] is spec.drift.prediction
+        if not alone and all(m.label != label for m in selector.matchers):
+            # Series without the label are the only feature's own; the empty alternative lets them through.
+            names = "|".join(regex_quote(f.name) for f in features)
+            selector = selector.with_matcher(Matcher(label, "=~", f"{names}|"))
+        found.append(Group(kind, selector, tuple(features), low, category, nulls))
+    return tuple(found)
+
+
+def drift_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:
+    """What is asked at once about all features; () when nothing is watched."""
+    drift = notebook.manifest.spec.drift
+    if drift is None:
+        return ()
+    return tuple(_questions(notebook, drift))
+
+
+def _questions(notebook: Notebook, drift: Drift) -> Iterator[tuple[Question, str]]:
+    by = ", ".join(dict.fromkeys((drift.feature_label, version_label(notebook))))
+    span = f"[{format_duration(drift.window)}]"
+    for index, group in enumerate(drift_groups(notebook)):
+        def ask(part: Part, expression: str, number: int = index) -> tuple[Question, str]:
+            return Question(DRIFT, number, part, drift.window), expression
+
+        selector = group.selector
+        if group.is_nulls:
+            yield ask(Part.NULLS, f"sum by ({by}) (increase({selector}{span}))")
+            continue
+        if group.kind is Kind.GAUGE:
+            worst = "min" if group.low_is_drift else "max"
+            long = format_duration(GAUGE_CHANGES_SECONDS)
+            yield ask(Part.LEVEL, f"{worst} by ({by}) ({selector})")
+            yield ask(Part.SAMPLED_AT, f"max by ({by}) (timestamp({selector}))")
+            # A gauge that is younger than the window has not stood still for so long.
+            yield ask(Part.CHANGES, f"max by ({by}) (changes({selector}[{long}]) and {selector} offset {long})")
+            continue
+        counter = selector
+        if group.kind is Kind.HISTOGRAM:
+            counter = selector.suffixed("_count")
+            yield ask(Part.BUCKETS, f"sum by ({by}, le) (increase({selector.suffixed('_bucket')}{span}))")
+            yield ask(Part.VALUE_SUM, f"sum by ({by}) (increase({selector.suffixed('_sum')}{span}))")
+            yield ask(Part.NATIVE, f"count by ({by}) ({selector})")
+        else:
+            yield ask(Part.CATEGORIES, f"sum by ({by}, {group.category_label}) (increase({selector}{span}))")
+        yield ask(Part.RESETS, f"sum by ({by}) (resets({counter}{span}))")
+        yield ask(Part.SERIES, f"count by ({by}) (count_over_time({counter}{span}))")
+        step = format_duration(_step(drift.window))
+        yield ask(Part.COVERED, f"count_over_time((max by ({drift.feature_label}) ({counter}))"
+                                f"[{format_duration(drift.window)}:{step}])")
+        back = f"[{format_duration(drift.window)}:{format_duration(min(300.0, drift.window))}]"
+        yield ask(Part.SAMPLED_AT, f"(max by ({by}) (timestamp({counter})) or "
+                                   f"max by ({by}) (max_over_time(timestamp({counter}){back})))")
+
+
+def version_label(notebook: Notebook) -> str:
+    """Label with the model version, as the requests are told apart by it."""
+    traffic = requests_selectors(notebook.manifest)
+    return traffic[0].version_label if traffic else "model_version"
+
+
+def drift(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: float,
+          stale_after: float) -> DriftReading | None:
+    """What was answered to :func:`drift_questions`, scored; None when nothing is watched."""
+    promised = notebook.manifest.spec.drift
+    if promised is None:
+        return None
+    around = Around(now, notebook.manifest.spec.metrics.scrape_interval)
+    features = watched(promised, notebook.manifest.spec.inputs)
+    label = version_label(notebook)
+    groups = drift_groups(notebook)
+
+    def state(version: str | None) -> DriftState:
+        seen = _seen(groups, promised, found, warnings, label, version)
+        return drift_state(features, seen, around, promised.false_discovery_rate)
+
+    names = _versions(groups, found, promised, label)
+    by_version = tuple((name, state(name)) for name in names[:MOST_VERSIONS]) if len(names) > 1 else ()
+    return DriftReading(state(None), by_version, now, stale_after, None, warnings)
+
+
+def _versions(groups: Sequence[Group], found: Found, promised: Drift, label: str) -> list[str]:
+    """Versions with events in the window, most events first."""
+    events: dict[str, float] = {}
+    for index, group in enumerate(groups):
+        part = Part.BUCKETS if group.kind is Kind.HISTOGRAM else Part.CATEGORIES
+        for sample in found.get(Question(DRIFT, index, part, promised.window), ()):
+            name = sample.labels.get(label, "")
+            if name and sample.value > 0 and sample.labels.get("le", "+Inf") == "+Inf":
+                events[name] = events.get(name, 0.0) + sample.value
+    return sorted(events, key=lambda name: (-events[name], name))
+
+
+def _seen(groups: Sequence[Group], promised: Drift, found: Found,
+          warnings: tuple[str, ...], label: str, version: str | None) -> dict[_Key, Seen]:
+    """What the series of each feature said; of all versions, or of one."""
+    nulls: dict[_Key, float] = {}
+    seen: dict[_Key, Seen] = {}
+    for index, group in enumerate(groups):
+        read = _Read({part: _by_user(found.get(Question(DRIFT, index, part, promised.window), ()), group, promised,
+                                     label, version) for part in _PARTS})
+        for feature in group.features:
+            key = (feature.name, feature is promised.prediction)
+            if group.is_nulls:
+                nulls[key] = sum(read.values(Part.NULLS, key))
+            else:
+                seen[key] = _of_feature(group.kind, read, key, promised.window, warnings, whole=version is None)
+    return {key: replace(item, nulls=nulls.get(key)) for key, item in seen.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The samples of each part, by feature."""
+
+    parts: Mapping[Part, Mapping[_Key, Sequence[Sample]]]
+
+    def samples(self, part: Part, key: _Key) -> tuple[Sample, ...]:
+        return tuple(self.parts[part].get(key, ()))
+
+    def values(self, part: Part, key: _Key) -> list[float]:
+        return [sample.value for sample in self.samples(part, key)]
+
+
+def _of_feature(kind: Kind, read: _Read, key: _Key, window: float, warnings: tuple[str, ...], *, whole: bool) -> Seen:
+    samples = read.samples(_MAIN[kind], key)
+    sums, changes = read.values(Part.VALUE_SUM, key), read.values(Part.CHANGES, key)
+    covered = read.values(Part.COVERED, key)
+    return Seen(
+        samples, window, max(read.values(Part.SAMPLED_AT, key), default=None),
+        # A version may have begun within the window: that is no gap.
+        min(1.0, max(covered) * _step(window) / window) if covered and whole else None,
+        sum(read.values(Part.RESETS, key)), max(1, int(sum(read.values(Part.SERIES, key)))),
+        native=not samples and bool(read.values(Part.NATIVE, key)), value_sum=sum(sums) if sums else None,
+        trouble=(Quality.PARTIAL, warnings[0]) if warnings else None, changes=max(changes) if changes else None,
+        changes_window_seconds=GAUGE_CHANGES_SECONDS if changes else 0.0)
+
+
+def _step(window: float) -> float:
+    """Seconds between the points at which it is asked whether there was a sample."""
+    return max(1.0, window // COVERED_POINTS)
+
+
+def _by_user(samples: Sequence[Sample], group: Group, promised: Drift, label: str,
+             version: str | None) -> dict[_Key, list[Sample]]:
+    """The samples of each feature of the group; those of the only one may carry any name, or none."""
+    by_name: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if version is None or sample.labels.get(label, "") == version:
+            by_name.setdefault(sample.labels.get(promised.feature_label, ""), []).append(sample)
+    out = {}
+    for feature in group.features:
+        own = by_name.get(feature.name)
+        if own is None and len(group.features) == 1:
+            own = [sample for items in by_name.values() for sample in items]
+        out[(feature.name, feature is promised.prediction)] = own or []
+    return out

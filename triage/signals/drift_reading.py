@@ -1,0 +1,119 @@
+"""``DriftReading``: what was scored when drift was last answered, where it moved, and how old that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from triage.signals.drift_model import DriftState, DriftVerdict, FeatureDrift
+
+if TYPE_CHECKING:
+    from triage.facts.outcome import Failure
+    from triage.signals.model import Versions, VersionState
+
+ON_TRIAL = ("canary", "experiment", "shadow")
+_MOVED = frozenset({DriftVerdict.DRIFT, DriftVerdict.WATCH})
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReading:
+    """What is known of drift; that something is asked again does not undo what was answered before."""
+
+    state: DriftState | None
+    """All versions together; None until a first answer has come."""
+    by_version: tuple[tuple[str, DriftState], ...]
+    """Each version by itself, most events first; () where there is only one, or series do not say which."""
+    answered_at: float | None
+    """Unix seconds at which the server evaluated it; None without an answer."""
+    stale_after: float
+    """Seconds after ``answered_at`` from which it no longer describes the present."""
+    failure: Failure | None = None
+    """Why the last question was not answered; None when it was."""
+    warnings: tuple[str, ...] = ()
+    """What the server said about an answer that is partial."""
+
+    def is_stale(self, now: float) -> bool:
+        """Whether it is too old at ``now`` to speak of the present."""
+        return self.answered_at is not None and now - self.answered_at > self.stale_after
+
+    def of_version(self, version: str) -> DriftState | None:
+        """What was scored for one version; None when it was not scored by itself."""
+        return next((state for name, state in self.by_version if name == version), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmDrift:
+    """One feature in one arm of a trial."""
+
+    arm: str
+    version: str
+    feature: FeatureDrift
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One feature, all versions together, and by arm while a version is on trial."""
+
+    feature: FeatureDrift
+    arms: tuple[ArmDrift, ...]
+    """Stable first; () without a trial, or where a version was not scored by itself."""
+
+    @property
+    def worst(self) -> FeatureDrift:
+        """Together, or the arm that drifts where together it does not: a tenth of the traffic hides in the rest."""
+        if self.feature.verdict is DriftVerdict.DRIFT:
+            return self.feature
+        return next((arm.feature for arm in self.arms if arm.feature.verdict is DriftVerdict.DRIFT), self.feature)
+
+    @property
+    def verdict(self) -> DriftVerdict:
+        return self.worst.verdict
+
+    @property
+    def both(self) -> bool:
+        """Whether it moved in both arms."""
+        return len(self.arms) > 1 and all(arm.feature.verdict in _MOVED for arm in self.arms)
+
+    @property
+    def where(self) -> str:
+        """In which arms it moved, in words; "" without a trial, or when it did not move."""
+        if len(self.arms) < 2 or not any(arm.feature.verdict in _MOVED for arm in self.arms):
+            return ""
+        if self.both:
+            return f"on {' and '.join(arm.version for arm in self.arms)} alike: rolling back would not help"
+        mine = next(arm for arm in self.arms if arm.feature.verdict in _MOVED)
+        other = next(arm for arm in self.arms if arm is not mine)
+        if other.feature.verdict is DriftVerdict.OK:
+            return f"only on {mine.arm} {mine.version}, not on {other.version}"
+        return f"on {mine.arm} {mine.version}; {other.version} cannot be told: {other.feature.verdict}"
+
+
+def moved(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
+    """Every watched feature: what drifts first, then in the order of the state."""
+    if reading.state is None:
+        return ()
+    arms = _arms(reading, versions)
+    found = [Moved(feature, tuple(ArmDrift(v.arm, v.version, same) for v, state in arms
+                                  if (same := _same(state, feature)) is not None))
+             for feature in reading.state.features]
+    return tuple(sorted(found, key=lambda m: m.verdict is not DriftVerdict.DRIFT))
+
+
+def drifting(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
+    """The features that drift, all together or in an arm."""
+    return tuple(m for m in moved(reading, versions) if m.verdict is DriftVerdict.DRIFT)
+
+
+def _arms(reading: DriftReading, versions: Versions) -> tuple[tuple[VersionState, DriftState], ...]:
+    """Stable and the version on trial, when both were scored by themselves."""
+    stable = versions.arm("stable")
+    trial = next((v for v in versions.items if v.arm in ON_TRIAL), None)
+    if stable is None or trial is None:
+        return ()
+    scored = [(v, reading.of_version(v.version)) for v in (stable, trial)]
+    return tuple((v, state) for v, state in scored if state is not None) if all(s for _, s in scored) else ()
+
+
+def _same(state: DriftState, feature: FeatureDrift) -> FeatureDrift | None:
+    return next((f for f in state.features
+                 if f.feature == feature.feature and f.is_prediction == feature.is_prediction), None)
