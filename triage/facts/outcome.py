@@ -82,7 +82,7 @@ class SourceState(StrEnum):
     """Answers, but says that something is missing, or some of the queries fail."""
     DOWN = "down"
     OFF = "off"
-    """Not configured."""
+    """Not configured, or there is nothing to ask it about the models shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class SourceHealth:
     """One source over time. Times are world time in Unix seconds."""
 
     name: str
-    """``prometheus`` or ``alertmanager``."""
+    """``prometheus``, ``alertmanager``, ``registry`` or ``kubernetes``."""
     state: SourceState
     since: float | None = None
     """When the state began; None before the first answer."""

@@ -21,6 +21,7 @@ from triage.live.trial import Arms, arms, trial, trial_questions
 from triage.notebook.resolve import requests_selectors
 from triage.quantities import format_duration
 from triage.signals.canary_reading import CanaryReading
+from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, weight
 from triage.signals.drift_reading import DriftReading
 from triage.signals.judge import judge
 from triage.signals.model import Trend
@@ -62,6 +63,8 @@ class ModelFacts:
     """The version on trial against stable; None while there is none, or nothing has been asked yet."""
     drift: DriftReading | None = None
     """Features against their references; None where none is watched, or nothing has been asked yet."""
+    deployed: Deployed = NOTHING_SAID
+    """What the registry and the rollout's controller said."""
 
 
 def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Question]]:
@@ -91,6 +94,8 @@ class ModelAsker:
         self.notebook = notebook
         self.client = client
         self.flights = Flights(landed)
+        self.deployed = NOTHING_SAID
+        """What others said of the model, which the arms are known from; the poller keeps it up to date."""
         self._clock = clock
         self._interval = interval
         self._slots = slots
@@ -108,6 +113,9 @@ class ModelAsker:
         self._trends: tuple[Trend, ...] = ()
         self._trend_failure: Failure | None = None
         self._arms: Arms | None = None
+        self._judged: tuple[str, Weight | None] | None = None
+        """Whose word and which weight the verdict on the canary rests on."""
+        self._trial_series: Mapping[Question, Sequence[Series]] = {}
         self._trial_turn = Turn()
         self._canary: CanaryReading | None = None
         self._world_asked = drift_questions(notebook)
@@ -130,7 +138,7 @@ class ModelAsker:
         if failure is not None and failure.kind not in GONE:
             state = "are not renewed" if self._trends else "cannot be read"
             notes.append(f"charts {state}: {failure.sentence()}")
-        return ModelFacts(replies, self._trends, tuple(notes), self._canary, self._drift)
+        return ModelFacts(replies, self._trends, tuple(notes), self._canary, self._drift, self.deployed)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -182,14 +190,12 @@ class ModelAsker:
             self.flights.start(WORLD, self._ask_world)
 
     def begin_trial(self) -> None:
-        """Ask about both arms when another interval of the trial is full; nothing while there is none.
-
-        For one look alone it is called again once the versions are known.
-        """
+        """Ask about both arms when another interval of the trial is full; nothing while there is none."""
         manifest = self.notebook.manifest
         traffic = requests_selectors(manifest)
         now = self._clock.now()
-        seen = versions(traffic, manifest.spec.canary.arm, self._replies, now, manifest.metadata.version)
+        seen = settled(versions(traffic, manifest.spec.canary.arm, self._replies, now, manifest.metadata.version),
+                       self.deployed, manifest, now)
         label = traffic[0].version_label if traffic else ""
         wanted = arms(seen, label, manifest.spec.metrics.scrape_interval, seen_window(self.notebook), now)
         if wanted is None:
@@ -197,6 +203,9 @@ class ModelAsker:
                 self._arms = self._canary = None
         elif wanted != self._arms and self._trial_turn.is_due(self._clock.monotonic(), self._interval):
             self.flights.start(TRIAL, partial(self._ask_trial, wanted, seen.known_from))
+        elif wanted == self._arms and self._judged not in (None, (seen.known_from, weight(self.deployed, now))):
+            # The controller spoke after the series: the same figures, its word.
+            self._judge(wanted, seen.known_from)
 
     async def _ask_trial(self, at: Arms, known_from: str) -> None:
         asked = trial_questions(self.notebook, self._replies, at)
@@ -211,11 +220,18 @@ class ModelAsker:
                             else CanaryReading(at.stable, at.canary, None, None, at.step, outcome))
             return
         self._answers.append(outcome)
-        series = _by_question(asked, addresses, outcome)
-        made, policy = trial(self.notebook, self._replies, series, at, known_from)
-        self._canary = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.step,
-                                     warnings=outcome.warnings)
+        self._trial_series = _by_question(asked, addresses, outcome)
+        self._judge(at, known_from, outcome.warnings)
         self._arms, self._trial_turn = at, Turn()
+
+    def _judge(self, at: Arms, known_from: str, warnings: tuple[str, ...] | None = None) -> None:
+        """``warnings`` None: those that came with the same series before."""
+        given = weight(self.deployed, self._clock.now())
+        made, policy = trial(self.notebook, self._replies, self._trial_series, at, known_from, given)
+        before = self._canary.warnings if self._canary is not None else ()
+        self._canary = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.step,
+                                     warnings=before if warnings is None else warnings)
+        self._judged = known_from, given
 
     async def _ask_world(self) -> None:
         """Ask what drift is read from, and score it once, when it is answered."""
@@ -342,6 +358,9 @@ class ModelAsker:
         limit = stale_after(pace, self._interval)
         for question, found in samples.items():
             self._replies[question] = Reply(answered_at, limit, tuple(found), (), answer.warnings)
+        if pace is Pace.DAY:
+            # Only now it is known since when each version is there, and so which one is on trial.
+            self.begin_trial()
 
     def _begin_charts(self, look: Look, now: float) -> None:
         if look != self._look:

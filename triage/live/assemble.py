@@ -11,7 +11,11 @@ from triage.facts.outcome import SourceHealth, SourceState
 from triage.facts.replies import Part, Replies
 from triage.live.asker import ModelFacts
 from triage.signals.alerts import grouped
+from triage.signals.deployed import rollout_reasons, settled
 from triage.signals.health import Health, health
+from triage.signals.lineage import lineage
+from triage.signals.lineage import reasons as lineage_reasons
+from triage.signals.lineage_model import Lineage
 from triage.signals.model import ModelState, SloState, Versions
 from triage.signals.objectives import Surroundings, slo_state
 from triage.signals.reading import Quality, Urgency, Verdict
@@ -26,7 +30,7 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
                 sources: Sequence[SourceHealth], retention_seconds: float | None, now: float) -> ModelState:
     """Everything known about one model at ``now`` (world time, Unix seconds)."""
     manifest = notebook.manifest
-    slos, seen, found = _judged(notebook, traffic, facts, alerts, sources, retention_seconds, now)
+    slos, seen, found, traced = _judged(notebook, traffic, facts, alerts, sources, retention_seconds, now)
     last, last_at = None, None
     urgency = Urgency.NONE
     if found.verdict is Verdict.UNKNOWN and any(s.now.quality is Quality.STALE for s in slos):
@@ -35,8 +39,8 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
             # What the same facts said when they were fresh: nothing is remembered, it is judged again.
             fresh = [replace(s, state=SourceState.OK) for s in sources]
             replies = {q: replace(r, failure=None) for q, r in facts.replies.items()}
-            _, _, before = _judged(notebook, traffic, replace(facts, replies=replies), alerts, fresh,
-                                   retention_seconds, last_at)
+            _, _, before, _ = _judged(notebook, traffic, replace(facts, replies=replies), alerts, fresh,
+                                      retention_seconds, last_at)
             last, urgency = before.verdict, before.urgency
             if last is Verdict.UNKNOWN:
                 last, last_at = None, None
@@ -46,19 +50,26 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         notebook.name, manifest.metadata.version, tuple(o.name for o in manifest.metadata.owners),
         manifest.metadata.criticality, found.verdict, found.urgency, found.urgency_rule, found.reasons, slos, seen,
         grouped(alerts, manifest), facts.trends, markers(seen), oldest_basis(facts.replies), manifest.spec.runbook,
-        last, last_at, urgency, facts.notes, facts.canary, facts.drift)
+        last, last_at, urgency, facts.notes, facts.canary, facts.drift, lineage=traced,
+        rollout=facts.deployed.rollout)
 
 
 def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
             sources: Sequence[SourceHealth], retention_seconds: float | None,
-            now: float) -> tuple[tuple[SloState, ...], Versions, Health]:
+            now: float) -> tuple[tuple[SloState, ...], Versions, Health, Lineage]:
     spec = notebook.manifest.spec
     due = spec.quality.feedback.expected_delay if spec.quality is not None else None
     around = Surroundings(now, spec.metrics.scrape_interval, retention_seconds, due)
     slos = tuple(slo_state(objective, facts.replies, around) for objective in notebook.objectives)
-    seen = versions(traffic, spec.canary.arm, facts.replies, now, notebook.manifest.metadata.version)
-    return slos, seen, health(notebook, slos, seen, grouped(alerts, notebook.manifest), sources, facts.replies, now,
-                              facts.canary, facts.drift)
+    manifest, said = notebook.manifest, facts.deployed
+    told = versions(traffic, spec.canary.arm, facts.replies, now, manifest.metadata.version)
+    seen = settled(told, said, manifest, now)
+    # Aliases are compared with what is known apart from them.
+    traced = lineage(manifest, said.registered, seen if seen.known_from == "rollout" else told, now, said.promise)
+    more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now))
+    found = health(notebook, slos, seen, grouped(alerts, manifest), sources, facts.replies, now, facts.canary,
+                   facts.drift, more=more)
+    return slos, seen, found, traced
 
 
 def oldest_basis(replies: Replies) -> float | None:

@@ -15,6 +15,7 @@ from triage.facts.alerts import Alert
 from triage.facts.outcome import Failure, SourceHealth
 from triage.live.asker import Look, ModelAsker
 from triage.live.assemble import model_state
+from triage.live.beside import RegistryWatch, RolloutWatch, deployed
 from triage.live.flights import Flights, landing
 from triage.live.pacing import Turn
 from triage.live.snapshot import BrokenNotebook, Snapshot
@@ -55,6 +56,8 @@ class Poller:
         self._alertmanager_flights = Flights()
         self._news = False
         self._connect()
+        self._registry = RegistryWatch(active, clock, self._interval, self._landed_beside)
+        self._rollouts = RolloutWatch(active, clock, self._interval, self._landed_beside)
         self._watches = {"prometheus": SourceWatch("prometheus", configured=True),
                          "alertmanager": SourceWatch("alertmanager", configured=self._alertmanager is not None)}
         self._turns = {"prometheus": Turn(), "alertmanager": Turn()}
@@ -78,10 +81,13 @@ class Poller:
 
     def watch(self, names: Sequence[str], look: Look | None = None) -> None:
         """Ask about these models from the next refresh on, which begins now; what others wait for is given up."""
-        self._names = tuple(names)
+        before, self._names = self._names, tuple(names)
         for name, asker in self._askers.items():
             if name not in self._names:
                 asker.flights.cancel_all()
+        if self._names != before:
+            self._registry.give_up()
+            self._rollouts.give_up()
         if look is not None:
             self.look = look
         self._wake.set()
@@ -93,6 +99,8 @@ class Poller:
                 client.breaker.reset()
         for turn in self._turns.values():
             turn.give_up()
+        self._registry.hurry()
+        self._rollouts.hurry()
         for asker in self._chosen():
             asker.hurry()
         self._wake.set()
@@ -116,7 +124,7 @@ class Poller:
                         tuple(n.name for n in self._loaded.notebooks if n.name not in chosen))
 
     def _sources(self) -> tuple[SourceHealth, ...]:
-        return tuple(watch.health() for watch in self._watches.values())
+        return (*(watch.health() for watch in self._watches.values()), self._registry.health(), self._rollouts.health())
 
     def _chosen(self) -> list[ModelAsker]:
         by_name: dict[str, Notebook] = {n.name: n for n in self._loaded.notebooks}
@@ -125,13 +133,18 @@ class Poller:
             if name not in self._askers:
                 self._askers[name] = ModelAsker(by_name[name], self._prometheus, self._clock, self._interval,
                                                  slots=self._slots, landed=self._landed)
-            found.append(self._askers[name])
+            asker = self._askers[name]
+            asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, self._interval)
+            found.append(asker)
         return found
 
     def _begin(self) -> None:
         """Ask what is due and not under way."""
-        for asker in self._chosen():
+        chosen = self._chosen()
+        for asker in chosen:
             asker.begin(self.look)
+        for watch in (self._registry, self._rollouts):
+            watch.begin([asker.notebook for asker in chosen])
         now = self._clock.monotonic()
         if self._turns["prometheus"].is_due(now, self._interval):
             self._flights.start("alerts", self.refresh_prometheus_alerts)
@@ -143,6 +156,16 @@ class Poller:
     def _under_way(self) -> tuple[Flights, ...]:
         """Everything that Prometheus is being asked."""
         return (self._flights, *(asker.flights for asker in self._chosen()))
+
+    def _under_way_beside(self) -> tuple[Flights, ...]:
+        """Everything that others are being asked."""
+        return self._alertmanager_flights, self._registry.flights, self._rollouts.flights
+
+    def _landed_beside(self) -> None:
+        """Which version is on trial may be known only now."""
+        for asker in self._chosen():
+            asker.begin_trial()
+        self._publish()
 
     def _landed(self) -> None:
         self._news = True
@@ -205,12 +228,12 @@ class Poller:
 
         What has not answered by then goes on: it is not asked again while it does, and no later look waits for it.
         """
-        flights = (*self._under_way(), self._alertmanager_flights)
+        flights = (*self._under_way(), *self._under_way_beside())
         late = frozenset(task for item in flights for task in item.tasks()) if patience_seconds is not None else ()
         self._begin()
         await landing(flights, patience_seconds, late)
         if patience_seconds is None:
-            # Which versions are on trial is known only now.
+            # Whoever says which version is on trial may have answered last.
             for asker in self._chosen():
                 asker.begin_trial()
             await landing(flights)
@@ -242,7 +265,7 @@ class Poller:
             rest = max(0.05, self._interval - (self._clock.monotonic() - began))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._machine_seconds(rest))
-            for flights in (*self._under_way(), self._alertmanager_flights):
+            for flights in (*self._under_way(), *self._under_way_beside()):
                 flights.check()
 
     def _machine_seconds(self, seconds: float) -> float:
@@ -274,7 +297,7 @@ class Poller:
         for flights in (self._flights, self._alertmanager_flights, *(a.flights for a in self._askers.values())):
             tasks += flights.tasks()
             flights.cancel_all()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._registry.aclose(), self._rollouts.aclose(), return_exceptions=True)
         for client in (self._prometheus, self._alertmanager):
             if client is not None:
                 await client.aclose()

@@ -29,9 +29,11 @@ from triage.signals.canary import (
     counts_of,
     policy_of,
 )
-from triage.signals.counts import chosen_candidate
+from triage.signals.counts import absent_is_zero, chosen_candidate
+from triage.signals.deployed import Weight
 from triage.signals.histogram import Buckets, buckets_from, snap
 from triage.signals.model import Versions, VersionState
+from triage.signals.wording import duration
 
 ON_TRIAL = ("canary", "shadow", "experiment")
 MOST_INTERVALS = 720
@@ -76,7 +78,8 @@ def arms(seen: Versions, label: str, scrape_interval: float, looked_back: float,
     (``looked_back`` seconds) is taken to start with it.
     """
     stable, trial = seen.arm("stable"), on_trial(seen)
-    if stable is None or trial is None:
+    if stable is None or trial is None or trial.share.n is None:
+        # A version that only the controller has seen cannot be compared yet.
         return None
     born = trial.first_seen if trial.first_seen is not None else now - looked_back
     start = math.ceil((born + max(MINUTE, 4 * scrape_interval)) / MINUTE) * MINUTE
@@ -171,8 +174,11 @@ def _grown(selector: Selector, at: Arms, scrape: float, *by: str) -> str:
 
 
 def trial(notebook: Notebook, replies: Replies, series: Mapping[Question, Sequence[Series]], at: Arms,
-          known_from: str) -> tuple[Trial, Policy]:
-    """Both arms as the judge wants them, from what was answered to :func:`trial_questions`."""
+          known_from: str, given: Weight | None = None) -> tuple[Trial, Policy]:
+    """Both arms as the judge wants them, from what was answered to :func:`trial_questions`.
+
+    ``given`` is the share of the traffic that the controller gave the canary, None when nobody says.
+    """
     policy = policy_of(notebook.manifest.spec.canary)
     metrics: list[Metric] = []
     for objective, index, candidate in _compared(notebook, replies, at):
@@ -181,8 +187,16 @@ def trial(notebook: Notebook, replies: Replies, series: Mapping[Question, Sequen
         metrics.append(_level(name, "", series.get(Question(name, 0, Part.LEVEL), ()), at, policy))
     requests = next((items for q, items in series.items() if q.part is Part.REQUESTS), ())
     curves = _curves(requests, at)
-    traffic = Traffic(_filled(curves.get(at.canary), at), _filled(curves.get(at.stable), at), (None,) * at.count)
+    traffic = Traffic(_filled(curves.get(at.canary), at), _filled(curves.get(at.stable), at),
+                      _asked(given, at))
     return Trial(at.stable, at.canary, known_from, at.start, at.step, tuple(metrics), traffic), policy
+
+
+def _asked(given: Weight | None, at: Arms) -> tuple[float | None, ...]:
+    """The share asked for by interval; None before it was in force for a minute, which routers and scrapes take."""
+    if given is None:
+        return (None,) * at.count
+    return tuple(given.share if at.start + n * at.step >= given.since + MINUTE else None for n in range(at.count))
 
 
 def _metrics(objective: Objective, index: int, candidate: Candidate, series: Mapping[Question, Sequence[Series]],
@@ -204,14 +218,27 @@ def _metrics(objective: Objective, index: int, candidate: Candidate, series: Map
              for part in (Part.GOOD, Part.BAD, Part.TOTAL)}
     asked = {part for part in parts if Question(slo.name, index, part) in series}
     pairs = {version: _bad_of_total(parts, asked, version, at) for version in (at.stable, at.canary)}
-    yield _events(objective, pairs, at, policy)
+    absent = next((part for part in (Part.GOOD, Part.BAD) if part in asked and not parts[part]), None)
+    trouble = ""
+    if absent is not None and any(parts.values()) and not absent_is_zero(candidate):
+        trouble = (f"no {absent} series of either version: its name may be wrong; say absent: zero in the manifest if "
+                   "that means 0")
+    yield _events(objective, pairs, at, policy, trouble=trouble)
 
 
 def _slow(objective: Objective, sli: HistogramSli, tables: Mapping[str, tuple[Buckets | None, ...]], at: Arms,
           policy: Policy) -> EventMetric:
     """Requests over the threshold."""
-    bounds = next((b.bounds for column in tables.values() for b in column if b is not None), ())
-    snapped = snap(sli.threshold or 0.0, bounds, sli.snap)
+    seen = {version: next((b.bounds for b in column if b is not None), None) for version, column in tables.items()}
+    snapped = snap(sli.threshold or 0.0, next((b for b in seen.values() if b is not None), ()), sli.snap)
+    lacking = [v for v, bounds in seen.items() if bounds is not None and snapped.bound not in bounds]
+    trouble = ""
+    if tables and not any(seen.values()):
+        trouble = "a histogram without its +Inf bucket"
+    elif tables and snapped.bound is None:
+        trouble = snapped.note
+    elif lacking:
+        trouble = f"{lacking[0]} has other buckets: {duration(snapped.bound or 0.0)} is none of them"
     pairs = {}
     for version in (at.stable, at.canary):
         column = tables.get(version, (None,) * (BEFORE_INTERVALS + at.count))
@@ -219,7 +246,7 @@ def _slow(objective: Objective, sli: HistogramSli, tables: Mapping[str, tuple[Bu
         pairs[version] = (
             tuple(None if b is None else b.total - b.counts[b.bounds.index(snapped.bound or 0.0)] for b in known),
             tuple(None if b is None else b.total for b in known))
-    return _events(objective, pairs, at, policy, trouble=snapped.note if bounds and snapped.bound is None else "")
+    return _events(objective, pairs, at, policy, trouble=trouble)
 
 
 def _events(objective: Objective, pairs: Mapping[str, tuple[tuple[float | None, ...], tuple[float | None, ...]]],

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3, Verdict.LOW_N: 4,
              Verdict.PENDING: 5, Verdict.NOT_JUDGED: 6}
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
-_RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "drift", "source",
-          "unknown", "few events", "objectives")
+_RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "drift", "registry",
+          "rollout", "source", "unknown", "few events", "objectives")
 _SOURCE_QUALITIES = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
 """What an objective reads as when its source is silent."""
 _CANARY_ARMS = ("canary", "experiment")
+_MISSED = {"alertmanager": "silences are unknown",
+           "registry": "whether what serves is registered and approved is unknown",
+           "kubernetes": "which version is stable and which on trial is read from the traffic"}
+"""What is not known while a source is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,19 @@ class Health:
 
 def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, alerts: Sequence[AlertGroup],
            sources: Sequence[SourceHealth], replies: Replies, now: float,
-           canary: CanaryReading | None = None, drift: DriftReading | None = None) -> Health:
+           canary: CanaryReading | None = None, drift: DriftReading | None = None,
+           *, more: Sequence[Reason] = ()) -> Health:
     """Verdict: ``fail`` before unknown of a required objective before ``warn`` before ``pass``.
 
     A model of which nothing could be judged is unknown, whatever is required. An objective on too few events is never
     counted as met; it does not gate while its reading or its budget can be judged, and the first reason says it.
     """
-    from_sources = tuple(_from_sources(sources, replies, now))
+    from_sources = tuple(_from_sources(notebook, sources, replies, now))
     # When the source itself is the reason, it is said once and not once per objective.
     silent = any(r.verdict is Verdict.UNKNOWN for r in from_sources)
     reasons = [*_from_rollout(notebook, slos, versions, replies, now), *canary_reasons(canary, now),
                *_from_slos(slos, silent),
-               *_from_alerts(alerts), *drift_reasons(drift, versions, now),
+               *_from_alerts(alerts), *more, *drift_reasons(drift, versions, now),
                *from_sources]
     required_unknown = [r for r in reasons if r.verdict is Verdict.UNKNOWN]
     known = [s for s in slos if s.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)]
@@ -114,7 +119,8 @@ def _from_alerts(alerts: Sequence[AlertGroup]) -> Iterator[Reason]:
                      f"alert {group.name}{many}{version} is firing{': ' + said if said else ''}")
 
 
-def _from_sources(sources: Sequence[SourceHealth], replies: Replies, now: float) -> Iterator[Reason]:
+def _from_sources(notebook: Notebook, sources: Sequence[SourceHealth], replies: Replies,
+                  now: float) -> Iterator[Reason]:
     # One refused connection changes nothing yet: what was said a moment ago still holds.
     old = any(r.is_stale(now) or (r.answered_at is None and r.failure is not None) for r in replies.values())
     for source in sources:
@@ -125,8 +131,18 @@ def _from_sources(sources: Sequence[SourceHealth], replies: Replies, now: float)
                 yield Reason(Verdict.UNKNOWN, Urgency.NONE, "source", source.name,
                              f"Prometheus does not answer: {source.error}")
             else:
-                yield Reason(Verdict.WARN, Urgency.NONE, "source", source.name,
-                             f"{source.name.capitalize()} does not answer, silences are unknown: {source.error}")
+                missing = _MISSED.get(source.name)
+                if missing is not None and _is_asked(notebook, source.name):
+                    yield Reason(Verdict.WARN, Urgency.NONE, "source", source.name,
+                                 f"{source.name.capitalize()} does not answer, {missing}: {source.error}")
+
+
+def _is_asked(notebook: Notebook, source: str) -> bool:
+    """Whether the manifest leaves anything to ask the source."""
+    spec = notebook.manifest.spec
+    if source == "registry":
+        return spec.registry is not None and spec.registry.kind != "none"
+    return source != "kubernetes" or (spec.rollout is not None and spec.rollout.kind in ("argo", "deployment"))
 
 
 def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versions, replies: Replies,

@@ -11,7 +11,10 @@ from triage.signals.canary_reading import CanaryReading
 from triage.signals.reading import Origin, Quality, Reading, Urgency, Verdict
 
 if TYPE_CHECKING:
+    from triage.facts.outcome import Failure
+    from triage.facts.rollouts import RolloutFacts
     from triage.signals.drift_reading import DriftReading
+    from triage.signals.lineage_model import Lineage
 
 
 class SloKind(StrEnum):
@@ -213,7 +216,7 @@ class Versions:
     """Which version is stable, which on trial, and how that is known."""
 
     known_from: str
-    """``traffic``; later also ``rollout`` or ``registry``."""
+    """``rollout``, ``registry`` or ``traffic``: the first of them that says it."""
     items: tuple[VersionState, ...]
 
     def arm(self, name: str) -> VersionState | None:
@@ -252,7 +255,7 @@ class Reason:
     urgency: Urgency
     rule: str
     """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``drift``, ``zero tolerance``,
-    ``few events``, ``unknown``, ``source`` or ``objectives``."""
+    ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or ``objectives``."""
     subject: str
     """SLO, alert or source it is about."""
     text: str
@@ -320,3 +323,7 @@ class ModelState:
     """The version on trial against stable; None while there is no trial, or nothing is known of it yet."""
     drift: DriftReading | None = None
     """Features against their references; None where none is watched, or nothing is known yet."""
+    lineage: Lineage | None = None
+    """What is registered, approved and aliased beside what serves; its ``known`` is False without a registry."""
+    rollout: RolloutFacts | Failure | None = None
+    """What the rollout's controller said last; None without one, or before it has answered."""

@@ -40,6 +40,10 @@ class Registry(Protocol):
         """Seconds until it is asked again after it failed as a whole; None while nothing is held back."""
         ...
 
+    def retry_now(self) -> None:
+        """Ask it at once, also while it is held back."""
+        ...
+
     async def models(self, names: Sequence[str]) -> Mapping[str, RegisteredModel | Failure]:
         """The models of these names with all versions; ``NOT_FOUND`` for one that the registry does not have."""
         ...

@@ -80,6 +80,9 @@ class FolderClient:
     def next_try_in(self) -> float | None:
         return None
 
+    def retry_now(self) -> None:
+        """Nothing is ever held back."""
+
     async def aclose(self) -> None:
         """Nothing is open."""
 

@@ -87,6 +87,9 @@ class MlflowClient:
     def next_try_in(self) -> float | None:
         return self.breaker.next_try_in()
 
+    def retry_now(self) -> None:
+        self.breaker.reset()
+
     async def aclose(self) -> None:
         await self.source.aclose()
 

@@ -1,0 +1,279 @@
+"""Sources asked beside Prometheus: the registry and the rollout controller, each at a pace and in flights of its own.
+
+A client is made in a thread when it is first needed: its secret may come from a command, and nothing waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from triage.clock import Clock
+from triage.errors import TriageError
+from triage.facts.outcome import Failure, FailureKind, SourceHealth, SourceState
+from triage.facts.rollouts import RolloutFacts
+from triage.facts.versions import DocumentKind, RegisteredModel
+from triage.live.flights import Flights
+from triage.live.pacing import APART_SECONDS, Turn
+from triage.live.watch import SourceWatch
+from triage.signals.deployed import Deployed
+from triage.signals.lineage import described
+from triage.signals.promise import Promise, compare_promise
+
+if TYPE_CHECKING:
+    from triage.config import Active
+    from triage.notebook.load import Notebook
+    from triage.sources.kubernetes import KubernetesClient
+    from triage.sources.registry.face import Registry
+
+REGISTRY_SECONDS = 30.0
+"""How often the registry is asked."""
+MOST_IN_FULL = 12
+"""Rollouts read one by one, with their replicas; more of them are looked over with one request per namespace."""
+_Client = TypeVar("_Client")
+
+
+class _Beside(ABC, Generic[_Client]):
+    """One source: its client, when it is asked next, and how it is."""
+
+    def __init__(self, name: str, *, configured: bool, clock: Clock, interval: float, pace: float,
+                 changed: Callable[[], None]) -> None:
+        """``changed`` is called when something was answered, or not."""
+        self.flights = Flights()
+        self._watch = SourceWatch(name, configured=configured)
+        self._configured = self._is_used = configured
+        self._clock = clock
+        self._interval = interval
+        self._pace = max(pace, interval)
+        self._changed = changed
+        self._turn = Turn()
+        self._client: _Client | None = None
+
+    def health(self) -> SourceHealth:
+        """The state of the source; ``off`` also while there is nothing to ask it about the models shown."""
+        return self._watch.health() if self._is_used else SourceHealth(self._watch.health().name, SourceState.OFF)
+
+    def begin(self, notebooks: Sequence[Notebook]) -> None:
+        """Ask about these models when it is time to."""
+        wanted = tuple(n for n in notebooks if self._concerns(n)) if self._configured else ()
+        self._is_used = bool(wanted)
+        now = self._clock.monotonic()
+        if wanted and self._turn.is_due(now, self._interval) and not self.flights.under_way():
+            self._turn.begin(now, self._pace)
+            self.flights.start("all", partial(self._refresh, wanted))
+
+    def give_up(self) -> None:
+        """Other models are looked at: nobody waits for what is under way."""
+        self.flights.cancel_all()
+        self._turn.give_up()
+
+    def hurry(self) -> None:
+        """Ask at the next refresh, also where it is being left alone after failures."""
+        if self._client is not None:
+            self._reset(self._client)
+        self._turn.give_up()
+
+    async def aclose(self) -> None:
+        """Give up what is under way and close the connections; another :meth:`begin` makes new ones."""
+        tasks = self.flights.tasks()
+        self.flights.cancel_all()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        client, self._client = self._client, None
+        self._turn.give_up()
+        if client is not None:
+            await self._close(client)
+
+    async def _refresh(self, notebooks: Sequence[Notebook]) -> None:
+        if self._client is None:
+            try:
+                self._client = await asyncio.to_thread(self._open)
+            except TriageError as error:
+                # What the configuration names may be mended while we run.
+                self._turn.at = self._clock.monotonic() + APART_SECONDS
+                failure = Failure(FailureKind.CONNECT, f"it cannot be used as configured: {error.message}", error.hint)
+                self._concluded([failure], None)
+                return
+        client = self._client
+        outcomes = await self._ask(client, notebooks)
+        failure_now = next((o for o in outcomes if isinstance(o, Failure)), None)
+        if failure_now is None:
+            self._turn.failures = 0
+        else:
+            self._turn.failed(failure_now, self._clock.monotonic(), self._pace, self._interval)
+        self._concluded(outcomes, self._next_try_in(client))
+
+    def _concluded(self, outcomes: Sequence[object], next_try_in: float | None) -> None:
+        self._watch.seen(outcomes, self._clock.now(), next_try_in)
+        self._changed()
+
+    @abstractmethod
+    def _concerns(self, notebook: Notebook) -> bool:
+        """Whether there is anything to ask about the model."""
+
+    @abstractmethod
+    def _open(self) -> _Client:
+        """Make the client. Raises :class:`TriageError` when it cannot be used as configured."""
+
+    @abstractmethod
+    async def _ask(self, client: _Client, notebooks: Sequence[Notebook]) -> list[object]:
+        """Ask, keep what came, and say what it came to: failures of the source, or anything else for an answer."""
+
+    @abstractmethod
+    def _next_try_in(self, client: _Client) -> float | None: ...
+
+    @abstractmethod
+    def _reset(self, client: _Client) -> None: ...
+
+    @abstractmethod
+    async def _close(self, client: _Client) -> None: ...
+
+
+class RegistryWatch(_Beside["Registry"]):
+    """What is registered of the models shown: two requests, and one for a manifest whose digest does not tell."""
+
+    def __init__(self, active: Active, clock: Clock, interval: float, changed: Callable[[], None]) -> None:
+        super().__init__("registry", configured=active.context.registry is not None, clock=clock, interval=interval,
+                         pace=REGISTRY_SECONDS, changed=changed)
+        self._active = active
+        self._models: dict[str, RegisteredModel | Failure] = {}
+        self._promises: dict[str, Promise | None] = {}
+        self._on_disk: dict[str, bytes] = {}
+
+    def registered(self, notebook: Notebook) -> RegisteredModel | Failure | None:
+        """The model in the registry; None when it was not asked about, or has not answered."""
+        promised = notebook.manifest.spec.registry
+        return self._models.get(promised.name) if promised is not None and self._concerns(notebook) else None
+
+    def promise(self, notebook: Notebook) -> Promise | None:
+        """How the manifest on disk stands to the registered one."""
+        return self._promises.get(notebook.name)
+
+    def _concerns(self, notebook: Notebook) -> bool:
+        promised = notebook.manifest.spec.registry
+        return promised is not None and promised.kind != "none"
+
+    def _open(self) -> Registry:
+        from triage.sources.registry.face import open_registry
+        opened = open_registry(self._active, self._clock)
+        if opened is None:
+            raise TriageError("the context names none")
+        return opened
+
+    async def _ask(self, client: Registry, notebooks: Sequence[Notebook]) -> list[object]:
+        promised = [n.manifest.spec.registry.name for n in notebooks if n.manifest.spec.registry is not None]
+        found = await client.models(list(dict.fromkeys(promised)))
+        for name, model in found.items():
+            _keep(self._models, name, model)
+        compared = await asyncio.gather(*(self._compare(client, notebook, found[name])
+                                          for notebook, name in zip(notebooks, promised, strict=True)))
+        # A model that it does not have is an answer, and a finding about the model.
+        return [None if _is_missing(each) else each for each in (*found.values(), *compared)]
+
+    async def _compare(self, client: Registry, notebook: Notebook, model: RegisteredModel | Failure) -> object:
+        """Compare the manifest on disk with the registered one; what asking for that came to."""
+        if isinstance(model, Failure):
+            return model
+        version = described(notebook.manifest, model)
+        ours = self._bytes_of(notebook)
+        if version is None or ours is None:
+            self._promises[notebook.name] = None
+            return None
+        document = None
+        if version.manifest_sha256 != hashlib.sha256(ours).hexdigest():
+            document = await client.document(model.name, version, DocumentKind.MANIFEST)
+        self._promises[notebook.name] = compare_promise(ours, notebook.manifest, version, document)
+        return document
+
+    def _bytes_of(self, notebook: Notebook) -> bytes | None:
+        """The manifest as it was first read, which is what the rest of the picture rests on; None when it is gone."""
+        if notebook.name not in self._on_disk:
+            try:
+                self._on_disk[notebook.name] = (notebook.path / "manifest.yaml").read_bytes()
+            except OSError:
+                return None
+        return self._on_disk[notebook.name]
+
+    def _next_try_in(self, client: Registry) -> float | None:
+        return client.next_try_in()
+
+    def _reset(self, client: Registry) -> None:
+        client.retry_now()
+
+    async def _close(self, client: Registry) -> None:
+        await client.aclose()
+
+
+class RolloutWatch(_Beside["KubernetesClient"]):
+    """Where the rollouts of the models shown stand: two requests each."""
+
+    def __init__(self, active: Active, clock: Clock, interval: float, changed: Callable[[], None]) -> None:
+        super().__init__("kubernetes", configured=active.context.kubernetes is not None, clock=clock,
+                         interval=interval, pace=interval, changed=changed)
+        self._active = active
+        self._rollouts: dict[str, RolloutFacts | Failure] = {}
+
+    def rollout(self, notebook: Notebook) -> RolloutFacts | Failure | None:
+        """The rollout that the manifest names; None when there is none, or it has not been read."""
+        return self._rollouts.get(notebook.name)
+
+    def _concerns(self, notebook: Notebook) -> bool:
+        from triage.sources.rollouts.controller import RESOURCES
+        named = notebook.manifest.spec.rollout
+        return named is not None and named.kind in RESOURCES
+
+    def _open(self) -> KubernetesClient:
+        from triage.sources.kubernetes import connect
+        opened = connect(self._active, self._clock)
+        if opened is None:
+            raise TriageError("the context names none")
+        return opened
+
+    async def _ask(self, client: KubernetesClient, notebooks: Sequence[Notebook]) -> list[object]:
+        from triage.sources.rollouts.controller import address, controller_for, overview
+        named = [(n.name, n.manifest.spec.rollout) for n in notebooks if n.manifest.spec.rollout is not None]
+        found: list[RolloutFacts | Failure] = []
+        if len(named) > MOST_IN_FULL:
+            many = await overview([rollout for _, rollout in named], client, self._clock)
+            found = [many[address(rollout)] for _, rollout in named]
+        else:
+            controllers = [(controller_for(rollout, client, self._clock), rollout) for _, rollout in named]
+            found = await asyncio.gather(*(c.state(rollout) for c, rollout in controllers if c is not None))
+        for (name, _), facts in zip(named, found, strict=True):
+            _keep(self._rollouts, name, facts)
+        return [None if _is_missing(each) else each for each in found]
+
+    def _next_try_in(self, client: KubernetesClient) -> float | None:
+        return client.breaker.next_try_in()
+
+    def _reset(self, client: KubernetesClient) -> None:
+        client.breaker.reset()
+
+    async def _close(self, client: KubernetesClient) -> None:
+        await client.aclose()
+
+
+_Facts = TypeVar("_Facts")
+
+
+def _keep(known: dict[str, _Facts | Failure], name: str, found: _Facts | Failure) -> None:
+    """What was said last stands while nothing is answered; that it is not there is an answer."""
+    if not isinstance(found, Failure) or _is_missing(found) or not _is_known(known.get(name)):
+        known[name] = found
+
+
+def _is_known(found: object) -> bool:
+    return found is not None and not isinstance(found, Failure)
+
+
+def _is_missing(found: object) -> bool:
+    return isinstance(found, Failure) and found.kind is FailureKind.NOT_FOUND
+
+
+def deployed(notebook: Notebook, registry: RegistryWatch, rollouts: RolloutWatch, interval: float) -> Deployed:
+    """What both said of one model."""
+    return Deployed(registry.registered(notebook), registry.promise(notebook), rollouts.rollout(notebook),
+                    3 * max(interval, 5.0))
