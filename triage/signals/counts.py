@@ -156,7 +156,7 @@ def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[P
         totals, numerators = {"": sum(totals.values())}, {"": sum(numerators.values())}
         note = f"{label} is not on every series"
     absent = [p for p in (Part.GOOD, Part.BAD) if p in sums and not sums[p]]
-    if absent and _absent_is_zero(candidate):
+    if absent and absent_is_zero(candidate):
         note = f"no {absent[0]} series: counted as 0"
     elif absent:
         return WindowCounts(window_seconds, {v: Count(None, t) for v, t in totals.items()}, Quality.SUSPECT,
@@ -177,7 +177,7 @@ def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[P
     return WindowCounts(window_seconds, counts, quality, note)
 
 
-def _absent_is_zero(candidate: Candidate) -> bool:
+def absent_is_zero(candidate: Candidate) -> bool:
     """Whether a missing numerator means zero events: as the manifest says, else when both are one metric."""
     absent = getattr(candidate.sli, "absent", None)
     if absent is not None:

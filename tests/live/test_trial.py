@@ -1,0 +1,335 @@
+"""What is asked of a version on trial and of stable, on which grid, and what becomes of the answers.
+
+The answers are those of the lab's engine, which is compared with Prometheus elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triage.facts.replies import MODEL, Part, Question
+from triage.facts.samples import Series
+from triage.lab.promql.engine import Engine, Matrix
+from triage.lab.promql.store import Store
+from triage.live.trial import BEFORE_INTERVALS, MOST_INTERVALS, Arms, arms, trial, trial_questions
+from triage.notebook.load import Notebook, load_all
+from triage.signals.canary import CanaryVerdict, EventMetric, LatencyMetric, LevelMetric, Metric, Trial
+from triage.signals.judge import judge
+from triage.signals.model import Versions, VersionState
+from triage.signals.reading import Quality, Reading
+
+NOW = 1_795_400_160.0
+"""A full minute."""
+BORN = NOW - 3600
+SCRAPE = 15.0
+RATIO: dict[str, Any] = {"name": "success", "objective": 99.9, "window": "30d", "required": True,
+         "sli": {"good": 'requests_total{code!~"5.."}', "total": "requests_total"}}
+BAD: dict[str, Any] = {"name": "success", "objective": 99.9, "window": "30d", "required": True,
+       "sli": {"bad": "failures_total", "total": "requests_total"}}
+LATENCY = {"name": "latency", "objective": 99, "window": "30d", "required": True,
+           "sli": {"histogram": "duration_seconds", "threshold": "500ms"}}
+SCORE = {"name": "score", "sli": {"gauge": "score_mean", "at_least": 0.5}, "required": False}
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Notebook]:
+    """A notebook with these objectives and this canary."""
+    def written(*slos: Mapping[str, Any], **canary: Any) -> Notebook:
+        home = tmp_path_factory.mktemp("trial") / "m"
+        home.mkdir()
+        spec = {"metrics": {"selector": {"model": "m"}, "scrape_interval": "15s", "requests": "requests_total"},
+                "slos": list(slos)}
+        manifest = {"apiVersion": "triage/v1alpha1", "kind": "ModelNotebook",
+                    "metadata": {"name": "m", "version": "v2", "owners": [{"name": "t", "role": "on-call"}]},
+                    "spec": {**spec, **({"canary": canary} if canary else {})}}
+        (home / "manifest.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+        (home / "notebook.ipynb").write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4,
+                                                        "nbformat_minor": 5}))
+        [found] = load_all([Path(home)]).notebooks
+        return found
+    return written
+
+
+def seen(*, born: float | None = BORN, arm: str = "canary", n: float | None = 50.0) -> Versions:
+    def share(value: float, events: float | None) -> Reading:
+        return Reading(value, "ratio", Quality.OK, events, 300.0, NOW)
+    return Versions("traffic", (VersionState("v1", "stable", share(0.9, 450.0), None, NOW),
+                                VersionState("v2", arm, share(0.1, n), born, NOW)))
+
+
+def on(now: float = NOW + 20, *, born: float | None = BORN) -> Arms:
+    found = arms(seen(born=born), "model_version", SCRAPE, 86400.0, now)
+    assert found is not None
+    return found
+
+
+# The grid
+
+
+def test_the_grid_begins_a_rate_window_after_the_first_sample_and_ends_with_a_full_interval() -> None:
+    found = on()
+    assert (found.start, found.step, found.count) == (BORN + 60, 60.0, 59)
+    assert found.end == NOW
+    assert (found.first_asked - found.start) / found.step == 1 - BEFORE_INTERVALS
+
+
+def test_a_version_that_nobody_has_seen_begin_starts_with_what_was_looked_at() -> None:
+    assert on(NOW, born=None).start == NOW - 86400 + 60
+
+
+@pytest.mark.parametrize("age", [0, 60, 120, 134])
+def test_before_one_interval_is_full_there_is_nothing_to_compare(age: float) -> None:
+    assert arms(seen(born=NOW - age), "model_version", SCRAPE, 86400.0, NOW) is None
+
+
+def test_without_a_version_on_trial_nothing_is_asked() -> None:
+    assert arms(seen(arm=""), "model_version", SCRAPE, 86400.0, NOW) is None
+
+
+@pytest.mark.parametrize("arm", ["canary", "shadow", "experiment"])
+def test_every_arm_beside_stable_is_compared(arm: str) -> None:
+    found = arms(seen(arm=arm), "model_version", SCRAPE, 86400.0, NOW)
+    assert found is not None
+    assert (found.stable, found.canary) == ("v1", "v2")
+
+
+@given(st.floats(200, 40 * 86400), st.floats(0, 86400))
+def test_a_later_look_sees_the_same_intervals_and_more_of_them(age: float, later: float) -> None:
+    first, second = (arms(seen(born=NOW - age), "model_version", SCRAPE, 86400.0, NOW + seconds)
+                     for seconds in (0.0, later))
+    assert first is not None
+    assert second is not None
+    assert first.start == second.start
+    assert first.start % 60 == 0
+    assert second.end >= first.end
+    # Longer intervals lie on the old ones.
+    assert math.log2(second.step / first.step).is_integer()
+    assert second.count <= MOST_INTERVALS
+    assert second.count * second.step + second.step + SCRAPE > NOW + later - second.start
+
+
+# Questions and answers
+
+
+Counter = tuple[Mapping[str, str], Sequence[float]]
+"""Labels, and a value for each scrape, the last one at NOW."""
+
+
+def counter(name: str, version: str, values: Sequence[float], **labels: str) -> Counter:
+    return {"__name__": name, "model": "m", "model_version": version, **labels}, values
+
+
+def stored(*counters: Counter, early: float = 0.0) -> Store:
+    """Scraped at full quarters of a minute, or ``early`` seconds before them."""
+    store = Store()
+    for labels, values in counters:
+        times = [round(1000 * (NOW - early - SCRAPE * (len(values) - 1 - i))) for i in range(len(values))]
+        store.append(dict(labels), np.array(times, dtype=np.int64), np.array(values, dtype=np.float64))
+    return store
+
+
+def answered(notebook: Notebook, store: Store, at: Arms) -> dict[Question, tuple[Series, ...]]:
+    """What a server with these series says."""
+    found: dict[Question, tuple[Series, ...]] = {}
+    for question, expression in trial_questions(notebook, {}, at):
+        matrix = Engine(store).range(expression, at.first_asked, at.end, at.step).value
+        assert isinstance(matrix, Matrix)
+        found[question] = tuple(Series(labels, tuple(times.tolist()), tuple(values.tolist()))
+                                for labels, times, values in matrix.series)
+    return found
+
+
+def compared(notebook: Notebook, *counters: Counter, early: float = 0.0) -> Trial:
+    grid = on()
+    return trial(notebook, {}, answered(notebook, stored(*counters, early=early), grid), grid, "traffic")[0]
+
+
+def metric(made: Trial, name: str) -> Metric:
+    return next(m for m in made.metrics if m.name == name)
+
+
+def events(made: Trial, name: str = "success") -> EventMetric:
+    found = metric(made, name)
+    assert isinstance(found, EventMetric)
+    return found
+
+
+def rising(per_scrape: float, scrapes: int = 900) -> list[float]:
+    """A counter that grows evenly, for hours."""
+    return [1000 + per_scrape * i for i in range(scrapes)]
+
+
+def histogram(version: str, *shares: tuple[str, float], per_scrape: float = 20.0) -> list[Counter]:
+    """Buckets that fill evenly: the share of events at or under each bound."""
+    return [counter("duration_seconds_bucket", version, [1000 * s + per_scrape * s * i for i in range(900)], le=le)
+            for le, s in shares]
+
+
+def requests(version: str, good: float, bad: float) -> list[Counter]:
+    return [counter("requests_total", version, rising(good), code="200"),
+            counter("requests_total", version, rising(bad), code="500")]
+
+
+def test_both_arms_are_asked_in_one_expression_and_nobody_else(write: Callable[..., Notebook]) -> None:
+    for _, expression in trial_questions(write(RATIO, LATENCY), {}, on()):
+        assert 'model_version=~"v1|v2"' in expression
+        assert "by (model_version" in expression
+        assert 'model="m"' in expression
+
+
+def test_requests_and_every_compared_objective_are_asked_once(write: Callable[..., Notebook]) -> None:
+    asked = [(q.objective, q.part) for q, _ in trial_questions(write(RATIO, LATENCY), {}, on())]
+    assert asked == [(MODEL, Part.REQUESTS), ("success", Part.GOOD), ("success", Part.TOTAL),
+                     ("latency", Part.BUCKETS)]
+
+
+def test_a_level_is_compared_only_where_it_has_a_margin(write: Callable[..., Notebook]) -> None:
+    margin = {"metric": "score", "relative": "5%"}
+    assert [q.objective for q, _ in trial_questions(write(SCORE), {}, on())] == [MODEL]
+    assert [q.objective for q, _ in trial_questions(write(SCORE, max_delta=[margin]), {}, on())] == [MODEL, "score"]
+
+
+def test_events_of_each_interval_are_counted_for_each_arm(write: Callable[..., Notebook]) -> None:
+    made = compared(write(RATIO), *requests("v1", 90, 1), *requests("v2", 9, 1))
+    found = events(made)
+    assert len(found.canary.exposure) == on().count
+    # Four scrapes in a minute.
+    assert found.canary.exposure == pytest.approx([40.0] * on().count)
+    assert found.canary.events == pytest.approx([4.0] * on().count)
+    assert found.stable.rate == pytest.approx(1 / 91)
+
+
+def test_the_hours_of_stable_before_the_trial_are_kept_apart(write: Callable[..., Notebook]) -> None:
+    found = events(compared(write(RATIO), *requests("v1", 90, 1), *requests("v2", 9, 1)))
+    assert len(found.before.exposure) == BEFORE_INTERVALS
+    assert found.before.rate == pytest.approx(1 / 91)
+    assert found.before.total_exposure == pytest.approx(BEFORE_INTERVALS * 4 * 91)
+
+
+@given(st.lists(st.integers(0, 50), min_size=300, max_size=300), st.floats(0, 14.9))
+@settings(max_examples=25, deadline=None)
+def test_no_event_is_counted_twice_or_lost_between_intervals(write: Callable[..., Notebook],
+                                                             steps: list[int], early: float) -> None:
+    good, at = np.cumsum([5000, *steps]).tolist(), on()
+    found = events(compared(write_once(write), counter("requests_total", "v1", good, code="200"),
+                            counter("requests_total", "v2", good, code="200"), early=early))
+    scrapes = round((at.end - at.start) / SCRAPE)
+    assert found.canary.total_exposure == pytest.approx(good[-1] - good[-1 - scrapes])
+
+
+_WRITTEN: list[Notebook] = []
+
+
+def write_once(write: Callable[..., Notebook]) -> Notebook:
+    """The same notebook for every example."""
+    if not _WRITTEN:
+        _WRITTEN.append(write(RATIO))
+    return _WRITTEN[0]
+
+
+def test_a_counter_that_starts_anew_loses_at_most_a_scrape(write: Callable[..., Notebook]) -> None:
+    restarted = [*rising(10, 850), *(10.0 * i for i in range(50))]
+    found = events(compared(write(RATIO), counter("requests_total", "v1", rising(90), code="200"),
+                            counter("requests_total", "v2", restarted, code="200")))
+    assert 59 * 40 - 20 <= found.canary.total_exposure <= 59 * 40 + 1
+
+
+def test_a_counter_of_failures_that_never_moved_means_none_where_the_manifest_says_so(
+        write: Callable[..., Notebook]) -> None:
+    made = compared(write({**BAD, "sli": {**BAD["sli"], "absent": "zero"}}),
+                    counter("requests_total", "v1", rising(90)), counter("requests_total", "v2", rising(10)))
+    found = events(made)
+    assert (found.canary.total_events, found.stable.total_events, found.trouble) == (0.0, 0.0, "")
+    assert found.canary.total_exposure == pytest.approx(59 * 40)
+
+
+def test_a_counter_of_failures_that_only_one_arm_has_is_zero_for_the_other(write: Callable[..., Notebook]) -> None:
+    found = events(compared(write(BAD), counter("requests_total", "v1", rising(90)),
+                            counter("requests_total", "v2", rising(10)), counter("failures_total", "v2", rising(1))))
+    assert (found.stable.total_events, found.trouble) == (0.0, "")
+    assert found.canary.rate == pytest.approx(0.1)
+
+
+def test_a_numerator_that_nobody_has_is_no_good_news(write: Callable[..., Notebook]) -> None:
+    notebook = write(BAD)
+    made = compared(notebook, counter("requests_total", "v1", rising(90)), counter("requests_total", "v2", rising(10)))
+    assert "no bad series of either version" in events(made).trouble
+    _, policy = trial(notebook, {}, {}, on(), "traffic")
+    assert judge(made, policy).verdict is CanaryVerdict.ERROR
+
+
+def test_latency_is_compared_over_its_threshold_and_as_a_distribution(write: Callable[..., Notebook]) -> None:
+    made = compared(write(LATENCY), *requests("v1", 90, 1), *requests("v2", 9, 1),
+                    *histogram("v1", ("0.1", 0.5), ("0.5", 0.9), ("+Inf", 1.0), per_scrape=90),
+                    *histogram("v2", ("0.1", 0.5), ("0.5", 0.8), ("+Inf", 1.0)))
+    found = events(made, "latency")
+    assert [found.canary.rate, found.stable.rate] == pytest.approx([0.2, 0.1])
+    whole = metric(made, "latency p95")
+    assert isinstance(whole, LatencyMetric)
+    assert not whole.gates
+    assert sum(b.total for b in whole.canary if b is not None) == pytest.approx(59 * 4 * 20)
+
+
+def test_a_relative_margin_lets_the_distribution_decide(write: Callable[..., Notebook]) -> None:
+    made = compared(write(LATENCY, max_delta=[{"metric": "latency", "relative": "20%"}]))
+    whole = metric(made, "latency p95")
+    assert isinstance(whole, LatencyMetric)
+    assert whole.gates
+
+
+def test_a_threshold_that_is_no_bucket_is_refused_and_the_nearest_are_named(write: Callable[..., Notebook]) -> None:
+    made = compared(write(LATENCY), *histogram("v1", ("0.4", 0.9), ("1", 0.95), ("+Inf", 1.0)),
+                    *histogram("v2", ("0.4", 0.9), ("1", 0.95), ("+Inf", 1.0)))
+    assert events(made, "latency").trouble == "500 ms is not a bucket; nearest: 400 ms and 1 s"
+
+
+def test_versions_with_other_buckets_are_not_compared(write: Callable[..., Notebook]) -> None:
+    made = compared(write(LATENCY), *histogram("v1", ("0.5", 0.9), ("+Inf", 1.0)),
+                    *histogram("v2", ("0.4", 0.9), ("1", 0.95), ("+Inf", 1.0)))
+    assert events(made, "latency").trouble == "v2 has other buckets: 500 ms is none of them"
+
+
+def test_a_histogram_without_its_last_bucket_is_said(write: Callable[..., Notebook]) -> None:
+    made = compared(write(LATENCY), *histogram("v1", ("0.5", 0.9)), *histogram("v2", ("0.5", 0.9)))
+    assert events(made, "latency").trouble == "a histogram without its +Inf bucket"
+
+
+def test_a_histogram_that_one_arm_lacks_leaves_it_without_events(write: Callable[..., Notebook]) -> None:
+    made = compared(write(LATENCY), *histogram("v1", ("0.5", 0.9), ("+Inf", 1.0)))
+    found = events(made, "latency")
+    assert (found.canary.total_exposure, found.trouble) == (0.0, "")
+    _, policy = trial(write(LATENCY), {}, {}, on(), "traffic")
+    assert judge(made, policy).verdict is CanaryVerdict.INSUFFICIENT
+
+
+def test_a_level_has_one_value_for_each_interval_and_gaps_stay_gaps(write: Callable[..., Notebook]) -> None:
+    notebook = write(SCORE, max_delta=[{"metric": "score", "relative": "5%"}])
+    made = compared(notebook, counter("score_mean", "v1", [0.8] * 900), counter("score_mean", "v2", [0.7] * 100))
+    found = metric(made, "score")
+    assert isinstance(found, LevelMetric)
+    assert set(found.stable) == {0.8}
+    # A hundred scrapes are 25 minutes.
+    assert found.canary.count(None) == on().count - 25
+    assert found.canary[-1] == 0.7
+
+
+def test_the_share_of_the_requests_is_read_from_the_traffic(write: Callable[..., Notebook]) -> None:
+    made = compared(write(RATIO), *requests("v1", 89, 1), *requests("v2", 9, 1))
+    assert made.traffic is not None
+    assert sum(made.traffic.canary) / sum(made.traffic.stable) == pytest.approx(1 / 9)
+
+
+def test_without_any_answer_both_arms_are_empty(write: Callable[..., Notebook]) -> None:
+    made, policy = trial(write(RATIO, LATENCY), {}, {}, on(), "traffic")
+    assert judge(made, policy).verdict is CanaryVerdict.INSUFFICIENT
+    assert events(made).canary.total_exposure == 0
