@@ -74,11 +74,24 @@ CANARY = exactly(
         margin={"anyOf": [exactly(absolute=NUMBER, relative=NUMBER, given={"type": "boolean"}), {"type": "null"}]},
         gates={"type": "boolean"}, more_events=NUMBER, more_seconds=NUMBER, failed_at=TIME, p=NUMBER,
         dispersion=NUMBER, effect=NUMBER, stable_percentiles=PERCENTILES, canary_percentiles=PERCENTILES)))
+DRIFT_VERDICT = {"enum": ["drift", "watch", "stale", "not comparable", "insufficient", "ok"]}
+DRIFT = exactly(
+    feature=TEXT, prediction={"type": "boolean"}, method=TEXT, score=NUMBER, n=NUMBER, verdict=DRIFT_VERDICT,
+    distribution_verdict=DRIFT_VERDICT, sentence=TEXT, n_reference=NUMBER, n_needed=NUMBER, bins=NUMBER,
+    window_seconds=NUMBER, p_value=NUMBER, p_adjusted=NUMBER, test=TEXT, warning=NUMBER, critical=NUMBER,
+    sampled_at=TIME, notes=TEXTS, where=TEXT,
+    lines=many(exactly(kind=TEXT, share=NUMBER, n=NUMBER, reference_share=NUMBER,
+                       verdict={"enum": [*DRIFT_VERDICT["enum"], None]}, sentence=TEXT)),
+    arms=many(exactly(arm=TEXT, version=TEXT, score=NUMBER, n=NUMBER, verdict=DRIFT_VERDICT, sentence=TEXT)))
+DRIFT_READING = exactly(
+    answered_at=TIME, age_seconds=NUMBER, quality=QUALITY, failure=TEXT, warnings=TEXTS,
+    verdict={"enum": [*DRIFT_VERDICT["enum"], None]}, sentence=TEXT, false_discovery_rate=NUMBER, tested=NUMBER)
 MODEL = exactly(
     model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
     urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
     last_verdict_at=TIME, runbook=MAYBE, notes=TEXTS,
-    canary={"anyOf": [CANARY, {"type": "null"}]}, drift={"type": "array", "maxItems": 0},
+    canary={"anyOf": [CANARY, {"type": "null"}]}, drift=many(DRIFT),
+    drift_reading={"anyOf": [DRIFT_READING, {"type": "null"}]},
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
         version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),
@@ -204,3 +217,30 @@ def test_a_verdict_that_is_not_fresh_says_so_and_how_old_it_is() -> None:
 
 def test_without_a_version_on_trial_there_is_no_canary() -> None:
     assert canary("healthy") is None
+
+
+def test_what_moved_in_both_arms_is_told_by_feature_and_arm() -> None:
+    [model] = document("drift-both")["models"]
+    amount = model["drift"][0]
+    assert (amount["feature"], amount["verdict"], amount["method"]) == ("amount", "drift", "psi")
+    assert amount["where"] == "on v7 and v8 alike: rolling back would not help"
+    assert [(arm["arm"], arm["verdict"]) for arm in amount["arms"]] == [("stable", "drift"), ("canary", "drift")]
+    assert (model["drift_reading"]["quality"], model["drift_reading"]["failure"]) == ("ok", "")
+
+
+def test_drift_that_is_not_known_says_why() -> None:
+    [model] = document("drift-unread")["models"]
+    assert model["drift"] == []
+    assert (model["drift_reading"]["quality"], model["drift_reading"]["verdict"]) == ("error", None)
+    assert "no answer" in model["drift_reading"]["failure"]
+
+
+def test_nothing_is_said_of_drift_where_nothing_is_watched() -> None:
+    [model] = document("healthy")["models"]
+    assert (model["drift"], model["drift_reading"]) == ([], None)
+
+
+def test_old_rows_of_drift_are_called_stale() -> None:
+    [model] = document("drift-stale")["models"]
+    assert model["drift"]
+    assert model["drift_reading"]["quality"] == "stale"

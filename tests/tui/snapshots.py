@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.tui import trials
+from tests.tui import drifts, trials
 from triage.facts.alerts import Alert, AlertState
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.live.snapshot import BrokenNotebook, Snapshot
@@ -477,6 +477,15 @@ ALL: dict[str, Callable[[], Snapshot]] = {
     "hostile": hostile, "many": many_slos, "broken": broken_notebook, "broken-asked": broken_asked_for,
     "trial-begun": trial_begun,
     **{f"trial-{name}": functools.partial(on_trial_at, made) for name, made in TRIALS.items()}}
+
+
+def drifted(name: str) -> Snapshot:
+    """A model whose features are watched; the trial of ``canary`` where both arms moved."""
+    made = healthy() if name != "both" else canary_failing()
+    return with_model(made, drift=drifts.READINGS[name](NOW))
+
+
+ALL |= {f"drift-{name}": functools.partial(drifted, name) for name in drifts.READINGS}
 
 
 def moving(count: int, interval: float = 1.0) -> list[Snapshot]:

@@ -15,6 +15,7 @@ from triage.facts.alerts import Alert
 from triage.facts.outcome import SourceHealth
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.canary_json import canary
+from triage.report.drift_json import drift, drift_reading
 from triage.report.times import iso
 from triage.report.verdicts import Judgement
 from triage.signals import wording
@@ -79,8 +80,8 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
         },
         "slos": [_slo(slo, at) for slo in model.slos],
         "canary": canary(model, at),
-        # Not judged by this version of triage: [] says that nothing is known, not that all is well.
-        "drift": [],
+        "drift": drift(model),
+        "drift_reading": drift_reading(model, at),
         "alerts": [_group(group, at) for group in model.alerts],
         "sources": [_source(source, at) for source in snapshot.sources],
         "runbook": model.runbook,

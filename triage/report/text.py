@@ -18,6 +18,7 @@ from triage.live.silence import as_shown, silent
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.canary import canary_parts
 from triage.report.characters import Characters
+from triage.report.drift import drift_parts
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
@@ -92,6 +93,10 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
     if compared:
         yield Text()
         yield from compared
+    drifting = [*drift_parts(model, snapshot.at, chars, STYLES)]
+    if drifting:
+        yield Text()
+        yield from drifting
     yield Text()
     yield Padding(_versions(model, chars), _DEEPER)
     yield Padding(_alerts(model.alerts, snapshot.at, chars) if model.alerts else _no_alerts(snapshot), _DEEPER)
