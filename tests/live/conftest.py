@@ -46,6 +46,8 @@ class FakePrometheus:
     held: asyncio.Event = field(default_factory=asyncio.Event)
     """Nothing is answered while it is clear."""
     retention: str = "400d"
+    trial_since: float | None = None
+    """Unix seconds at which v2 began to take a tenth of the requests; None: there is only v1."""
     alerts: list[dict[str, Any]] = field(default_factory=list)
     answered: int = 0
 
@@ -77,13 +79,18 @@ class FakePrometheus:
         return await json_answer(_success({"resultType": "vector", "result": result}))(request, writer)
 
     def _samples(self, expression: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        if "min_over_time(timestamp(" in expression and self.trial_since is not None:
+            return [({"model_version": "v1"}, self.clock.now() - 90_000),
+                    ({"model_version": "v2"}, self.trial_since)]
         if "timestamp(" in expression:
             return [({"model_version": "v1"}, self.clock.now() - 2)]
         if "__name__" in expression:
             return []
         if "_bucket" in expression:
             return [({"model_version": "v1", "le": le}, n) for le, n in (("0.5", 99_990.0), ("+Inf", 100_000.0))]
-        return [({"model_version": "v1"}, 99_999.0 if "!~" in expression else 100_000.0)]
+        taking = {"v1": 1.0} if self.trial_since is None else {"v1": 0.9, "v2": 0.1}
+        return [({"model_version": version}, share * (99_999.0 if "!~" in expression else 100_000.0))
+                for version, share in taking.items()]
 
 
 def _success(content: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import Asked, active, parts
+from tests.live.conftest import NOW, Asked, active, parts
+from tests.sources.faults import answering
 from triage.clock import ManualClock
 from triage.config import Endpoint
 from triage.live.poller import Poller
@@ -39,6 +40,54 @@ async def test_a_model_costs_seven_requests_however_many_objectives_it_has(
     assert sorted(prometheus.paths()) == sorted(WHOLE)
     assert poller.requests_sent == 7
     assert [s.verdict for s in snapshot.models[0].slos] == [Verdict.PASS] * objectives
+
+
+async def test_a_version_on_trial_costs_one_request_more_also_when_looked_at_once(
+        notebooks: Notebooks, prometheus: Asked, clock: ManualClock) -> None:
+    prometheus.fake.trial_since = NOW - 3600
+    async with polling(notebooks(m=40), prometheus, clock, "m") as poller:
+        snapshot = await poller.refresh_once()
+    assert sorted(prometheus.paths()) == sorted([*WHOLE, "query_range"])
+    assert snapshot.models[0].canary is not None
+
+
+async def test_a_version_on_trial_is_asked_about_when_another_of_its_intervals_is_full(
+        notebooks: Notebooks, prometheus: Asked, clock: ManualClock) -> None:
+    prometheus.fake.trial_since = NOW - 3600
+    counts: dict[float, int] = {}
+    async with polling(notebooks(m=1), prometheus, clock, "m") as poller:
+        await poller.refresh_once()
+        for _ in range(24):
+            clock.advance(5)
+            before = sum("v1|v2" in e for e in prometheus.expressions)
+            await poller.refresh_once()
+            counts[clock.monotonic()] = sum("v1|v2" in e for e in prometheus.expressions) - before
+    assert sum(counts.values()) == 2
+    first, second = (at for at, asked in counts.items() if asked)
+    assert second - first == 60
+
+
+async def test_a_version_too_young_to_be_compared_costs_nothing(notebooks: Notebooks, prometheus: Asked,
+                                                                clock: ManualClock) -> None:
+    prometheus.fake.trial_since = NOW - 60
+    async with polling(notebooks(m=1), prometheus, clock, "m") as poller:
+        snapshot = await poller.refresh_once()
+    assert sorted(prometheus.paths()) == sorted(WHOLE)
+    assert snapshot.models[0].canary is None
+
+
+async def test_a_trial_that_is_not_answered_keeps_what_was_known_and_says_why(
+        notebooks: Notebooks, prometheus: Asked, clock: ManualClock) -> None:
+    prometheus.fake.trial_since = NOW - 3600
+    async with polling(notebooks(m=1), prometheus, clock, "m") as poller:
+        before = (await poller.refresh_once()).models[0].canary
+        prometheus.fake.fail = lambda expression: answering(500, "no", "text/plain") if "v1|v2" in expression else None
+        clock.advance(60)
+        after = (await poller.refresh_once()).models[0].canary
+    assert before is not None
+    assert after is not None
+    assert (after.state, after.read_to) == (before.state, before.read_to)
+    assert after.failure is not None
 
 
 async def test_long_windows_are_asked_less_often(notebooks: Notebooks, prometheus: Asked, clock: ManualClock) -> None:

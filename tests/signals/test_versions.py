@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -140,3 +141,12 @@ def test_a_canary_older_than_a_day_is_dated_where_the_rollout_rule_reads_longer(
     assert arms(seen) == {"v1": "stable", "v2": "canary"}
     assert (state(seen, "v1").first_seen, state(seen, "v2").first_seen) == (None, NOW - 40 * HOUR)
     assert markers(seen) == (Marker(NOW - 40 * HOUR, "v2"),)
+
+
+def test_what_an_answer_takes_does_not_move_the_first_time_of_a_version() -> None:
+    found = facts({"v1": 0.9, "v2": 0.1}, {"v1": DAY, "v2": HOUR})
+    question = model_question(Part.FIRST_SEEN, DAY)
+    found[question] = replace(found[question], answered_at=NOW + 2)
+    assert state(read(found, now=NOW + 2), "v2").first_seen == NOW - HOUR
+    found[question] = replace(found[question], answered_at=NOW + 600)
+    assert state(read(found, now=NOW + 600), "v2").first_seen == NOW - HOUR + 600

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _EDGE = 3 * MINUTE
 """A version seen this close to the start of what was looked at was there before."""
+_LATENCY = 15.0
+"""Seconds between the time an answer is about and its coming that are taken for the way it had to go."""
 
 
 def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float, described: str = "") -> Versions:
@@ -81,7 +83,10 @@ def _times(replies: Replies, index: int, part: Part, label: str) -> dict[str, fl
             continue
         ago = sample.at - sample.value
         early = part is Part.FIRST_SEEN and ago >= question.window_seconds - _EDGE
-        found[sample.labels.get(label, "")] = None if early else reply.answered_at - max(0.0, ago)
+        # What an answer takes is no difference of clocks, and would move the grid of a trial from look to look.
+        skew = reply.answered_at - sample.at
+        found[sample.labels.get(label, "")] = None if early else sample.value + min(0.0, ago) + (
+            skew if abs(skew) > _LATENCY else 0.0)
     return found
 
 
