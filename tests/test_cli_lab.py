@@ -97,6 +97,8 @@ def test_the_product_looks_at_a_served_lab_with_the_configuration_it_prints(serv
     assert doctor.returncode == 0, doctor.stdout
     assert f"{url}/prometheus" in doctor.stdout
     assert "can write" not in doctor.stdout
+    assert not re.findall(r"missing|unknown|down", doctor.stdout), doctor.stdout
+    assert all(f"{url}/{name}" in doctor.stdout for name in ("alertmanager", "mlflow", "kubernetes", "loki"))
 
 
 def test_the_files_of_a_served_lab_are_for_its_owner_only(served: tuple[str, str]) -> None:

@@ -146,6 +146,9 @@ def configured(lab: LabProcess) -> Overrides:
         "contexts": {lab.birth.scenario: {
             "prometheus": {"url": f"{lab.url}/prometheus", **credentials},
             "alertmanager": {"url": f"{lab.url}/alertmanager", **credentials},
+            "registry": {"kind": "mlflow", "url": f"{lab.url}/mlflow", **credentials},
+            "kubernetes": {"url": f"{lab.url}/kubernetes", **credentials},
+            "logs": {"kind": "loki", "url": f"{lab.url}/loki", "model_label": "app", **credentials},
         }},
     }
     path = lab.folder / "triage.yaml"

@@ -20,6 +20,7 @@ from tests.lab.notebook_data import NOTEBOOKS
 from tests.lab.serving import serving
 from tests.notebook.example_data import EXAMPLES
 from triage.config import activate
+from triage.facts.rollouts import RolloutFacts
 from triage.lab.clock import LabClock
 from triage.lab.site import Tokens, site
 from triage.lab.world.fleet import FLEET
@@ -80,7 +81,9 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
                   "^brightness drifts on 4 and 5 alike: rolling back would not help"), _TICKET,
         never=("latency", "success", "rollout", "width_px"))},
     "low-traffic": {"loan-approval": Deserved((PASS, WARN), urgencies=(Urgency.NONE,), never=("rollout",))},
-    "bad-rollback-target": {"fraud-scorer": Deserved((FAIL,), ("success",), _PAGE, never=("latency",))},
+    "bad-rollback-target": {"fraud-scorer": Deserved(
+        (FAIL,), ("success", "last_known_good names version 7, which was withdrawn by model-risk"), _PAGE,
+        never=("latency",))},
     # The warnings come with every answer, so nobody can be called healthy, whose series are complete included.
     "partial-answers": {name: Deserved((UNKNOWN,), ("partial",), (Urgency.NONE,)) for name in FLEET},
     "subgroup-hidden": {"chat-assistant": Deserved(
@@ -90,8 +93,10 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
     "gpu-contention": {"image-moderation": Deserved((FAIL,), ("latency", "queue-time|ModerationQueueLong"), _PAGE,
                                                     never=("success", "rollout"))},
     "data-gone": {"churn-ranker": Deserved((FAIL,), ("table-freshness", "ChurnTableStale"))},
-    # Only the registry knows.
-    "unapproved": {"image-moderation": _QUIET},
+    # Only the registry knows. The model is one of safety: there a missing approval is a page.
+    "unapproved": {"image-moderation": Deserved(
+        (FAIL,), ("^version 5 .canary. takes 2. % of the requests without approval: validation_status is pending",),
+        _PAGE, never=("latency", "success", "version 4"))},
     "skewed-amount": {"fraud-scorer": Deserved((WARN,), ("FraudFeatureDrift 8.*amounts", "^amount drifts"), _TICKET,
                                                never=("latency", "success", "merchant", "country"))},
     # Only the audit log knows.
@@ -155,7 +160,9 @@ def lab(name: str, folder: Path, seed: int | None = None) -> Iterator[Lab]:
         config.write_text(yaml.safe_dump({
             "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(EXAMPLES), str(NOTEBOOKS)],
             "contexts": {"lab": {"prometheus": {"url": f"{url}/prometheus", **secret},
-                                 "alertmanager": {"url": f"{url}/alertmanager", **secret}}}}), "utf-8")
+                                 "alertmanager": {"url": f"{url}/alertmanager", **secret},
+                                 "registry": {"kind": "mlflow", "url": f"{url}/mlflow", **secret},
+                                 "kubernetes": {"url": f"{url}/kubernetes", **secret}}}}), "utf-8")
         config.chmod(0o600)
         yield Lab(world, clock, url, config)
 
@@ -196,11 +203,13 @@ def test_its_models_get_the_verdicts_that_their_symptoms_deserve(seen: tuple[str
     assert not wrong, "\n".join(wrong)
 
 
-def test_all_six_models_and_both_sources_answer(seen: tuple[str, Snapshot]) -> None:
-    _, snapshot = seen
+def test_all_six_models_and_every_source_answer(seen: tuple[str, Snapshot]) -> None:
+    name, snapshot = seen
     assert len(snapshot.models) == 6
     assert snapshot.broken == ()
-    assert {source.name for source in snapshot.sources} == {"prometheus", "alertmanager"}
+    assert {source.name: str(source.state) for source in snapshot.sources} == dict.fromkeys(
+        ("alertmanager", "registry", "kubernetes"), "ok") | {
+            "prometheus": "partial" if name == "partial-answers" else "ok"}
 
 
 def test_versions_on_trial_are_seen_as_such(seen: tuple[str, Snapshot]) -> None:
@@ -212,6 +221,21 @@ def test_versions_on_trial_are_seen_as_such(seen: tuple[str, Snapshot]) -> None:
         assert arms.get("stable") == release.stable
         if release.canary is not None:
             assert arms.get("canary") == release.canary
+        if isinstance(model.rollout, RolloutFacts):
+            assert model.versions.known_from == "rollout"
+            assert model.canary is None or model.canary.state is None or model.canary.state.known_from == "rollout"
+
+
+def test_registry_rollouts_and_traffic_contradict_each_other_only_where_that_is_the_scenario(
+        seen: tuple[str, Snapshot]) -> None:
+    name, snapshot = seen
+    # Of answers that may lack series nobody can say which versions serve.
+    expected = {"unapproved": {"not_approved"}, "bad-rollback-target": {"rollback_target"},
+                "partial-answers": {"not_known"}}.get(name, set())
+    found = {str(finding.kind) for model in snapshot.models if model.lineage is not None
+             for finding in model.lineage.findings}
+    assert found == expected
+    assert not [reason.text for model in snapshot.models for reason in model.reasons if reason.rule == "rollout"]
 
 
 def test_an_abort_ends_what_only_the_canary_suffered_from(tmp_path: Path) -> None:

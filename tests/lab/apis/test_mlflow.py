@@ -40,6 +40,15 @@ async def test_it_answers_below_a_path(registry: Registry) -> None:
     assert (missing.status_code, missing.headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
+async def test_files_of_a_version_are_none_and_those_of_no_version_are_another_matter(registry: Registry) -> None:
+    registry.add_version("fraud-scorer", "1", "s3://models/fraud/1")
+    asked = "/model-versions/get-artifact?name=fraud-scorer&path=triage/manifest.yaml&version="
+    for version, said in (("1", "No such artifact: 'triage/manifest.yaml'"),
+                          ("2", "Model Version (name=fraud-scorer, version=2) not found")):
+        answer = await get(registry, asked + version)
+        assert (answer.status_code, answer.json()["message"]) == (404, said)
+
+
 async def test_numbers_that_json_cannot_write_are_texts(registry: Registry) -> None:
     values = {"grown": math.inf, "shrunk": -math.inf, "lost": math.nan}
     registry.add_run(Run("r1", "nightly", 0, metrics=tuple(Metric(key, value, 0) for key, value in values.items())))

@@ -109,6 +109,7 @@ def app(registry: Registry) -> Starlette:
               for method, path, handler in _ROUTES]
     return Starlette(
         routes=[Route("/health", _health), Route("/version", _version),
+                Route("/model-versions/get-artifact", _endpoint(registry, _artifact), methods=["GET"]),
                 Mount("/api/2.0/mlflow", routes=routes), Mount("/ajax-api/2.0/mlflow", routes=routes)],
         exception_handlers={404: _page, 405: _page})
 
@@ -138,6 +139,12 @@ async def _parameters(request: Request) -> _Parameters:
         # MLflow then goes on without any, and misses the first that it needs.
         values = {}
     return _Parameters(values if isinstance(values, dict) else {})
+
+
+def _artifact(registry: Registry, asked: _Parameters) -> _Answer:
+    """A file of a version: the lab keeps none, and says so as MLflow does of one that is not there."""
+    registry.version(asked.required("name"), asked.version())
+    raise RegistryError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{asked.required('path')}'")
 
 
 async def _health(_: Request) -> Response:
