@@ -14,7 +14,7 @@ from tests.tui.driving import press, running, screen_text
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = ((80, 24), (120, 40), (200, 50))
 STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "partial", "many", "broken", "nothing",
-          "trial-few", "trial-both", "trial-stale")
+          "trial-few", "trial-both", "trial-stale", "drift-moved", "drift-both")
 VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]] = {
     "no-colour": ("canary", (80, 24), (), {"theme_name": "no-colour"}),
     "ascii": ("canary", (120, 40), (), {"glyphs": "ascii"}),
@@ -39,6 +39,13 @@ VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]
     "trial-unread": ("trial-unread", (80, 24), (), {}),
     "trial-unreadable": ("trial-unreadable", (120, 40), (), {}),
     "trial-ascii": ("trial-both", (80, 24), (), {"glyphs": "ascii"}),
+    "drift-quiet": ("drift-quiet", (80, 24), (), {}),
+    "drift-stale": ("drift-stale", (120, 40), (), {}),
+    "drift-unread": ("drift-unread", (80, 24), (), {}),
+    "drift-ascii": ("drift-moved", (120, 40), (), {"glyphs": "ascii"}),
+    "drift-text": ("drift-moved", (100, 60), ("y",), {}),
+    "detail-drift": ("drift-both", (100, 70), ("G", *["k"] * 7, "enter"), {}),
+    "detail-drift-stale": ("drift-stale", (80, 60), (*["j"] * 5, "enter"), {}),
     "trial-small": ("trial-few", (60, 20), (), {}),
     "trial-text": ("trial-both", (100, 50), ("y",), {}),
     "detail-canary-share": ("canary", (100, 45), (*["j"] * 7, "enter"), {}),

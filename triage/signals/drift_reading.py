@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from triage.signals.drift_model import DriftState, DriftVerdict, FeatureDrift
+from triage.signals.drift_model import SEVERITY, DriftState, DriftVerdict, FeatureDrift
 
 if TYPE_CHECKING:
     from triage.facts.outcome import Failure
@@ -89,14 +89,13 @@ class Moved:
 
 
 def moved(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
-    """Every watched feature: what drifts first, then in the order of the state."""
+    """Every watched feature, worst first: among equals the prediction, then by consequence."""
     if reading.state is None:
         return ()
-    arms = _arms(reading, versions)
-    found = [Moved(feature, tuple(ArmDrift(v.arm, v.version, same) for v, state in arms
-                                  if (same := _same(state, feature)) is not None))
-             for feature in reading.state.features]
-    return tuple(sorted(found, key=lambda m: m.verdict is not DriftVerdict.DRIFT))
+    arms = [(v, {(f.feature, f.is_prediction): f for f in state.features}) for v, state in _arms(reading, versions)]
+    found = [Moved(feature, tuple(ArmDrift(v.arm, v.version, by_key[feature.feature, feature.is_prediction])
+                                  for v, by_key in arms)) for feature in reading.state.features]
+    return tuple(sorted(found, key=lambda m: SEVERITY[m.verdict]))
 
 
 def drifting(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
@@ -112,8 +111,3 @@ def _arms(reading: DriftReading, versions: Versions) -> tuple[tuple[VersionState
         return ()
     scored = [(v, reading.of_version(v.version)) for v in (stable, trial)]
     return tuple((v, state) for v, state in scored if state is not None) if all(s for _, s in scored) else ()
-
-
-def _same(state: DriftState, feature: FeatureDrift) -> FeatureDrift | None:
-    return next((f for f in state.features
-                 if f.feature == feature.feature and f.is_prediction == feature.is_prediction), None)

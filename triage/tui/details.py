@@ -8,6 +8,7 @@ from triage.signals import wording
 from triage.signals.model import AlertGroup, Budget, ModelState, SloState, Tier
 from triage.signals.reading import Quality, Reading, Urgency
 from triage.tui.canary_page import canary_page
+from triage.tui.drift_page import drift_page
 from triage.tui.line import BLANK, URGENCY_ROLES, VERDICT_ROLES, Column, Line, Role, line, row, titles
 from triage.tui.page_parts import bullet, fact, heading, moment, paragraph
 from triage.tui.panels import slos, top
@@ -20,6 +21,7 @@ def title(item: Item) -> str:
     """Heading of the page about ``item``."""
     name = item.key.split("\n")[0]
     return {"verdict": "WHY THE VERDICT", "slo": f"SLO {name}", "reason": "REASON", "canary": f"CANARY {name}",
+            "drift": f"DRIFT of {name}",
             "alert": f"ALERT {name}", "broken": "NOTEBOOK THAT CANNOT BE USED"}[item.kind]
 
 
@@ -49,6 +51,10 @@ def page(item: Item, view: View, width: int) -> list[Line]:
                         *fact("about", reason.subject, width)]
     elif model is not None and item.kind == "canary":
         found_page = canary_page(view, model, item.key, width)
+        if found_page:
+            return found_page
+    elif model is not None and item.kind == "drift":
+        found_page = drift_page(view, model, item.key, width)
         if found_page:
             return found_page
     elif model is not None and item.kind == "alert":

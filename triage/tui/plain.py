@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from triage.signals import wording
 from triage.signals.reading import Urgency
 from triage.tui.look import Look
-from triage.tui.panels import alerts, canary, slos, top
+from triage.tui.panels import alerts, canary, drift, slos, top
 from triage.tui.view import TOP, View
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def as_text(view: View) -> str:
     rows += ["", *grouped] if grouped else []
     compared = [r.text for r in canary.canary(wide, width, 60)]
     rows += ["", *compared] if compared else []
+    watched = [r.text for r in drift.drift(wide, width, 200)]
+    rows += ["", *watched] if watched else []
     rows += ["", *_alerts(wide, model.alerts)]
     rows += [r.text for r in alerts.notes(wide, width, 20)]
     return "\n".join(view.look.say(row).rstrip() for row in rows) + "\n"

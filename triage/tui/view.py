@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from triage.signals.drift_reading import moved
 from triage.signals.reading import Verdict
 from triage.tui.look import Look
 
 if TYPE_CHECKING:
     from triage.live.snapshot import BrokenNotebook, Snapshot
+    from triage.signals.drift_reading import Moved
     from triage.signals.model import AlertGroup, ModelState, SloState
 
 RANGES = (900.0, 1800.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
@@ -20,7 +22,7 @@ WIDE = 100
 RUNBOOK_FROM = 118
 """Cells from which the runbook has its own column."""
 
-ItemKind = Literal["verdict", "slo", "reason", "canary", "alert", "broken"]
+ItemKind = Literal["verdict", "slo", "reason", "canary", "drift", "alert", "broken"]
 
 
 class Item(NamedTuple):
@@ -93,6 +95,8 @@ class View:
             items += [Item("reason", reason_key(n, self.model)) for n in range(1, len(self.model.reasons))]
             if self.model.canary is not None and self.model.canary.state is not None:
                 items += [Item("canary", metric.name) for metric in self.model.canary.state.metrics]
+            if self.model.drift is not None:
+                items += [Item("drift", drift_key(item)) for item in moved(self.model.drift, self.model.versions)]
             items += [Item("alert", alert_key(group)) for group in self.model.alerts]
         if self.snapshot is not None:
             items += [Item("broken", notebook.path) for notebook in self.snapshot.broken]
@@ -113,6 +117,11 @@ def reason_key(number: int, model: ModelState) -> str:
 def alert_key(group: AlertGroup) -> str:
     """Key of one group of alerts."""
     return f"{group.name}\n{group.version}\n{group.deployment}"
+
+
+def drift_key(item: Moved) -> str:
+    """Key of one watched feature."""
+    return f"{item.feature.feature}\n{'prediction' if item.feature.is_prediction else 'feature'}"
 
 
 _SEVERITY = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.LOW_N: 3, Verdict.PENDING: 4,

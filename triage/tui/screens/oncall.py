@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from triage.tui.keymap import ON_CALL
 from triage.tui.layout import Need, Place, allot
 from triage.tui.line import Line, Role, line, wrap
-from triage.tui.panels import alerts, canary, charts, slos, top
+from triage.tui.panels import alerts, canary, charts, drift, slos, top
 from triage.tui.screens.base import RETRY_CELLS, TriageScreen
 from triage.tui.view import RUNBOOK_FROM, View
 from triage.tui.widgets.chart import ChartBox
@@ -20,8 +20,9 @@ from triage.tui.widgets.lines import Lines
 RUNBOOK_CELLS = 35
 TALL = 32
 """Rows from which trends are charts; under that they are one row each."""
-SECTIONS = ("slos", "reasons", "latency", "errors", "sparks", "groups", "canary", "alerts", "broken", "notes")
-PRIORITY = ("slos", "alerts", "broken", "reasons", "canary", "sparks", "latency", "errors", "groups", "notes")
+SECTIONS = ("slos", "reasons", "latency", "errors", "sparks", "groups", "canary", "drift", "alerts", "broken",
+            "notes")
+PRIORITY = ("slos", "alerts", "broken", "reasons", "canary", "drift", "sparks", "latency", "errors", "groups", "notes")
 LEAST = (24, 7)
 """Cells and rows under which only the verdict is shown."""
 
@@ -98,6 +99,7 @@ class OnCall(TriageScreen, inherit_bindings=False):
                 ("sparks", charts.sparks(view, left, places["sparks"].rows)),
                 ("groups", slos.groups(view, left, places["groups"].rows)),
                 ("canary", canary.canary(view, left, places["canary"].rows)),
+                ("drift", drift.drift(view, left, places["drift"].rows)),
                 ("alerts", alerts.alerts(view, left, places["alerts"].rows)),
                 ("broken", alerts.broken(view, left, places["broken"].rows)),
                 ("notes", alerts.notes(view, left, places["notes"].rows))):
@@ -128,6 +130,7 @@ class OnCall(TriageScreen, inherit_bindings=False):
             Need("sparks", 1, sparks, sparks),
             Need("groups", 1, min(groups, 3), groups),
             Need("canary", 1, *compared),
+            Need("drift", 1, *drift.wants(view), spaced=view.height >= TALL),
             Need("alerts", 1, min(alert_rows, 7), alert_rows),
             Need("broken", min(1, broken), min(broken, 3), broken),
             Need("notes", 1, min(notes, 3), notes, spaced=False),
