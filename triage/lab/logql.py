@@ -29,6 +29,8 @@ _TOKEN = re.compile(r"""\s+
 _NOT_RE2 = re.compile(r"\\(?P<reference>[1-9])|\\.|(?P<perl>\(\?(?:<[=!]|P=|[=!>(]))", re.DOTALL)
 _LOGFMT = re.compile(r"""(?P<key>[^\s="]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)""", re.DOTALL)
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_DEEPEST = 100
+"""Parentheses within each other that a filter may have: each takes some of the stack."""
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq, "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt,
     "<=": operator.le}
@@ -111,6 +113,8 @@ class _Parser:
         self._query = query
         self._tokens = list(self._scan())
         self._next = 0
+        self._depth = 0
+        """Of parentheses that are open."""
 
     def query(self) -> LogQuery:
         if self._now.kind == "IDENTIFIER" or self._now.text == "(":
@@ -173,24 +177,28 @@ class _Parser:
         return self._either()
 
     def _either(self) -> Stage:
-        left = self._both()
+        alternatives = [self._both()]
         while self._now.text == "or":
             self._next += 1
-            left = _or(left, self._both())
-        return left
+            alternatives.append(self._both())
+        return _any(alternatives)
 
     def _both(self) -> Stage:
-        left = self._label_filter()
+        conditions = [self._label_filter()]
         while self._now.text in ("and", ","):
             self._next += 1
-            left = _and(left, self._label_filter())
-        return left
+            conditions.append(self._label_filter())
+        return _all(conditions)
 
     def _label_filter(self) -> Stage:
         if self._now.text == "(":
+            if self._depth == _DEEPEST:
+                raise self._error(self._now.at, f"the lab understands no more than {_DEEPEST} nested parentheses")
+            self._depth += 1
             self._take("(")
             inner = self._either()
             self._take(")")
+            self._depth -= 1
             return inner
         name = self._take_kind("IDENTIFIER").text
         sign = self._take(*_TEXT_COMPARISONS, *_COMPARISONS)
@@ -272,18 +280,19 @@ def _keeping(condition: Callable[[Entry], bool], *, wanted: bool = True) -> Stag
     return lambda entry: entry if condition(entry) is wanted else None
 
 
-def _and(left: Stage, right: Stage) -> Stage:
-    def both(entry: Entry) -> Entry | None:
-        kept = left(entry)
-        return None if kept is None else right(kept)
-    return both
+def _all(stages: Sequence[Stage]) -> Stage:
+    def every(entry: Entry) -> Entry | None:
+        kept: Entry | None = entry
+        for stage in stages:
+            kept = None if kept is None else stage(kept)
+        return kept
+    return every
 
 
-def _or(left: Stage, right: Stage) -> Stage:
-    def either(entry: Entry) -> Entry | None:
-        kept = left(entry)
-        return right(entry) if kept is None else kept
-    return either
+def _any(stages: Sequence[Stage]) -> Stage:
+    def some(entry: Entry) -> Entry | None:
+        return next((kept for stage in stages if (kept := stage(entry)) is not None), None)
+    return some
 
 
 def _numeric(name: str, compare: Callable[[float, float], bool], bound: float) -> Stage:

@@ -83,7 +83,7 @@ class _Gate:
         await (refusal or self._app)(scope, receive, dated)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
-        system = scope["path"].split("/")[1]
+        system = scope["path"].lstrip("/").partition("/")[0]
         kind, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
         known = kind.lower() == "bearer" and self._tokens.knows(token.strip())
         if known and system in _GUARDED and scope["method"] not in _ONLY_READS and not (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from triage.lab.alerting.book import AlertGroup, HeldAlert
 from triage.lab.alerting.matchers import AlertMatcher, MatcherError, is_label_name
 from triage.lab.alerting.notices import Notice
 from triage.lab.alerting.silences import Silence, SilenceDraft
+from triage.lab.apis.json_bodies import read_json
 from triage.lab.times import milliseconds, parse_time
 
 RESOLVE_SECONDS = 300.0
@@ -133,8 +133,8 @@ def _json(body: bytes, what: str) -> Any:
     if not body:
         raise Refused(_REQUIRED, f"{what} in body is required")
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return read_json(body)
+    except ValueError as error:
         raise _unreadable(what, str(error)) from None
 
 

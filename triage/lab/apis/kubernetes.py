@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from triage.lab.apis import kubernetes_discovery as discovery
 from triage.lab.apis.forms import media_type
+from triage.lab.apis.json_bodies import read_json
 from triage.lab.apis.kubernetes_openapi import openapi_v2
 from triage.lab.apis.kubernetes_options import delete_options, watch_of, write_options
 from triage.lab.apis.kubernetes_protobuf import PROTOBUF, NotReadable, decode_review
@@ -260,8 +261,8 @@ def _json_body(request: Request, body: bytes) -> Json:
 
 def _decoded(body: bytes, otherwise: str) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return read_json(body)
+    except ValueError as error:
         raise refusals.bad_request(f"{otherwise}: {error}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -57,7 +58,7 @@ def watch_of(query: QueryParams, resource: Resource, namespace: str, matches: Ma
         raise Refusal(422, "Invalid", 'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: '
                       "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
     version = query.get("resourceVersion", "")
-    since = None if version in ("", "0") else int(_number(version, "resourceVersion"))
+    since = None if version in ("", "0") else _number(version, "resourceVersion")
     timeout = query.get("timeoutSeconds", "")
     # The server takes 0 for no wish.
     seconds = _number(timeout, "timeoutSeconds") or None if timeout else None
@@ -65,11 +66,11 @@ def watch_of(query: QueryParams, resource: Resource, namespace: str, matches: Ma
     return Watch(resource, namespace, matches, since, seconds, bookmarks, table_of)
 
 
-def _number(text: str, name: str) -> float:
-    if not (text.isascii() and text.isdigit()):
+def _number(text: str, name: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
         raise refusals.bad_request(f'{name}: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
                                    "invalid syntax")
-    return float(text)
+    return int(text)
 
 
 def _invalid(finding: str) -> Refusal:

@@ -154,7 +154,7 @@ def _time(asked: Parameters, name: str, default: int) -> int:
     if re.fullmatch(r"-?[0-9]{1,19}", text):
         return int(text) * (_NANOSECONDS if len(text) <= _EPOCH_SECONDS_DIGITS else 1)
     try:
-        seconds = float(text) if re.fullmatch(r"-?[0-9]*\.[0-9]+", text) else parse_time(text)
+        seconds = float(text) if re.fullmatch(r"-?[0-9]{0,18}\.[0-9]+", text) else parse_time(text)
     except ValueError:
         # Loki's reason is that of its first attempt.
         raise _Refused(f"could not parse '{name}' parameter: strconv.ParseInt: parsing {json.dumps(text)}: "

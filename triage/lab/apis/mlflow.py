@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 
 from triage.lab.apis.forms import media_type
+from triage.lab.apis.json_bodies import read_json
 from triage.lab.apis.mlflow_search import Searchable, invalid, page
 from triage.lab.registry import Metric, Model, Registry, RegistryError, Run, Version, version_number
 
@@ -94,7 +95,7 @@ class _Parameters:
         text = self.text("max_results")
         if text is None:
             return default
-        if not re.fullmatch(r"-?\d+", text) or int(text) > most:
+        if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII) or int(text) > most:
             raise _wrong_type("max_results", text)
         return int(text)
 
@@ -134,7 +135,7 @@ async def _parameters(request: Request) -> _Parameters:
         raise invalid("Bad Request. Content-Type must be one of ['application/json']."
                       if media_type(request) else "Bad Request. Content-Type header is missing.")
     try:
-        values = json.loads(await request.body())
+        values = read_json(await request.body())
     except ValueError:
         # MLflow then goes on without any, and misses the first that it needs.
         values = {}
@@ -287,7 +288,10 @@ def _delete_version_tag(registry: Registry, asked: _Parameters) -> _Answer:
 
 def _check_source(source: str, run_id: str) -> None:
     """Refuse what could read files of the server, as MLflow does."""
-    where = urlsplit(source)
+    try:
+        where = urlsplit(source)
+    except ValueError as error:
+        raise invalid(f"Invalid model version source: '{source}'. {error}") from None
     problem = ""
     if where.scheme in ("", "file"):
         problem = ("To use a local path as a model version source, the run_id request parameter has to be specified "

@@ -174,7 +174,7 @@ class _Api:
         asked = await parameters(request)
         numbers = {name: asked.first(name) for name in ("limit", "limit_per_metric")}
         for name, text in numbers.items():
-            if text and not re.fullmatch(r"[+-]?\d+", text, re.ASCII):
+            if text and not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
                 raise QueryError("bad_data", f"{name} must be a number")
         described = sorted(self._whole.store.metadata().items())
         if asked.first("metric"):

@@ -55,7 +55,7 @@ def duration(asked: Parameters, name: str) -> float:
 def limit_of(asked: Parameters) -> int:
     """How many things are wanted; 0: all. Raises QueryError."""
     text = asked.first("limit")
-    if text and not re.fullmatch(r"\+?\d+", text, re.ASCII):
+    if text and not re.fullmatch(r"\+?\d{1,18}", text, re.ASCII):
         raise QueryError("bad_data", f'invalid parameter "limit": cannot parse "{text}" to a valid limit')
     return int(text or 0)
 
@@ -71,7 +71,11 @@ def selector(text: str) -> Sequence[Matcher]:
 def label_name(text: str, *, utf8: bool) -> str:
     """The label that a path names. From 3.x on any text can be one; ``U__`` escapes what a path cannot hold."""
     if utf8 and text.startswith("U__"):
-        text = _ESCAPED_RUNE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "_", text[3:])
+        text = _ESCAPED_RUNE.sub(lambda found: _rune(int(found[1], 16)) if found[1] else "_", text[3:])
     if not text or not (utf8 or _LABEL_NAME.fullmatch(text)):
         raise QueryError("bad_data", f'invalid label name: "{text}"')
     return text
+
+
+def _rune(code: int) -> str:
+    return chr(code) if code < 0xD800 or 0xDFFF < code <= 0x10FFFF else "\N{REPLACEMENT CHARACTER}"

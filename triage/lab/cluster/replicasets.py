@@ -133,9 +133,7 @@ class ReplicaSets:
             self.delete_pod(pod)
         pods = pods[:wanted]
         for _ in range(wanted - len(pods)):
-            self._serial += 1
-            uid = new_uid(uid_of(replica_set), self._serial)
-            pods.append(self._kubelet.start(new_pod(replica_set, self._serial, uid, at), at))
+            pods.append(self._kubelet.start(self._new_pod(replica_set, at), at))
         settle = float(replica_set["spec"].get("minReadySeconds", 0))
         available_at = [since + settle for pod in pods if (since := ready_since(pod)) is not None]
         counts = {"replicas": len(pods), "fullyLabeledReplicas": len(pods), "readyReplicas": len(available_at),
@@ -144,3 +142,11 @@ class ReplicaSets:
         status["observedGeneration"] = replica_set["metadata"]["generation"]
         self._storage.replace(REPLICA_SETS, {**replica_set, "status": status})
         return min((due for due in available_at if due > at), default=math.inf)
+
+    def _new_pod(self, replica_set: Json, at: float) -> Json:
+        """A pod whose name nobody has: two serial numbers can end in the same five characters."""
+        while True:
+            self._serial += 1
+            pod = new_pod(replica_set, self._serial, new_uid(uid_of(replica_set), self._serial), at)
+            if self._storage.find(PODS, namespace_of(pod), name_of(pod)) is None:
+                return pod

@@ -20,7 +20,11 @@ _STEPS = ("setWeight", "pause", "setCanaryScale")
 _CANARY = frozenset({"steps", "maxSurge", "maxUnavailable", "canaryService", "stableService", "trafficRouting",
                      "scaleDownDelaySeconds", "abortScaleDownDelaySeconds"})
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_PERCENT = re.compile(r"0*(?:100|[0-9]{1,2})%")
 _LONGEST_NAME = 253
+_INT32 = 2**31 - 1
+_MOST_PODS = 200
+"""Of one workload: the lab makes each of them, and more would stop its clock for everybody."""
 _NO_CONTROLLER = "Forbidden: this cluster has no controller for it"
 
 
@@ -57,8 +61,8 @@ def _metadata(item: Json, before: Json | None) -> Iterator[Cause]:
 def _workload(item: Json, before: Json | None) -> Iterator[Cause]:
     spec = _map(item.get("spec"))
     replicas = spec.get("replicas", 1)
-    if not _is_count(replicas):
-        yield Cause("spec.replicas", f"Invalid value: {replicas!r}: must be greater than or equal to 0")
+    if not _is_count(replicas, _MOST_PODS):
+        yield Cause("spec.replicas", f"Invalid value: {replicas!r}: must be from 0 to {_MOST_PODS} in this cluster")
     for field in ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit"):
         if not _is_count(spec.get(field, 0)):
             yield Cause(f"spec.{field}", f"Invalid value: {spec[field]!r}: must be greater than or equal to 0")
@@ -106,9 +110,10 @@ def _bounds(parent: str, level: Mapping[str, Any]) -> Iterator[Cause]:
     """``maxSurge`` and ``maxUnavailable``: counts or percentages, not both nothing."""
     values = [level.get("maxSurge", "25%"), level.get("maxUnavailable", "25%")]
     for field, value in zip(("maxSurge", "maxUnavailable"), values, strict=True):
-        percent = isinstance(value, str) and value.endswith("%") and value[:-1].isascii() and value[:-1].isdigit()
-        if not percent and not _is_count(value):
-            yield Cause(f"{parent}.{field}", f"Invalid value: {value!r}: must be a count or a percentage")
+        percent = isinstance(value, str) and _PERCENT.fullmatch(value)
+        if not percent and not _is_count(value, _MOST_PODS):
+            yield Cause(f"{parent}.{field}", f"Invalid value: {value!r}: must be a percentage up to 100%, or a count "
+                        f"up to {_MOST_PODS} in this cluster")
     if all(value in (0, "0%") for value in values):
         yield Cause(f"{parent}.maxUnavailable", "Invalid value: 0: may not be 0 when `maxSurge` is 0")
 
@@ -174,7 +179,7 @@ def _canary_scale(field: str, value: Any, routed: bool) -> Iterator[Cause]:
     if not routed:
         yield Cause(field, "Invalid value: it works only with trafficRouting")
     match value:
-        case {"replicas": count, **rest} if not rest and _is_count(count):
+        case {"replicas": count, **rest} if not rest and _is_count(count, _MOST_PODS):
             return
         case {"weight": percent, **rest} if not rest and _is_count(percent) and percent <= 100:
             return
@@ -232,5 +237,5 @@ def _map(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _is_count(value: Any, most: int = _INT32) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

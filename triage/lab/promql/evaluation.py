@@ -62,12 +62,12 @@ def window_of(node: ast.Expr, context: Context) -> Windows:
     if isinstance(node, ast.MatrixSelector):
         selector = node.vector_selector
         at_ms = _shifted(selector, context)
-        return selecting.windows(context.store, matchers_of(selector, dot_all=context.dot_all), at_ms, _ms(node.range),
-                                 closed=context.closed)
+        return selecting.windows(context.store, matchers_of(selector, dot_all=context.dot_all), at_ms,
+                                 _ms(node, "range"), closed=context.closed)
     if not isinstance(node, ast.SubqueryExpr):
         raise bad_query(f"parse error: expected type range vector, got {node.prettify()}")
-    at_ms, range_ms = _shifted(node, context), _ms(node.range)
-    step_ms = _ms(node.step) if node.step is not None else DEFAULT_SUBQUERY_STEP_MS
+    at_ms, range_ms = _shifted(node, context), _ms(node, "range")
+    step_ms = _ms(node, "step") if node.step is not None else DEFAULT_SUBQUERY_STEP_MS
     times = _substeps(at_ms, range_ms, step_ms, context)
     if not len(times):
         return Windows([], [], at_ms - range_ms, at_ms, range_ms)
@@ -103,18 +103,23 @@ def _shifted(node: ast.VectorSelector | ast.SubqueryExpr, context: Context) -> T
         else:
             fixed = _moment_ms(node.at)
         at_ms = np.full_like(at_ms, fixed)
-    return at_ms - _ms(node.offset) if node.offset is not None else at_ms
+    return at_ms - _ms(node, "offset")
 
 
 def _moment_ms(at: ast.AtModifier) -> int:
     try:
         moment = at.at
-    except OverflowError:
+    except (OverflowError, ValueError):
         raise bad_query("parse error: @ with a time after the year 9999 is not supported by the lab") from None
     return round(moment.timestamp() * 1000) if moment is not None else 0
 
 
-def _ms(duration: timedelta | None) -> int:
+def _ms(node: ast.Expr, name: str) -> int:
+    """The duration in a field of ``node`` in milliseconds, 0 when there is none. Raises QueryError."""
+    try:
+        duration: timedelta | None = getattr(node, name)
+    except (OverflowError, ValueError):
+        raise bad_query("parse error: duration out of range") from None
     return duration // timedelta(milliseconds=1) if duration is not None else 0
 
 
