@@ -58,6 +58,7 @@ async def lab(world: World) -> AsyncIterator[httpx.AsyncClient]:
     ("/loki/loki/api/v1/query_range", {"query": '{app="a"}', "since": f"{HUGE}s"}, 400),
     ("/loki/loki/api/v1/query_range", {"query": '{app="a"} | ' + "(" * 3_000}, 400),
     ("/loki/loki/api/v1/query_range", {"query": '{app=~".+"} | a="b"' + ' and a="b"' * 1_500}, 200),
+    ("/loki/loki/api/v1/query_range", {"query": r'{app=~"\ud800("}'}, 400),
     ("/mlflow/api/2.0/mlflow/registered-models/search", {"max_results": LONG}, 400),
     ("/alertmanager/api/v2/alerts", {"filter": 'a=~"("'}, 400),
     (ROLLOUT.rpartition("/")[0], {"watch": "1", "resourceVersion": HUGE}, 400),

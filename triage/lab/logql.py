@@ -243,9 +243,12 @@ class _Parser:
         if token.text.startswith("`"):
             return token.text[1:-1]
         try:
-            return str(json.loads(token.text, strict=False))
+            text = str(json.loads(token.text, strict=False))
+            # Half a surrogate pair is no text to Go, and could not be sent back.
+            text.encode()
         except ValueError:
             raise self._error(token.at, "invalid char escape") from None
+        return text
 
     def _pattern(self, token: _Token) -> str:
         pattern = self._string(token)
