@@ -202,8 +202,16 @@ async def test_zoom_shows_the_panel_of_the_selected_row_and_z_the_next() -> None
         assert "ERRORS" in screen_text(app)
         await press(pilot, "z")
         assert "SLO" in screen_text(app)
+        await press(pilot, "tab")
+        assert "CANARY v8" in screen_text(app)
         await press(pilot, "tab", "z")
         assert "LATENCY" in screen_text(app)
+
+
+async def test_zoom_passes_over_a_comparison_that_there_is_not() -> None:
+    async with running(snapshots.healthy()) as (app, pilot, _):
+        await press(pilot, "j", "j", "z", "z", "z")
+        assert "ALERTS" in screen_text(app)
 
 
 async def test_help_lists_every_key_of_the_screen_it_was_called_from() -> None:

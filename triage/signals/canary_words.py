@@ -186,7 +186,7 @@ def _signed(value: float, unit: str) -> str:
     if value == 0:
         return f"0 {unit}"
     if abs(value) < 0.005:
-        return f"{'-' if value < 0 else '+'}<0.01 {unit}"
+        return f"<0.01 {unit}"
     digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
     return f"{value:+,.{digits}f} {unit}"
 

@@ -7,15 +7,22 @@ from typing import ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from triage.signals.canary_words import on_trial
 from triage.tui.keymap import ZOOMED
-from triage.tui.panels import alerts, charts, slos, top
+from triage.tui.panels import alerts, canary, charts, slos, top
 from triage.tui.screens.base import TriageScreen
 from triage.tui.view import View
 from triage.tui.widgets.chart import ChartBox
 from triage.tui.widgets.lines import Lines
 
-Panel = Literal["latency", "errors", "slos", "alerts"]
-PANELS: tuple[Panel, ...] = ("latency", "errors", "slos", "alerts")
+Panel = Literal["latency", "errors", "slos", "canary", "alerts"]
+PANELS: tuple[Panel, ...] = ("latency", "errors", "slos", "canary", "alerts")
+
+
+def panels(view: View | None) -> tuple[Panel, ...]:
+    """Those that have something to show: a comparison only with a version on trial."""
+    compared = view is not None and view.model is not None and on_trial(view.model) is not None
+    return tuple(panel for panel in PANELS if panel != "canary" or compared)
 
 
 def panel_for(view: View) -> Panel:
@@ -23,6 +30,8 @@ def panel_for(view: View) -> Panel:
     chosen = view.chosen()
     if chosen.kind == "alert":
         return "alerts"
+    if chosen.kind == "canary":
+        return "canary"
     if chosen.kind == "slo" and view.model is not None:
         units = {t.unit for t in view.model.trends if t.slo == chosen.key}
         return "latency" if "s" in units else "errors" if "ratio" in units else "slos"
@@ -64,12 +73,15 @@ class Zoom(TriageScreen, inherit_bindings=False):
             self.query_one("#chart", ChartBox).show(built, width - 1, rows, view.look)
         elif self.panel == "slos":
             self.lines("table").set_lines(slos.slos(view, width, rows), view.look)
+        elif self.panel == "canary":
+            self.lines("table").set_lines(canary.canary(view, width, rows), view.look)
         else:
             self.lines("table").set_lines(alerts.alerts(view, width, max(2, rows)), view.look)
 
     def action_next_panel(self) -> None:
         """The next panel."""
-        self.panel = PANELS[(PANELS.index(self.panel) + 1) % len(PANELS)]
+        there = panels(self._view)
+        self.panel = there[(there.index(self.panel) + 1) % len(there)] if self.panel in there else there[0]
         drawn = self.panel in ("latency", "errors")
         self.lines("chart").set_class(not drawn, "-hidden")
         self.lines("table").set_class(drawn, "-hidden")
