@@ -9,20 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from triage.config import (
-    Active,
-    Config,
-    ConfigError,
-    Context,
-    Endpoint,
-    Kubeconfig,
-    Overrides,
-    SecretRef,
-    activate,
-    config_path,
-    load_config,
-    without_userinfo,
-)
+from triage.config import Active, Config, Context, Overrides, activate, config_path, load_config
+from triage.config_sources import Kubeconfig
+from triage.endpoints import ConfigError, Endpoint, SecretRef, without_userinfo
 from triage.errors import InvalidDocument
 from triage.strict_yaml import parse, validate
 

@@ -6,7 +6,8 @@ import os
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from triage.config import ConfigError, Endpoint, activate, checked_url, config_path
+from triage.config import activate, config_path
+from triage.endpoints import ConfigError, Endpoint, checked_url
 from triage.overrides import Overrides
 
 _PORTS = {"http": 80, "https": 443}

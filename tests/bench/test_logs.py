@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.bench.conftest import Figure
-from triage.config import LogFields, LogFiles
+from triage.config_sources import LogFields, LogFiles
 from triage.facts.logs import Level, LogLines, LogQuestion
 from triage.sources.logs.answers import traces_answer
 from triage.sources.logs.fields import Reader

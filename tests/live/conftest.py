@@ -15,7 +15,8 @@ import yaml
 
 from tests.sources.faults import FaultServer, Handler, Request, answering, json_answer
 from triage.clock import ManualClock
-from triage.config import Active, Context, Endpoint
+from triage.config import Active, Context
+from triage.endpoints import Endpoint
 from triage.live.snapshot import Snapshot
 
 _PART = re.compile(r', "triage_question", "(\d+)", "", ""\)(?: or )?')

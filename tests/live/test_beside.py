@@ -16,7 +16,9 @@ import yaml
 from tests.live.conftest import Asked, Published, active
 from tests.sources.faults import FaultServer, Request, answering, json_answer
 from triage.clock import ManualClock
-from triage.config import Active, Endpoint, Kubeconfig, MlflowRegistry
+from triage.config import Active
+from triage.config_sources import Kubeconfig, MlflowRegistry
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, SourceHealth, SourceState
 from triage.facts.rollouts import RolloutFacts
 from triage.live.poller import Poller

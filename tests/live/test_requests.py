@@ -12,7 +12,7 @@ import pytest
 from tests.live.conftest import NOW, Asked, active, parts
 from tests.sources.faults import answering
 from triage.clock import ManualClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.live.poller import Poller
 from triage.notebook.load import load_all
 from triage.signals.reading import Quality, Verdict

@@ -13,7 +13,7 @@ from tests.real.conftest import installed
 from tests.real.servers import Server, alertmanager, binary, wait_for
 from tests.real.stage import Stage
 from triage.clock import SystemClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.alerts import Alert, AlertState
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.alertmanager import AlertmanagerClient

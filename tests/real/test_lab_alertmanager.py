@@ -15,7 +15,7 @@ from tests.lab.serving import serving
 from tests.real.conftest import installed
 from tests.real.servers import binary
 from triage.clock import SystemClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.alerts import AlertState
 from triage.facts.outcome import Failure
 from triage.lab.alerting.book import AlertBook

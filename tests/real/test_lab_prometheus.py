@@ -19,7 +19,7 @@ from tests.real.conftest import installed
 from tests.real.contract import Peer, lab_prometheus
 from tests.real.servers import binary
 from triage.clock import SystemClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.alerts import AlertState
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.samples import Answer

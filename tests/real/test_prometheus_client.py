@@ -13,7 +13,7 @@ from tests.real.known import HOSTILE_LABELS, HOSTILE_VERSION, NATIVE_SHARES, V1_
 from tests.real.servers import PROXY_PASSWORD, PROXY_USER, Proxies, Server, wait_for
 from tests.real.stage import Stage
 from triage.clock import SystemClock
-from triage.config import BasicAuth, Endpoint, SecretRef
+from triage.endpoints import BasicAuth, Endpoint, SecretRef
 from triage.facts.alerts import AlertState
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.samples import Answer

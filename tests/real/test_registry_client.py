@@ -10,7 +10,8 @@ import pytest
 
 from tests.real.tracking import Tracking
 from triage.clock import SystemClock
-from triage.config import Active, Context, Endpoint
+from triage.config import Active, Context
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.facts.versions import ApprovalStatus, DocumentKind, RegisteredModel
 from triage.sources.checkup import SourceCheck

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.serving import serving
 from triage import strict_yaml
 from triage.clock import SystemClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.versions import RegisteredModel
 from triage.lab.apis.mlflow import app
 from triage.lab.clock import LabClock

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.sources.faults import FaultServer, Handler, Request, answering, json_answer
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.errors import TriageError
 from triage.facts.outcome import Failure, FailureKind
 from triage.notebook.lint import lint

@@ -12,7 +12,7 @@ import pytest
 from tests.sources import faults
 from tests.sources.faults import FaultServer, Handler, answering, json_answer
 from triage.clock import SystemClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.alertmanager import AlertmanagerClient
 from triage.sources.prometheus import PrometheusClient

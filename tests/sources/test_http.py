@@ -19,7 +19,7 @@ import trustme
 from tests.sources import faults
 from tests.sources.faults import CLOSE, FaultServer, Request, answering, good
 from triage.clock import ManualClock, SystemClock
-from triage.config import ConfigError, Endpoint
+from triage.endpoints import ConfigError, Endpoint
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.samples import Answer
 from triage.sources.alertmanager import AlertmanagerClient

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from triage.config import ConfigError, SecretRef
+from triage.endpoints import ConfigError, SecretRef
 from triage.sources.kubeconfig import Login, read_login
 
 Write = Callable[..., Path]

@@ -16,7 +16,8 @@ import yaml
 
 from tests.sources.faults import FaultServer, Handler, Request, answering, echo_credentials, hang, json_answer
 from triage.clock import ManualClock
-from triage.config import Active, ConfigError, Context, Endpoint
+from triage.config import Active, Context
+from triage.endpoints import ConfigError, Endpoint
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.breaker import Breaker, BreakerState
 from triage.sources.kubernetes import (

@@ -11,22 +11,9 @@ import yaml
 from pydantic import BaseModel
 
 from triage import strict_yaml
-from triage.config import (
-    ENVIRONMENT,
-    Active,
-    ConfigError,
-    Endpoint,
-    FolderRegistry,
-    Kubeconfig,
-    LogFiles,
-    LokiLogs,
-    MlflowRegistry,
-    SecretRef,
-    VictoriaLogs,
-    activate,
-    config_path,
-    load_config,
-)
+from triage.config import ENVIRONMENT, Active, activate, config_path, load_config
+from triage.config_sources import FolderRegistry, Kubeconfig, LogFiles, LokiLogs, MlflowRegistry, VictoriaLogs
+from triage.endpoints import ConfigError, Endpoint, SecretRef
 from triage.errors import InvalidDocument
 from triage.overrides import Overrides
 from triage.quantities import format_duration

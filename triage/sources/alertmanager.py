@@ -15,7 +15,7 @@ from triage.sources.prometheus_answers import LabelCache, OtherShape
 from triage.text import clean
 
 if TYPE_CHECKING:
-    from triage.config import Endpoint
+    from triage.endpoints import Endpoint
     from triage.sources.http import HttpSource
 
 Result = TypeVar("Result")

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from triage.clock import Clock
-from triage.config import Active, ConfigError, Endpoint, FolderRegistry, without_userinfo
+from triage.config import Active
+from triage.config_sources import FolderRegistry
+from triage.endpoints import ConfigError, Endpoint, without_userinfo
 from triage.facts.outcome import SourceState
 from triage.text import clean
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from triage.clock import Clock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, SourceState
 from triage.sources.alertmanager import AlertmanagerClient
 from triage.sources.checkup import Capability, SourceCheck

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from triage.clock import Clock
-from triage.config import Active, LogFields, LogFiles, LokiLogs, VictoriaLogs
+from triage.config import Active
+from triage.config_sources import LogFields, LogFiles, LokiLogs, VictoriaLogs
 from triage.facts.logs import Level, LogLine, LogLines, LogQuestion
 from triage.facts.outcome import Failure, SourceState
 from triage.sources.checkup import Capability, SourceCheck

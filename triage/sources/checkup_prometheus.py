@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from triage.clock import Clock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.facts.samples import Answer
 from triage.quantities import parse_duration

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from triage.clock import Clock
-from triage.config import Active, Endpoint, FolderRegistry
+from triage.config import Active
+from triage.config_sources import FolderRegistry
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.sources.checkup import Capability, SourceCheck
 from triage.sources.decode import clean_tree

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from triage.clock import Clock, SystemClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure
 from triage.notebook.presets import Preset, preset, preset_names
 from triage.notebook.resolve import selectors

@@ -20,7 +20,7 @@ import httpx
 
 from triage import __version__
 from triage.clock import Clock
-from triage.config import ConfigError, Endpoint, without_userinfo
+from triage.endpoints import ConfigError, Endpoint, without_userinfo
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.breaker import Breaker, BreakerState
 from triage.sources.decode import OFF_LOOP_BYTES, NotJson, load_json

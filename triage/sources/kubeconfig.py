@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from triage.config import ConfigError, ProxyUrl, SecretRef, checked_url
+from triage.endpoints import ConfigError, ProxyUrl, SecretRef, checked_url
 from triage.text import clean
 
 _MAX_BYTES = 2_000_000

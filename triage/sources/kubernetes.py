@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from triage.clock import Clock
-from triage.config import Active, ConfigError, Endpoint, Kubeconfig
+from triage.config import Active
+from triage.config_sources import Kubeconfig
+from triage.endpoints import ConfigError, Endpoint
 from triage.facts.outcome import GONE, Failure, FailureKind
 from triage.sources.breaker import Breaker
 from triage.sources.failures import Product, Received, shape_failure

@@ -16,7 +16,7 @@ from triage.sources.failures import PROMETHEUS, Received, shape_failure
 from triage.sources.prometheus_answers import Envelope, OtherShape, open_envelope, parse_alerts, parse_answer
 
 if TYPE_CHECKING:
-    from triage.config import Endpoint
+    from triage.endpoints import Endpoint
     from triage.sources.http import HttpSource
 
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-from triage.config import ConfigError, Tls
+from triage.endpoints import ConfigError, Tls
 from triage.text import clean
 
 

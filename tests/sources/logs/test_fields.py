@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.config import LogFields
+from triage.config_sources import LogFields
 from triage.facts.logs import Level, LogLine
 from triage.sources.logs.fields import MESSAGE_LIMIT, STACK_LIMIT, Reader, as_object, clean_block, spellings
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.config import LogFiles
+from triage.config_sources import LogFiles
 from triage.facts.logs import Level, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.logs import backwards

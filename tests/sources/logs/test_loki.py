@@ -16,7 +16,7 @@ from tests.lab.serving import serving
 from tests.sources import faults
 from tests.sources.faults import FaultServer, Handler, answering, json_answer
 from triage.clock import SystemClock
-from triage.config import LogFields, LokiLogs
+from triage.config_sources import LogFields, LokiLogs
 from triage.facts.logs import Level, LogLine, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure, FailureKind
 from triage.lab.apis.loki import app

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from triage.config import LokiLogs, VictoriaLogs
+from triage.config_sources import LokiLogs, VictoriaLogs
 from triage.facts.logs import Level, LogQuestion
 from triage.lab import logql as lab
 from triage.sources.logs import logql, logsql

@@ -12,7 +12,7 @@ import pytest
 from tests.sources import faults
 from tests.sources.faults import FaultServer, Handler, answering, json_answer
 from triage.clock import SystemClock
-from triage.config import VictoriaLogs
+from triage.config_sources import VictoriaLogs
 from triage.facts.logs import Level, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.logs.victorialogs import VictoriaLogsClient

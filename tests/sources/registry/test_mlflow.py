@@ -15,7 +15,9 @@ import pytest
 from tests.sources.faults import FaultServer, Handler, Request, answering, json_answer
 from tests.sources.test_faults_by_client import FAULTS
 from triage.clock import ManualClock, SystemClock
-from triage.config import Active, ConfigError, Context, Endpoint, FolderRegistry, MlflowRegistry, activate
+from triage.config import Active, Context, activate
+from triage.config_sources import FolderRegistry, MlflowRegistry
+from triage.endpoints import ConfigError, Endpoint
 from triage.errors import InvalidDocument
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.cluster.ground import START, Ground
 from tests.lab.serving import serving
 from triage.clock import ManualClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import PodsFacts, RolloutFacts
 from triage.lab.apis.kubernetes import app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.lab.cluster.ground import START, Ground
 from tests.sources.faults import FaultServer, answering, json_answer
 from triage.clock import ManualClock
-from triage.config import Endpoint
+from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.rollouts import Phase, RolloutFacts
 from triage.notebook.manifest import Rollout

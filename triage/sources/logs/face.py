@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from triage.clock import Clock
-from triage.config import Active, LogFiles, LokiLogs
+from triage.config import Active
+from triage.config_sources import LogFiles, LokiLogs
 from triage.facts.logs import LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from triage.config import LogFields
+from triage.config_sources import LogFields
 from triage.facts.logs import Level, LogLine
 from triage.sources.decode import parse_time
 from triage.sources.logs.stacks import HINT_PATTERN, read_stack

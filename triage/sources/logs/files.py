@@ -14,7 +14,7 @@ from glob import escape, glob
 from itertools import islice
 from pathlib import Path
 
-from triage.config import LogFields, LogFiles
+from triage.config_sources import LogFields, LogFiles
 from triage.facts.logs import Level, LogLine, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.logs.answers import Result, Shape, lines_answer, traces_answer

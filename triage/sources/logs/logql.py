@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from triage.config import LokiLogs
+from triage.config_sources import LokiLogs
 from triage.facts.logs import Level, LogQuestion
 from triage.sources.logs.fields import LEVEL_NAMES, spellings
 from triage.sources.logs.stacks import RECORD_HINT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from triage.config import VictoriaLogs
+from triage.config_sources import VictoriaLogs
 from triage.facts.logs import Level, LogQuestion
 from triage.sources.logs.fields import LEVEL_NAMES, STACK_NAMES, spellings
 from triage.sources.logs.logql import literal, quoted

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from triage.clock import Clock
-from triage.config import LokiLogs
+from triage.config_sources import LokiLogs
 from triage.facts.logs import LogLine, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure
 from triage.sources.breaker import Breaker

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from triage.clock import Clock
-from triage.config import VictoriaLogs
+from triage.config_sources import VictoriaLogs
 from triage.facts.logs import LogLine, LogLines, LogQuestion, StackTraces
 from triage.facts.outcome import Failure
 from triage.sources.breaker import Breaker

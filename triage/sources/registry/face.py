@@ -63,7 +63,7 @@ def open_registry(active: Active, clock: Clock) -> Registry | None:
 
     Raises :class:`~triage.config.ConfigError` when a secret or a certificate cannot be had.
     """
-    from triage.config import FolderRegistry
+    from triage.config_sources import FolderRegistry
     configured = active.context.registry
     if configured is None:
         return None

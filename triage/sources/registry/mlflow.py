@@ -41,7 +41,7 @@ from triage.sources.registry.mlflow_answers import (
 )
 
 if TYPE_CHECKING:
-    from triage.config import Endpoint
+    from triage.endpoints import Endpoint
     from triage.sources.http import HttpSource
 
 Result = TypeVar("Result")
