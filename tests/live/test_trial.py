@@ -83,8 +83,11 @@ def test_the_grid_begins_a_rate_window_after_the_first_sample_and_ends_with_a_fu
     assert (found.first_asked - found.start) / found.step == 1 - BEFORE_INTERVALS
 
 
-def test_a_version_that_nobody_has_seen_begin_starts_with_what_was_looked_at() -> None:
-    assert on(NOW, born=None).start == NOW - 86400 + 60
+def test_a_version_that_nobody_has_seen_begin_starts_with_what_was_looked_at_at_a_full_hour() -> None:
+    starts = {on(NOW + 60 * minute, born=None).start for minute in range(60)}
+    assert len(starts) == 2
+    assert {start % 3600 for start in starts} == {60}
+    assert all(NOW - 86400 <= start <= NOW - 79200 for start in starts)
 
 
 @pytest.mark.parametrize("age", [0, 60, 120, 134])

@@ -17,7 +17,7 @@ from triage.notebook.resolve import Candidate, Objective, requests_selectors
 from triage.notebook.selector import Matcher, Selector, parse_selector, regex_quote
 from triage.notebook.slis import ColdStartSli, GaugeSli, HistogramSli, RatioSli
 from triage.quantities import format_duration
-from triage.signals.burn import MINUTE
+from triage.signals.burn import HOUR, MINUTE
 from triage.signals.canary import (
     EventMetric,
     LatencyMetric,
@@ -75,13 +75,14 @@ def arms(seen: Versions, label: str, scrape_interval: float, looked_back: float,
     """The version on trial and stable, and how long they can be compared.
 
     None without a trial, or before it is a minute old. A version that was there before what was looked at
-    (``looked_back`` seconds) is taken to start with it.
+    (``looked_back`` seconds) is taken to start with it, at a full hour: a start that moved with every look would be
+    another comparison each time.
     """
     stable, trial = seen.arm("stable"), on_trial(seen)
     if stable is None or trial is None or trial.share.n is None:
         # A version that only the controller has seen cannot be compared yet.
         return None
-    born = trial.first_seen if trial.first_seen is not None else now - looked_back
+    born = trial.first_seen if trial.first_seen is not None else math.ceil((now - looked_back) / HOUR) * HOUR
     start = math.ceil((born + max(MINUTE, 4 * scrape_interval)) / MINUTE) * MINUTE
     full = now - scrape_interval - start
     if full < MINUTE:
