@@ -10,9 +10,12 @@ import jsonschema
 import pytest
 
 from tests.tui import snapshots
+from triage.facts.rollouts import Phase
 from triage.report.json import check_json, dump, status_json
 from triage.report.verdicts import judge
+from triage.signals.lineage_model import LineageKind
 from triage.signals.model import VersionCount
+from triage.signals.promise import PromiseState
 from triage.signals.reading import Origin
 
 NUMBER = {"type": ["number", "null"]}
@@ -86,11 +89,38 @@ DRIFT = exactly(
 DRIFT_READING = exactly(
     answered_at=TIME, age_seconds=NUMBER, quality=QUALITY, failure=TEXT, warnings=TEXTS,
     verdict={"enum": [*DRIFT_VERDICT["enum"], None]}, sentence=TEXT, false_discovery_rate=NUMBER, tested=NUMBER)
+LINEAGE = exactly(
+    known={"type": "boolean"}, verdict=VERDICT, read_at=TIME, age_seconds=NUMBER, as_of=TIME, other_versions=NUMBER,
+    versions=many(exactly(
+        version=TEXT, served_as=MAYBE, arm=TEXT, share=NUMBER, registered={"type": "boolean"},
+        approval=exactly(status={"enum": ["approved", "rejected", "withdrawn", "pending", "none", "unclear"]}, by=TEXT,
+                         word=TEXT, reason=TEXT),
+        aliases=TEXTS, status=TEXT, created_at=TIME, source=TEXT, run_id=TEXT)),
+    findings=many(exactly(kind={"enum": [str(kind) for kind in LineageKind]}, verdict=VERDICT, urgency=URGENCY,
+                          text=TEXT, hint=TEXT, version=MAYBE, since=TIME)),
+    promise={"anyOf": [exactly(
+        version=TEXT, state={"enum": [str(state) for state in PromiseState]}, on_disk_sha256=TEXT,
+        registered_sha256=MAYBE, note=TEXT, differences=many(exactly(path=TEXT, on_disk=TEXT, registered=TEXT))),
+        {"type": "null"}]})
+FLAG = {"type": ["boolean", "null"]}
+REVISION = {"anyOf": [exactly(version=MAYBE, version_from=TEXT, number=NUMBER, image=TEXT, ready=NUMBER,
+                              desired=NUMBER), {"type": "null"}]}
+ROLLOUT = exactly(
+    error=TEXT, kind=MAYBE, namespace=MAYBE, name=MAYBE, read_at=TIME, age_seconds=NUMBER,
+    phase={"enum": [*(str(phase) for phase in Phase), None]}, message=MAYBE, stands=MAYBE, strategy=MAYBE,
+    observed=FLAG, stable=REVISION, canary=REVISION,
+    step={"anyOf": [exactly(number=NUMBER, of=NUMBER), {"type": "null"}]},
+    weight={"anyOf": [exactly(asked=NUMBER, set=NUMBER, **{"from": MAYBE}), {"type": "null"}]},
+    paused={"anyOf": [many(exactly(reason=TEXT, since=TIME, until=TIME)), {"type": "null"}]}, aborted=FLAG,
+    aborted_at=TIME,
+    replicas={"anyOf": [exactly(desired=NUMBER, ready=NUMBER, available=NUMBER, updated=NUMBER), {"type": "null"}]},
+    managed_by=MAYBE)
 MODEL = exactly(
     model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
     urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
     last_verdict_at=TIME, runbook=MAYBE, notes=TEXTS,
     canary={"anyOf": [CANARY, {"type": "null"}]}, drift=many(DRIFT),
+    registry={"anyOf": [LINEAGE, {"type": "null"}]}, rollout={"anyOf": [ROLLOUT, {"type": "null"}]},
     drift_reading={"anyOf": [DRIFT_READING, {"type": "null"}]},
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
@@ -244,3 +274,31 @@ def test_old_rows_of_drift_are_called_stale() -> None:
     [model] = document("drift-stale")["models"]
     assert model["drift"]
     assert model["drift_reading"]["quality"] == "stale"
+
+
+def test_what_is_registered_is_told_with_what_contradicts_it() -> None:
+    found = document("deployed-unapproved")["models"][0]
+    assert (found["verdict"], found["urgency"], found["urgency_rule"]) == ("warn", "ticket", "registry")
+    registry = found["registry"]
+    assert (registry["known"], registry["verdict"], registry["age_seconds"]) == (True, "warn", 12.0)
+    assert [(v["version"], v["arm"], v["aliases"], v["approval"]["status"]) for v in registry["versions"]] == [
+        ("v7", "stable", ["champion"], "approved"), ("v8", "canary", ["challenger"], "pending")]
+    assert [(f["kind"], f["version"]) for f in registry["findings"]] == [("not_approved", "v8")]
+    assert registry["promise"]["state"] == "differs"
+
+
+def test_where_a_rollout_stands_is_told_in_words_and_numbers() -> None:
+    found = document("deployed-paused")["models"][0]
+    assert found["versions"]["known_from"] == "rollout"
+    rollout = found["rollout"]
+    assert (rollout["stands"], rollout["step"]) == ("step 1 of 4, paused", {"number": 1, "of": 4})
+    assert rollout["weight"] == {"asked": 0.1, "set": 0.1, "from": "router"}
+    assert (rollout["stable"]["version"], rollout["canary"]["version"]) == ("v7", "v8")
+    assert [pause["until"] for pause in rollout["paused"]] == [None]
+
+
+def test_what_was_not_read_is_null_and_says_why() -> None:
+    found = document("deployed-unread")["models"][0]
+    assert (found["registry"]["known"], found["registry"]["verdict"]) == (False, "unknown")
+    assert (found["rollout"]["error"], found["rollout"]["phase"]) == ("connect: connection refused", None)
+    assert (document("healthy")["models"][0]["registry"], document("healthy")["models"][0]["rollout"]) == (None, None)

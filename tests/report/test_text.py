@@ -22,7 +22,8 @@ from triage.signals.reading import Verdict
 GOLDENS = Path(__file__).parent / "goldens"
 STATES = ("healthy", "canary", "lost", "waiting", "idle", "few", "just-lost", "partial", "broken",
           "trial-few", "trial-both", "trial-stale", "trial-begun", "trial-shadow",
-          "drift-moved", "drift-both", "drift-quiet", "drift-stale", "drift-unread")
+          "drift-moved", "drift-both", "drift-quiet", "drift-stale", "drift-unread",
+          "deployed-paused", "deployed-unapproved", "deployed-aborted", "deployed-unread")
 
 
 def drawn(snapshot: Snapshot, width: int = 80, *, ascii_only: bool = False) -> str:

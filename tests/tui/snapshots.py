@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.tui import drifts, trials
+from tests.tui import deploys, drifts, trials
 from triage.facts.alerts import Alert, AlertState
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.live.snapshot import BrokenNotebook, Snapshot
@@ -485,6 +485,16 @@ def drifted(name: str) -> Snapshot:
     return with_model(made, drift=drifts.READINGS[name](NOW))
 
 
+def deployed(name: str) -> Snapshot:
+    """A healthy model with a version beside it, and what registry and controller say of them."""
+    made = on_trial(trials.passing(NOW))
+    gone = SourceHealth("kubernetes", SourceState.DOWN, NOW - 240, NOW - 240, None, "connect: connection refused")
+    extra = (gone,) if name == "stale" else ()
+    model = deploys.STATES["paused" if name == "stale" else name](made.models[0], NOW)
+    return replace(made, models=(model,), sources=(*made.sources, *extra))
+
+
+ALL |= {f"deployed-{name}": functools.partial(deployed, name) for name in (*deploys.STATES, "stale")}
 ALL |= {f"drift-{name}": functools.partial(drifted, name) for name in drifts.READINGS}
 
 

@@ -15,6 +15,7 @@ from triage.facts.alerts import Alert
 from triage.facts.outcome import SourceHealth
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.canary_json import canary
+from triage.report.deployed_json import registry, rollout
 from triage.report.drift_json import drift, drift_reading
 from triage.report.times import iso
 from triage.report.verdicts import Judgement
@@ -78,6 +79,8 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
             "known_from": model.versions.known_from,
             "items": [_version(version) for version in model.versions.items],
         },
+        "registry": registry(model, at),
+        "rollout": rollout(model, at),
         "slos": [_slo(slo, at) for slo in model.slos],
         "canary": canary(model, at),
         "drift": drift(model),

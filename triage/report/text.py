@@ -18,10 +18,12 @@ from triage.live.silence import as_shown, silent
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.canary import canary_parts
 from triage.report.characters import Characters
+from triage.report.deployed import deployed_lines
 from triage.report.drift import drift_parts
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
+from triage.signals.deployed_words import SAID_BY
 from triage.signals.model import AlertGroup, ModelState
 from triage.signals.reading import Quality, Urgency, Verdict
 
@@ -99,6 +101,8 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
         yield from drifting
     yield Text()
     yield Padding(_versions(model, chars), _DEEPER)
+    for label, text in deployed_lines(model, snapshot.at):
+        yield Padding(_hanging(f"{label:<8}  ", chars.say(text)), _DEEPER)
     yield Padding(_alerts(model.alerts, snapshot.at, chars) if model.alerts else _no_alerts(snapshot), _DEEPER)
 
 
@@ -111,7 +115,19 @@ def _versions(model: ModelState, chars: Characters) -> Text:
             part = f"({part})"
         said.append(" ".join(word for word in (version.version, version.arm, part) if word))
     line = Text("versions  ", "dim")
-    return line.append(chars.say(", ".join(said)) or "none seen")
+    line.append(chars.say(", ".join(said)) or "none seen")
+    if model.versions.known_from in SAID_BY and model.versions.known_from != "traffic":
+        line.append(f"; which is which says {SAID_BY[model.versions.known_from]}", "dim")
+    return line
+
+
+def _hanging(label: str, text: str) -> Table:
+    """A label, and its text wrapped under itself."""
+    table = Table.grid()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text(label, "dim"), Text(text))
+    return table
 
 
 def _alerts(groups: tuple[AlertGroup, ...], at: float, chars: Characters) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from triage.signals import wording
 from triage.signals.model import AlertGroup, Budget, ModelState, SloState, Tier
 from triage.signals.reading import Quality, Reading, Urgency
+from triage.tui import deployed_page
 from triage.tui.canary_page import canary_page
 from triage.tui.drift_page import drift_page
 from triage.tui.line import BLANK, URGENCY_ROLES, VERDICT_ROLES, Column, Line, Role, line, row, titles
@@ -48,7 +49,7 @@ def page(item: Item, view: View, width: int) -> list[Line]:
                 return [line(view.look.mark(reason.verdict), (wording.headline(reason.verdict, reason.urgency),
                                                               VERDICT_ROLES[reason.verdict])), BLANK,
                         *paragraph(reason.text, width), BLANK, *fact("rule", reason.rule, width),
-                        *fact("about", reason.subject, width)]
+                        *fact("about", reason.subject, width), *deployed_page.about(view, model, reason, width)]
     elif model is not None and item.kind == "canary":
         found_page = canary_page(view, model, item.key, width)
         if found_page:
@@ -92,6 +93,7 @@ def _verdict(view: View, model: ModelState, width: int) -> list[Line]:
     if model.urgency_rule:
         out += [BLANK, *fact("urgency made by", model.urgency_rule, width)]
     out += _versions(view, model, width)
+    out += deployed_page.rollout_part(view, model, width) + deployed_page.registry_part(view, model, width)
     out += heading("SOURCES")
     for source in view.snapshot.sources if view.snapshot is not None else ():
         said = str(source.state)

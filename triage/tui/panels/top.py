@@ -23,14 +23,16 @@ _RETRY_STEP = 5.0
 
 def header(view: View, width: int) -> Line:
     """Context, production, model and versions. The context and its marker are never cut off."""
-    for wordy, arms in ((True, True), (False, True), (False, False)):
-        made = _header(view, width, wordy and view.width_is_wide, arms)
+    for wordy, arms, stand in ((True, True, 2), (False, True, 2), (False, True, 1), (False, True, 0),
+                               (False, False, 0)):
+        made = _header(view, width, wordy and view.width_is_wide, arms, stand)
         if made.width <= width and (not made.text.endswith(view.look.ellipsis) or not arms):
             return made
     return made.fitted(width, view.look.ellipsis)
 
 
-def _header(view: View, width: int, wordy: bool, arms: bool) -> Line:
+def _header(view: View, width: int, wordy: bool, arms: bool, stand: int) -> Line:
+    """``stand``: how much is said of where the rollout stands; 2 all, 1 a word or two, 0 nothing."""
     snapshot = view.snapshot
     head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
@@ -48,7 +50,29 @@ def _header(view: View, width: int, wordy: bool, arms: bool) -> Line:
         if not wordy and head.width + version.width + (more.width if number < len(shown) - 1 else 0) > width:
             return line(head, more)
         head += version
-    return head
+    return line(head, _rollout(view, whole=stand > 1)) if stand else head
+
+
+def _rollout(view: View, *, whole: bool) -> Line:
+    """Where the rollout stands, after the version on trial; in brackets while its controller does not answer."""
+    if view.snapshot is None or view.model is None or view.model.rollout is None:
+        return Line()
+    # Not at the top: the first frame does not wait for the modules of facts and meaning.
+    from triage.facts.rollouts import RolloutFacts
+    from triage.signals.deployed import stands
+    found = view.model.rollout
+    if not isinstance(found, RolloutFacts):
+        return Line()
+    words = stands(found, view.now)
+    if not words:
+        return Line()
+    if not words.startswith("step"):
+        words = f"rollout {words}"
+    if not whole:
+        words = "rollout aborted" if found.aborted else words.split(",")[0]
+    if any(s.name == "kubernetes" and s.state == "down" for s in view.snapshot.sources):
+        return line((f", ({words})", Role.STALE))
+    return line((f", {words}", Role.WARN if "aborted" in words or "degraded" in words else Role.PLAIN))
 
 
 def _version(version: VersionState, wordy: bool, arms: bool) -> Line:
@@ -206,7 +230,8 @@ def _last(view: View, model: ModelState) -> str:
 
 def source_name(source: SourceHealth) -> str:
     """As people write it."""
-    return {"prometheus": "Prometheus", "alertmanager": "Alertmanager"}.get(source.name, source.name)
+    return {"prometheus": "Prometheus", "alertmanager": "Alertmanager", "registry": "the registry",
+            "kubernetes": "Kubernetes"}.get(source.name, source.name)
 
 
 def source_lines(view: View, width: int) -> tuple[Line, ...]:
