@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.alerting.written import LAYOUT, WRITTEN
 from triage.lab.alerting.templates import TemplateError, humanize_duration, parse_template
-from triage.lab.numbers import exponent_text
+from triage.lab.wire.numbers import exponent_text
 
 
 def number(spelt: str) -> float:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.lab.apis.prometheus_json import result_json
-from triage.lab.numbers import sample_text
 from triage.lab.promql.results import Matrix, Result, Vector
+from triage.lab.wire.numbers import sample_text
 
 
 @given(st.lists(st.floats(), min_size=1))

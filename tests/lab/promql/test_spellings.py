@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.lab.promql.numerals import in_full, in_short, read_number
 from triage.lab.promql.regex import compiled
+from triage.lab.wire.numbers import plain_text, read_number, template_text
 
 
 @pytest.mark.parametrize(("pattern", "matching", "other"), [
@@ -88,11 +88,11 @@ def test_what_go_does_not_read_is_no_number(text: str) -> None:
     (math.inf, "+Inf", "+Inf"), (-math.inf, "-Inf", "-Inf"), (-2.5e-7, "-0.00000025", "-2.5e-07"),
 ])
 def test_numbers_are_written_as_go_writes_them(value: float, full: str, short: str) -> None:
-    assert in_full(value) == full
-    assert in_short(value) == short
+    assert plain_text(value) == full
+    assert template_text(value) == short
 
 
 @given(st.floats(allow_nan=False))
 def test_what_is_written_in_full_is_the_same_number(value: float) -> None:
-    assert read_number(in_full(value)) == value
-    assert read_number(in_short(value)) == value
+    assert read_number(plain_text(value)) == value
+    assert read_number(template_text(value)) == value

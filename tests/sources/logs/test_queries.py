@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from triage.config_sources import LokiLogs, VictoriaLogs
 from triage.facts.logs import Level, LogQuestion
-from triage.lab import logql as lab
+from triage.lab.logs import logql as lab
 from triage.sources.logs import logql, logsql
 
 HOSTILE = '"} | line_format `{{.x}}` \\ " \n\t\x00 é 🙂 [(.*)] '

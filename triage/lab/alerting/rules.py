@@ -13,7 +13,7 @@ import yaml
 from triage.lab.alerting.templates import Template, TemplateError, parse_template
 from triage.lab.promql.errors import QueryError
 from triage.lab.promql.parsing import parse
-from triage.lab.times import parse_duration
+from triage.lab.wire.times import parse_duration
 
 DEFAULT_INTERVAL_SECONDS = 15.0
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import cast
 
-from triage.lab.numbers import template_text
+from triage.lab.wire.numbers import template_text
 
 Term = Callable[[Mapping[str, str], float], "str | float"]
 """Evaluates to a text or a number, from the labels and the value of an alert."""

@@ -30,7 +30,7 @@ from triage.lab.apis.alertmanager_bodies import (
 )
 from triage.lab.apis.forms import Parameters, media_type, parameters
 from triage.lab.apis.methods import ByMethod, Handler
-from triage.lab.times import format_duration, milliseconds
+from triage.lab.wire.times import format_duration, milliseconds
 
 _TRUE = {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}
 

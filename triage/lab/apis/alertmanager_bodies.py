@@ -11,7 +11,7 @@ from triage.lab.alerting.matchers import AlertMatcher, MatcherError, is_label_na
 from triage.lab.alerting.notices import Notice
 from triage.lab.alerting.silences import Silence, SilenceDraft
 from triage.lab.apis.json_bodies import read_json
-from triage.lab.times import milliseconds, parse_time
+from triage.lab.wire.times import milliseconds, parse_time
 
 RESOLVE_SECONDS = 300.0
 """When an alert without an end is taken for resolved (``resolve_timeout``)."""

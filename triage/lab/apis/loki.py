@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from triage.lab.apis.forms import Parameters, parameters
 from triage.lab.clock import LabClock
-from triage.lab.logql import LogQLError, parse, parse_selector
 from triage.lab.logs import LogBook
-from triage.lab.times import format_duration, parse_duration, parse_time
+from triage.lab.logs.logql import LogQLError, parse, parse_selector
+from triage.lab.wire.times import format_duration, parse_duration, parse_time
 
 LOKI_VERSION = "3.5.7"
 _NANOSECONDS = 1_000_000_000

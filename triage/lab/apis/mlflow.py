@@ -23,7 +23,8 @@ from starlette.routing import Mount, Route
 from triage.lab.apis.forms import media_type
 from triage.lab.apis.json_bodies import read_json
 from triage.lab.apis.mlflow_search import Searchable, invalid, page
-from triage.lab.registry import Metric, Model, Registry, RegistryError, Run, Version, version_number
+from triage.lab.registry import Metric, Model, Registry, RegistryError, Run, Version
+from triage.lab.registry.demands import version_number
 
 MLFLOW_VERSION = "3.17.2"
 _MAX_MODELS = 1_000

@@ -48,7 +48,7 @@ from triage.lab.promql.engine import Engine, Result, Semantics
 from triage.lab.promql.errors import QueryError
 from triage.lab.promql.matching import Matcher
 from triage.lab.promql.store import Store
-from triage.lab.times import format_duration, nanoseconds
+from triage.lab.wire.times import format_duration, nanoseconds
 
 VERSIONS: Mapping[Semantics, str] = {Semantics.V2: "2.42.0", Semantics.V3: "3.5.0"}
 """The release whose answers each of the semantics gives."""

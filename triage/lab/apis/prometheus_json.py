@@ -11,9 +11,9 @@ from typing import Any
 from triage.lab.alerting.ruler import GroupState, RuleState
 from triage.lab.alerting.rules import AlertingRule
 from triage.lab.alerting.states import ActiveAlert, AlertingState
-from triage.lab.numbers import exponent_text, plain_text, sample_text
 from triage.lab.promql.results import Matrix, Result, Scalar, Text, Vector
-from triage.lab.times import format_duration, nanoseconds
+from triage.lab.wire.numbers import exponent_text, plain_text, sample_text
+from triage.lab.wire.times import format_duration, nanoseconds
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """Go's time that was never set."""

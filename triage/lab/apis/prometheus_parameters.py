@@ -9,7 +9,7 @@ from triage.lab.apis.forms import Parameters
 from triage.lab.promql.errors import QueryError
 from triage.lab.promql.matching import Matcher
 from triage.lab.promql.parsing import parse_selector
-from triage.lab.times import parse_duration, parse_time
+from triage.lab.wire.times import parse_duration, parse_time
 
 FARTHEST_SECONDS = 9e12
 """Times beyond are cut: their milliseconds would not fit into the store's columns."""

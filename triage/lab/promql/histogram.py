@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from triage.lab.promql.arguments import Argument, numbers, rows
 from triage.lab.promql.context import Context, Semantics
 from triage.lab.promql.matching import METRIC_NAME, LabelSet, dropping, quoted
-from triage.lab.promql.numerals import read_number
 from triage.lab.promql.ranking import warn_of_quantiles
 from triage.lab.promql.store import Values
 from triage.lab.promql.values import Mask, Rows
+from triage.lab.wire.numbers import read_number
 
 _TOLERANCE = 1e-12
 """Relative decrease between buckets that counts as rounding (Prometheus promql/quantile.go, smallDeltaTolerance)."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from triage.lab.promql.context import Notes, Semantics
 from triage.lab.promql.errors import failed
 from triage.lab.promql.matching import LabelSet, replaced
-from triage.lab.promql.numerals import in_full, in_short
 from triage.lab.promql.store import Values
 from triage.lab.promql.values import Mask, Rows
+from triage.lab.wire.numbers import plain_text, template_text
 
 _CLASSIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _INT64 = 2.0**63
@@ -25,7 +25,7 @@ def warn_of_quantiles(q: Values, notes: Notes) -> None:
     outside = q[~((q >= 0) & (q <= 1))]
     # numpy imports its masked arrays with the first unique(), which costs a twelfth of a second.
     for wrong in np.unique(outside) if len(outside) else ():
-        notes.warn(f"quantile value should be between 0 and 1, got {in_short(float(wrong))}")
+        notes.warn(f"quantile value should be between 0 and 1, got {template_text(float(wrong))}")
 
 
 def quantile(q: Values, values: Values, present: Mask) -> Values:
@@ -71,7 +71,7 @@ def limit(parameter: Values, semantics: Semantics) -> Values:
         if math.isnan(first) and semantics is Semantics.V3:
             raise failed("Parameter value is NaN")
         way = "underflows" if first < 0 and semantics is Semantics.V3 else "overflows"
-        raise failed(f"Scalar value {in_short(first)} {way} int64")
+        raise failed(f"Scalar value {template_text(first)} {way} int64")
     return np.trunc(parameter)
 
 
@@ -88,7 +88,7 @@ def count_values(rows: Rows, group: Callable[[LabelSet], LabelSet], label: str) 
         # By their bits, since 0 and -0 are written differently.
         known, which = np.unique(row[present].view(np.int64), return_inverse=True)
         for number, value in enumerate(known.view(np.float64).tolist()):
-            own = group(replaced(key, label, in_full(value)))
+            own = group(replaced(key, label, plain_text(value)))
             if own not in counts:
                 counts[own] = np.zeros(steps)
             counts[own][np.flatnonzero(present)[which == number]] += 1

@@ -5,105 +5,15 @@ Its rules and its wording are those of MLflow 3 on SQLite, as its server answers
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from triage.lab.clock import LabClock
+from triage.lab.registry.demands import RegistryError, check_alias, check_model_name, check_tags, version_number
+from triage.lab.registry.records import STAGES, Model, Run, Version
 
-STAGES = ("None", "Staging", "Production", "Archived")
-_ALIAS_CHARACTERS = 255
-_TAG_KEY_CHARACTERS = 250
-_TAG_VALUE_CHARACTERS = 100_000
-_TAG_KEY = re.compile(r"[/\w.\- :]*")
 _MODEL_REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))")
-
-
-class RegistryError(Exception):
-    """A refusal: MLflow's error code, such as ``RESOURCE_DOES_NOT_EXIST``, and its sentence."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of a registered model. Times are milliseconds since the Unix epoch."""
-
-    model: str
-    number: int
-    source: str
-    location: str
-    """Where its files lie: its source, or that of the version which the source names."""
-    created_ms: int
-    updated_ms: int
-    run_id: str = ""
-    run_link: str = ""
-    description: str | None = ""
-    status: str = "READY"
-    stage: str = STAGES[0]
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A registered model with all its versions. Times are milliseconds since the Unix epoch."""
-
-    name: str
-    created_ms: int
-    updated_ms: int
-    description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, int] = field(default_factory=dict)
-    """Version numbers by alias; names differ by case."""
-    versions: Mapping[int, Version] = field(default_factory=dict)
-    highest: int = 0
-    """The highest number ever given: that of a deleted version is not given again."""
-
-    def latest(self) -> list[Version]:
-        """The highest version of each stage that has any, in ascending order."""
-        highest = {version.stage: version for _, version in sorted(self.versions.items())}
-        return sorted(highest.values(), key=lambda version: version.number)
-
-    def aliases_of(self, number: int) -> list[str]:
-        """The aliases of one version, in order."""
-        return sorted(alias for alias, of in self.aliases.items() if of == number)
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One value that a run logged."""
-
-    key: str
-    value: float
-    time_ms: int
-    step: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A training run, as far as a version refers to it."""
-
-    run_id: str
-    name: str
-    started_ms: int
-    ended_ms: int | None = None
-    """None while it runs."""
-    status: str = "FINISHED"
-    metrics: tuple[Metric, ...] = ()
-    """Every value logged, in order."""
-    params: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    def latest_metrics(self) -> list[Metric]:
-        """The last value of each metric: that of the highest step, then of the latest time."""
-        latest: dict[str, Metric] = {}
-        for metric in sorted(self.metrics, key=lambda metric: (metric.step, metric.time_ms)):
-            latest[metric.key] = metric
-        return [latest[key] for key in sorted(latest)]
 
 
 class Registry:
@@ -128,8 +38,8 @@ class Registry:
     def add_model(self, name: str, tags: Mapping[str, str] | None = None, description: str | None = None,
                   created_at: float | None = None) -> Model:
         """Register ``name``. ``created_at`` is in Unix seconds, now when None."""
-        _check_model_name(name)
-        _check_tags(tags or {})
+        check_model_name(name)
+        check_tags(tags or {})
         self._check_free(name)
         at = self._milliseconds(created_at)
         return self._keep(Model(name, at, at, description, dict(tags or {})))
@@ -140,7 +50,7 @@ class Registry:
 
     def rename_model(self, name: str, new_name: str) -> Model:
         """Give it another name, with its versions, tags and aliases."""
-        _check_model_name(new_name)
+        check_model_name(new_name)
         model = self.model(name)
         self._check_free(new_name)
         at = self._milliseconds()
@@ -169,7 +79,7 @@ class Registry:
                     tags: Mapping[str, str] | None = None, created_at: float | None = None, *,
                     description: str = "", run_link: str = "", status: str = "READY") -> Version:
         """Add a version: ``version`` is a number as text, the next one when None. ``created_at`` is in Unix seconds."""
-        _check_tags(tags or {})
+        check_tags(tags or {})
         model = self.model(name)
         number = model.highest + 1 if version is None else version_number(version)
         if number in model.versions:
@@ -229,7 +139,7 @@ class Registry:
 
         There is no compare-and-set, no time changes and nothing remembers where it was.
         """
-        _check_alias(alias)
+        check_alias(alias)
         number = self.version(name, version_number(version)).number
         model = self.model(name)
         self._keep(replace(model, aliases={**model.aliases, alias: number}))
@@ -241,7 +151,7 @@ class Registry:
 
     def set_tag(self, name: str, key: str, value: str, version: str | None = None) -> None:
         """Tag a model, or one of its versions."""
-        _check_tags({key: value})
+        check_tags({key: value})
         if version is None:
             model = self.model(name)
             self._keep(replace(model, tags={**model.tags, key: value}))
@@ -296,51 +206,3 @@ class Registry:
         model = self.model(version.model)
         self._keep(replace(model, versions={**model.versions, version.number: version}))
         return version
-
-
-def version_number(text: str) -> int:
-    """The number of a version, which clients send as text. Raises :class:`RegistryError`."""
-    try:
-        return int(text)
-    except ValueError:
-        raise RegistryError("INVALID_PARAMETER_VALUE",
-                            f"Parameter 'version' must be an integer, got '{text}'.") from None
-
-
-def _check_model_name(name: str) -> None:
-    if "/" in name or ":" in name:
-        raise RegistryError("INVALID_PARAMETER_VALUE",
-                            f"Invalid model name '{name}'. Names cannot contain '/' or ':'.")
-
-
-def _check_alias(alias: str) -> None:
-    if len(alias) > _ALIAS_CHARACTERS:
-        problem = f"'Registered model alias name' exceeds the maximum length of {_ALIAS_CHARACTERS} characters"
-    elif not re.fullmatch(r"[\w-]+", alias):
-        problem = (f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores (_), "
-                   "and dashes (-).")
-    elif alias.lower() == "latest":
-        problem = "'latest' alias name (case insensitive) is reserved."
-    elif re.fullmatch(r"v\d+", alias, re.IGNORECASE):
-        problem = f"Version alias name '{alias}' is reserved."
-    else:
-        return
-    raise RegistryError("INVALID_PARAMETER_VALUE", problem)
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
-    for key, value in tags.items():
-        if len(key) > _TAG_KEY_CHARACTERS:
-            problem = f"'key' exceeds the maximum length of {_TAG_KEY_CHARACTERS} characters"
-        elif len(value) > _TAG_VALUE_CHARACTERS:
-            problem = f"'value' exceeds the maximum length of {_TAG_VALUE_CHARACTERS} characters"
-        elif not _TAG_KEY.fullmatch(key):
-            problem = (f"Invalid value \"{key}\" for parameter 'key' supplied: Names may only contain alphanumerics, "
-                       "underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).")
-        elif (resolved := posixpath.normpath(key)) != key or key == "." or key.startswith(("..", "/")):
-            problem = (f"Invalid value \"{key}\" for parameter 'key' supplied: Names may be treated as files in "
-                       "certain cases, and must not resolve to other names when treated as such. "
-                       f"This name would resolve to '{resolved}'")
-        else:
-            continue
-        raise RegistryError("INVALID_PARAMETER_VALUE", problem)

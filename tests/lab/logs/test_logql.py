@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.lab.logql import LogQLError, parse, parse_selector
+from triage.lab.logs.logql import LogQLError, parse, parse_selector
 
 STREAM = {"app": "fraud", "pod": "fraud-7c9-x"}
 JSON_LINE = ('{"level":"error","code":503,"took":12.50,"ok":false,"user":{"id":7,"first name":"Ann"},"tags":["a"],'

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.lab.numbers import exponent_text, plain_text, sample_text, template_text
-from triage.lab.times import format_duration, milliseconds, nanoseconds, parse_duration, parse_time
+from triage.lab.wire.numbers import exponent_text, plain_text, sample_text, template_text
+from triage.lab.wire.times import format_duration, milliseconds, nanoseconds, parse_duration, parse_time
 
 
 @pytest.mark.parametrize(("value", "expected"), [

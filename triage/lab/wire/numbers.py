@@ -1,9 +1,13 @@
-"""Floating point numbers as Go writes them: in samples, in templates, in alerts."""
+"""Floating point numbers as Go writes and reads them: in samples, labels, templates, messages and alerts."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
+_UNDERSCORE = re.compile(r"(?<=[0-9a-fx])_(?=[0-9a-f])", re.IGNORECASE)
+_READABLE = re.compile(r"[+-]?(?:inf|infinity|nan|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|"
+                       r"(?P<hex>0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)p[+-]?\d+))", re.IGNORECASE | re.ASCII)
 _SPECIAL = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
@@ -18,7 +22,7 @@ def sample_text(value: float) -> str:
 
 
 def plain_text(value: float) -> str:
-    """A scalar in JSON: the fewest digits and never an exponent."""
+    """A scalar in JSON, a label of ``count_values``: the fewest digits and never an exponent."""
     text = repr(value)
     return _SPECIAL.get(text) or format(Decimal(text.removesuffix(".0")), "f")
 
@@ -37,10 +41,19 @@ def exponent_text(value: float) -> str:
 
 
 def template_text(value: float) -> str:
-    """A number in a template: the fewest digits, an exponent below 1e-4 and from a million on."""
+    """A number in a template or a message (``%v``): the fewest digits, an exponent below 1e-4 and from a million on."""
     text = repr(value)
     if text in _SPECIAL:
         return _SPECIAL[text]
     if value == 0 or 1e-4 <= abs(value) < 1e6:
         return sample_text(value)
     return exponent_text(value)
+
+
+def read_number(text: str) -> float:
+    """What ``strconv.ParseFloat`` makes of a text. Raises ValueError when it is no number to Go."""
+    digits = _UNDERSCORE.sub("", text)
+    found = _READABLE.fullmatch(digits)
+    if found is None:
+        raise ValueError(f"{text!r} is no number")
+    return float.fromhex(digits) if found["hex"] else float(digits)
