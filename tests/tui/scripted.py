@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
 
 
@@ -22,6 +23,7 @@ class ScriptedFeed:
         self.snapshots = list(snapshots)
         self.time = now if now is not None else (snapshots[0].at if snapshots else 0.0)
         self.looks: list[tuple[str | None, float, float | None]] = []
+        self.logs: list[LogsWanted | None] = []
         self.refreshes = 0
         self.started = 0
         self.stopped = 0
@@ -44,6 +46,9 @@ class ScriptedFeed:
 
     def look_at(self, model: str | None, range_seconds: float, end: float | None) -> None:
         self.looks.append((model, range_seconds, end))
+
+    def read_logs(self, wanted: LogsWanted | None) -> None:
+        self.logs.append(wanted)
 
     def refresh_now(self) -> None:
         self.refreshes += 1
@@ -93,7 +98,7 @@ def main() -> None:
     """Run the dashboard on this terminal: ``python -m tests.tui.scripted canary``."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", help="a state of tests.tui.snapshots, moving, or nothing")
+    parser.add_argument("name", help="a state of tests.tui.snapshots or logbooks, moving, or nothing")
     for option in ("theme", "glyphs", "chart"):
         parser.add_argument(f"--{option}", default="auto")
     parser.add_argument("--period", type=float, default=1.0)
@@ -102,8 +107,9 @@ def main() -> None:
     options = parser.parse_args()
     made: list[Snapshot] = []
     if options.name != "nothing":
-        from tests.tui import snapshots
-        made = snapshots.moving(60) if options.name == "moving" else [snapshots.ALL[options.name]()]
+        from tests.tui import logbooks, snapshots
+        states = {**snapshots.ALL, **logbooks.STATES}
+        made = snapshots.moving(60) if options.name == "moving" else [states[options.name]()]
     names = ("fraud-scorer", "churn-ranker", "chat-assistant")
     feed = LiveFeed(*made, period=options.period, names=names, stopped_file=options.stopped)
     from triage.tui.app import run_app

@@ -22,7 +22,7 @@ VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]
     "blocks": ("canary", (120, 40), (), {"chart": "block"}),
     "paused": ("canary", (120, 40), ("p",), {}),
     "panned": ("canary", (120, 40), ("left_square_bracket",), {}),
-    "help": ("canary", (80, 50), ("question_mark",), {}),
+    "help": ("canary", (80, 56), ("question_mark",), {}),
     "detail-slo": ("canary", (100, 50), ("j", "enter"), {}),
     "half-80x24": ("half", (80, 24), (), {}),
     "just-lost-80x24": ("just-lost", (80, 24), (), {}),

@@ -15,6 +15,7 @@ from triage.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from triage.config import Overrides
     from triage.facts.alerts import Alert
+    from triage.facts.log_reading import LogsWanted
     from triage.live.poller import Poller
     from triage.live.snapshot import Snapshot
     from triage.notebook.load import Loaded
@@ -43,6 +44,7 @@ class LiveFeed:
         self._model: str | None = None
         self._range_seconds = 3600.0
         self._end: float | None = None
+        self._logs_wanted: LogsWanted | None = None
         self._stopped = False
         self._on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None
         self._on_failure: Callable[[str, str], None] = lambda message, hint: None
@@ -55,6 +57,10 @@ class LiveFeed:
     def look_at(self, model: str | None, range_seconds: float, end: float | None) -> None:
         self._model, self._range_seconds, self._end = model, range_seconds, end
         self._in_loop(self._apply_look)
+
+    def read_logs(self, wanted: LogsWanted | None) -> None:
+        self._logs_wanted = wanted
+        self._in_loop(self._apply_logs)
 
     def refresh_now(self) -> None:
         poller = self._poller
@@ -114,6 +120,7 @@ class LiveFeed:
         poller = Poller(active, loaded, self._clock, self._publish)
         self._poller = poller
         self._apply_look()
+        self._apply_logs()
         try:
             if self._wanted is not None and self._model is None:
                 await self._find_alert(poller, loaded)
@@ -150,3 +157,7 @@ class LiveFeed:
             # Another model in its place would be taken for it.
             watched = ()
         poller.watch(watched, Look(self._range_seconds, self._end))
+
+    def _apply_logs(self) -> None:
+        if self._poller is not None:
+            self._poller.read_logs(self._logs_wanted)

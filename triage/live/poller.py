@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from triage.clock import Clock, SleepWatch
 from triage.config import MIN_INTERVAL, Active
 from triage.facts.alerts import Alert
+from triage.facts.log_reading import LogsWanted
 from triage.facts.outcome import Failure, SourceHealth
 from triage.live.asker import Look, ModelAsker
 from triage.live.assemble import model_state
 from triage.live.beside import RegistryWatch, RolloutWatch, deployed
 from triage.live.flights import Flights, landing
+from triage.live.logs import LogsWatch
 from triage.live.pacing import Turn
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.live.watch import SourceWatch
@@ -58,6 +60,7 @@ class Poller:
         self._connect()
         self._registry = RegistryWatch(active, clock, self._interval, self._landed_beside)
         self._rollouts = RolloutWatch(active, clock, self._interval, self._landed_beside)
+        self._logs = LogsWatch(active, clock, self._interval, self._publish)
         self._watches = {"prometheus": SourceWatch("prometheus", configured=True),
                          "alertmanager": SourceWatch("alertmanager", configured=self._alertmanager is not None)}
         self._turns = {"prometheus": Turn(), "alertmanager": Turn()}
@@ -92,6 +95,11 @@ class Poller:
             self.look = look
         self._wake.set()
 
+    def read_logs(self, wanted: LogsWanted | None) -> None:
+        """Look for this in the logs of the first model watched, beginning now; None: nobody looks at them."""
+        self._logs.want(wanted)
+        self._wake.set()
+
     def refresh_now(self) -> None:
         """Begin the next refresh now, also where a source is being left alone after failures."""
         for client in (self._prometheus, self._alertmanager):
@@ -101,6 +109,7 @@ class Poller:
             turn.give_up()
         self._registry.hurry()
         self._rollouts.hurry()
+        self._logs.hurry()
         for asker in self._chosen():
             asker.hurry()
         self._wake.set()
@@ -120,8 +129,10 @@ class Poller:
         chosen = {m.name for m in models}
         broken = tuple(BrokenNotebook(b.name, str(b.path), tuple(f.sentence() for f in b.findings))
                        for b in self._loaded.broken)
-        return Snapshot(now, self._active.name, self._active.context.production, models, broken, sources,
-                        tuple(n.name for n in self._loaded.notebooks if n.name not in chosen))
+        read = self._logs.health()
+        return Snapshot(now, self._active.name, self._active.context.production, models, broken,
+                        (*sources, *([read] if read is not None else [])),
+                        tuple(n.name for n in self._loaded.notebooks if n.name not in chosen), self._logs.reading())
 
     def _sources(self) -> tuple[SourceHealth, ...]:
         return (*(watch.health() for watch in self._watches.values()), self._registry.health(), self._rollouts.health())
@@ -145,6 +156,7 @@ class Poller:
             asker.begin(self.look)
         for watch in (self._registry, self._rollouts):
             watch.begin([asker.notebook for asker in chosen])
+        self._logs.begin(self._names[0] if self._names else None, self.look)
         now = self._clock.monotonic()
         if self._turns["prometheus"].is_due(now, self._interval):
             self._flights.start("alerts", self.refresh_prometheus_alerts)
@@ -159,7 +171,7 @@ class Poller:
 
     def _under_way_beside(self) -> tuple[Flights, ...]:
         """Everything that others are being asked."""
-        return self._alertmanager_flights, self._registry.flights, self._rollouts.flights
+        return self._alertmanager_flights, self._registry.flights, self._rollouts.flights, self._logs.flights
 
     def _landed_beside(self) -> None:
         """Which version is on trial may be known only now."""
@@ -297,7 +309,8 @@ class Poller:
         for flights in (self._flights, self._alertmanager_flights, *(a.flights for a in self._askers.values())):
             tasks += flights.tasks()
             flights.cancel_all()
-        await asyncio.gather(*tasks, self._registry.aclose(), self._rollouts.aclose(), return_exceptions=True)
+        await asyncio.gather(*tasks, self._registry.aclose(), self._rollouts.aclose(), self._logs.aclose(),
+                             return_exceptions=True)
         for client in (self._prometheus, self._alertmanager):
             if client is not None:
                 await client.aclose()

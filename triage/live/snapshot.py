@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from triage.facts.log_reading import LogsReading
 from triage.facts.outcome import SourceHealth
 from triage.signals.model import ModelState
 
@@ -33,6 +34,8 @@ class Snapshot:
     sources: tuple[SourceHealth, ...]
     other_models: tuple[str, ...] = ()
     """Names of the notebooks that were loaded and not asked about."""
+    logs: LogsReading | None = None
+    """Logs of the first of the models; None while nobody looks at them."""
 
     def model(self, name: str) -> ModelState | None:
         """The model of this name, None when it was not asked about."""

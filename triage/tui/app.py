@@ -30,6 +30,7 @@ from triage.tui.screens.oncall import OnCall
 from triage.tui.view import RANGES, TOP, Item, View, alert_key
 
 if TYPE_CHECKING:
+    from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
     from triage.signals.model import ModelState
 
@@ -224,7 +225,8 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def show(self) -> None:
         """Hand the view to every screen: those under a dialog stay current too. Waits while the link lags behind."""
-        if is_behind(self):
+        # On the way out the parts of a screen go before the screen does.
+        if is_behind(self) or not self._running:
             return
         if self._message and self.feed.now() >= self._message_until:
             self._message = ""
@@ -275,6 +277,21 @@ class TriageApp(App[None], inherit_bindings=False):
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.call_after_refresh(self.show)
+
+    def action_debug(self) -> None:
+        """The debug screen: close what lies on it, or open it."""
+        from triage.tui.screens.debug import Debug
+        if not any(isinstance(screen, Debug) for screen in self.screen_stack):
+            self.action_on_call()
+            self._push(Debug())
+            return
+        while not isinstance(self.screen, Debug):
+            self.pop_screen()
+        self.call_after_refresh(self.show)
+
+    def read_logs(self, wanted: LogsWanted | None) -> None:
+        """What is looked for in the logs; None: they are not asked."""
+        self.feed.read_logs(wanted)
 
     def action_help(self) -> None:
         """The keys and the signs."""
@@ -339,8 +356,8 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def action_copy(self) -> None:
         """Send the plain text to the clipboard, and show it: the terminal may refuse the first."""
-        from triage.tui.plain import as_text
-        text = as_text(self.view())
+        screen = self.screen
+        text = screen.as_text(self.view()) if isinstance(screen, TriageScreen) else ""
         if not text:
             self.say("nothing to copy yet")
             return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
 
 
@@ -25,6 +26,10 @@ class Feed(Protocol):
 
         ``end`` is the Unix time at which the trends end; None: they follow the present.
         """
+        ...
+
+    def read_logs(self, wanted: LogsWanted | None) -> None:
+        """What is looked for in the logs of the model shown; None, as at the start: they are not asked."""
         ...
 
     def refresh_now(self) -> None:

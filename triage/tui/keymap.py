@@ -9,6 +9,8 @@ from textual.binding import Binding
 EVERYWHERE: tuple[Binding, ...] = (
     Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
     Binding("2", "on_call", "on-call", id="screen.on_call", show=False, tooltip="Back to the on-call screen"),
+    Binding("3", "debug", "debug", id="screen.debug", show=False,
+            tooltip="Debug screen: drift of every feature, stack traces, log lines"),
     Binding("slash", "pick_model", "model", key_display="/", id="model.pick", tooltip="Open another model"),
     Binding(
         "plus,equals_sign",
@@ -80,6 +82,19 @@ ZOOMED: tuple[Binding, ...] = (
     Binding("z,tab", "screen.next_panel", "next panel", id="zoom.next", tooltip="The next panel on the full screen"),
     BACK,
 )
+DEBUG: tuple[Binding, ...] = (
+    *_moves("screen"),
+    Binding("enter", "screen.open", "open", id="open",
+            tooltip="Open what is selected: a feature, a stack trace whole, a log line"),
+    Binding("tab", "screen.next_part", "next part", id="debug.next", tooltip="Features, stack traces, log lines"),
+    Binding("slash", "screen.filter", "filter", key_display="/", id="debug.filter",
+            tooltip="Features by a part of their name"),
+    Binding("v", "screen.version", "version", id="debug.version",
+            tooltip="Logs of one version, of the next one, of all"),
+    Binding("t", "screen.search", "text", id="debug.search", tooltip="Logs with a text, or of a request: id:REQUEST"),
+    Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
+    BACK)
+"""Bound by the debug screen."""
 PAGE: tuple[Binding, ...] = (
     *_moves("screen"),
     Binding("space,pagedown,ctrl+d", "screen.page(1)", "page down", id="page.down", show=False, tooltip="Next page"),

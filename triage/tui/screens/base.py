@@ -111,9 +111,15 @@ class TriageScreen(Screen[None], inherit_bindings=False):
             return
         own = list(self.own_bindings())
         known = {b.id for b in own}
-        others = [b for b in EVERYWHERE if b.id not in known and b.id != LEAVE]
+        taken = {b.key for b in own}
+        others = [b for b in EVERYWHERE if b.id not in known and b.key not in taken and b.id != LEAVE]
         leave = [b for b in EVERYWHERE if b.id == LEAVE and b.id not in known]
         self.lines("footer").set_lines([keys([*hints(own), *hints(others)], hints(leave), view.width)], view.look)
+
+    def as_text(self, view: View) -> str:
+        """What is copied; "" when there is nothing yet."""
+        from triage.tui.plain import as_text
+        return as_text(view)
 
     def set_palette(self, palette: Palette) -> None:
         """Repaint in another palette."""

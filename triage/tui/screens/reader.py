@@ -17,6 +17,8 @@ from triage.tui.widgets.lines import Lines
 
 Page = Callable[[View, int], list[Line]]
 """The lines of a page for a view and a width in cells; called again for every view, so that the page is live."""
+COPIED_CELLS = 160
+"""Width of a page that is copied."""
 
 
 class Reader(TriageScreen, inherit_bindings=False):
@@ -29,8 +31,10 @@ class Reader(TriageScreen, inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = list(PAGE)
 
-    def __init__(self, title: str, page: Page) -> None:
+    def __init__(self, title: str, page: Page, *, copies_itself: bool = False) -> None:
+        """``copies_itself``: what is copied is the page, not the state of the model."""
         super().__init__()
+        self._copies_itself = copies_itself
         self.heading = title
         self._page = page
         self._offset = 0
@@ -73,6 +77,13 @@ class Reader(TriageScreen, inherit_bindings=False):
     def action_page(self, pages: int) -> None:
         """Scroll by pages, one row less than fits."""
         self.action_move(pages * max(1, self.app.size.height - 5))
+
+    def as_text(self, view: View) -> str:
+        """The page, where it has something that the state of the model has not."""
+        if not self._copies_itself:
+            return super().as_text(view)
+        rows = [self.heading, "", *(row.text for row in self._page(view, COPIED_CELLS))]
+        return "\n".join(view.look.say(row).rstrip() for row in rows) + "\n"
 
     def action_close(self) -> None:
         """Close the page."""

@@ -78,6 +78,11 @@ class Lines(Widget):
         """What stands there."""
         return self._lines
 
+    @property
+    def palette(self) -> Palette:
+        """What it is painted in."""
+        return self._palette
+
     def set_look(self, palette: Palette) -> None:
         """Change the palette; repaints everything if it differs."""
         if palette is not self._palette:

@@ -1,0 +1,62 @@
+"""``Ask``: one line of text from the person in front of the terminal."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from triage.tui.line import Role, line
+from triage.tui.look import Look
+from triage.tui.theme import Palette
+from triage.tui.widgets.lines import Lines
+
+_LONGEST = 200
+
+
+class Ask(ModalScreen[str | None], inherit_bindings=False):
+    """A dialog with one input; letters belong to the input. Gives the text, None when it was left."""
+
+    DEFAULT_CSS = """
+    Ask { align: center middle; background: transparent; }
+    Ask #box { width: 60; max-width: 100%; height: auto; max-height: 100%; border: round $border; padding: 0 1;
+               background: ansi_default; }
+    Ask Input, Ask Input:focus { border: none; height: 1; padding: 0; background: ansi_default; width: 1fr; }
+    Ask #keys { height: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "back", id="ask.cancel")]
+
+    def __init__(self, title: str, placeholder: str, text: str, look: Look, palette: Palette) -> None:
+        super().__init__()
+        self._heading = title
+        self._placeholder = placeholder
+        self._text = text
+        self._look = look
+        self._palette = palette
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            field = Input(self._text, placeholder=self._placeholder, id="text", max_length=_LONGEST)
+            field.cursor_blink = False
+            yield field
+            yield Lines(id="keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = self._heading
+        keys = self.query_one("#keys", Lines)
+        keys.set_look(self._palette)
+        keys.set_lines([line(("enter look  empty: all  esc back", Role.DIM)).fitted(56)], self._look)
+
+    @on(Input.Submitted)
+    def take(self, event: Input.Submitted) -> None:
+        """What was typed."""
+        self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        """Leave it as it is."""
+        self.dismiss(None)
