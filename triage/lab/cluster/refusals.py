@@ -107,10 +107,6 @@ def not_acceptable() -> Refusal:
     return Refusal(406, "NotAcceptable", "only the following media types are accepted: application/json")
 
 
-def no_such_path() -> Refusal:
-    return Refusal(404, "NotFound", "the server could not find the requested resource", {})
-
-
 def expired(asked: int, oldest: int) -> Refusal:
     """A watch that would start before the first change that is still remembered."""
     return Refusal(410, "Expired", f"too old resource version: {asked} ({oldest})")

@@ -30,10 +30,6 @@ class Source(Protocol):
         """``counts`` (T,) told apart by ``shares`` (K,) or (T, K), which sum to 1: (T, K)."""
         ...
 
-    def normal(self, name: str, times: int) -> Floats:
-        """Standard normal values, (T,)."""
-        ...
-
 
 def generator(seed: int, *name: object) -> np.random.Generator:
     """A generator for one name."""
@@ -67,9 +63,6 @@ class Drawn:
         whole: NDArray[np.int64] = counts.astype(np.int64)
         return self._stream(name).multinomial(whole, shares).astype(np.float64)
 
-    def normal(self, name: str, times: int) -> Floats:
-        return self._stream(name).standard_normal(times)
-
 
 class Expected:
     """Means."""
@@ -82,9 +75,6 @@ class Expected:
 
     def split(self, name: str, counts: Floats, shares: Floats) -> Floats:
         return counts[:, None] * shares
-
-    def normal(self, name: str, times: int) -> Floats:
-        return np.zeros(times)
 
 
 class Noise:

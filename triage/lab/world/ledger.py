@@ -132,11 +132,6 @@ class PastLedger:
         all_times.append(times)
         all_values.append(values)
 
-    def totals(self) -> dict[str, Floats]:
-        """Everything that counters have counted, (R,) by the rows' key."""
-        return {key: np.sum([chunk.sum(axis=0) for chunk in chunks], axis=0)
-                for key, (_, counts, _, chunks) in self._chunks.items() if counts}
-
     def write(self, starts: Mapping[str, Floats]) -> None:
         """Prepend everything noted. ``starts``: where the newer counters began; what is not there has ended before."""
         for key, (rows, counts, times, values) in self._chunks.items():

@@ -21,8 +21,6 @@ class Figures:
     """Expected number; what was drawn differs by chance."""
     error_ratio: float
     """Share of requests that fail with 500 or 503; NaN without requests."""
-    nan_ratio: float
-    """Share of outputs that are no numbers."""
     slowdown: float
     """Mean factor on its usual durations, time in queues left out."""
     wait_seconds: float
@@ -39,7 +37,7 @@ class TrueFigures:
         """Keep what is true of these runs, by version."""
         for version, run in runs.items():
             errors = run.refused + (1 - run.refused) * run.failed
-            rows = np.broadcast_arrays(run.window.times, run.rate * run.window.step, errors, run.nan, run.slowdown,
+            rows = np.broadcast_arrays(run.window.times, run.rate * run.window.step, errors, run.slowdown,
                                        run.wait_seconds)
             chunks = self._known.setdefault(model, {}).setdefault(version, [])
             chunks.append(np.stack(rows))
@@ -54,6 +52,6 @@ class TrueFigures:
             table = table[:, (table[0] > start) & (table[0] <= end)]
             if table.shape[1]:
                 requests = float(table[1].sum())
-                means = (table[2:] @ table[1]) / requests if requests else np.full(4, np.nan)
+                means = (table[2:] @ table[1]) / requests if requests else np.full(3, np.nan)
                 found[version] = Figures(requests, *means.tolist())
         return found
