@@ -52,6 +52,8 @@ class Others:
     tags: dict[str, str] = field(default_factory=lambda: {"validation_status": "approved"})
     down: bool = False
     missing: bool = False
+    files: int = 404
+    """Status with which files of versions are answered."""
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     """Nothing is answered while it is clear."""
     server: FaultServer = field(init=False)
@@ -73,7 +75,7 @@ class Others:
             return ({"kind": "Status", "message": "not found"}, 404) if self.missing else (ROLLOUT, 200)
         if path.endswith("/replicasets"):
             return {"kind": "ReplicaSetList", "metadata": {}, "items": [SET]}, 200
-        return {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such file"}, 404
+        return {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such file"}, self.files
 
     def asked(self, part: str) -> int:
         return sum(part in request.path for request in self.server.requests)
@@ -269,3 +271,21 @@ async def test_after_a_suspend_both_are_asked_anew_on_new_connections(
         await poller.refresh_once()
     assert others.server.accepted > accepted
     assert others.asked("registered-models") == 2
+
+
+async def test_a_manifest_that_the_registry_cannot_read_is_a_finding_and_not_asked_for_all_the_time(
+        folder: Path, prometheus: Asked, others: Others, clock: ManualClock) -> None:
+    others.files = 500
+    async with polling(configured(folder, prometheus, others), clock) as poller:
+        for _ in range(3):
+            snapshot = await poller.refresh_once()
+            clock.advance(30)
+        assert others.asked("get-artifact") == 1
+        clock.advance(600)
+        await poller.refresh_once()
+    assert others.asked("get-artifact") == 2
+    assert source(snapshot, "registry").state is SourceState.OK
+    model = only(snapshot)
+    assert model.lineage is not None
+    assert [f.text.split(":")[0] for f in model.lineage.findings] == [
+        "whether manifest.yaml is the one registered with version 1 is not known"]

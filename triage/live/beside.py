@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from triage.clock import Clock
 from triage.errors import TriageError
-from triage.facts.outcome import Failure, FailureKind, SourceHealth, SourceState
+from triage.facts.outcome import SILENT, Failure, FailureKind, SourceHealth, SourceState
 from triage.facts.rollouts import RolloutFacts
-from triage.facts.versions import DocumentKind, RegisteredModel
+from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, Turn
 from triage.live.watch import SourceWatch
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 REGISTRY_SECONDS = 30.0
 """How often the registry is asked."""
+UNREAD_SECONDS = 600.0
+"""After how long a registered manifest that could not be had is asked for again."""
 MOST_IN_FULL = 12
 """Rollouts read one by one, with their replicas; more of them are looked over with one request per namespace."""
 _Client = TypeVar("_Client")
@@ -142,6 +144,8 @@ class RegistryWatch(_Beside["Registry"]):
         self._models: dict[str, RegisteredModel | Failure] = {}
         self._promises: dict[str, Promise | None] = {}
         self._on_disk: dict[str, bytes] = {}
+        self._unread: dict[tuple[str, str, str], tuple[Failure, float]] = {}
+        """Why manifests could not be had, and until when they are not asked for again."""
 
     def registered(self, notebook: Notebook) -> RegisteredModel | Failure | None:
         """The model in the registry; None when it was not asked about, or has not answered."""
@@ -182,10 +186,23 @@ class RegistryWatch(_Beside["Registry"]):
         if version is None or ours is None:
             self._promises[notebook.name] = None
             return None
-        document = None
+        document: Document | Failure | None = None
         if version.manifest_sha256 != hashlib.sha256(ours).hexdigest():
-            document = await client.document(model.name, version, DocumentKind.MANIFEST)
+            document = await self._document(client, model.name, version)
         self._promises[notebook.name] = compare_promise(ours, notebook.manifest, version, document)
+        # A server that cannot read its files answers all the same: that is told of the version it is about.
+        return document if isinstance(document, Failure) and document.kind in SILENT else None
+
+    async def _document(self, client: Registry, model: str, version: RegisteredVersion) -> Document | Failure | None:
+        """The manifest of a version. One that could not be had is not asked for again at every refresh."""
+        key, now = (model, version.version, version.manifest_sha256), self._clock.monotonic()
+        failure, until = self._unread.get(key, (None, now))
+        if failure is not None and now < until:
+            return failure
+        document = await client.document(model, version, DocumentKind.MANIFEST)
+        self._unread.pop(key, None)
+        if isinstance(document, Failure) and document.kind not in SILENT:
+            self._unread[key] = document, now + UNREAD_SECONDS
         return document
 
     def _bytes_of(self, notebook: Notebook) -> bytes | None:
