@@ -14,7 +14,9 @@ from tests.live.conftest import FakePrometheus
 from tests.real.tracking import Tracking
 from tests.sources.faults import FaultServer
 from triage.clock import ManualClock
-from triage.config import Active, Context, Endpoint, MlflowRegistry
+from triage.config import Active, Context
+from triage.config_sources import MlflowRegistry
+from triage.endpoints import Endpoint
 from triage.facts.outcome import SourceState
 from triage.live.once import take_snapshot
 from triage.live.snapshot import Snapshot
