@@ -20,6 +20,7 @@ from triage.signals.drift_model import BinShare
 from triage.tui.keymap import DEBUG, EVERYWHERE, all_keys
 from triage.tui.look import Look
 from triage.tui.panels.features import bars
+from triage.tui.panels.logs import ending
 from triage.tui.screens.debug import Debug
 from triage.tui.screens.oncall import OnCall
 from triage.tui.screens.reader import Reader
@@ -251,6 +252,12 @@ async def test_a_snapshot_of_equal_facts_repaints_nothing() -> None:
         await pilot.pause()
         assert left.is_mounted
         assert painted == []
+
+
+def test_long_versions_are_cut_before_their_end() -> None:
+    assert ending("chat-assistant-predictor-00002", 8, "…") == "…r-00002"
+    assert ending("v8", 8, "…") == "v8"
+    assert ending("日本語版-2", 6, "..") == "..版-2"
 
 
 def test_bars_lie_over_each_other_from_the_left_edge() -> None:

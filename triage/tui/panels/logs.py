@@ -67,6 +67,15 @@ def line_key(found: LogLine) -> str:
     return f"{found.at}\n{found.version}\n{found.request_id}\n{found.message[:80]}"
 
 
+def ending(text: str, cells: int, ellipsis: str) -> str:
+    """``text`` in at most ``cells``, with its end: what tells long names of versions apart stands there."""
+    if cell_len(text) <= cells:
+        return text
+    while text and cell_len(text) > cells - cell_len(ellipsis):
+        text = text[1:]
+    return ellipsis + text
+
+
 def exception_of(trace: StackTrace) -> str:
     """Type and message in one line."""
     name = trace.exception or "cut off before the exception"
@@ -105,7 +114,8 @@ def traces(view: View, wanted: LogsWanted, chosen: str | None, width: int, rows:
         trace = found[index]
         cells: list[Cell] = [(f"{trace.count:,}x", Role.STRONG),
                              (exception_of(trace), Role.STALE if stale else Role.PLAIN),
-                             (versions_of(trace), Role.DIM)]
+                             (ending(view.look.say(versions_of(trace)), columns[2].width, view.look.ellipsis),
+                              Role.DIM)]
         made = row(columns, cells, view.look.say, view.look.ellipsis)
         when = (f"  {_moment(trace.first_seen, view.now)} to {_moment(trace.last_seen, view.now)}" if wide else
                 f"  {_moment(trace.last_seen, view.now)}")
@@ -133,6 +143,7 @@ def lines(view: View, wanted: LogsWanted, chosen: str | None, width: int, rows: 
     shown = window_of(len(found), keys.index(chosen) if chosen in keys else None, rows - len(head))
     stale = _is_old(reading, told, view.now)
     out = list(head)
+    version = min(_VERSIONS if width >= 90 else 8, max((cell_len(found[index].version) for index in shown), default=2))
     for index in shown:
         item = found[index]
         when = "-" if item.at is None else second_of_day(item.at, view.now)
@@ -140,11 +151,12 @@ def lines(view: View, wanted: LogsWanted, chosen: str | None, width: int, rows: 
         request = item.request_id or item.trace_id
         more = f"  {fit(view.look.say(request), _REQUEST, view.look.ellipsis)}" if request and width >= 90 else ""
         text = item.message.split("\n")[0]
-        columns = [Column("", 8, gap=0), Column("", 7, gap=1), Column("", 6, gap=1)]
-        head_cells: list[Cell] = [(when, Role.DIM), (str(item.level) or "-", role), (item.version or "-", Role.DIM)]
+        columns = [Column("", 8, gap=0), Column("", 7, gap=1), Column("", version, gap=1)]
+        head_cells: list[Cell] = [(when, Role.DIM), (str(item.level) or "-", role),
+                                  (ending(view.look.say(item.version or "-"), version, view.look.ellipsis), Role.DIM)]
+        message = fit(view.look.say(text), max(8, width - 20 - version - cell_len(more)), view.look.ellipsis)
         out.append(line(_mark(view, keys[index] == chosen), row(columns, head_cells, view.look.say, view.look.ellipsis),
-                        " ", (fit(view.look.say(text), max(8, width - 26 - cell_len(more)), view.look.ellipsis),
-                              Role.STALE if stale else Role.PLAIN), (more, Role.DIM))
+                        " ", (message, Role.STALE if stale else Role.PLAIN), (more, Role.DIM))
                    .fitted(width, view.look.ellipsis))
     return out[:rows]
 

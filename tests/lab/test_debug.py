@@ -1,0 +1,40 @@
+"""The debug screen of ``triage demo``: what the lab's servers write to their logs stands there, and opens whole."""
+
+from __future__ import annotations
+
+import re
+
+from tests.tui.terminal import Terminal
+
+NOTHING_OF_OURS = {"TRIAGE_CONFIG": "/nowhere"}
+
+
+def test_what_killed_the_new_version_stands_among_its_stack_traces_and_opens_whole() -> None:
+    with Terminal("demo", "--scenario", "oom-under-load", module="triage", environment=NOTHING_OF_OURS) as terminal:
+        terminal.read_until(b"ALERTS")
+        terminal.press("3")
+        terminal.read_until(b"kinds in")
+        terminal.settle()
+        assert "worker exited with signal 9" in terminal.screen()
+        for key in ("\t", "\r"):
+            terminal.press(key)
+            terminal.settle()
+        shown = terminal.screen()
+        assert "Traceback (most recent call last)" in shown
+        assert "pipeline.py" in shown
+
+
+def test_lines_of_one_version_are_of_that_version_and_those_with_other_words_are_none() -> None:
+    with Terminal("demo", "--scenario", "schema-break", module="triage", environment=NOTHING_OF_OURS) as terminal:
+        terminal.read_until(b"ALERTS")
+        terminal.press("3")
+        terminal.read_until(b"kinds in")
+        terminal.press("v")
+        terminal.read_until(b"version 7, last 1 h, as of")
+        terminal.settle()
+        versions = re.findall(r"^  \d\d:\d\d:\d\d \w+ +(\S+)", terminal.screen(), re.MULTILINE)
+        assert set(versions) == {"7"}
+        terminal.press("t")
+        terminal.settle()
+        terminal.press("no such words\r")
+        terminal.read_until(b"none, version 7, with")
