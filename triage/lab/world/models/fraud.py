@@ -8,17 +8,15 @@ from triage.lab.world.behaviour import Run
 from triage.lab.world.curves import Curve
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
-from triage.lab.world.exported_inputs import InputSeries
 from triage.lab.world.grid import DAY
 from triage.lab.world.inputs import Categorical, Inputs, Numeric
 from triage.lab.world.labels import Feedback, LabelJob, Measure
+from triage.lab.world.models.scorer import Exported, ScorerSeries
 from triage.lab.world.online import Online, Traits
 from triage.lab.world.plan import Plan
-from triage.lab.world.rows import Sheet, counter, gauge, histogram
+from triage.lab.world.rows import Sheet, gauge
 
 COUNTRIES = {"DE": 0.42, "FR": 0.27, "NL": 0.14, "PL": 0.11, "PT": 0.06}
-_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0)
-_DURATION = Curve.lognormal(0.1, 0.62)
 # The references of the notebook's manifest: what it was trained on is what it gets on a good day.
 _NUMERIC = (
     Numeric("amount", (5, 10, 20, 40, 80, 160, 320, 640, 1280),
@@ -27,7 +25,10 @@ _NUMERIC = (
             weight=0.12, pull=-0.25, store="payments_profile"),
 )
 _SCORE_EDGES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
-_SCORE = Curve.counted(_SCORE_EDGES, (2469, 4375, 3484, 4147, 3785, 1410, 255, 75))
+_EXPORTED = Exported(
+    "fraud", requests="Requests by HTTP status.", scores="Scores given out.",
+    bounds=(0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0), duration=Curve.lognormal(0.1, 0.62),
+    edges=_SCORE_EDGES, score=Curve.counted(_SCORE_EDGES, (2469, 4375, 3484, 4147, 3785, 1410, 255, 75)))
 _FEEDBACK = Feedback(
     delay=14 * DAY, period=DAY, labelled=0.97, counter="fraud_labels_total", subgroups=COUNTRIES,
     subgroup_label="region", outcomes="fraud_labelled_total", positive=0.006, recall=0.68, false_alarms=0.0058,
@@ -45,12 +46,7 @@ class _Version:
 
     def __init__(self, version: str, inputs: Inputs) -> None:
         own = {**_own(version), "job": "fraud-scorer", "instance": f"fraud-scorer-{version}:8000"}
-        self.requests = counter("fraud_requests_total", "Requests by HTTP status.", own,
-                                [{"code": code} for code in ("200", "422", "500", "503")])
-        self.duration = histogram("fraud_request_duration_seconds", "Time to answer.", own, _BOUNDS)
-        self.inputs = InputSeries("fraud", own, inputs, version)
-        self.score = histogram("fraud_score", "Scores given out.", own, _SCORE_EDGES)
-        self.build = gauge("model_build_info", "1 while this version serves.", own)
+        self.scorer = ScorerSeries(_EXPORTED, own, version, inputs)
         self.review = gauge("fraud_review_ratio", "Share of payments held for review in the last 15 minutes.", own)
 
 
@@ -67,16 +63,8 @@ class FraudScorer(Online):
         self.label_job = LabelJob(plan, inputs, _FEEDBACK, seed, _own)
 
     def show(self, run: Run, source: Source) -> Sheet:
-        rows, times, name = self._rows[run.version], run.window.times, f"fraud/{run.version}"
-        sheet = Sheet(run.window)
-        codes = source.split(f"{name}/codes", run.requests, self.outcomes(run))
-        sheet.count(rows.requests, codes)
-        durations = _DURATION.shares(rows.duration.bounds, self.durations(run))
-        sheet.observe(rows.duration, source.split(f"{name}/duration", run.requests, durations))
-        rows.inputs.show(sheet, run.requests, source)
-        scores = _SCORE.shares(rows.score.bounds, self.inputs.score_factor(times, run.version))
-        poisoned = source.events(f"{name}/nan", codes[:, 0] * run.nan / 2) if run.nan.any() else None
-        sheet.observe(rows.score, source.split(f"{name}/score", codes[:, 0], scores), poisoned=poisoned)
-        sheet.level(rows.build, 1.0)
-        sheet.level(rows.review, np.atleast_2d(scores)[:, -1] * (1 + self.swing(times, 0.03, run.version)))
+        rows, sheet = self._rows[run.version], Sheet(run.window)
+        _, scores = rows.scorer.show(sheet, run, source, self.outcomes(run), self.durations(run))
+        held = np.atleast_2d(scores)[:, -1]
+        sheet.level(rows.review, held * (1 + self.swing(run.window.times, 0.03, run.version)))
         return sheet

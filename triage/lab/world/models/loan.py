@@ -8,17 +8,15 @@ from triage.lab.world.behaviour import Run
 from triage.lab.world.curves import Curve
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
-from triage.lab.world.exported_inputs import InputSeries
 from triage.lab.world.grid import DAY, Floats
 from triage.lab.world.inputs import Categorical, Inputs, Numeric
 from triage.lab.world.labels import Feedback, LabelJob, Measure
+from triage.lab.world.models.scorer import Exported, ScorerSeries
 from triage.lab.world.online import Online, Traits
 from triage.lab.world.plan import Plan
-from triage.lab.world.rows import Sheet, counter, gauge, histogram
+from triage.lab.world.rows import Sheet, counter, gauge
 
 _AGE_GROUPS = {"18-29": 0.27, "30-49": 0.43, "50-64": 0.22, "65+": 0.08}
-_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
-_DURATION = Curve.lognormal(0.42, 0.55)
 _NUMERIC = (
     Numeric("income", (1000, 1500, 2000, 2500, 3000, 4000, 6000, 10000),
             (472, 2202, 3380, 3469, 3031, 3879, 2768, 756, 43), weight=0.2, pull=-0.5),
@@ -28,7 +26,10 @@ _NUMERIC = (
 _EMPLOYMENT = Categorical("employment", {"salaried": 0.73, "self-employed": 0.14, "retired": 0.09, "student": 0.04},
                           weight=0.1)
 _SCORE_EDGES = (0.01, 0.02, 0.04, 0.07, 0.12, 0.25)
-_SCORE = Curve.counted(_SCORE_EDGES, (965, 4033, 7382, 4529, 2091, 853, 147))
+_EXPORTED = Exported(
+    "loan", requests="Applications by HTTP status.", scores="Probability of a default.",
+    bounds=(0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0), duration=Curve.lognormal(0.42, 0.55),
+    edges=_SCORE_EDGES, score=Curve.counted(_SCORE_EDGES, (965, 4033, 7382, 4529, 2091, 853, 147)))
 _LIMITS = np.array([0.04, 0.12])
 """Up to the first score a loan is approved, above the second it is declined; a person decides between."""
 _FEEDBACK = Feedback(
@@ -48,16 +49,11 @@ class _Version:
 
     def __init__(self, version: str, inputs: Inputs) -> None:
         own = {**_own(version), "job": "loan-approval", "instance": f"loan-approval-{version}:8000"}
-        self.requests = counter("loan_requests_total", "Applications by HTTP status.", own,
-                                [{"code": code} for code in ("200", "422", "500", "503")])
-        self.duration = histogram("loan_request_duration_seconds", "Time to answer.", own, _BOUNDS)
-        self.inputs = InputSeries("loan", own, inputs, version)
-        self.score = histogram("loan_score", "Probability of a default.", own, _SCORE_EDGES)
+        self.scorer = ScorerSeries(_EXPORTED, own, version, inputs)
         self.decisions = counter("loan_decisions_total", "Decisions.", own,
                                  [{"age_group": group, "decision": decision} for group in _AGE_GROUPS
                                   for decision in ("approve", "refer", "decline")])
         self.approved = gauge("loan_approval_ratio", "Share of applications approved, last 24 hours.", own)
-        self.build = gauge("model_build_info", "1 while this version serves.", own)
 
 
 class LoanApproval(Online):
@@ -73,25 +69,16 @@ class LoanApproval(Online):
         self.label_job = LabelJob(plan, inputs, _FEEDBACK, seed, _own)
 
     def show(self, run: Run, source: Source) -> Sheet:
-        rows, times, name = self._rows[run.version], run.window.times, f"loan/{run.version}"
-        sheet = Sheet(run.window)
-        codes = source.split(f"{name}/codes", run.requests, self.outcomes(run))
-        sheet.count(rows.requests, codes)
-        durations = _DURATION.shares(rows.duration.bounds, self.durations(run))
-        sheet.observe(rows.duration, source.split(f"{name}/duration", run.requests, durations))
-        rows.inputs.show(sheet, run.requests, source)
+        rows, times, sheet = self._rows[run.version], run.window.times, Sheet(run.window)
+        answered, _ = rows.scorer.show(sheet, run, source, self.outcomes(run), self.durations(run))
         factor = self.inputs.score_factor(times, run.version)
-        scores = _SCORE.shares(rows.score.bounds, factor)
-        poisoned = source.events(f"{name}/nan", codes[:, 0] * run.nan / 2) if run.nan.any() else None
-        sheet.observe(rows.score, source.split(f"{name}/score", codes[:, 0], scores), poisoned=poisoned)
-        decided = np.atleast_2d(_SCORE.shares(_LIMITS, factor))
+        decided = np.atleast_2d(_EXPORTED.score.shares(_LIMITS, factor))
         parts = [part * self._unfair(decided, times, run.version, group) for group, part in _AGE_GROUPS.items()]
-        sheet.count(rows.decisions, source.split(f"{name}/decisions", codes[:, 0], np.concatenate(np.broadcast_arrays(
-            *parts), axis=1)))
+        sheet.count(rows.decisions, source.split(f"loan/{run.version}/decisions", answered,
+                                                 np.concatenate(np.broadcast_arrays(*parts), axis=1)))
         # A ratio of the last day moves with the day: half a day ago is the middle of what it is made of.
-        then = _SCORE.shares(_LIMITS, self.inputs.score_factor(times - DAY / 2, run.version))
+        then = _EXPORTED.score.shares(_LIMITS, self.inputs.score_factor(times - DAY / 2, run.version))
         sheet.level(rows.approved, np.atleast_2d(then)[:, 0] * (1 + self.swing(times, 0.01, run.version)))
-        sheet.level(rows.build, 1.0)
         return sheet
 
     def _unfair(self, decided: Floats, times: Floats, version: str, group: str) -> Floats:
