@@ -6,9 +6,10 @@ import pytest
 
 from tests.lab.test_verdicts import lab
 from triage.live.snapshot import Snapshot
-from triage.signals.drift_model import DriftVerdict
 from triage.signals.drift_reading import DriftReading, Moved, drifting, moved
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.model import ModelState
+from triage.signals.reading import Verdict
 
 SEEDS = (1, 2, 3)
 
@@ -76,3 +77,17 @@ def test_in_a_healthy_world_every_feature_is_known_and_none_drifts(
         _, reading = of(snapshot, model.name)
         assert reading.state is not None
         assert {f.verdict for f in reading.state.features} == {DriftVerdict.OK}, (model.name, reading.state.sentence)
+
+
+def test_one_subgroup_that_is_worse_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with lab("subgroup-hidden", tmp_path_factory.mktemp("subgroup")) as running:
+        snapshot = running.snapshot()
+    model = snapshot.model("chat-assistant")
+    assert model is not None
+    assert model.quality is not None
+    worse = [s for s in model.quality.present(model.versions).slices if s.disparity.verdict is Verdict.FAIL]
+    assert [(s.label, s.disparity.definition) for s in worse] == [("language", "helpful")]
+    assert " in pl, " in worse[0].disparity.sentence
+    others = [s.disparity.verdict for m in snapshot.models if m is not model and m.quality is not None
+              for s in m.quality.present(m.versions).slices]
+    assert set(others) == {Verdict.PASS}

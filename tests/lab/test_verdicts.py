@@ -87,7 +87,8 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
     # The warnings come with every answer, so nobody can be called healthy, whose series are complete included.
     "partial-answers": {name: Deserved((UNKNOWN,), ("partial",), (Urgency.NONE,)) for name in FLEET},
     "subgroup-hidden": {"chat-assistant": Deserved(
-        (WARN,), (r"ChatSubgroupRating .*in pl ",), _TICKET, never=("ChatRatingLow", "first-token", "in de", "in fr"))},
+        (WARN,), (r"ChatSubgroupRating .*in pl ", "by language, helpful .* in pl"), _TICKET,
+        never=("ChatRatingLow", "first-token", "in de"))},
     "cold-starts": {"review-sentiment": Deserved((WARN, FAIL), ("warm-share|cold", "SentimentColdStarts"),
                                                  never=("success",))},
     "gpu-contention": {"image-moderation": Deserved((FAIL,), ("latency", "queue-time|ModerationQueueLong"), _PAGE,

@@ -115,13 +115,21 @@ ROLLOUT = exactly(
     aborted_at=TIME,
     replicas={"anyOf": [exactly(desired=NUMBER, ready=NUMBER, available=NUMBER, updated=NUMBER), {"type": "null"}]},
     managed_by=MAYBE)
+FIGURES = exactly(
+    answered_at=TIME, age_seconds=NUMBER, quality=QUALITY, failure=TEXT, warnings=TEXTS,
+    figures=many(exactly(name=TEXT, version=TEXT, proxy={"type": "boolean"}, value=NUMBER, low=NUMBER, high=NUMBER,
+                         n=NUMBER, unit=TEXT, lowest=NUMBER, highest=NUMBER, quality=QUALITY, verdict=SLO_VERDICT,
+                         sentence=TEXT, method=TEXT)),
+    slices=many(exactly(label=TEXT, version=TEXT, definition=TEXT, difference=NUMBER, low=NUMBER, high=NUMBER,
+                        ratio=NUMBER, limit=NUMBER, n=NUMBER, quality=QUALITY, verdict=SLO_VERDICT, sentence=TEXT,
+                        rates=many(exactly(group=TEXT, of=TEXT, value=NUMBER, low=NUMBER, high=NUMBER, n=NUMBER)))))
 MODEL = exactly(
     model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
     urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
     last_verdict_at=TIME, runbook=MAYBE, notes=TEXTS,
     canary={"anyOf": [CANARY, {"type": "null"}]}, drift=many(DRIFT),
     registry={"anyOf": [LINEAGE, {"type": "null"}]}, rollout={"anyOf": [ROLLOUT, {"type": "null"}]},
-    drift_reading={"anyOf": [DRIFT_READING, {"type": "null"}]},
+    drift_reading={"anyOf": [DRIFT_READING, {"type": "null"}]}, quality={"anyOf": [FIGURES, {"type": "null"}]},
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
         version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),

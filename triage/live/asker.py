@@ -16,6 +16,7 @@ from triage.live.drift import drift, drift_questions
 from triage.live.expressions import Asked, Pace, questions, seen_window
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
+from triage.live.quality import quality_questions, quality_reading
 from triage.live.trends import Grid, grid, trend_questions, trends
 from triage.live.trial import Arms, arms, trial, trial_questions
 from triage.notebook.resolve import requests_selectors
@@ -25,6 +26,7 @@ from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, wei
 from triage.signals.drift_reading import DriftReading
 from triage.signals.judge import judge
 from triage.signals.model import Trend
+from triage.signals.quality_reading import QualityReading
 from triage.signals.reading import Quality
 from triage.signals.versions import versions
 
@@ -63,6 +65,8 @@ class ModelFacts:
     """The version on trial against stable; None while there is none, or nothing has been asked yet."""
     drift: DriftReading | None = None
     """Features against their references; None where none is watched, or nothing has been asked yet."""
+    quality: QualityReading | None = None
+    """Figures and subgroups; None where the manifest names none, or nothing has been asked yet."""
     deployed: Deployed = NOTHING_SAID
     """What the registry and the rollout's controller said."""
 
@@ -118,9 +122,10 @@ class ModelAsker:
         self._trial_series: Mapping[Question, Sequence[Series]] = {}
         self._trial_turn = Turn()
         self._canary: CanaryReading | None = None
-        self._world_asked = drift_questions(notebook)
+        self._world_asked = (*drift_questions(notebook), *quality_questions(notebook))
         self._world_turn = Turn()
         self._drift: DriftReading | None = None
+        self._quality: QualityReading | None = None
         self._answers: list[Answer] = []
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
@@ -138,7 +143,8 @@ class ModelAsker:
         if failure is not None and failure.kind not in GONE:
             state = "are not renewed" if self._trends else "cannot be read"
             notes.append(f"charts {state}: {failure.sentence()}")
-        return ModelFacts(replies, self._trends, tuple(notes), self._canary, self._drift, self.deployed)
+        return ModelFacts(replies, self._trends, tuple(notes), self._canary, self._drift, self._quality,
+                          self.deployed)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -149,7 +155,8 @@ class ModelAsker:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
         found += [f for f in (self._trend_failure, self._canary.failure if self._canary else None,
-                              self._drift.failure if self._drift else None) if f is not None]
+                              self._drift.failure if self._drift else None,
+                              self._quality.failure if self._quality else None) if f is not None]
         return list({id(failure): failure for failure in found}.values())
 
     @property
@@ -234,7 +241,7 @@ class ModelAsker:
         self._judged = known_from, given
 
     async def _ask_world(self) -> None:
-        """Ask what drift is read from, and score it once, when it is answered."""
+        """Ask what drift and quality are read from, and judge them once, when it is answered."""
         expression, addresses = combined(self._world_asked)
         every = max(self._interval, WORLD_SECONDS)
         try:
@@ -245,8 +252,11 @@ class ModelAsker:
             raise
         if isinstance(outcome, Failure):
             self._world_turn.failed(outcome, self._clock.monotonic(), every, self._interval)
-            before = self._drift or DriftReading(None, (), None, 3 * every)
-            self._drift = replace(before, failure=outcome)
+            spec = self.notebook.manifest.spec
+            if spec.drift is not None:
+                self._drift = replace(self._drift or DriftReading(None, (), None, 3 * every), failure=outcome)
+            if spec.quality is not None:
+                self._quality = replace(self._quality or QualityReading((), (), None, 3 * every), failure=outcome)
             return
         self._world_turn.failures = 0
         self._answers.append(outcome)
@@ -256,6 +266,7 @@ class ModelAsker:
             if question is not None:
                 found[question].append(sample)
         self._drift = drift(self.notebook, found, outcome.warnings, self._clock.now(), 3 * every)
+        self._quality = quality_reading(self.notebook, found, outcome.warnings, self._clock.now(), 3 * every)
 
     def _names(self, pace: Pace) -> list[str]:
         return list(dict.fromkeys(a.question.objective for a in self._asked.get(pace, ())))

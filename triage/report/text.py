@@ -20,6 +20,7 @@ from triage.report.canary import canary_parts
 from triage.report.characters import Characters
 from triage.report.deployed import deployed_lines
 from triage.report.drift import drift_parts
+from triage.report.quality import quality_parts
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
@@ -95,10 +96,11 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
     if compared:
         yield Text()
         yield from compared
-    drifting = [*drift_parts(model, snapshot.at, chars, STYLES)]
-    if drifting:
-        yield Text()
-        yield from drifting
+    for parts in (drift_parts, quality_parts):
+        told = [*parts(model, snapshot.at, chars, STYLES)]
+        if told:
+            yield Text()
+            yield from told
     yield Text()
     yield Padding(_versions(model, chars), _DEEPER)
     for label, text in deployed_lines(model, snapshot.at):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from triage.facts.rollouts import RolloutFacts
     from triage.signals.drift_reading import DriftReading
     from triage.signals.lineage_model import Lineage
+    from triage.signals.quality_reading import QualityReading
 
 
 class SloKind(StrEnum):
@@ -254,8 +255,8 @@ class Reason:
     verdict: Verdict
     urgency: Urgency
     rule: str
-    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``drift``, ``zero tolerance``,
-    ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or ``objectives``."""
+    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``quality``, ``drift``,
+    ``zero tolerance``, ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or ``objectives``."""
     subject: str
     """SLO, alert or source it is about."""
     text: str
@@ -323,6 +324,8 @@ class ModelState:
     """The version on trial against stable; None while there is no trial, or nothing is known of it yet."""
     drift: DriftReading | None = None
     """Features against their references; None where none is watched, or nothing is known yet."""
+    quality: QualityReading | None = None
+    """Figures and subgroups; None where the manifest names none, or nothing is known yet."""
     lineage: Lineage | None = None
     """What is registered, approved and aliased beside what serves; its ``known`` is False without a registry."""
     rollout: RolloutFacts | Failure | None = None

@@ -1,0 +1,154 @@
+"""Quality is read from the manifest's figures, counters and subgroups, by version, in the same request as drift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.signals.building import SUCCESS, notebook
+from triage.facts.replies import Part, Question
+from triage.facts.samples import Sample
+from triage.live.quality import COUNTED, FIGURE, LABELS, PROXY, SLICED, WINDOW, quality_questions, quality_reading
+from triage.signals.model import Versions, VersionState
+from triage.signals.quality_reading import QualityReading
+from triage.signals.quality_reasons import quality_reasons
+from triage.signals.reading import Quality, Reading, Urgency, Verdict
+
+NOW = 1_795_400_100.0
+FIGURES = ("quality: {feedback: {regime: delayed, expected_delay: 14d, labels: labels_total}, "
+           "metrics: [{name: recall, metric: recall, at_least: 0.6, min_labels: 500}]}")
+SLICES = ("quality: {feedback: {regime: instant, labels: labels_total}, "
+          "metrics: [{name: helpful, metric: helpful, at_least: 0.75, min_labels: 200}], "
+          "slices: [{name: language, values: [en, de, pl], max_difference: 10pt}]}")
+COUNTERS = ("quality: {feedback: {regime: instant}, counted: [{name: recall, figure: recall, "
+            "outcomes: labelled_total, baseline: 0.7, tolerance: 0.05}], "
+            "slices: [{name: region, values: [DE, FR], max_difference: 5pt, fairness: [equal_opportunity]}]}")
+PROXIES = ("quality: {feedback: {regime: none}, "
+           "proxies: [{name: rejected, metric: rejected_ratio, expected: 0.018, tolerance: 0.006}]}")
+
+
+def samples(*found: tuple[Mapping[str, str], float]) -> list[Sample]:
+    return [Sample(labels, value, NOW) for labels, value in found]
+
+
+def of(version: str, **labels: str) -> dict[str, str]:
+    return {"model_version": version, **labels}
+
+
+def read(more: str, found: Mapping[Question, list[Sample]]) -> QualityReading:
+    reading = quality_reading(notebook(SUCCESS, more=more), found, (), NOW, 180.0)
+    assert reading is not None
+    return reading
+
+
+def exported(value: float, labels: float, version: str = "7") -> dict[Question, list[Sample]]:
+    return {Question(FIGURE, 0, Part.LEVEL): samples((of(version), value)),
+            Question(FIGURE, 0, Part.SERIES): samples((of(version), 1.0)),
+            Question(LABELS, 0, Part.TOTAL, WINDOW): samples((of(version), labels))}
+
+
+def test_nothing_is_asked_where_the_manifest_says_nothing() -> None:
+    book = notebook(SUCCESS)
+    assert quality_questions(book) == ()
+    assert quality_reading(book, {}, (), NOW, 180.0) is None
+
+
+def test_figures_labels_and_subgroups_are_asked_by_version() -> None:
+    asked = {(q.objective, q.part): text for q, text in quality_questions(notebook(SUCCESS, more=SLICES))}
+    assert asked[LABELS, Part.TOTAL] == 'sum by (model_version) (increase(labels_total{model="m"}[1w]))'.replace(
+        "1w", "7d")
+    assert asked[f"{SLICED} 0", Part.LEVEL] == (
+        'avg by (model_version, language) (helpful{model="m",language=~"en|de|pl"})')
+
+
+@pytest.mark.parametrize(("value", "labels", "verdict"), [
+    (0.68, 600.0, Verdict.PASS), (0.55, 600.0, Verdict.FAIL), (0.55, 100.0, Verdict.UNKNOWN)])
+def test_a_figure_is_judged_on_the_labels_of_its_version(value: float, labels: float, verdict: Verdict) -> None:
+    [figure] = read(FIGURES, exported(value, labels)).figures
+    assert (figure.version, figure.judged.verdict, figure.judged.figure.n) == ("7", verdict, labels)
+
+
+def test_a_figure_that_nobody_exports_yet_is_awaited_where_labels_come_late() -> None:
+    [figure] = read(FIGURES, {}).figures
+    assert (figure.judged.verdict, figure.judged.quality) == (Verdict.PENDING, Quality.PENDING)
+    [figure] = read(SLICES, {}).figures
+    assert figure.judged.verdict is Verdict.UNKNOWN
+
+
+def test_a_mean_of_several_series_says_so() -> None:
+    found = exported(0.68, 600.0) | {Question(FIGURE, 0, Part.SERIES): samples((of("7"), 4.0))}
+    assert "mean of 4 series" in read(FIGURES, found).figures[0].judged.sentence
+
+
+def test_a_stand_in_beyond_its_usual_range_warns_and_never_fails() -> None:
+    def verdict(value: float) -> Verdict:
+        [figure] = read(PROXIES, {Question(PROXY, 0, Part.LEVEL): samples((of("7"), value))}).figures
+        assert figure.is_proxy
+        return figure.judged.verdict
+
+    assert (verdict(0.02), verdict(0.2)) == (Verdict.PASS, Verdict.WARN)
+
+
+def outcomes(tp: float, fn: float, **labels: str) -> list[Sample]:
+    return samples(*((of("7", outcome=name, **labels), count)
+                     for name, count in (("tp", tp), ("fn", fn), ("fp", 100.0), ("tn", 9000.0))))
+
+
+@pytest.mark.parametrize(("tp", "fn", "verdict"), [
+    (700.0, 300.0, Verdict.PASS), (500.0, 500.0, Verdict.FAIL), (900.0, 100.0, Verdict.WARN)])
+def test_counted_decisions_are_judged_by_baseline_and_tolerance(tp: float, fn: float, verdict: Verdict) -> None:
+    [figure] = read(COUNTERS, {Question(COUNTED, 0, Part.GROUPS, WINDOW): outcomes(tp, fn)}).figures
+    assert (figure.judged.figure.name, figure.judged.verdict) == ("recall", verdict)
+    assert figure.judged.figure.value == pytest.approx(tp / (tp + fn))
+
+
+def test_subgroups_are_compared_on_counted_decisions_with_an_interval() -> None:
+    counts = [*outcomes(900.0, 100.0, region="DE"), *outcomes(600.0, 400.0, region="FR")]
+    [slice_] = read(COUNTERS, {Question(f"{SLICED} 0", 0, Part.GROUPS, WINDOW): counts}).slices
+    assert slice_.disparity.verdict is Verdict.FAIL
+    assert slice_.disparity.difference == pytest.approx(0.3)
+    assert slice_.disparity.low is not None
+    assert slice_.disparity.limit == pytest.approx(0.05)
+
+
+def by_language(**values: float) -> dict[Question, list[Sample]]:
+    return {Question(f"{SLICED} 0", 0, Part.LEVEL): samples(*((of("7", language=k), v) for k, v in values.items()))}
+
+
+def test_one_bad_subgroup_is_named_where_only_a_figure_is_exported() -> None:
+    [slice_] = read(SLICES, by_language(en=0.82, de=0.81, pl=0.47)).slices
+    assert slice_.disparity.verdict is Verdict.FAIL
+    assert "47.00 % in pl" in slice_.disparity.sentence
+    assert "n by subgroup is not exported" in slice_.disparity.sentence
+
+
+def test_a_subgroup_that_is_missing_is_never_called_fine() -> None:
+    [slice_] = read(SLICES, by_language(en=0.82, de=0.81)).slices
+    assert slice_.disparity.verdict is Verdict.UNKNOWN
+    assert slice_.disparity.sentence.startswith("no values of pl")
+
+
+def test_equal_subgroups_pass() -> None:
+    [slice_] = read(SLICES, by_language(en=0.82, de=0.81, pl=0.80)).slices
+    assert slice_.disparity.verdict is Verdict.PASS
+
+
+def versions(*names: str) -> Versions:
+    share = Reading(0.5, "ratio", Quality.OK)
+    return Versions("traffic", tuple(VersionState(name, "stable", share, None, None) for name in names))
+
+
+def test_a_figure_beyond_its_limit_warns_and_opens_a_ticket() -> None:
+    [reason] = quality_reasons(read(FIGURES, exported(0.55, 600.0)), versions("7"), NOW)
+    assert (reason.verdict, reason.urgency, reason.subject) == (Verdict.WARN, Urgency.TICKET, "recall")
+    assert reason.text.startswith("7: recall 0.550")
+
+
+def test_versions_that_have_gone_are_no_reason() -> None:
+    assert not list(quality_reasons(read(FIGURES, exported(0.55, 600.0, "6")), versions("7"), NOW))
+
+
+def test_what_is_too_old_is_no_reason() -> None:
+    assert not list(quality_reasons(read(FIGURES, exported(0.55, 600.0)), versions("7"), NOW + 181))
+    assert not list(quality_reasons(None, versions("7"), NOW))

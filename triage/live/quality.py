@@ -1,0 +1,239 @@
+"""What is asked about the quality of answers, and what it becomes: figures by version, and subgroups compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from triage.facts.replies import Part, Question
+from triage.facts.samples import Sample
+from triage.live.drift import version_label
+from triage.notebook.quality import CountedMetric, Proxy, Quality, QualityMetric, Slice
+from triage.notebook.selector import Matcher, Selector, parse_selector, regex_quote
+from triage.quantities import format_duration
+from triage.signals.quality import (
+    SHARES,
+    Confusion,
+    Expected,
+    Figure,
+    JudgedFigure,
+    click_through,
+    elsewhere,
+    from_confusion,
+    judge,
+    lift,
+    per_class_accuracy,
+    regression,
+)
+from triage.signals.quality_reading import QualityReading, VersionFigure, VersionSlice, gauge_disparity
+from triage.signals.reading import Quality as Known
+from triage.signals.reading import Verdict
+from triage.signals.slices import SubgroupCounts, disparity
+
+if TYPE_CHECKING:
+    from triage.notebook.load import Notebook
+
+LABELS = "quality labels"
+FIGURE, PROXY, COUNTED, SLICED = "quality figure", "quality proxy", "quality counted", "quality slice"
+"""In place of objectives' names in questions' addresses."""
+WINDOW = 7 * 86400.0
+"""Labelled predictions are counted over a week: labels come in batches."""
+_OUTCOMES = ("tp", "fp", "fn", "tn")
+_PARTS: Mapping[str, Part] = {"outcomes": Part.GROUPS, "events": Part.GOOD, "total": Part.TOTAL,
+                              "all_events": Part.LEVEL_BAD, "all_total": Part.LEVEL_TOTAL, "squared": Part.VALUE_SUM}
+"""Counters of a counted figure by the manifest's names."""
+Found = Mapping[Question, Sequence[Sample]]
+
+
+def quality_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:
+    """What is asked at once; () when the manifest says nothing of quality."""
+    quality = notebook.manifest.spec.quality
+    return () if quality is None else tuple(_questions(notebook, quality))
+
+
+def _questions(notebook: Notebook, quality: Quality) -> Iterator[tuple[Question, str]]:
+    label, span = version_label(notebook), f"[{format_duration(WINDOW)}]"
+
+    def selector(text: str) -> Selector:
+        return parse_selector(text).where(notebook.manifest.spec.metrics.selector)
+
+    if quality.feedback.labels is not None:
+        yield (Question(LABELS, 0, Part.TOTAL, WINDOW),
+               f"sum by ({label}) (increase({selector(quality.feedback.labels)}{span}))")
+    for index, metric in enumerate(quality.metrics):
+        yield Question(FIGURE, index, Part.LEVEL), f"avg by ({label}) ({selector(metric.metric)})"
+        yield Question(FIGURE, index, Part.SERIES), f"count by ({label}) ({selector(metric.metric)})"
+    for index, proxy in enumerate(quality.proxies):
+        if proxy.kind == "gauge":
+            yield Question(PROXY, index, Part.LEVEL), f"avg by ({label}) ({selector(proxy.metric)})"
+    for index, counted in enumerate(quality.counted):
+        for name, part in _PARTS.items():
+            text = getattr(counted, name)
+            if text is None:
+                continue
+            by = counted.outcome_label if name == "outcomes" else counted.class_label
+            grouped = name == "outcomes" or counted.figure == "per_class_accuracy"
+            # Summed signed errors may fall: they are a gauge, whose change counts.
+            grown = "delta" if counted.figure == "bias" and name == "events" else "increase"
+            labels = f"{label}, {by}" if grouped else label
+            yield Question(COUNTED, index, part, WINDOW), f"sum by ({labels}) ({grown}({selector(text)}{span}))"
+    for index, item in enumerate(quality.slices):
+        one_of = Matcher(item.name, "=~", "|".join(regex_quote(value) for value in item.values))
+        for number, metric in enumerate(quality.metrics):
+            yield (Question(_slice_of(index), number, Part.LEVEL),
+                   f"avg by ({label}, {item.name}) ({selector(metric.metric).with_matcher(one_of)})")
+        counter = _outcomes_counter(quality)
+        if counter is not None:
+            yield (Question(_slice_of(index), 0, Part.GROUPS, WINDOW),
+                   f"sum by ({label}, {item.name}, {counter.outcome_label}) "
+                   f"(increase({selector(counter.outcomes or '').with_matcher(one_of)}{span}))")
+
+
+def _slice_of(index: int) -> str:
+    return f"{SLICED} {index}"
+
+
+def _outcomes_counter(quality: Quality) -> CountedMetric | None:
+    """The first counter of labelled decisions by outcome: subgroups are compared on it."""
+    return next((counted for counted in quality.counted if counted.outcomes is not None), None)
+
+
+def quality_reading(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: float,
+                    stale_after: float) -> QualityReading | None:
+    """What was answered to :func:`quality_questions`, judged; None when the manifest says nothing of quality."""
+    quality = notebook.manifest.spec.quality
+    if quality is None:
+        return None
+    label = version_label(notebook)
+    figures = [*_exported(quality, found, label), *_proxies(quality, found, label), *_counted(quality, found, label)]
+    slices = [slice_ for index, item in enumerate(quality.slices)
+              for slice_ in _compared(quality, item, index, found, label)]
+    return QualityReading(tuple(figures), tuple(slices), now, stale_after, None, warnings)
+
+
+def _by(samples: Sequence[Sample], label: str) -> dict[str, list[Sample]]:
+    out: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if math.isfinite(sample.value):
+            out.setdefault(sample.labels.get(label, ""), []).append(sample)
+    return dict(sorted(out.items()))
+
+
+def _one(found: Found, question: Question, label: str) -> dict[str, float]:
+    """One number by version."""
+    by_version = _by(found.get(question, ()), label)
+    return {version: math.fsum(s.value for s in items) for version, items in by_version.items()}
+
+
+def _exported(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
+    """Figures computed elsewhere; n are the labels of a week, of the version where they say which."""
+    labels = _one(found, Question(LABELS, 0, Part.TOTAL, WINDOW), label)
+    for index, metric in enumerate(quality.metrics):
+        series = _one(found, Question(FIGURE, index, Part.SERIES), label)
+        values = _one(found, Question(FIGURE, index, Part.LEVEL), label)
+        for version, value in values.items():
+            n = labels.get(version, math.fsum(labels.values()) if list(labels) == [""] else 0.0)
+            yield VersionFigure(version, _judged_gauge(metric, value, n, series.get(version, 1.0),
+                                                       counted=quality.feedback.labels is not None))
+        if not values:
+            figure = elsewhere(metric.name, None, 0.0, "")
+            pending = "" if quality.feedback.regime == "instant" else "no figure is exported yet: labels are awaited"
+            yield VersionFigure("", judge(figure, _expected(metric), pending=pending))
+
+
+def _judged_gauge(metric: QualityMetric, value: float, n: float, series: float, *, counted: bool) -> JudgedFigure:
+    figure = elsewhere(metric.name, value, n if counted else float(metric.min_labels), "",
+                       higher_is_better=metric.at_least is not None or metric.at_most is None)
+    judged = judge(figure, _expected(metric))
+    notes = [] if counted else ["labels are not counted, so n is not known (quality.feedback.labels)"]
+    notes += [f"mean of {series:.0f} series"] if series > 1 else []
+    said = "; ".join([judged.sentence, *notes])
+    return JudgedFigure(judged.figure, judged.expected, judged.quality, judged.verdict, said)
+
+
+def _expected(metric: QualityMetric | CountedMetric) -> Expected:
+    if isinstance(metric, CountedMetric):
+        return Expected(metric.baseline, metric.tolerance, metric.at_least, metric.at_most, metric.min_labels)
+    return Expected(None, None, metric.at_least, metric.at_most, metric.min_labels)
+
+
+def _proxies(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
+    for index, proxy in enumerate(quality.proxies):
+        for version, value in _one(found, Question(PROXY, index, Part.LEVEL), label).items():
+            yield VersionFigure(version, _judged_proxy(proxy, value), is_proxy=True)
+
+
+def _judged_proxy(proxy: Proxy, value: float) -> JudgedFigure:
+    """A stand-in warns: it moves for many reasons, and only one of them is the quality of the answers."""
+    figure = Figure(proxy.name, value, None, None, 0.0, "", None, "computed elsewhere")
+    told = proxy.expected is not None and proxy.tolerance is not None
+    expected = Expected(proxy.expected, proxy.tolerance) if told else Expected()
+    said = f"{proxy.name} {value:.4g}"
+    lowest, highest = expected.lowest, expected.highest
+    if lowest is None or highest is None:
+        return JudgedFigure(figure, expected, Known.OK, Verdict.NOT_JUDGED, f"{said}; nothing is expected of it")
+    verdict = Verdict.PASS if lowest <= value <= highest else Verdict.WARN
+    return JudgedFigure(figure, expected, Known.OK, verdict, f"{said}; usual are {lowest:.4g} to {highest:.4g}")
+
+
+def _counted(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
+    for index, metric in enumerate(quality.counted):
+        parts = {name: _by(found.get(Question(COUNTED, index, part, WINDOW), ()), label)
+                 for name, part in _PARTS.items()}
+        for version in sorted({v for by_version in parts.values() for v in by_version}):
+            mine = {name: by_version.get(version, []) for name, by_version in parts.items()}
+            for figure in _figures(metric, mine):
+                yield VersionFigure(version, judge(figure, _expected(metric)))
+
+
+def _figures(metric: CountedMetric, parts: Mapping[str, Sequence[Sample]]) -> Iterator[Figure]:
+    def total(name: str) -> float:
+        return max(0.0, math.fsum(s.value for s in parts[name]))
+
+    def by_class(name: str) -> dict[str, float]:
+        return {s.labels.get(metric.class_label, ""): max(0.0, s.value) for s in parts[name]}
+
+    if metric.figure in SHARES:
+        figure = from_confusion(metric.figure, _confusion(parts["outcomes"], metric.outcome_label), WINDOW)
+    elif metric.figure == "per_class_accuracy":
+        yield from per_class_accuracy(by_class("events"), by_class("total"))
+        return
+    elif metric.figure == "click_through":
+        figure = click_through(total("events"), total("total"))
+    elif metric.figure == "lift":
+        figure = lift(total("events"), total("total"), total("all_events"), total("all_total"))
+    else:
+        squared = total("squared") if parts["squared"] else None
+        signed = math.fsum(s.value for s in parts["events"])
+        figure = regression(metric.figure, total("total"), absolute=signed if metric.figure == "mae" else None,
+                            squared=squared, signed=signed if metric.figure == "bias" else None, unit=metric.unit)
+    yield Figure(metric.name, figure.value, figure.low, figure.high, figure.n, figure.unit, figure.higher_is_better,
+                 figure.method, WINDOW)
+
+
+def _confusion(samples: Sequence[Sample], label: str) -> Confusion:
+    counts = dict.fromkeys(_OUTCOMES, 0.0)
+    for sample in samples:
+        name = sample.labels.get(label, "").lower()
+        if name in counts:
+            counts[name] += max(0.0, sample.value)
+    return Confusion(**counts)
+
+
+def _compared(quality: Quality, item: Slice, index: int, found: Found, label: str) -> Iterator[VersionSlice]:
+    counter = _outcomes_counter(quality)
+    # Percentage points, of shares.
+    limit = None if item.max_difference is None else item.max_difference / 100
+    counts = _by(found.get(Question(_slice_of(index), 0, Part.GROUPS, WINDOW), ()), label)
+    for version, samples in counts.items():
+        groups = {}
+        for group, own in _by(samples, item.name).items():
+            confusion = _confusion(own, counter.outcome_label if counter is not None else "outcome")
+            groups[group] = SubgroupCounts(confusion.tp + confusion.fp, confusion.n, confusion)
+        for definition in item.fairness:
+            yield VersionSlice(version, item.name, disparity(definition, groups, item.values, limit))
+    for number, metric in enumerate(quality.metrics):
+        for version, samples in _by(found.get(Question(_slice_of(index), number, Part.LEVEL), ()), label).items():
+            values = {group: own[0].value for group, own in _by(samples, item.name).items()}
+            yield VersionSlice(version, item.name, gauge_disparity(metric.name, values, item.values, limit))
