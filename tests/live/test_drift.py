@@ -17,7 +17,8 @@ from triage.facts.samples import Sample
 from triage.live.drift import DRIFT, drift, drift_questions
 from triage.live.poller import Poller
 from triage.notebook.load import load_all
-from triage.signals.drift_model import DriftVerdict, FeatureDrift
+from triage.signals.drift_model import FeatureDrift
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reading import Urgency, Verdict
 
 NOW = 1_795_400_100.0

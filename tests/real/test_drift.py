@@ -18,8 +18,9 @@ from triage.clock import SystemClock
 from triage.config import activate
 from triage.live.once import take_snapshot
 from triage.overrides import Overrides
-from triage.signals.drift_model import DriftState, DriftVerdict, FeatureDrift
+from triage.signals.drift_model import DriftState, FeatureDrift
 from triage.signals.drift_reading import DriftReading, Moved, moved
+from triage.signals.drift_verdicts import DriftVerdict
 
 Counts = npt.NDArray[np.float64]
 Seen = tuple[DriftReading, dict[str, Moved]]

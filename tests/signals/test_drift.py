@@ -29,15 +29,8 @@ from triage import notebook
 from triage.notebook.load import load_all
 from triage.signals.binning import Smoothing
 from triage.signals.drift import drift_state, seen_by_feature
-from triage.signals.drift_model import (
-    DriftVerdict,
-    Kind,
-    LineKind,
-    Seen,
-    bin_shares,
-    contract,
-    watched,
-)
+from triage.signals.drift_model import Kind, Seen, bin_shares, contract, watched
+from triage.signals.drift_verdicts import DriftVerdict, LineKind
 from triage.signals.reading import Quality
 from triage.signals.reference_windows import design_effect, leave_one_out_scores, score_of, usual_limit
 

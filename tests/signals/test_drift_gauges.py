@@ -11,7 +11,8 @@ from tests.signals.building import SUCCESS, notebook
 from tests.signals.drifting import AROUND, NOW, of_one
 from triage.errors import TriageError
 from triage.facts.samples import Sample
-from triage.signals.drift_model import DriftVerdict, FeatureDrift, Kind, Seen, Watched, watched
+from triage.signals.drift_model import FeatureDrift, Kind, Seen, Watched, watched
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reading import Quality
 
 DAY = 86400.0

@@ -8,9 +8,10 @@ import pytest
 
 from tests.signals.drifting import COUNTS, NOW, buckets, numeric
 from triage.signals.drift import drift_state
-from triage.signals.drift_model import Around, DriftState, DriftVerdict, Seen
+from triage.signals.drift_model import Around, DriftState, Seen
 from triage.signals.drift_reading import DriftReading, drifting, moved
 from triage.signals.drift_reasons import drift_reasons
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.model import Versions, VersionState
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
 

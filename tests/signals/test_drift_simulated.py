@@ -9,7 +9,8 @@ from tests.signals.drifting import AROUND, NOW, buckets, numeric
 from triage.signals.binning import Smoothing
 from triage.signals.distances import chi_square
 from triage.signals.drift import drift_state
-from triage.signals.drift_model import DriftVerdict, Seen
+from triage.signals.drift_model import Seen
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reference_windows import score_of
 from triage.signals.tails import chi_square_tail
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.signals.building import SUCCESS, notebook
-from triage.signals.drift_model import DriftVerdict
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reading import Verdict
 from triage.signals.retrain import Moment, Trigger, TriggerState, triggers
 

@@ -12,8 +12,8 @@ from rich.text import Text
 from triage.report.characters import Characters
 from triage.signals import drift_words as words
 from triage.signals import wording
-from triage.signals.drift_model import DriftVerdict
 from triage.signals.drift_reading import moved
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
 

@@ -17,19 +17,8 @@ from triage.signals.binning import Binned, Categories, Refused, by_label, catego
 from triage.signals.distances import METHOD_WORDS, NEEDS_SMOOTHING, benjamini_hochberg, chi_square, merged_for_test
 from triage.signals.drift_gauges import gauge_drift
 from triage.signals.drift_lines import LineDraft, drafts, judged
-from triage.signals.drift_model import (
-    JUDGED,
-    NOTHING,
-    SEVERITY,
-    Around,
-    DriftState,
-    DriftVerdict,
-    FeatureDrift,
-    Kind,
-    Line,
-    Seen,
-    Watched,
-)
+from triage.signals.drift_model import NOTHING, Around, DriftState, FeatureDrift, Kind, Line, Seen, Watched
+from triage.signals.drift_verdicts import JUDGED, SEVERITY, DriftVerdict
 from triage.signals.reading import Quality
 from triage.signals.reference_windows import score_of, usual_limit
 from triage.signals.tails import kolmogorov_tail

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from triage.signals import wording
-from triage.signals.drift_model import Around, DriftVerdict, FeatureDrift, Seen, Watched
+from triage.signals.drift_model import Around, FeatureDrift, Seen, Watched
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reading import Quality
 
 _MOST_CONSEQUENCE = 10.0

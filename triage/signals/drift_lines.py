@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from triage.signals import wording
 from triage.signals.binning import UNSEEN, Binned, Categories
-from triage.signals.drift_model import DriftVerdict, Line, LineKind, Seen, Watched
+from triage.signals.drift_model import Line, Seen, Watched
+from triage.signals.drift_verdicts import DriftVerdict, LineKind
 from triage.signals.proportions import same_share, wilson
 
 WARNING, CRITICAL = 0.01, 0.05

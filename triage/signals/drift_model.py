@@ -11,28 +11,11 @@ from typing import TYPE_CHECKING
 from triage.facts.samples import Sample
 from triage.signals.binning import Binned, Smoothing, shares, smoothed
 from triage.signals.distances import psi_parts
+from triage.signals.drift_verdicts import DriftVerdict, LineKind
 from triage.signals.reading import Quality
 
 if TYPE_CHECKING:
     from triage.notebook.manifest import Drift, DriftFeature, InputField
-
-
-class DriftVerdict(StrEnum):
-    """Of one feature, one of its lines, or the model. The value is the word on screen and in JSON."""
-
-    DRIFT = "drift"
-    WATCH = "watch"
-    STALE = "stale"
-    """The counts do not describe the present: no samples, a gap, a reset, a gauge that nobody renews."""
-    NOT_COMPARABLE = "not comparable"
-    INSUFFICIENT = "insufficient"
-    """Too few events to tell drift from chance."""
-    OK = "ok"
-
-
-SEVERITY: Mapping[DriftVerdict, int] = {verdict: rank for rank, verdict in enumerate(DriftVerdict)}
-"""0 is the worst; between ``watch`` and ``ok`` stands what is not known."""
-JUDGED = frozenset({DriftVerdict.DRIFT, DriftVerdict.WATCH, DriftVerdict.OK})
 
 
 class Kind(StrEnum):
@@ -128,15 +111,6 @@ class Around:
     def stale_after(self) -> float:
         """Seconds; older samples do not describe the present (Prometheus itself looks back five minutes)."""
         return max(300.0, 5 * self.scrape_interval)
-
-
-class LineKind(StrEnum):
-    """What a distribution over values does not show."""
-
-    NULLS = "null share"
-    OUT_OF_RANGE = "out-of-range share"
-    UNSEEN = "unseen values"
-    VANISHED = "vanished values"
 
 
 @dataclass(frozen=True, slots=True)

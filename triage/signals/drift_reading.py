@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from triage.signals.drift_model import SEVERITY, DriftState, DriftVerdict, FeatureDrift
+from triage.signals.drift_verdicts import SEVERITY, DriftVerdict
 
 if TYPE_CHECKING:
+    # Only for types: the first frame does not wait for the arithmetic.
     from triage.facts.outcome import Failure
+    from triage.signals.drift_model import DriftState, FeatureDrift
     from triage.signals.model import Versions, VersionState
 
 ON_TRIAL = ("canary", "experiment", "shadow")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from triage.signals import wording
-from triage.signals.drift_model import DriftVerdict, FeatureDrift, LineKind
-from triage.signals.drift_reading import DriftReading, Moved
+from triage.signals.drift_verdicts import DriftVerdict, LineKind
 from triage.signals.reading import Verdict
+
+if TYPE_CHECKING:
+    # Only for types: the first frame does not wait for the arithmetic.
+    from triage.signals.drift_model import FeatureDrift
+    from triage.signals.drift_reading import DriftReading, Moved
 
 STANDS_AS = {DriftVerdict.DRIFT: Verdict.WARN, DriftVerdict.WATCH: Verdict.WARN, DriftVerdict.STALE: Verdict.UNKNOWN,
              DriftVerdict.NOT_COMPARABLE: Verdict.UNKNOWN, DriftVerdict.INSUFFICIENT: Verdict.LOW_N,

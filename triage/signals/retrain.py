@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from triage.signals import wording
-from triage.signals.drift_model import DriftVerdict
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reading import Verdict
 
 if TYPE_CHECKING:

@@ -150,7 +150,8 @@ async def test_a_path_out_of_the_folder_is_refused(tmp_path: Path, path: str) ->
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    (b"kind: [", "is not YAML"), (b"\xff", "is not UTF-8"), (b"", "is empty"), (b"x" * 1_100_000, "more than 1,000,000"),
+    (b"kind: [", "is not YAML"), (b"\xff", "is not UTF-8"), (b"", "is empty"),
+    (b"x" * 1_100_000, "more than 1,000,000"),
     (INDEX.replace('version: "8"', 'version: "7"').encode(), "7"), (INDEX.replace("idle", "fraud").encode(), "fraud"),
     (INDEX.replace("aliases:", "alias:").encode(), "alias")])
 async def test_an_index_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, said: str) -> None:

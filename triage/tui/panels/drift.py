@@ -8,8 +8,8 @@ from rich.cells import cell_len
 
 from triage.signals import drift_words as words
 from triage.signals import wording
-from triage.signals.drift_model import DriftVerdict
 from triage.signals.drift_reading import moved
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row
 from triage.tui.panels.slos import short_count

@@ -11,8 +11,9 @@ from rich.cells import cell_len
 from triage.signals import drift_words as words
 from triage.signals import wording
 from triage.signals.distances import METHOD_WORDS
-from triage.signals.drift_model import BinShare, DriftVerdict, FeatureDrift, bin_shares
+from triage.signals.drift_model import BinShare, FeatureDrift, bin_shares
 from triage.signals.drift_reading import DriftReading, Moved
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, fit, line, row, titles, wrap
 from triage.tui.view import View, drift_key, window_of
