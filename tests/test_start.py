@@ -78,6 +78,8 @@ def test_an_error_of_triage_ends_with_its_own_code_and_hint(monkeypatch: pytest.
 
 def test_the_first_frame_waits_for_nothing_heavy() -> None:
     code = ("import sys\nimport triage.cli, triage.live.feed, triage.tui.app\n"
-            "print(*(n for n in ('pydantic', 'yaml', 'httpx', 'numpy', 'pandas') if n in sys.modules))")
+            "print(*(n for n in ('pydantic', 'yaml', 'httpx', 'numpy', 'pandas', 'triage.signals.model', "
+            "'triage.signals.drift_model', 'triage.signals.histogram', 'triage.facts.samples', 'triage.facts.logs') "
+            "if n in sys.modules))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
