@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from tests.lab.cluster.ground import Ground
 from triage.lab.apis.kubernetes import app
 from triage.lab.apis.kubernetes_protobuf import PROTOBUF, NotReadable, decode_review
 from triage.lab.cluster.access import Access, Rule, User
-from triage.lab.cluster.resources import ROLLOUTS
 
 NAMESPACE = "/apis/argoproj.io/v1alpha1/namespaces/ml"
 ROLLOUT = f"{NAMESPACE}/rollouts/fraud"
@@ -24,20 +19,6 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/ml/leases"
 MERGE, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 OPENAPI_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
-
-
-@pytest.fixture
-def ground() -> Ground:
-    return Ground().with_rollout().with_deployment()
-
-
-@pytest.fixture
-async def client(ground: Ground) -> AsyncIterator[httpx.AsyncClient]:
-    """Writes as the operator; mounted under a prefix as the lab's site does it."""
-    transport = httpx.ASGITransport(Starlette(routes=[Mount("/kubernetes", app(ground.cluster))]))
-    async with httpx.AsyncClient(transport=transport, base_url="http://lab/kubernetes",
-                                 headers={"Authorization": "Bearer writing"}) as client:
-        yield client
 
 
 async def patch(client: httpx.AsyncClient, body: Any, kind: str = MERGE, path: str = ROLLOUT,
@@ -345,65 +326,6 @@ async def test_the_scale_is_a_thing_of_its_own(client: httpx.AsyncClient, ground
     assert (answer.json()["kind"], answer.json()["spec"]) == ("Scale", {"replicas": 2})
     assert (await client.get(path)).json()["spec"] == {"replicas": 2}
     assert ground.deployment["spec"]["replicas"] == 2
-
-
-# Watching.
-
-async def events_of(client: httpx.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:
-    answer = await client.get(path, params={"watch": "1", "timeoutSeconds": "1"} | query)
-    return [json.loads(line) for line in answer.text.splitlines()]
-
-
-async def test_a_watch_goes_on_where_the_list_ended(client: httpx.AsyncClient, ground: Ground) -> None:
-    since = (await client.get(f"{NAMESPACE}/rollouts")).json()["metadata"]["resourceVersion"]
-    watching = asyncio.create_task(events_of(client, f"{NAMESPACE}/rollouts", resourceVersion=since))
-    await patch(client, {"spec": {"paused": True}})
-    events = await watching
-    assert [event["type"] for event in events] == ["MODIFIED", "MODIFIED"]
-    assert events[0]["object"]["spec"]["paused"] is True
-    assert events[1]["object"]["status"]["phase"] == "Paused"
-
-
-async def test_a_watch_without_a_beginning_begins_with_what_exists(client: httpx.AsyncClient) -> None:
-    events = await events_of(client, f"{NAMESPACE}/rollouts", allowWatchBookmarks="true")
-    assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
-    versions = [int(event["object"]["metadata"]["resourceVersion"]) for event in events]
-    assert versions == sorted(versions)
-
-
-async def test_an_object_that_stops_matching_is_deleted_for_the_watch(client: httpx.AsyncClient,
-                                                                     ground: Ground) -> None:
-    since = str(ground.cluster.storage.revision)
-    await patch(client, {"metadata": {"labels": {"team": "payments"}}})
-    await patch(client, {"metadata": {"labels": {"team": "risk"}}})
-    events = await events_of(client, f"{NAMESPACE}/rollouts", resourceVersion=since, labelSelector="team=payments")
-    assert [event["type"] for event in events] == ["ADDED", "DELETED"]
-
-
-async def test_a_beginning_that_is_forgotten_ends_the_watch_with_410() -> None:
-    ground = Ground(history=5).with_rollout()
-    transport = httpx.ASGITransport(app(ground.cluster))
-    async with httpx.AsyncClient(transport=transport, base_url="http://lab",
-                                 headers={"Authorization": "Bearer writing"}) as client:
-        [event] = await events_of(client, f"{NAMESPACE}/rollouts", resourceVersion="1")
-    assert event["type"] == "ERROR"
-    assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
-
-
-async def test_a_watch_list_is_refused_as_by_a_server_without_it(client: httpx.AsyncClient) -> None:
-    answer = await client.get(f"{NAMESPACE}/rollouts", params={"watch": "1", "sendInitialEvents": "true"})
-    assert answer.status_code == 422
-
-
-async def test_the_controller_acts_while_somebody_watches(client: httpx.AsyncClient, ground: Ground) -> None:
-    since = str(ground.cluster.storage.revision)
-    ground.cluster.deploy("ml", "fraud", "8")
-    watching = asyncio.create_task(events_of(client, f"{NAMESPACE}/rollouts", resourceVersion=since))
-    await asyncio.sleep(0)
-    ground.clock.at += 60
-    phases = [event["object"]["status"].get("phase") for event in await watching]
-    assert phases[-1] == "Paused"
-    assert ground.cluster.storage.get(ROLLOUTS, "ml", "fraud")["status"]["currentStepIndex"] == 1
 
 
 # Binary forms.
