@@ -21,6 +21,7 @@ from triage.lab.child import Birth, LabProcess
 from triage.lab.clock import LabClock
 from triage.live.feed import LiveFeed
 from triage.live.snapshot import Snapshot
+from triage.signals.reading import Quality
 from triage.tui.app import TriageApp
 
 STARTS_AT = 1_793_628_300.0
@@ -40,6 +41,8 @@ class Picture:
     size: tuple[int, int] = (120, 40)
     theme: str = "dark"
     glyphs: str = "unicode"
+    keys: tuple[str, ...] = ()
+    """Pressed once the figures are shown."""
     lost: str | None = None
     """Source that falls silent once its figures are shown."""
 
@@ -50,6 +53,7 @@ PICTURES = (
     Picture("light", "canary-latency", "fraud-scorer", theme="light"),
     Picture("no-colour", "canary-latency", "fraud-scorer", theme="no-colour"),
     Picture("ascii-16-colours", "canary-latency", "fraud-scorer", theme="16-colour", glyphs="ascii"),
+    Picture("debug", "drift-both-arms", "image-moderation", keys=("3",)),
     Picture("healthy", "healthy", "chat-assistant"),
     Picture("source-lost", "healthy", "chat-assistant", lost="prometheus"),
 )
@@ -85,6 +89,7 @@ def _drawn() -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for scenario in dict.fromkeys(picture.scenario for picture in PICTURES):
         with LabProcess(Birth(scenario, LabClock(STARTS_AT, time.time(), speed=0.0))) as lab:
+            lab.wait_until_complete()
             for picture in PICTURES:
                 if picture.scenario == scenario:
                     out.append((picture.name, asyncio.run(_draw(lab, picture))))
@@ -111,14 +116,26 @@ async def _shown(lab: LabProcess, picture: Picture, clock: ManualClock) -> Async
     """The program on the lab, once all its figures are there."""
     app = TriageApp(LiveFeed(lambda: configured(lab), clock=clock), model=picture.model, theme_name=picture.theme,
                     glyphs=picture.glyphs, banner=BANNER)
-    async with app.run_test(size=picture.size):
+    async with app.run_test(size=picture.size) as pilot:
         await _until(app, _is_complete)
+        if picture.keys:
+            await pilot.press(*picture.keys)
+            await _until(app, _has_logs)
         yield app
+
+
+def _has_logs(snapshot: Snapshot) -> bool:
+    return snapshot.logs is not None and None not in (snapshot.logs.traces.answered_at, snapshot.logs.lines.answered_at)
 
 
 def _is_complete(snapshot: Snapshot) -> bool:
     model = snapshot.models[0] if snapshot.models else None
-    return (model is not None and bool(model.trends) and bool(model.versions.items)
+    if model is None or not model.trends or not model.versions.items or model.drift is None:
+        return False
+    on_trial = any(v.arm not in ("stable", "") for v in model.versions.items)
+    asked = [reading.quality for slo in model.slos
+             for reading in (slo.now, *slo.burns, *((slo.budget,) if slo.budget is not None else ()))]
+    return (Quality.WAITING not in asked and (not on_trial or model.canary is not None)
             and all(source.state != "waiting" for source in snapshot.sources))
 
 
