@@ -57,6 +57,8 @@ class Poller:
         self._flights = Flights(self._landed)
         self._alertmanager_flights = Flights()
         self._news = False
+        self._heard = False
+        """Whether a refresh has begun: from the second one on everything is asked together."""
         self._connect()
         self._registry = RegistryWatch(active, clock, self._interval, self._landed_beside)
         self._rollouts = RolloutWatch(active, clock, self._interval, self._landed_beside)
@@ -151,11 +153,11 @@ class Poller:
 
     def _begin(self) -> None:
         """Ask what is due and not under way."""
-        chosen = self._chosen()
-        for asker in chosen:
+        for asker in self._chosen():
             asker.begin(self.look)
-        for watch in (self._registry, self._rollouts):
-            watch.begin([asker.notebook for asker in chosen])
+        if self._heard or not self._goes_on:
+            self._begin_beside()
+        self._heard = True
         self._logs.begin(self._names[0] if self._names else None, self.look)
         now = self._clock.monotonic()
         if self._turns["prometheus"].is_due(now, self._interval):
@@ -173,6 +175,12 @@ class Poller:
         """Everything that others are being asked."""
         return self._alertmanager_flights, self._registry.flights, self._rollouts.flights, self._logs.flights
 
+    def _begin_beside(self) -> None:
+        """Ask the registry and the rollout controller, when it is time to."""
+        notebooks = [asker.notebook for asker in self._chosen()]
+        for watch in (self._registry, self._rollouts):
+            watch.begin(notebooks)
+
     def _landed_beside(self) -> None:
         """Which version is on trial may be known only now."""
         for asker in self._chosen():
@@ -181,6 +189,8 @@ class Poller:
 
     def _landed(self) -> None:
         self._news = True
+        # The first figures are on their way: what is shown beside them does not take the machine from them.
+        self._begin_beside()
         # Nobody waits for the slowest time-out to say that nothing answers.
         ended = not any(flights.tasks() for flights in self._under_way())
         if ended or any(asker.is_unheard for asker in self._chosen()):
