@@ -24,11 +24,11 @@ def test_what_killed_the_new_version_stands_among_its_stack_traces_and_opens_who
         assert "pipeline.py" in shown
 
 
-def test_lines_of_one_version_are_of_that_version_and_those_with_other_words_are_none() -> None:
+def test_what_breaks_the_schema_stands_among_the_lines_and_a_version_and_words_narrow_them() -> None:
     with Terminal("demo", "--scenario", "schema-break", module="triage", environment=NOTHING_OF_OURS) as terminal:
         terminal.read_until(b"ALERTS")
         terminal.press("3")
-        terminal.read_until(b"kinds in")
+        terminal.read_until(b"SchemaError: country 'DEU' is not one of")
         terminal.press("v")
         terminal.read_until(b"version 7, last 1 h, as of")
         terminal.settle()

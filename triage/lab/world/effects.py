@@ -38,6 +38,10 @@ class Effects:
                 if fault.version in (None, version) and fault.feature in (None, feature)
                 and fault.subgroup in (None, subgroup)]
 
+    def anywhere(self, kind: str, version: str | None = None) -> Sequence[Fault]:
+        """Faults of a kind that hit this version, in whatever feature and subgroup."""
+        return [fault for fault in self._faults.get(kind, ()) if fault.version in (None, version)]
+
     def factor(self, kind: str, times: Floats, version: str | None = None, *, feature: str | None = None) -> Floats:
         """Product of the factors; 1 where nothing is wrong. Factors grow and shrink evenly on a logarithmic scale."""
         found = self.of(kind, version, feature=feature)

@@ -63,7 +63,7 @@ class Journal:
             lines = min(int(count + (chance % 1000) / 1000), _MOST_FAILURES)
             yield from (("error", message) for _ in range(lines))
         times = np.array([at])
-        for fault in self._effects.of("schema_break", run.version):
+        for fault in self._effects.anywhere("schema_break", run.version):
             if self._effects.share("schema_break", times, run.version, feature=fault.feature)[0] * requests >= 1:
                 yield "warning", fault.message or f"SchemaError: {fault.feature} is not what the schema says"
         if self._effects.age("stale_features", times)[0] > 1800 and chance % 4 == 0:
