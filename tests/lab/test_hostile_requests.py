@@ -80,6 +80,18 @@ async def test_a_body_that_is_not_what_is_wanted_is_refused(lab: httpx.AsyncClie
     assert 400 <= answer.status_code < 500, answer.text
 
 
+@pytest.mark.parametrize("path", ["/prometheus/api/v1/query", "/alertmanager/api/v2/silences", "/lab/silent/loki",
+                                  "/mlflow/api/2.0/mlflow/registered-models/create", "/loki/loki/api/v1/query_range",
+                                  "/kubernetes/api/v1/namespaces/ml/events"])
+async def test_a_body_too_large_for_the_memory_is_not_read(lab: httpx.AsyncClient, path: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 100_000
+    kind = "application/x-www-form-urlencoded" if "query" in path else "application/json"
+    answer = await lab.post(path, content=endless(), headers={"Content-Type": kind})
+    assert answer.status_code in (405, 413)
+
+
 @pytest.mark.parametrize("at", [LATEST, EARLIEST, "2026-02-30T00:00:00Z", "\ud800"])
 async def test_a_silence_at_a_time_that_cannot_be_written_is_not_kept(lab: httpx.AsyncClient, at: str) -> None:
     answer = await _post(lab, "/alertmanager/api/v2/silences", {**SILENCE, "endsAt": at})

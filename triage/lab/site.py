@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -26,6 +27,8 @@ from triage.lab.world.world import World
 
 SILENCES = ("refuse", "hang")
 """How a system falls silent: a gateway answers 503 for it, or nobody answers at all."""
+_MOST_BODY_BYTES = 3 * 1024 * 1024
+"""What kube-apiserver takes; none of the others needs more."""
 _ONLY_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READS_BY_POST = ("/search", "/get-latest-versions")
 _GUARDED = frozenset({"alertmanager", "mlflow", "lab"})
@@ -74,13 +77,23 @@ class _Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        received = 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > _MOST_BODY_BYTES:
+                raise HTTPException(413, f"Request entity too large: limit is {_MOST_BODY_BYTES}")
+            return message
+
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()),
                                       (b"date", formatdate(self._world.clock.now(), usegmt=True).encode())]
             await send(message)
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, dated)
+        await (refusal or self._app)(scope, bounded, dated)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         system = scope["path"].lstrip("/").partition("/")[0]
