@@ -118,7 +118,7 @@ def _wanted(rule: RetrainTrigger, condition: str) -> frozenset[DriftVerdict | Ve
 
 
 UNKNOWN_VERDICTS = frozenset({None, DriftVerdict.STALE, DriftVerdict.NOT_COMPARABLE, DriftVerdict.INSUFFICIENT,
-                              Verdict.UNKNOWN, Verdict.PENDING, Verdict.NOT_JUDGED})
+                              Verdict.UNKNOWN, Verdict.PENDING, Verdict.LOW_N, Verdict.NOT_JUDGED})
 """Moments that neither carry a condition on nor end it."""
 
 

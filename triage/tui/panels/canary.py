@@ -89,7 +89,7 @@ def _nothing(view: View, model: ModelState) -> Line:
 
 
 def _is_stale(view: View, reading: CanaryReading) -> bool:
-    return reading.is_stale(view.now)
+    return view.is_silent or reading.is_stale(view.now)
 
 
 def _age(view: View, reading: CanaryReading) -> str:

@@ -40,6 +40,11 @@ def wants(view: View) -> tuple[int, int]:
     return (1 + min(loud, FEW_FEATURES) if view.height >= TALL and loud else 1), 1 + len(found)
 
 
+def _is_stale(view: View, reading: DriftReading) -> bool:
+    """Whether it may no longer describe the present: it is old, or Prometheus has fallen silent."""
+    return view.is_silent or reading.is_stale(view.now)
+
+
 def drift(view: View, width: int, rows: int) -> tuple[Line, ...]:
     """At most ``rows`` rows; () where nothing is watched. In one row: the worst feature, and how many stand how."""
     model = view.model
@@ -75,7 +80,7 @@ def _one(view: View, reading: DriftReading, found: tuple[Moved, ...]) -> Line:
     mark = cursor(view, chosen) if chosen in keys else line(" ")
     head = line(mark, "  ", ("DRIFT", Role.HEADING), "  ")
     counted = words.counted(found)
-    if reading.is_stale(view.now):
+    if _is_stale(view, reading):
         return line(head, (f"({view.look.glyph(stands)} {counted}) {_age(view, reading)}", Role.STALE))
     if worst.verdict is DriftVerdict.OK and chosen not in keys:
         return line(head, view.look.mark(stands), (counted, VERDICT_ROLES[stands]))
@@ -109,7 +114,7 @@ def _row(view: View, columns: list[Column], cells: list[Cell]) -> Line:
 
 
 def _heading(view: View, reading: DriftReading, found: tuple[Moved, ...], columns: list[Column], hidden: str) -> Line:
-    stale = f"({_age(view, reading)} old)" if reading.is_stale(view.now) else ""
+    stale = f"({_age(view, reading)} old)" if _is_stale(view, reading) else ""
     trouble = "not renewed" if reading.failure is not None else "partial" if reading.warnings else ""
     last: Line = line((f"verdict, {hidden}" if hidden else "verdict", Role.DIM))
     if trouble or stale:
@@ -120,7 +125,7 @@ def _heading(view: View, reading: DriftReading, found: tuple[Moved, ...], column
 
 def _feature(view: View, reading: DriftReading, item: Moved, columns: list[Column], width: int) -> Line:
     """One feature; in brackets, dimmed, when the answer is too old."""
-    feature, stale = item.worst, reading.is_stale(view.now)
+    feature, stale = item.worst, _is_stale(view, reading)
     stands = words.STANDS_AS[item.verdict]
     base = Role.STALE if stale else Role.PLAIN
     loud = Role.STALE if stale else VERDICT_ROLES[stands]
