@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 
 from triage.facts.log_reading import LogsWanted
+from triage.facts.logs import LogLine, StackTrace
 from triage.signals import drift_words as words
 from triage.signals.drift_reading import Moved, moved
 from triage.tui import log_pages as pages
@@ -30,6 +31,10 @@ BESIDE_FROM = 150
 ID_PREFIX = "id:"
 TEXT_CELLS = 160
 """Of the copied text: rows are cut there; the pages hold everything."""
+_LOOK = 14
+"""Rows of a part that are made to see how many it wants; more is not asked for unless there is plenty."""
+_ABOVE = 4
+"""Rows that may stand above those of a table."""
 _PRIORITY = ("drift", "traces", "overlay", "lines")
 _Kind = Literal["feature", "trace", "line"]
 _KINDS: tuple[_Kind, ...] = ("feature", "trace", "line")
@@ -40,6 +45,36 @@ class Row(NamedTuple):
 
     kind: _Kind
     key: str
+
+
+class _Content(NamedTuple):
+    """What a view has for this screen."""
+
+    view: View
+    sought: str
+    wanted: LogsWanted
+    features: tuple[Moved, ...]
+    traces: tuple[StackTrace, ...]
+    lines: tuple[LogLine, ...]
+    rows: list[Row]
+
+
+def _content(view: View, sought: str, wanted: LogsWanted) -> _Content:
+    model = view.model
+    found: tuple[Moved, ...] = ()
+    if model is not None and model.drift is not None:
+        found = tuple(item for item in moved(model.drift, model.versions)
+                      if sought.casefold() in words.name(item.feature).casefold())
+    traces, lines = logs.found_traces(view, wanted), logs.found_lines(view, wanted)
+    rows = [Row("feature", drift_key(item)) for item in found]
+    rows += [Row("trace", trace.fingerprint) for trace in traces]
+    rows += [Row("line", logs.line_key(each)) for each in lines]
+    return _Content(view, sought, wanted, found, traces, lines, list(dict.fromkeys(rows)))
+
+
+def _extent(part: list[Line], items: int) -> tuple[int, int]:
+    """(rows it has, at most ``_LOOK``; rows it has use for), from its first rows."""
+    return len(part), len(part) if len(part) < _LOOK else items + _ABOVE
 
 
 class DebugHost(Host):
@@ -70,6 +105,7 @@ class Debug(TriageScreen, inherit_bindings=False):
         self._sought = ""
         self._wanted = LogsWanted()
         self._selected: Row | None = None
+        self._made: _Content | None = None
         self._feature: str | None = None
         """Key of the feature whose distributions are shown, also while the cursor is in the logs."""
 
@@ -140,7 +176,7 @@ class Debug(TriageScreen, inherit_bindings=False):
         chosen = self._chosen(view)
         under = {kind: chosen.key if chosen is not None and chosen.kind == kind else None for kind in _KINDS}
         if name == "drift":
-            return features.table(view, self._features(view), under["feature"], self._sought, width, rows)
+            return features.table(view, self._content(view).features, under["feature"], self._sought, width, rows)
         if name == "overlay":
             return features.overlay(view, self._shown_feature(view), width, rows, stale=_is_stale(view))
         if name == "traces":
@@ -149,32 +185,29 @@ class Debug(TriageScreen, inherit_bindings=False):
 
     def _needs(self, view: View, width: int) -> list[Need]:
         tall = view.height >= 32
-        table = len(self._part("drift", view, width, 9999))
-        overlay = features.overlay_rows(self._features(view))
-        traces = len(logs.traces(view, self._wanted, None, width, 9999))
-        found = len(logs.lines(view, self._wanted, None, width, 9999))
-        return [Need("drift", min(3, table), min(table, 10 if tall else 5), table, spaced=False),
+        shown = self._content(view)
+        table, most_table = _extent(self._part("drift", view, width, _LOOK), len(shown.features))
+        overlay = features.overlay_rows(shown.features)
+        traces, most_traces = _extent(self._part("traces", view, width, _LOOK), len(shown.traces))
+        found, most_lines = _extent(self._part("lines", view, width, _LOOK), len(shown.lines))
+        return [Need("drift", min(3, table), min(table, 10 if tall else 5), most_table, spaced=False),
                 Need("overlay", min(3, overlay), min(overlay, 14 if tall else 6), overlay),
-                Need("traces", min(2, traces), min(traces, 7 if tall else 3), traces),
-                Need("lines", min(2, found), min(found, 9 if tall else 3), found)]
+                Need("traces", min(2, traces), min(traces, 7 if tall else 3), most_traces),
+                Need("lines", min(2, found), min(found, 9 if tall else 3), most_lines)]
 
-    def _features(self, view: View) -> tuple[Moved, ...]:
-        model = view.model
-        if model is None or model.drift is None:
-            return ()
-        sought = self._sought.casefold()
-        return tuple(item for item in moved(model.drift, model.versions)
-                     if sought in words.name(item.feature).casefold())
+    def _content(self, view: View) -> _Content:
+        """What there is to show; made once for a view and what is looked for."""
+        known = self._made
+        if known is None or known.view is not view or (known.sought, known.wanted) != (self._sought, self._wanted):
+            known = self._made = _content(view, self._sought, self._wanted)
+        return known
 
     def _shown_feature(self, view: View) -> Moved | None:
-        found = self._features(view)
+        found = self._content(view).features
         return next((item for item in found if drift_key(item) == self._feature), found[0] if found else None)
 
     def _rows(self, view: View) -> list[Row]:
-        rows = [Row("feature", drift_key(item)) for item in self._features(view)]
-        rows += [Row("trace", trace.fingerprint) for trace in logs.found_traces(view, self._wanted)]
-        rows += [Row("line", logs.line_key(found)) for found in logs.found_lines(view, self._wanted)]
-        return list(dict.fromkeys(rows))
+        return self._content(view).rows
 
     def _chosen(self, view: View) -> Row | None:
         """The row under the cursor: the first one while nothing is selected, or when it is gone."""
