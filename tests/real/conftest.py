@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from tests.real import rules, servers
-from tests.real.servers import Proxies, Server
+from tests.real.servers import Proxies, Server, binary
 from tests.real.stage import Stage, staged
 from tests.real.tracking import Tracking, lab_tracking, mlflow_tracking
 
@@ -80,6 +81,21 @@ def ask(stage: Stage) -> Iterator[Callable[..., list[tuple[dict[str, str], float
                 return [({}, float(answer["result"][1]))]
             return [(item["metric"], float(item["value"][1])) for item in answer["result"]]
         yield query
+
+
+Promtool = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Iterator[Promtool]:
+    """``promtool(*arguments)``: what it said and how it ended."""
+    @contextmanager
+    def found() -> Iterator[str]:
+        yield binary("promtool")
+
+    with installed(found()) as path:
+        yield lambda *arguments: subprocess.run([path, *arguments], capture_output=True, text=True, check=False,
+                                                timeout=60)
 
 
 @pytest.fixture(scope="session", params=["lab", "mlflow"])

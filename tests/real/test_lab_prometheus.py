@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import cast
 
@@ -15,9 +13,8 @@ from prometheus_api_client.metric_range_df import MetricRangeDataFrame
 from prometheus_api_client.prometheus_connect import PrometheusConnect
 from urllib3.util.retry import Retry
 
-from tests.real.conftest import installed
+from tests.real.conftest import Promtool
 from tests.real.contract import Peer, lab_prometheus
-from tests.real.servers import binary
 from triage.clock import SystemClock
 from triage.endpoints import Endpoint
 from triage.facts.alerts import AlertState
@@ -34,47 +31,34 @@ def lab() -> Iterator[Peer]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def promtool() -> Iterator[str]:
-    @contextmanager
-    def path() -> Iterator[str]:
-        yield binary("promtool")
-    with installed(path()) as found:
-        yield found
-
-
-def run(promtool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([promtool, "query", *arguments], capture_output=True, text=True, check=False, timeout=30)
-
-
-def test_promtool_asks_an_instant_query(promtool: str, lab: Peer) -> None:
-    done = run(promtool, "instant", f"--time={lab.end}", lab.url, "sum by (model) (rate(calls_total[5m]))")
+def test_promtool_asks_an_instant_query(promtool: Promtool, lab: Peer) -> None:
+    done = promtool("query", "instant", f"--time={lab.end}", lab.url, "sum by (model) (rate(calls_total[5m]))")
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.splitlines()) == [
         f'{{model="churn"}} => 1 @[{lab.end}]', f'{{model="fraud"}} => 2.2 @[{lab.end}]']
 
 
-def test_promtool_asks_a_range_query(promtool: str, lab: Peer) -> None:
-    done = run(promtool, "range", f"--start={lab.end - 30}", f"--end={lab.end}", "--step=15s", lab.url, "halves")
+def test_promtool_asks_a_range_query(promtool: Promtool, lab: Peer) -> None:
+    done = promtool("query", "range", f"--start={lab.end - 30}", f"--end={lab.end}", "--step=15s", lab.url, "halves")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:4] == [
         "halves =>", f"119 @[{lab.end - 30}]", f"119.5 @[{lab.end - 15}]", f"120 @[{lab.end}]"]
 
 
-def test_promtool_lists_series(promtool: str, lab: Peer) -> None:
-    done = run(promtool, "series", "--match=calls_total", f"--start={lab.end - 60}", f"--end={lab.end}", lab.url)
+def test_promtool_lists_series(promtool: Promtool, lab: Peer) -> None:
+    done = promtool("query", "series", "--match=calls_total", f"--start={lab.end - 60}", f"--end={lab.end}", lab.url)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == '{__name__="calls_total", code="200", model="churn", model_version="v2"}'
     assert len(done.stdout.splitlines()) == 3
 
 
-def test_promtool_lists_label_values(promtool: str, lab: Peer) -> None:
-    done = run(promtool, "labels", f"--start={lab.end - 60}", f"--end={lab.end}", lab.url, "model")
+def test_promtool_lists_label_values(promtool: Promtool, lab: Peer) -> None:
+    done = promtool("query", "labels", f"--start={lab.end - 60}", f"--end={lab.end}", lab.url, "model")
     assert (done.returncode, done.stdout.split()) == (0, ["churn", "fraud"])
 
 
-def test_promtool_shows_the_error_of_a_query(promtool: str, lab: Peer) -> None:
-    done = run(promtool, "instant", lab.url, "sum((")
+def test_promtool_shows_the_error_of_a_query(promtool: Promtool, lab: Peer) -> None:
+    done = promtool("query", "instant", lab.url, "sum((")
     assert done.returncode == 1
     assert "bad_data: invalid parameter" in done.stderr
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.real.conftest import installed
-from tests.real.servers import binary
+from tests.real.conftest import Promtool
 from triage.lab.alerting.ruler import Ruler
 from triage.lab.alerting.rules import parse_rules
 from triage.lab.alerting.states import Phase
@@ -52,15 +48,6 @@ ALERTS = ("AtOnce", "Waits", "Keeps", "Both", "ByValue", "Recorded", "OfAlerts",
 QUESTIONS = ('ALERTS{alertstate="pending"}', 'ALERTS{alertstate="firing"}', "ALERTS_FOR_STATE",
              # A NaN equals nothing, not even what promtool expects.
              '{__name__=~"model:.*|fleet:.*"} >= 0')
-
-
-@pytest.fixture(scope="module")
-def promtool() -> Iterator[str]:
-    @contextmanager
-    def path() -> Iterator[str]:
-        yield binary("promtool")
-    with installed(path()) as found:
-        yield found
 
 
 def drawn(seed: int) -> dict[str, list[str]]:
@@ -117,7 +104,7 @@ def _selector(labels: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_promtool_expects_what_the_lab_says(promtool: str, tmp_path: Path, seed: int) -> None:
+def test_promtool_expects_what_the_lab_says(promtool: Promtool, tmp_path: Path, seed: int) -> None:
     series = drawn(seed)
     alerts, answers = told(*lab_with(series))
     assert sum(bool(alert["exp_alerts"]) for alert in alerts) > 30
@@ -128,8 +115,7 @@ def test_promtool_expects_what_the_lab_says(promtool: str, tmp_path: Path, seed:
         "tests": [{"interval": f"{STEP}s", "alert_rule_test": alerts, "promql_expr_test": answers, "input_series": [
             {"series": f'errors{{model="{model}",pod="p"}}', "values": " ".join(samples)}
             for model, samples in series.items()]}]}), encoding="utf-8")
-    done = subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True,
-                          check=False, timeout=60)
+    done = promtool("test", "rules", str(tmp_path / "test.yaml"))
     assert done.returncode == 0, (done.stdout + done.stderr)[:4000]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,22 +10,9 @@ import pytest
 import yaml
 
 import triage.lab
-from tests.real.conftest import installed
-from tests.real.servers import binary
+from tests.real.conftest import Promtool
 
 RULES = Path(triage.lab.__file__).parent / "rules"
-Promtool = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="module")
-def promtool() -> Iterator[Promtool]:
-    """``promtool(*arguments)``: what it said and how it ended."""
-    @contextmanager
-    def found() -> Iterator[str]:
-        yield binary("promtool")
-
-    with installed(found()) as path:
-        yield lambda *arguments: subprocess.run([path, *arguments], capture_output=True, text=True, timeout=60)
 
 
 @dataclass(frozen=True, slots=True)
