@@ -30,12 +30,15 @@ from triage.lab.world.world import World
 _LONGEST_NAP = 1.0
 """Seconds of the machine's time between looks at the virtual clock."""
 _SHORTEST_NAP = 0.05
+_NICENESS = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to end. 2 when the scenario cannot be used."""
     wanted = _parser().parse_args(arguments)
     if wanted.with_parent is not None:
+        # Where the processor is short, the screen that started it comes first.
+        os.nice(_NICENESS)
         threading.Thread(target=_end_with_parent, args=(wanted.with_parent,), name="triage-lab-parent",
                          daemon=True).start()
     words = os.environ.pop(TOKENS_VARIABLE, "").split()
