@@ -23,7 +23,7 @@ _RETRY_STEP = 5.0
 
 def header(view: View, width: int) -> Line:
     """Context, production, model and versions. The context and its marker are never cut off."""
-    for wordy, arms, stand in ((True, True, 2), (False, True, 2), (False, True, 1), (False, True, 0),
+    for wordy, arms, stand in ((True, True, 2), (True, True, 1), (False, True, 2), (False, True, 1), (False, True, 0),
                                (False, False, 0)):
         made = _header(view, width, wordy and view.width_is_wide, arms, stand)
         if made.width <= width and (not made.text.endswith(view.look.ellipsis) or not arms):
