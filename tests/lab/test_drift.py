@@ -10,6 +10,7 @@ from triage.signals.drift_reading import DriftReading, Moved, drifting, moved
 from triage.signals.drift_verdicts import DriftVerdict
 from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
+from triage.signals.retrain import TriggerState
 
 SEEDS = (1, 2, 3)
 
@@ -41,6 +42,8 @@ def test_weeks_of_slow_drift_are_found_although_yesterday_looked_like_today(worl
     found = by_name(worlds["slow-drift"], "review-sentiment")
     assert found["review_length"].verdict is DriftVerdict.DRIFT
     assert found["review_length"].where == ""
+    model, _ = of(worlds["slow-drift"], "review-sentiment")
+    assert [t.state for t in model.retrain if t.condition == "drift critical"] == [TriggerState.BUILDING]
 
 
 def test_what_both_versions_see_is_not_the_new_versions_doing(worlds: dict[str, Snapshot]) -> None:

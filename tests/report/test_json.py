@@ -130,6 +130,8 @@ MODEL = exactly(
     canary={"anyOf": [CANARY, {"type": "null"}]}, drift=many(DRIFT),
     registry={"anyOf": [LINEAGE, {"type": "null"}]}, rollout={"anyOf": [ROLLOUT, {"type": "null"}]},
     drift_reading={"anyOf": [DRIFT_READING, {"type": "null"}]}, quality={"anyOf": [FIGURES, {"type": "null"}]},
+    retrain=many(exactly(condition=TEXT, state={"enum": ["asked", "building", "quiet", "unknown"]}, subjects=TEXTS,
+                         sustained_seconds=NUMBER, since=TIME, approval=TEXT, sentence=TEXT)),
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
         version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),

@@ -19,6 +19,7 @@ from triage.report.json import status_json
 from triage.report.text import status_text
 from triage.signals.quality import Expected, elsewhere, judge
 from triage.signals.quality_reading import QualityReading, VersionFigure, VersionSlice, gauge_disparity
+from triage.signals.retrain import Trigger, TriggerState
 
 FINE = VersionFigure("v7", judge(elsewhere("recall", 0.68, 900.0, ""), Expected(at_least=0.6)))
 POOR = VersionFigure("v7", judge(elsewhere("precision", 0.2, 900.0, ""), Expected(at_least=0.35)))
@@ -71,3 +72,17 @@ def test_nothing_known_says_why() -> None:
     unread = QualityReading((), (), None, 180.0, Failure(FailureKind.TIMEOUT, "no answer within 5 s"))
     assert "quality   not known: timeout: no answer within 5 s" in text(unread)
     assert document(unread)["quality"] == "error"
+
+
+def test_a_retrain_trigger_that_holds_is_told_and_a_quiet_one_is_not() -> None:
+    asked = Trigger("drift critical", TriggerState.ASKED, ("amount",), 21600.0, snapshots.NOW - 30_000,
+                    "model-owner me",
+                    "drift critical on 1 feature for 6 h: retrain asked, needs approval by model-owner me")
+    quiet = Trigger("recall beyond its limit", TriggerState.QUIET, (), 21600.0, None, "", "recall: not so now")
+    shown_ = snapshots.with_model(snapshots.healthy(), retrain=(asked, quiet))
+    said = as_text(status_text(shown_, Characters(False)), console(io.StringIO(), 160))
+    assert "retrain   drift critical on 1 feature for 6 h: retrain asked, needs approval by model-owner me" in said
+    assert "not so now" not in said
+    found = json.loads(status_json(shown_))
+    jsonschema.Draft202012Validator(STATUS).validate(found)
+    assert [t["state"] for t in found["models"][0]["retrain"]] == ["asked", "quiet"]

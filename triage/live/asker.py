@@ -17,6 +17,7 @@ from triage.live.expressions import Asked, Pace, questions, seen_window
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
 from triage.live.quality import quality_questions, quality_reading
+from triage.live.retrain import Past, past, retrain, retrain_questions
 from triage.live.trends import Grid, grid, trend_questions, trends
 from triage.live.trial import Arms, arms, trial, trial_questions
 from triage.notebook.resolve import requests_selectors
@@ -28,6 +29,7 @@ from triage.signals.judge import judge
 from triage.signals.model import Trend
 from triage.signals.quality_reading import QualityReading
 from triage.signals.reading import Quality
+from triage.signals.retrain import Trigger
 from triage.signals.versions import versions
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ ADDRESS = "triage_question"
 CHARTS = "charts"
 TRIAL = "trial"
 WORLD = "world"
+RETRAIN = "retrain"
 WORLD_SECONDS = 60.0
 """How often it is asked whether the world has moved: its windows are long."""
 Key = tuple[Pace, str | None]
@@ -67,6 +70,8 @@ class ModelFacts:
     """Features against their references; None where none is watched, or nothing has been asked yet."""
     quality: QualityReading | None = None
     """Figures and subgroups; None where the manifest names none, or nothing has been asked yet."""
+    retrain: tuple[Trigger, ...] = ()
+    """The manifest's triggers; () without any, or before the first answer."""
     deployed: Deployed = NOTHING_SAID
     """What the registry and the rollout's controller said."""
 
@@ -126,6 +131,11 @@ class ModelAsker:
         self._world_turn = Turn()
         self._drift: DriftReading | None = None
         self._quality: QualityReading | None = None
+        self._retrain_asked = retrain_questions(notebook)
+        self._retrain_turn = Turn()
+        self._past: Past | None = None
+        self._retrain: tuple[Trigger, ...] = ()
+        self._retrain_failure: Failure | None = None
         self._answers: list[Answer] = []
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
@@ -143,8 +153,10 @@ class ModelAsker:
         if failure is not None and failure.kind not in GONE:
             state = "are not renewed" if self._trends else "cannot be read"
             notes.append(f"charts {state}: {failure.sentence()}")
+        if self._retrain_failure is not None and self._retrain_failure.kind not in GONE:
+            notes.append(f"retrain triggers cannot be judged: {self._retrain_failure.sentence()}")
         return ModelFacts(replies, self._trends, tuple(notes), self._canary, self._drift, self._quality,
-                          self.deployed)
+                          self._retrain, self.deployed)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -154,7 +166,8 @@ class ModelAsker:
     def failures(self) -> list[Failure]:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
-        found += [f for f in (self._trend_failure, self._canary.failure if self._canary else None,
+        found += [f for f in (self._trend_failure, self._retrain_failure,
+                              self._canary.failure if self._canary else None,
                               self._drift.failure if self._drift else None,
                               self._quality.failure if self._quality else None) if f is not None]
         return list({id(failure): failure for failure in found}.values())
@@ -171,6 +184,7 @@ class ModelAsker:
         self._charts_turn, self._grid = Turn(), None
         self._trial_turn, self._arms = Turn(), None
         self._world_turn = Turn()
+        self._retrain_turn, self._past = Turn(), None
 
     def hurry(self) -> None:
         """Ask at the next refresh what is asked at every one, and what failed."""
@@ -179,8 +193,9 @@ class ModelAsker:
                 turn.give_up()
         self._charts_turn.give_up()
         self._trial_turn.give_up()
-        if self._world_turn.failures:
-            self._world_turn.give_up()
+        for turn in (self._world_turn, self._retrain_turn):
+            if turn.failures:
+                turn.give_up()
 
     def begin(self, look: Look) -> None:
         """Ask what is due and not under way; nothing is waited for."""
@@ -195,6 +210,9 @@ class ModelAsker:
         if self._world_asked and self._world_turn.is_due(now, self._interval) and WORLD not in self.flights.under_way():
             self._world_turn.begin(now, max(self._interval, WORLD_SECONDS))
             self.flights.start(WORLD, self._ask_world)
+        wanted = past(self.notebook, self._clock.now()) if self._retrain_asked else None
+        if wanted is not None and wanted != self._past and self._retrain_turn.is_due(now, self._interval):
+            self.flights.start(RETRAIN, partial(self._ask_retrain, wanted))
 
     def begin_trial(self) -> None:
         """Ask about both arms when another interval of the trial is full; nothing while there is none."""
@@ -267,6 +285,21 @@ class ModelAsker:
                 found[question].append(sample)
         self._drift = drift(self.notebook, found, outcome.warnings, self._clock.now(), 3 * every)
         self._quality = quality_reading(self.notebook, found, outcome.warnings, self._clock.now(), 3 * every)
+
+    async def _ask_retrain(self, at: Past) -> None:
+        """Ask for the past that retrain triggers are judged by, once for each step of its grid."""
+        expression, addresses = combined(self._retrain_asked)
+        async with self._slots:
+            outcome = await self.client.query_range(expression, start=at.start, end=at.end, step=at.step)
+        if isinstance(outcome, Failure):
+            self._retrain_failure, self._retrain = outcome, ()
+            self._retrain_turn.failed(outcome, self._clock.monotonic(), at.step, self._interval)
+            return
+        self._answers.append(outcome)
+        series = _by_question(self._retrain_asked, addresses, outcome)
+        # Scores of many features at many moments: the screen does not wait for them.
+        self._retrain = await asyncio.to_thread(retrain, self.notebook, series, at, self._clock.now())
+        self._past, self._retrain_failure, self._retrain_turn = at, None, Turn()
 
     def _names(self, pace: Pace) -> list[str]:
         return list(dict.fromkeys(a.question.objective for a in self._asked.get(pace, ())))

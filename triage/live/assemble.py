@@ -20,6 +20,7 @@ from triage.signals.model import ModelState, SloState, Versions
 from triage.signals.objectives import Surroundings, slo_state
 from triage.signals.quality_reasons import quality_reasons
 from triage.signals.reading import Quality, Urgency, Verdict
+from triage.signals.retrain_reasons import retrain_reasons
 from triage.signals.versions import markers, versions
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         notebook.name, manifest.metadata.version, tuple(o.name for o in manifest.metadata.owners),
         manifest.metadata.criticality, found.verdict, found.urgency, found.urgency_rule, found.reasons, slos, seen,
         grouped(alerts, manifest), facts.trends, markers(seen), oldest_basis(facts.replies), manifest.spec.runbook,
-        last, last_at, urgency, facts.notes, facts.canary, facts.drift, facts.quality, lineage=traced,
-        rollout=facts.deployed.rollout)
+        last, last_at, urgency, facts.notes, facts.canary, facts.drift, facts.quality,
+        facts.retrain, lineage=traced, rollout=facts.deployed.rollout)
 
 
 def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
@@ -68,7 +69,7 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     # Aliases are compared with what is known apart from them.
     traced = lineage(manifest, said.registered, seen if seen.known_from == "rollout" else told, now, said.promise)
     more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now),
-            *quality_reasons(facts.quality, seen, now))
+            *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain))
     found = health(notebook, slos, seen, grouped(alerts, manifest), sources, facts.replies, now, facts.canary,
                    facts.drift, more=more)
     return slos, seen, found, traced

@@ -152,6 +152,16 @@ def drift(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: floa
     return DriftReading(state(None), by_version, now, stale_after, None, warnings)
 
 
+def drift_state_at(notebook: Notebook, found: Found, at: float) -> DriftState | None:
+    """All versions together at one time, by the counts alone; None when nothing is watched."""
+    promised = notebook.manifest.spec.drift
+    if promised is None:
+        return None
+    around = Around(at, notebook.manifest.spec.metrics.scrape_interval)
+    seen = _seen(drift_groups(notebook), promised, found, (), version_label(notebook), None)
+    return drift_state(watched(promised, notebook.manifest.spec.inputs), seen, around, promised.false_discovery_rate)
+
+
 def _versions(groups: Sequence[Group], found: Found, promised: Drift, label: str) -> list[str]:
     """Versions with events in the window, most events first."""
     events: dict[str, float] = {}

@@ -18,6 +18,7 @@ from triage.report.canary_json import canary
 from triage.report.deployed_json import registry, rollout
 from triage.report.drift_json import drift, drift_reading
 from triage.report.quality import quality_json
+from triage.report.retrain import retrain_json
 from triage.report.times import iso
 from triage.report.verdicts import Judgement
 from triage.signals import wording
@@ -87,6 +88,7 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
         "drift": drift(model),
         "drift_reading": drift_reading(model, at),
         "quality": quality_json(model, at),
+        "retrain": retrain_json(model),
         "alerts": [_group(group, at) for group in model.alerts],
         "sources": [_source(source, at) for source in snapshot.sources],
         "runbook": model.runbook,

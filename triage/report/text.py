@@ -21,6 +21,7 @@ from triage.report.characters import Characters
 from triage.report.deployed import deployed_lines
 from triage.report.drift import drift_parts
 from triage.report.quality import quality_parts
+from triage.report.retrain import retrain_parts
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
@@ -96,7 +97,7 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
     if compared:
         yield Text()
         yield from compared
-    for parts in (drift_parts, quality_parts):
+    for parts in (drift_parts, quality_parts, retrain_parts):
         told = [*parts(model, snapshot.at, chars, STYLES)]
         if told:
             yield Text()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triage.signals.drift_reading import DriftReading
     from triage.signals.lineage_model import Lineage
     from triage.signals.quality_reading import QualityReading
+    from triage.signals.retrain import Trigger
 
 
 class SloKind(StrEnum):
@@ -256,7 +257,8 @@ class Reason:
     urgency: Urgency
     rule: str
     """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``quality``, ``drift``,
-    ``zero tolerance``, ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or ``objectives``."""
+    ``retrain``, ``zero tolerance``, ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or
+    ``objectives``."""
     subject: str
     """SLO, alert or source it is about."""
     text: str
@@ -326,6 +328,8 @@ class ModelState:
     """Features against their references; None where none is watched, or nothing is known yet."""
     quality: QualityReading | None = None
     """Figures and subgroups; None where the manifest names none, or nothing is known yet."""
+    retrain: tuple[Trigger, ...] = ()
+    """The manifest's retrain triggers, evaluated; triage says that one is due and never starts anything."""
     lineage: Lineage | None = None
     """What is registered, approved and aliased beside what serves; its ``known`` is False without a registry."""
     rollout: RolloutFacts | Failure | None = None
