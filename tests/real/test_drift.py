@@ -55,6 +55,10 @@ def seen(stage: Stage) -> Seen:
     [model] = asyncio.run(take_snapshot(active, ["fraud-scorer"], SystemClock())).models
     assert model.drift is not None
     assert model.drift.failure is None
+    assert model.notes == ()
+    assert [trigger.condition for trigger in model.retrain] == ["drift critical", "recall beyond its limit"]
+    assert model.quality is not None
+    assert {f.judged.figure.name for f in model.quality.figures} == {"precision", "recall", "review-rate"}
     return model.drift, {m.feature.feature: m for m in moved(model.drift, model.versions)}
 
 
