@@ -42,8 +42,11 @@ async def single_queries(active: Active, model: str) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize("model", ["fraud-scorer", "chat-assistant", "steady"])
-async def test_a_refresh_against_its_slowest_query(bench_stage: Stage, figure: Figure, model: str) -> None:
+# Seven are about objectives, versions, charts, alerts and the server itself; then one for drift and quality together, one
+# for the past that retrain triggers look at, and one while a version is on trial.
+@pytest.mark.parametrize(("model", "requests"), [("fraud-scorer", 10), ("chat-assistant", 9), ("steady", 8)])
+async def test_a_refresh_against_its_slowest_query(bench_stage: Stage, figure: Figure, model: str,
+                                                   requests: int) -> None:
     active = context(bench_stage)
     single = await single_queries(active, model)
     poller = Poller(active, load_all(active.notebooks), SystemClock())
@@ -65,6 +68,6 @@ async def test_a_refresh_against_its_slowest_query(bench_stage: Stage, figure: F
     figure(f"{model}: slowest single query ({slowest})", f"{single[slowest] * 1000:.0f} ms")
     figure(f"{model}: single queries one after another", f"{sum(single.values()) * 1000:.0f} ms")
     figure(f"{model}: next refresh", f"{second * 1000:.0f} ms, {again} requests")
-    assert first == 7
-    # One more when the grid of the charts moved in between.
-    assert again in (3, 4)
+    assert first == requests
+    # One more when the grid of the charts moved in between, and one when another minute of the trial is full.
+    assert again in (3, 4, 5)
