@@ -38,8 +38,8 @@ def test_the_default_scenario_is_one_of_them() -> None:
 @pytest.mark.parametrize(("words", "said"), [
     (("demo", "--scenario", "canary-latensy"), "did you mean canary-latency"),
     (("demo", "--scenario", "\x1b[31mqqq"), "there are: bad-rollback-target"),
-    (("demo", "--size", "80"), "80 is not a size such as 80x24"),
-    (("demo", "--size", "0x24"), "is not a size such as 80x24"),
+    (("demo", "--size", "80"), '"80" is not a size: columns x rows, such as 80x24'),
+    (("demo", "--size", "0x24"), '"0x24" is not a size'),
     (("demo", "--speed", "-1"), "not in the range"),
     (("lab", "serve", "--port", "70000"), "not in the range"),
 ])
