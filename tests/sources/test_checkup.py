@@ -64,9 +64,9 @@ class _Dated:
 async def checked(handler: Handler, *, allow_write: bool = False, alertmanager: bool = True,
                   clock: ManualClock | None = None) -> CheckUp:
     async with FaultServer(handler) as server:
-        content: dict[str, Any] = {"prometheus": {"url": server.url, "timeout": "500ms"}, "allow_write": allow_write}
+        content: dict[str, Any] = {"prometheus": {"url": server.url}, "allow_write": allow_write}
         if alertmanager:
-            content["alertmanager"] = {"url": server.url, "timeout": "500ms"}
+            content["alertmanager"] = {"url": server.url}
         active = Active("test", Context.model_validate(content), (), None)
         return await check_up(active, clock or ManualClock(NOW))
 

@@ -45,7 +45,7 @@ def status(code: int, reason: str, message: str) -> Handler:
 @asynccontextmanager
 async def kubernetes(url: str, clock: ManualClock | None = None, *, credential: str = "the token from env T",
                      **more: Any) -> AsyncIterator[KubernetesClient]:
-    endpoint = Endpoint.model_validate({"url": url, "timeout": "500ms", **more})
+    endpoint = Endpoint.model_validate({"url": url, "timeout": "1s", **more})
     client = KubernetesClient(endpoint, clock or ManualClock(), credential=credential)
     try:
         yield client

@@ -39,7 +39,7 @@ STREAM = answering(200, jsonl(LINES), "application/stream+json")
 
 @asynccontextmanager
 async def asking(url: str, **settings: Any) -> AsyncIterator[VictoriaLogsClient]:
-    logs = VictoriaLogs.model_validate({"kind": "victorialogs", "url": url, "timeout": "300ms", **settings})
+    logs = VictoriaLogs.model_validate({"kind": "victorialogs", "url": url, "timeout": "1s", **settings})
     client = VictoriaLogsClient(logs, SystemClock())
     try:
         yield client

@@ -55,7 +55,7 @@ def routes(changes: Mapping[str, Handler] | None = None) -> Handler:
 
 @asynccontextmanager
 async def asking(url: str, clock: ManualClock | None = None, **more: Any) -> AsyncIterator[MlflowClient]:
-    client = MlflowClient(Endpoint.model_validate({"url": url, "timeout": "500ms", "max_body": "300k", **more}),
+    client = MlflowClient(Endpoint.model_validate({"url": url, "timeout": "1s", "max_body": "300k", **more}),
                           clock or SystemClock())
     try:
         yield client
@@ -194,7 +194,7 @@ async def checked(registry: Any, *, allow_write: bool = False, config: Path | No
 
 async def mlflow_checked(handler: Handler, *, allow_write: bool = False, **more: Any) -> SourceCheck:
     async with FaultServer(handler) as server:
-        found = await checked({"kind": "mlflow", "url": server.url, "timeout": "500ms", **more},
+        found = await checked({"kind": "mlflow", "url": server.url, "timeout": "1s", **more},
                               allow_write=allow_write)
         for request in server.requests:
             assert request.method == "GET" or request.path.endswith("/alias")
