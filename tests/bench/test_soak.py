@@ -30,7 +30,7 @@ def memory_mebibytes(pid: int) -> float:
 
 def test_cpu_and_memory_stay_small(bench_stage: Stage, figure: Figure) -> None:
     if not Path("/proc/self/stat").exists():
-        pytest.skip("needs /proc")
+        pytest.skip(reason="needs /proc")
     own = {"TRIAGE_CONFIG": str(bench_stage.config)}
     with Terminal("fraud-scorer", "--interval", "1s", module="triage", environment=own) as terminal:
         terminal.read_until(b"FAIL, page")

@@ -30,7 +30,7 @@ def installed(manager: AbstractContextManager[Thing]) -> Iterator[Thing]:
         except servers.ServerMissing as error:
             if os.environ.get("CI") == "true":
                 pytest.fail(f"{error}; CI must have it")
-            pytest.skip(str(error))
+            pytest.skip(reason=str(error))
         yield thing
 
 

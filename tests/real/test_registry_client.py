@@ -163,7 +163,7 @@ async def test_a_document_among_the_files_is_read_once_for_its_digest(tracking: 
                                                                       client: MlflowClient) -> None:
     run = tracking.post("runs/create", experiment_id="0", start_time=1)
     if run.status_code != 200:
-        pytest.skip("the lab keeps no files")
+        pytest.skip(reason="the lab keeps no files")
     info = run.json()["run"]["info"]
     name = tracking.add_model()
     folder = info["artifact_uri"].removeprefix("mlflow-artifacts:")
@@ -190,7 +190,7 @@ async def test_another_host_name_is_refused_with_what_to_do(tracking: Tracking) 
         await client.aclose()
     assert isinstance(found, Failure)
     if found.kind is FailureKind.NOT_FOUND:
-        pytest.skip("the lab takes every name")
+        pytest.skip(reason="the lab takes every name")
     assert found.kind is FailureKind.FORBIDDEN
     assert "Invalid Host header" in found.message
     assert "127.0.0.1" in found.hint
