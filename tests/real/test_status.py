@@ -20,8 +20,9 @@ from tests.real import known, rules, servers
 from tests.real.servers import PROJECT, Proxies, Server, binary, free_port, wait_for
 from tests.real.stage import EXAMPLES, Stage
 
-EXACT = 1e-3
-"""Windows end between two scrapes a second apart: a share of a thousandth may be missing."""
+EXACT = 1e-2
+"""A window ends with the last scrape, and a busy machine scrapes some seconds late: of an hour, half a minute may be
+missing. Ratios do not suffer from it and are compared to a millionth."""
 HOUR_V1 = 3600 * known.V1_PER_SECOND
 HOUR_V2 = 3600 * known.V2_PER_SECOND
 HOSTILE = ("\x1b", "\x07", "\u202e", "\u2066", "\x9b")
