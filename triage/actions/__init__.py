@@ -1,0 +1,1 @@
+"""Guarded changes to the world: plan, guards, executor, journal, lease. Only the executor sends one."""
