@@ -20,7 +20,7 @@ from tests.real.promql_samples import EPOCH, columns
 from tests.real.remote_write import Column, holding
 from tests.real.stage import EXAMPLES
 from triage.lab.promql.engine import Engine, Semantics
-from triage.live.asker import combined
+from triage.live.channel import combined
 from triage.live.expressions import Pace, questions
 from triage.live.trends import trend_questions
 from triage.notebook.load import load_all

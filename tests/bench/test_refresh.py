@@ -12,7 +12,7 @@ from tests.real.stage import Stage
 from triage.clock import SystemClock
 from triage.config import Active, activate
 from triage.facts.samples import Answer
-from triage.live.asker import combined
+from triage.live.channel import combined
 from triage.live.expressions import Pace, questions
 from triage.live.poller import Poller
 from triage.notebook.load import load_all

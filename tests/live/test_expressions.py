@@ -11,7 +11,7 @@ import yaml
 from tests.live.conftest import parts
 from tests.signals.building import SUCCESS, notebook
 from triage.facts.replies import MODEL, Part
-from triage.live.asker import combined
+from triage.live.channel import combined
 from triage.live.expressions import Asked, Pace, pace_of, questions
 from triage.notebook.load import load_all
 

@@ -33,7 +33,7 @@ from tests.real.promql_spelling import SPELLING
 from tests.real.stage import EXAMPLES
 from tests.real.test_questions import KINDS, written
 from triage.lab.promql.engine import Engine, Semantics
-from triage.live.asker import combined
+from triage.live.channel import combined
 from triage.live.expressions import Pace, questions
 from triage.live.trends import trend_questions
 from triage.notebook.load import Notebook, load_all

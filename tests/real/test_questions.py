@@ -10,7 +10,7 @@ import yaml
 
 from tests.real import notebooks
 from tests.real.stage import EXAMPLES, Stage
-from triage.live.asker import combined
+from triage.live.channel import combined
 from triage.live.expressions import Pace, questions
 from triage.live.trends import trend_questions
 from triage.notebook.load import Notebook, load_all

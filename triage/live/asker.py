@@ -11,39 +11,26 @@ from typing import TYPE_CHECKING
 from triage.clock import Clock
 from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.replies import Question, Reply
-from triage.facts.samples import Answer, Sample, Series
-from triage.live.drift import drift, drift_questions
-from triage.live.expressions import Asked, Pace, questions, seen_window
+from triage.facts.samples import Answer
+from triage.live.channel import Channel, by_question, combined
+from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
+from triage.live.judging import RetrainAsker, TrialAsker, WorldAsker
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
-from triage.live.quality import quality_questions, quality_reading
-from triage.live.retrain import Past, past, retrain, retrain_questions
 from triage.live.trends import Grid, grid, trend_questions, trends
-from triage.live.trial import Arms, arms, trial, trial_questions
-from triage.notebook.resolve import requests_selectors
 from triage.quantities import format_duration
 from triage.signals.canary_reading import CanaryReading
-from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, weight
+from triage.signals.deployed import NOTHING_SAID, Deployed
 from triage.signals.drift_reading import DriftReading
-from triage.signals.judge import judge
 from triage.signals.model import Trend
 from triage.signals.quality_reading import QualityReading
-from triage.signals.reading import Quality
 from triage.signals.retrain import Trigger
-from triage.signals.versions import versions
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
     from triage.sources.prometheus import PrometheusClient
 
-ADDRESS = "triage_question"
-"""Label that says which question of a combined query a sample answers."""
 CHARTS = "charts"
-TRIAL = "trial"
-WORLD = "world"
-RETRAIN = "retrain"
-WORLD_SECONDS = 60.0
-"""How often it is asked whether the world has moved: its windows are long."""
 Key = tuple[Pace, str | None]
 """What one request is about: a pace, and one objective of it, or None for all that the server does not refuse."""
 Outcome = tuple[Answer, dict[str, Question]] | Failure
@@ -76,24 +63,6 @@ class ModelFacts:
     """What the registry and the rollout's controller said."""
 
 
-def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Question]]:
-    """One expression for many: each part gets an address in a label of its own, and ``or`` joins them."""
-    addresses = {str(i): question for i, (question, _) in enumerate(pairs)}
-    parts = [f'label_replace({expression}, "{ADDRESS}", "{i}", "", "")' for i, (_, expression) in enumerate(pairs)]
-    return " or ".join(parts), addresses
-
-
-def _by_question(asked: Sequence[tuple[Question, str]], addresses: Mapping[str, Question],
-                 answer: Answer) -> dict[Question, tuple[Series, ...]]:
-    """The series that answer each question of a combined range query."""
-    found: dict[Question, list[Series]] = {question: [] for question, _ in asked}
-    for item in answer.series:
-        question = addresses.get(item.labels.get(ADDRESS, ""))
-        if question is not None:
-            found[question].append(item)
-    return {question: tuple(items) for question, items in found.items()}
-
-
 class ModelAsker:
     """Holds the replies about one model and renews those that are due."""
 
@@ -101,13 +70,12 @@ class ModelAsker:
                  slots: asyncio.Semaphore, landed: Callable[[], None]) -> None:
         """``slots`` bounds what is under way besides the fast questions; ``landed`` is told of every end."""
         self.notebook = notebook
-        self.client = client
         self.flights = Flights(landed)
+        self.channel = Channel(client, clock, interval, slots, self.flights)
         self.deployed = NOTHING_SAID
         """What others said of the model, which the arms are known from; the poller keeps it up to date."""
         self._clock = clock
         self._interval = interval
-        self._slots = slots
         self._asked: dict[Pace, tuple[Asked, ...]] = {}
         for asked in questions(notebook):
             self._asked[asked.pace] = (*self._asked.get(asked.pace, ()), asked)
@@ -121,22 +89,9 @@ class ModelAsker:
         self._charts_turn = Turn()
         self._trends: tuple[Trend, ...] = ()
         self._trend_failure: Failure | None = None
-        self._arms: Arms | None = None
-        self._judged: tuple[str, Weight | None] | None = None
-        """Whose word and which weight the verdict on the canary rests on."""
-        self._trial_series: Mapping[Question, Sequence[Series]] = {}
-        self._trial_turn = Turn()
-        self._canary: CanaryReading | None = None
-        self._world_asked = (*drift_questions(notebook), *quality_questions(notebook))
-        self._world_turn = Turn()
-        self._drift: DriftReading | None = None
-        self._quality: QualityReading | None = None
-        self._retrain_asked = retrain_questions(notebook)
-        self._retrain_turn = Turn()
-        self._past: Past | None = None
-        self._retrain: tuple[Trigger, ...] = ()
-        self._retrain_failure: Failure | None = None
-        self._answers: list[Answer] = []
+        self._trial = TrialAsker(notebook, self.channel)
+        self._world = WorldAsker(notebook, self.channel)
+        self._retrain = RetrainAsker(notebook, self.channel)
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
         """What is known now, frozen. ``goes_on`` False: nothing is asked again, and nothing may say so."""
@@ -153,38 +108,35 @@ class ModelAsker:
         if failure is not None and failure.kind not in GONE:
             state = "are not renewed" if self._trends else "cannot be read"
             notes.append(f"charts {state}: {failure.sentence()}")
-        if self._retrain_failure is not None and self._retrain_failure.kind not in GONE:
-            notes.append(f"retrain triggers cannot be judged: {self._retrain_failure.sentence()}")
-        return ModelFacts(replies, self._trends, tuple(notes), self._canary, self._drift, self._quality,
-                          self._retrain, self.deployed)
+        if self._retrain.note():
+            notes.append(self._retrain.note())
+        return ModelFacts(replies, self._trends, tuple(notes), self._trial.reading, self._world.drift,
+                          self._world.quality, self._retrain.triggers, self.deployed)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
-        taken, self._answers = self._answers, []
-        return taken
+        return self.channel.take_answers()
 
     def failures(self) -> list[Failure]:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
-        found += [f for f in (self._trend_failure, self._retrain_failure,
-                              self._canary.failure if self._canary else None,
-                              self._drift.failure if self._drift else None,
-                              self._quality.failure if self._quality else None) if f is not None]
+        judged = (self._trial.reading, self._world.drift, self._world.quality)
+        found += [f for f in (self._trend_failure, self._retrain.failure,
+                              *(reading.failure for reading in judged if reading is not None)) if f is not None]
         return list({id(failure): failure for failure in found}.values())
 
     @property
     def is_unheard(self) -> bool:
         """Whether what is asked at every refresh failed last time, and nothing else was answered since either."""
         fast = (self._replies[a.question] for a in self._asked.get(Pace.FAST, ()))
-        return not self._answers and any(r.failure is not None and r.failure.kind in SILENT for r in fast)
+        return not self.channel.answers and any(r.failure is not None and r.failure.kind in SILENT for r in fast)
 
     def forget_pace(self) -> None:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""
         self._turns.clear()
         self._charts_turn, self._grid = Turn(), None
-        self._trial_turn, self._arms = Turn(), None
-        self._world_turn = Turn()
-        self._retrain_turn, self._past = Turn(), None
+        for asker in (self._trial, self._world, self._retrain):
+            asker.forget_pace()
 
     def hurry(self) -> None:
         """Ask at the next refresh what is asked at every one, and what failed."""
@@ -192,10 +144,8 @@ class ModelAsker:
             if turn.failures or period(pace, self._interval) <= self._interval:
                 turn.give_up()
         self._charts_turn.give_up()
-        self._trial_turn.give_up()
-        for turn in (self._world_turn, self._retrain_turn):
-            if turn.failures:
-                turn.give_up()
+        for asker in (self._trial, self._world, self._retrain):
+            asker.hurry()
 
     def begin(self, look: Look) -> None:
         """Ask what is due and not under way; nothing is waited for."""
@@ -207,99 +157,12 @@ class ModelAsker:
                     self.flights.start(key, partial(self._ask, key))
         self._begin_charts(look, now)
         self.begin_trial()
-        if self._world_asked and self._world_turn.is_due(now, self._interval) and WORLD not in self.flights.under_way():
-            self._world_turn.begin(now, max(self._interval, WORLD_SECONDS))
-            self.flights.start(WORLD, self._ask_world)
-        wanted = past(self.notebook, self._clock.now()) if self._retrain_asked else None
-        if wanted is not None and wanted != self._past and self._retrain_turn.is_due(now, self._interval):
-            self.flights.start(RETRAIN, partial(self._ask_retrain, wanted))
+        self._world.begin()
+        self._retrain.begin()
 
     def begin_trial(self) -> None:
         """Ask about both arms when another interval of the trial is full; nothing while there is none."""
-        manifest = self.notebook.manifest
-        traffic = requests_selectors(manifest)
-        now = self._clock.now()
-        seen = settled(versions(traffic, manifest.spec.canary.arm, self._replies, now, manifest.metadata.version),
-                       self.deployed, manifest, now)
-        label = traffic[0].version_label if traffic else ""
-        wanted = arms(seen, label, manifest.spec.metrics.scrape_interval, seen_window(self.notebook), now)
-        if wanted is None:
-            if not any(v.share.quality is Quality.STALE for v in seen.items):
-                self._arms = self._canary = None
-        elif wanted != self._arms and self._trial_turn.is_due(self._clock.monotonic(), self._interval):
-            self.flights.start(TRIAL, partial(self._ask_trial, wanted, seen.known_from))
-        elif wanted == self._arms and self._judged not in (None, (seen.known_from, weight(self.deployed, now))):
-            # The controller spoke after the series: the same figures, its word.
-            self._judge(wanted, seen.known_from)
-
-    async def _ask_trial(self, at: Arms, known_from: str) -> None:
-        asked = trial_questions(self.notebook, self._replies, at)
-        expression, addresses = combined(asked)
-        async with self._slots:
-            outcome = await self.client.query_range(expression, start=at.first_asked, end=at.end, step=at.step)
-        if isinstance(outcome, Failure):
-            self._trial_turn.failed(outcome, self._clock.monotonic(), at.step, self._interval)
-            before = self._canary
-            same = before is not None and (before.stable, before.canary) == (at.stable, at.canary)
-            self._canary = (replace(before, failure=outcome) if before is not None and same
-                            else CanaryReading(at.stable, at.canary, None, None, at.step, outcome))
-            return
-        self._answers.append(outcome)
-        self._trial_series = _by_question(asked, addresses, outcome)
-        self._judge(at, known_from, outcome.warnings)
-        self._arms, self._trial_turn = at, Turn()
-
-    def _judge(self, at: Arms, known_from: str, warnings: tuple[str, ...] | None = None) -> None:
-        """``warnings`` None: those that came with the same series before."""
-        given = weight(self.deployed, self._clock.now())
-        made, policy = trial(self.notebook, self._replies, self._trial_series, at, known_from, given)
-        before = self._canary.warnings if self._canary is not None else ()
-        self._canary = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.step,
-                                     warnings=before if warnings is None else warnings)
-        self._judged = known_from, given
-
-    async def _ask_world(self) -> None:
-        """Ask what drift and quality are read from, and judge them once, when it is answered."""
-        expression, addresses = combined(self._world_asked)
-        every = max(self._interval, WORLD_SECONDS)
-        try:
-            async with self._slots:
-                outcome = await self.client.query(expression)
-        except asyncio.CancelledError:
-            self._world_turn.give_up()
-            raise
-        if isinstance(outcome, Failure):
-            self._world_turn.failed(outcome, self._clock.monotonic(), every, self._interval)
-            spec = self.notebook.manifest.spec
-            if spec.drift is not None:
-                self._drift = replace(self._drift or DriftReading(None, (), None, 3 * every), failure=outcome)
-            if spec.quality is not None:
-                self._quality = replace(self._quality or QualityReading((), (), None, 3 * every), failure=outcome)
-            return
-        self._world_turn.failures = 0
-        self._answers.append(outcome)
-        found: dict[Question, list[Sample]] = {question: [] for question, _ in self._world_asked}
-        for sample in outcome.samples:
-            question = addresses.get(sample.labels.get(ADDRESS, ""))
-            if question is not None:
-                found[question].append(sample)
-        self._drift = drift(self.notebook, found, outcome.warnings, self._clock.now(), 3 * every)
-        self._quality = quality_reading(self.notebook, found, outcome.warnings, self._clock.now(), 3 * every)
-
-    async def _ask_retrain(self, at: Past) -> None:
-        """Ask for the past that retrain triggers are judged by, once for each step of its grid."""
-        expression, addresses = combined(self._retrain_asked)
-        async with self._slots:
-            outcome = await self.client.query_range(expression, start=at.start, end=at.end, step=at.step)
-        if isinstance(outcome, Failure):
-            self._retrain_failure, self._retrain = outcome, ()
-            self._retrain_turn.failed(outcome, self._clock.monotonic(), at.step, self._interval)
-            return
-        self._answers.append(outcome)
-        series = _by_question(self._retrain_asked, addresses, outcome)
-        # Scores of many features at many moments: the screen does not wait for them.
-        self._retrain = await asyncio.to_thread(retrain, self.notebook, series, at, self._clock.now())
-        self._past, self._retrain_failure, self._retrain_turn = at, None, Turn()
+        self._trial.begin(self._replies, self.deployed)
 
     def _names(self, pace: Pace) -> list[str]:
         return list(dict.fromkeys(a.question.objective for a in self._asked.get(pace, ())))
@@ -369,15 +232,9 @@ class ModelAsker:
 
     async def _send(self, pace: Pace, asked: Sequence[Asked]) -> Outcome:
         expression, addresses = combined([(a.question, a.expression) for a in asked])
-        if pace is Pace.FAST:
-            outcome = await self.client.query(expression)
-        else:
-            async with self._slots:
-                outcome = await self.client.query(expression)
-        if isinstance(outcome, Failure):
-            return outcome
-        self._answers.append(outcome)
-        return outcome, addresses
+        ask = self.channel.query_at_once if pace is Pace.FAST else self.channel.query
+        outcome = await ask(expression)
+        return outcome if isinstance(outcome, Failure) else (outcome, addresses)
 
     def _keep(self, key: Key, asked: Sequence[Asked], outcome: Outcome) -> None:
         pace, turn = key[0], self._turn(key)
@@ -393,15 +250,10 @@ class ModelAsker:
             return
         turn.failures = 0
         answer, addresses = outcome
-        samples: dict[Question, list[Sample]] = {a.question: [] for a in asked}
-        for sample in answer.samples:
-            question = addresses.get(sample.labels.get(ADDRESS, ""))
-            if question is not None:
-                samples[question].append(sample)
         answered_at = self._clock.now()
         limit = stale_after(pace, self._interval)
-        for question, found in samples.items():
-            self._replies[question] = Reply(answered_at, limit, tuple(found), (), answer.warnings)
+        for question, found in by_question([a.question for a in asked], addresses, answer.samples).items():
+            self._replies[question] = Reply(answered_at, limit, found, (), answer.warnings)
         if pace is Pace.DAY:
             # Only now it is known since when each version is there, and so which one is on trial.
             self.begin_trial()
@@ -424,13 +276,12 @@ class ModelAsker:
             self._grid = at
             return
         expression, addresses = combined(asked)
-        async with self._slots:
-            outcome = await self.client.query_range(expression, start=at.start, end=at.end, step=at.step)
+        outcome = await self.channel.query_range(expression, start=at.start, end=at.end, step=at.step)
         if isinstance(outcome, Failure):
             self._trend_failure = outcome
             self._charts_turn.failed(outcome, self._clock.monotonic(), max(at.step, self._interval), self._interval)
             return
-        self._answers.append(outcome)
-        self._trends = trends(self.notebook, _by_question(asked, addresses, outcome), at)
+        series = by_question([question for question, _ in asked], addresses, outcome.series)
+        self._trends = trends(self.notebook, series, at)
         self._grid, self._trend_failure = at, None
         self._charts_turn = Turn()

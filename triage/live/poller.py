@@ -310,7 +310,7 @@ class Poller:
         await self.aclose()
         self._connect()
         for asker in self._askers.values():
-            asker.client = self._prometheus
+            asker.channel.client = self._prometheus
             asker.forget_pace()
 
     async def aclose(self) -> None:

@@ -1,0 +1,77 @@
+"""``Channel``: how what one model's askers want to know reaches Prometheus, many questions in one request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from triage.clock import Clock
+from triage.facts.outcome import Failure
+from triage.facts.replies import Question
+from triage.facts.samples import Answer, Sample, Series
+from triage.live.flights import Flights
+
+if TYPE_CHECKING:
+    from triage.sources.prometheus import PrometheusClient
+
+ADDRESS = "triage_question"
+"""Label that says which question of a combined query a sample answers."""
+_Item = TypeVar("_Item", Sample, Series)
+
+
+def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Question]]:
+    """One expression for many: each part gets an address in a label of its own, and ``or`` joins them."""
+    addresses = {str(i): question for i, (question, _) in enumerate(pairs)}
+    parts = [f'label_replace({expression}, "{ADDRESS}", "{i}", "", "")' for i, (_, expression) in enumerate(pairs)]
+    return " or ".join(parts), addresses
+
+
+def by_question(asked: Sequence[Question], addresses: Mapping[str, Question],
+                items: Sequence[_Item]) -> dict[Question, tuple[_Item, ...]]:
+    """What answers each question of a combined query; () where nothing does."""
+    found: dict[Question, list[_Item]] = {question: [] for question in asked}
+    for item in items:
+        question = addresses.get(item.labels.get(ADDRESS, ""))
+        if question is not None:
+            found[question].append(item)
+    return {question: tuple(each) for question, each in found.items()}
+
+
+@dataclass(slots=True)
+class Channel:
+    """What the askers of one model share: the client, their flights, and the answers nobody has concluded from yet."""
+
+    client: PrometheusClient
+    clock: Clock
+    interval: float
+    """Seconds between two refreshes."""
+    slots: asyncio.Semaphore
+    """Bounds what is under way besides the fast questions."""
+    flights: Flights
+    answers: list[Answer] = field(default_factory=list)
+
+    async def query(self, expression: str) -> Answer | Failure:
+        """Ask for one moment, when a slot is free."""
+        async with self.slots:
+            return self._kept(await self.client.query(expression))
+
+    async def query_at_once(self, expression: str) -> Answer | Failure:
+        """Ask for one moment, whatever else is under way."""
+        return self._kept(await self.client.query(expression))
+
+    async def query_range(self, expression: str, *, start: float, end: float, step: float) -> Answer | Failure:
+        """Ask for a range in Unix seconds, when a slot is free."""
+        async with self.slots:
+            return self._kept(await self.client.query_range(expression, start=start, end=end, step=step))
+
+    def take_answers(self) -> list[Answer]:
+        """The answers since the last call."""
+        taken, self.answers = self.answers, []
+        return taken
+
+    def _kept(self, outcome: Answer | Failure) -> Answer | Failure:
+        if not isinstance(outcome, Failure):
+            self.answers.append(outcome)
+        return outcome

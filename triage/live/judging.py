@@ -1,0 +1,213 @@
+"""Asks for what is judged from many samples: the trial of a version, drift with quality, and retrain triggers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from triage.facts.outcome import GONE, Failure
+from triage.facts.replies import Question, Replies
+from triage.facts.samples import Series
+from triage.live.channel import Channel, by_question, combined
+from triage.live.drift import drift, drift_questions
+from triage.live.expressions import seen_window
+from triage.live.pacing import Turn
+from triage.live.quality import quality_questions, quality_reading
+from triage.live.retrain import Past, past, retrain, retrain_questions
+from triage.live.trial import Arms, arms, trial, trial_questions
+from triage.notebook.resolve import requests_selectors
+from triage.signals.canary_reading import CanaryReading
+from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, weight
+from triage.signals.drift_reading import DriftReading
+from triage.signals.judge import judge
+from triage.signals.quality_reading import QualityReading
+from triage.signals.reading import Quality
+from triage.signals.retrain import Trigger
+from triage.signals.versions import versions
+
+if TYPE_CHECKING:
+    from triage.notebook.load import Notebook
+
+TRIAL = "trial"
+WORLD = "world"
+RETRAIN = "retrain"
+WORLD_SECONDS = 60.0
+"""How often it is asked whether the world has moved: its windows are long."""
+
+
+class TrialAsker:
+    """Asks about both arms of a trial whenever another interval of it is full."""
+
+    def __init__(self, notebook: Notebook, channel: Channel) -> None:
+        self.reading: CanaryReading | None = None
+        """The version on trial against stable; None while there is none, or nothing has been asked yet."""
+        self._notebook = notebook
+        self._channel = channel
+        self._arms: Arms | None = None
+        self._judged: tuple[str, Weight | None] | None = None
+        """Whose word and which weight the verdict on the canary rests on."""
+        self._series: Mapping[Question, Sequence[Series]] = {}
+        self._replies: Replies = {}
+        self._deployed = NOTHING_SAID
+        self._turn = Turn()
+
+    def forget_pace(self) -> None:
+        """Ask at the next refresh, whatever is known."""
+        self._turn, self._arms = Turn(), None
+
+    def hurry(self) -> None:
+        """Ask at the next refresh, also after failures."""
+        self._turn.give_up()
+
+    def begin(self, replies: Replies, deployed: Deployed) -> None:
+        """Ask when another interval is full; nothing while no version is on trial.
+
+        Both are looked at again when the series are there.
+        """
+        self._replies, self._deployed = replies, deployed
+        manifest = self._notebook.manifest
+        traffic = requests_selectors(manifest)
+        clock, interval = self._channel.clock, self._channel.interval
+        now = clock.now()
+        seen = settled(versions(traffic, manifest.spec.canary.arm, replies, now, manifest.metadata.version),
+                       deployed, manifest, now)
+        label = traffic[0].version_label if traffic else ""
+        wanted = arms(seen, label, manifest.spec.metrics.scrape_interval, seen_window(self._notebook), now)
+        if wanted is None:
+            if not any(v.share.quality is Quality.STALE for v in seen.items):
+                self._arms = self.reading = None
+        elif wanted != self._arms and self._turn.is_due(clock.monotonic(), interval):
+            self._channel.flights.start(TRIAL, partial(self._ask, wanted, seen.known_from))
+        elif wanted == self._arms and self._judged not in (None, (seen.known_from, weight(deployed, now))):
+            # The controller spoke after the series: the same figures, its word.
+            self._judge(wanted, seen.known_from)
+
+    async def _ask(self, at: Arms, known_from: str) -> None:
+        asked = trial_questions(self._notebook, self._replies, at)
+        expression, addresses = combined(asked)
+        outcome = await self._channel.query_range(expression, start=at.first_asked, end=at.end, step=at.step)
+        if isinstance(outcome, Failure):
+            self._turn.failed(outcome, self._channel.clock.monotonic(), at.step, self._channel.interval)
+            before = self.reading
+            same = before is not None and (before.stable, before.canary) == (at.stable, at.canary)
+            self.reading = (replace(before, failure=outcome) if before is not None and same
+                            else CanaryReading(at.stable, at.canary, None, None, at.step, outcome))
+            return
+        self._series = by_question([question for question, _ in asked], addresses, outcome.series)
+        self._judge(at, known_from, outcome.warnings)
+        self._arms, self._turn = at, Turn()
+
+    def _judge(self, at: Arms, known_from: str, warnings: tuple[str, ...] | None = None) -> None:
+        """``warnings`` None: those that came with the same series before."""
+        given = weight(self._deployed, self._channel.clock.now())
+        made, policy = trial(self._notebook, self._replies, self._series, at, known_from, given)
+        before = self.reading.warnings if self.reading is not None else ()
+        self.reading = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.step,
+                                     warnings=before if warnings is None else warnings)
+        self._judged = known_from, given
+
+
+class WorldAsker:
+    """Asks what drift and quality are read from, in one request, and judges them once, when it is answered."""
+
+    def __init__(self, notebook: Notebook, channel: Channel) -> None:
+        self.drift: DriftReading | None = None
+        """Features against their references; None where none is watched, or nothing has been asked yet."""
+        self.quality: QualityReading | None = None
+        """Figures and subgroups; None where the manifest names none, or nothing has been asked yet."""
+        self._notebook = notebook
+        self._channel = channel
+        self._asked = (*drift_questions(notebook), *quality_questions(notebook))
+        self._turn = Turn()
+        self._every = max(channel.interval, WORLD_SECONDS)
+
+    def forget_pace(self) -> None:
+        """Ask at the next refresh, whatever is known."""
+        self._turn = Turn()
+
+    def hurry(self) -> None:
+        """Ask at the next refresh what failed."""
+        if self._turn.failures:
+            self._turn.give_up()
+
+    def begin(self) -> None:
+        """Ask when it is due and not under way."""
+        channel, now = self._channel, self._channel.clock.monotonic()
+        if self._asked and self._turn.is_due(now, channel.interval) and WORLD not in channel.flights.under_way():
+            self._turn.begin(now, self._every)
+            channel.flights.start(WORLD, self._ask)
+
+    async def _ask(self) -> None:
+        expression, addresses = combined(self._asked)
+        clock = self._channel.clock
+        try:
+            outcome = await self._channel.query(expression)
+        except asyncio.CancelledError:
+            self._turn.give_up()
+            raise
+        if isinstance(outcome, Failure):
+            self._turn.failed(outcome, clock.monotonic(), self._every, self._channel.interval)
+            spec = self._notebook.manifest.spec
+            if spec.drift is not None:
+                self.drift = replace(self.drift or DriftReading(None, (), None, 3 * self._every), failure=outcome)
+            if spec.quality is not None:
+                self.quality = replace(self.quality or QualityReading((), (), None, 3 * self._every),
+                                       failure=outcome)
+            return
+        self._turn.failures = 0
+        found = by_question([question for question, _ in self._asked], addresses, outcome.samples)
+        self.drift = drift(self._notebook, found, outcome.warnings, clock.now(), 3 * self._every)
+        self.quality = quality_reading(self._notebook, found, outcome.warnings, clock.now(), 3 * self._every)
+
+
+class RetrainAsker:
+    """Asks for the past that retrain triggers are judged by, once for each step of its grid."""
+
+    def __init__(self, notebook: Notebook, channel: Channel) -> None:
+        self.triggers: tuple[Trigger, ...] = ()
+        """The manifest's triggers; () without any, or before the first answer."""
+        self.failure: Failure | None = None
+        self._notebook = notebook
+        self._channel = channel
+        self._asked = retrain_questions(notebook)
+        self._turn = Turn()
+        self._past: Past | None = None
+
+    def note(self) -> str:
+        """Why triggers cannot be judged, where nothing else says so; else ''."""
+        if self.failure is None or self.failure.kind in GONE:
+            return ""
+        return f"retrain triggers cannot be judged: {self.failure.sentence()}"
+
+    def forget_pace(self) -> None:
+        """Ask at the next refresh, whatever is known."""
+        self._turn, self._past = Turn(), None
+
+    def hurry(self) -> None:
+        """Ask at the next refresh what failed."""
+        if self._turn.failures:
+            self._turn.give_up()
+
+    def begin(self) -> None:
+        """Ask when another step of the grid is full."""
+        channel = self._channel
+        wanted = past(self._notebook, channel.clock.now()) if self._asked else None
+        if (wanted is not None and wanted != self._past
+                and self._turn.is_due(channel.clock.monotonic(), channel.interval)):
+            channel.flights.start(RETRAIN, partial(self._ask, wanted))
+
+    async def _ask(self, at: Past) -> None:
+        expression, addresses = combined(self._asked)
+        clock = self._channel.clock
+        outcome = await self._channel.query_range(expression, start=at.start, end=at.end, step=at.step)
+        if isinstance(outcome, Failure):
+            self.failure, self.triggers = outcome, ()
+            self._turn.failed(outcome, clock.monotonic(), at.step, self._channel.interval)
+            return
+        series = by_question([question for question, _ in self._asked], addresses, outcome.series)
+        # Scores of many features at many moments: the screen does not wait for them.
+        self.triggers = await asyncio.to_thread(retrain, self._notebook, series, at, clock.now())
+        self._past, self.failure, self._turn = at, None, Turn()
