@@ -238,9 +238,9 @@ class RolloutWatch(_Beside["KubernetesClient"]):
         return self._rollouts.get(notebook.name)
 
     def _concerns(self, notebook: Notebook) -> bool:
-        from triage.sources.rollouts.controller import RESOURCES
+        from triage.sources.rollouts.controller import KINDS
         named = notebook.manifest.spec.rollout
-        return named is not None and named.kind in RESOURCES
+        return named is not None and named.kind in KINDS
 
     def _open(self) -> KubernetesClient:
         from triage.sources.kubernetes import connect

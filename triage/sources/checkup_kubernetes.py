@@ -23,7 +23,7 @@ from triage.sources.kubernetes import (
     Resource,
     connect,
 )
-from triage.sources.rollouts.controller import RESOURCES
+from triage.sources.rollouts.controller import KINDS
 
 NAME = "kubernetes"
 _MOST_PLACES = 20
@@ -47,7 +47,7 @@ async def check_kubernetes(active: Active, clock: Clock) -> SourceCheck:
     try:
         loaded = await asyncio.to_thread(load_all, active.notebooks)
         named = [each.manifest.spec.rollout for each in loaded.notebooks if each.manifest.spec.rollout is not None]
-        return await _examined(client, clock, [each for each in named if each.kind in RESOURCES],
+        return await _examined(client, clock, [each for each in named if each.kind in KINDS],
                                active.context.allow_write)
     finally:
         await client.aclose()
@@ -71,7 +71,7 @@ async def _examined(client: KubernetesClient, clock: Clock, rollouts: Sequence[R
         return SourceCheck(client.name, client.source.url, SourceState.DOWN, error=examined.sentence(),
                            fix=examined.hint)
     client.breaker.reset()
-    places = sorted({(each.namespace, RESOURCES[each.kind]) for each in rollouts},
+    places = sorted({(each.namespace, KINDS[each.kind].resource) for each in rollouts},
                     key=lambda place: (place[0], place[1].plural))
     asked = places[:_MOST_PLACES] or [("", ROLLOUTS)]
     identity, objects, reading, writing = await asyncio.gather(
@@ -123,10 +123,11 @@ async def _objects(client: KubernetesClient, rollouts: Sequence[Rollout]) -> Cap
     """Whether what the manifests name is there."""
     what = "rollouts of the manifests"
     if not rollouts:
-        return Capability("unknown", what, f"no manifest names one of kind {' or '.join(RESOURCES)}",
+        return Capability("unknown", what, f"no manifest names one of kind {' or '.join(KINDS)}",
                           "add rollout: {kind: argo, namespace: ..., name: ...} to spec of a manifest")
     asked = rollouts[:_MOST_OBJECTS]
-    answers = await asyncio.gather(*(client.read(RESOURCES[each.kind], each.namespace, each.name) for each in asked))
+    answers = await asyncio.gather(*(client.read(KINDS[each.kind].resource, each.namespace, each.name)
+                                     for each in asked))
     failed = [(each, answer) for each, answer in zip(asked, answers, strict=True) if isinstance(answer, Failure)]
     if not failed:
         return Capability("ok", what, f"{len(asked)} of {len(rollouts)} looked for, all found")

@@ -4,61 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from triage.clock import Clock
 from triage.config_sources import LokiLogs
-from triage.facts.logs import LogLine, LogLines, LogQuestion, StackTraces
+from triage.facts.logs import LogLine, LogQuestion
 from triage.facts.outcome import Failure
-from triage.sources.breaker import Breaker
 from triage.sources.decode import NotJson, clean_tree
 from triage.sources.failures import Product, Received, shape_failure
-from triage.sources.logs.answers import Result, Shape, explained, lines_answer, remarks_of, traces_answer
-from triage.sources.logs.face import MOST_LINES, TRACE_LINES
+from triage.sources.logs.answers import Result, Shape, explained, remarks_of
 from triage.sources.logs.fields import Reader
 from triage.sources.logs.logql import lines_query, sample_query, traces_query
+from triage.sources.logs.server import LogServer, Queries
 from triage.sources.prometheus_answers import OtherShape
-
-if TYPE_CHECKING:
-    from triage.sources.http import HttpSource
 
 LOKI = Product("Loki", 3100, "the URL may lack a path prefix of the proxy; /loki/api/v1 is added by triage")
 _QUERY = "/loki/api/v1/query_range"
 _WRONG_LENGTH = ("query time range exceeds the limit", "query length")
 
 
-class LokiClient:
-    """One Loki. A :class:`~triage.sources.logs.face.LogSource`; behaves as the Prometheus client does."""
+class LokiClient(LogServer[LokiLogs]):
+    """One Loki."""
 
     def __init__(self, logs: LokiLogs, clock: Clock, *, name: str = "logs") -> None:
-        # Not at the top: the first frame is drawn before httpx is imported.
-        from triage.sources.http import HttpSource
-        self.name = name
-        self.source: HttpSource = HttpSource(logs, clock, LOKI)
-        self._logs = logs
-
-    @property
-    def requests_sent(self) -> int:
-        """Every HTTP request that left, re-sent ones included."""
-        return self.source.requests_sent
-
-    @property
-    def breaker(self) -> Breaker:
-        return self.source.breaker
-
-    async def lines(self, question: LogQuestion) -> LogLines | Failure:
-        """The newest lines that fit."""
-        limit = max(1, min(question.limit, MOST_LINES))
-        return await self._ask(lines_query(self._logs, question), question, limit, lines_answer)
-
-    async def traces(self, question: LogQuestion) -> StackTraces | Failure:
-        """The stack traces in the newest lines that fit and hold one."""
-        limit = max(1, min(question.limit, TRACE_LINES))
-        return await self._ask(traces_query(self._logs, question), question, limit, traces_answer)
-
-    async def sample(self, question: LogQuestion) -> LogLines | Failure:
-        """The newest lines of whatever model."""
-        return await self._ask(sample_query(self._logs), question, question.limit, lines_answer)
+        super().__init__(logs, clock, LOKI, Queries(lines_query, traces_query, sample_query), name)
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any | Failure:
         """Another endpoint, such as ``/loki/api/v1/labels``: decoded JSON, every string cleaned."""
@@ -71,10 +40,6 @@ class LokiClient:
             return document if isinstance(document, Failure) else clean_tree(document, limit=200)
         except NotJson:
             return shape_failure("the answer is nested too deep")
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self.source.aclose()
 
     async def _ask(self, query: str, question: LogQuestion, limit: int,
                    shape: Shape[Result]) -> Result | Failure:

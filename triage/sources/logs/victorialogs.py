@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from triage.clock import Clock
 from triage.config_sources import VictoriaLogs
-from triage.facts.logs import LogLine, LogLines, LogQuestion, StackTraces
+from triage.facts.logs import LogLine, LogQuestion
 from triage.facts.outcome import Failure
-from triage.sources.breaker import Breaker
 from triage.sources.decode import NotJson, load_json
 from triage.sources.failures import Product, Received, shape_failure
-from triage.sources.logs.answers import Result, Shape, explained, lines_answer, traces_answer
-from triage.sources.logs.face import MOST_LINES, TRACE_LINES
+from triage.sources.logs.answers import Result, Shape, explained
 from triage.sources.logs.fields import Reader
 from triage.sources.logs.logsql import lines_query, sample_query, traces_query
-
-if TYPE_CHECKING:
-    from triage.sources.http import HttpSource
+from triage.sources.logs.server import LogServer, Queries
 
 VICTORIALOGS = Product("VictoriaLogs", 9428, "the URL may lack a path prefix of the proxy; /select/logsql is added by "
                        "triage")
@@ -28,42 +24,11 @@ _LATEST = 253_402_300_799.0
 _INTERNAL = frozenset({"_stream", "_stream_id"})
 
 
-class VictoriaLogsClient:
-    """One VictoriaLogs. A :class:`~triage.sources.logs.face.LogSource`; behaves as the Prometheus client does."""
+class VictoriaLogsClient(LogServer[VictoriaLogs]):
+    """One VictoriaLogs."""
 
     def __init__(self, logs: VictoriaLogs, clock: Clock, *, name: str = "logs") -> None:
-        # Not at the top: the first frame is drawn before httpx is imported.
-        from triage.sources.http import HttpSource
-        self.name = name
-        self.source: HttpSource = HttpSource(logs, clock, VICTORIALOGS)
-        self._logs = logs
-
-    @property
-    def requests_sent(self) -> int:
-        """Every HTTP request that left, re-sent ones included."""
-        return self.source.requests_sent
-
-    @property
-    def breaker(self) -> Breaker:
-        return self.source.breaker
-
-    async def lines(self, question: LogQuestion) -> LogLines | Failure:
-        """The newest lines that fit."""
-        limit = max(1, min(question.limit, MOST_LINES))
-        return await self._ask(lines_query(self._logs, question), question, limit, lines_answer)
-
-    async def traces(self, question: LogQuestion) -> StackTraces | Failure:
-        """The stack traces in the newest lines that fit and hold one."""
-        limit = max(1, min(question.limit, TRACE_LINES))
-        return await self._ask(traces_query(self._logs, question), question, limit, traces_answer)
-
-    async def sample(self, question: LogQuestion) -> LogLines | Failure:
-        """The newest lines of whatever model."""
-        return await self._ask(sample_query(self._logs), question, question.limit, lines_answer)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self.source.aclose()
+        super().__init__(logs, clock, VICTORIALOGS, Queries(lines_query, traces_query, sample_query), name)
 
     async def _ask(self, query: str, question: LogQuestion, limit: int,
                    shape: Shape[Result]) -> Result | Failure:

@@ -10,12 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import AnalysisRun, Pause, Phase, Revision, RolloutFacts, Step, WeightFrom
-from triage.notebook.manifest import Rollout
 from triage.sources.decode import parse_time
-from triage.sources.kubernetes import REPLICA_SETS, ROLLOUTS, Json, KubernetesClient, Listed
+from triage.sources.kubernetes import ROLLOUTS, Json, Listed
 from triage.sources.rollouts.objects import (
     by_number,
     conditions,
@@ -32,6 +30,7 @@ from triage.sources.rollouts.objects import (
     text,
     whole,
 )
+from triage.sources.rollouts.reading import RolloutKind
 
 HASH_LABEL = "rollouts-pod-template-hash"
 NUMBER_ANNOTATION = "rollout.argoproj.io/revision"
@@ -42,24 +41,6 @@ _ANALYSES = (("canary", "currentStepAnalysisRunStatus", "step"),
              ("canary", "currentBackgroundAnalysisRunStatus", "background"),
              ("blueGreen", "prePromotionAnalysisRunStatus", "prePromotion"),
              ("blueGreen", "postPromotionAnalysisRunStatus", "postPromotion"))
-
-
-class ArgoRollouts:
-    """Reads Rollouts, two requests each."""
-
-    def __init__(self, client: KubernetesClient, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
-
-    async def state(self, rollout: Rollout) -> RolloutFacts | Failure:
-        """The rollout that the manifest names. When only its ReplicaSets cannot be read, the facts say so."""
-        item = await self._client.read(ROLLOUTS, rollout.namespace, rollout.name)
-        if isinstance(item, Failure):
-            return item
-        # The older of the two answers counts for the age.
-        read_at = self._clock.now()
-        sets = await self._client.read_all(REPLICA_SETS, rollout.namespace, labels=_selector(item))
-        return rollout_facts(item, sets, rollout.version_label, read_at)
 
 
 def rollout_facts(item: Json, sets: Listed | Failure, version_label: str | None, read_at: float) -> RolloutFacts:
@@ -232,3 +213,6 @@ def _flag(item: Json, key: str) -> bool | None:
 def _workload(spec: Json) -> str:
     reference = inner(spec, "workloadRef")
     return f"{text(reference.get('kind'), 80)}/{text(reference.get('name'))}" if reference else ""
+
+
+ARGO = RolloutKind(ROLLOUTS, _selector, rollout_facts, HASH_LABEL)

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.rollouts import RolloutFacts
 from triage.notebook.manifest import Rollout
-from triage.sources.kubernetes import DEPLOYMENTS, ROLLOUTS, Json, KubernetesClient, Listed, Resource
-from triage.sources.rollouts.argo import ArgoRollouts, rollout_facts
-from triage.sources.rollouts.deployment import Deployments, deployment_facts
+from triage.sources.kubernetes import KubernetesClient, Listed
+from triage.sources.rollouts.argo import ARGO
+from triage.sources.rollouts.deployment import DEPLOYMENT
 from triage.sources.rollouts.objects import inner
+from triage.sources.rollouts.reading import RolloutKind, RolloutReader
 
-
-class Controller(Protocol):
-    """Reads rollouts of one kind."""
-
-    async def state(self, rollout: Rollout) -> RolloutFacts | Failure:
-        """Where the rollout stands now; two requests at most."""
-        ...
-
-
-_CONTROLLERS: Mapping[str, Callable[[KubernetesClient, Clock], Controller]] = {
-    "argo": ArgoRollouts, "deployment": Deployments}
-_FACTS: Mapping[str, Callable[[Json, Listed | Failure, str | None, float], RolloutFacts]] = {
-    "argo": rollout_facts, "deployment": deployment_facts}
-RESOURCES: Mapping[str, Resource] = {"argo": ROLLOUTS, "deployment": DEPLOYMENTS}
+KINDS: Mapping[str, RolloutKind] = {"argo": ARGO, "deployment": DEPLOYMENT}
 """What a rollout of each kind that can be read is, by ``rollout.kind`` of the manifest."""
 Address = tuple[str, str, str]
 """(``rollout.kind``, namespace, name) of the manifest."""
@@ -36,10 +23,10 @@ UNASKED_SETS = Failure(FailureKind.CIRCUIT_OPEN, "not asked: many rollouts are l
                        "open the model to see its versions and replicas")
 
 
-def controller_for(rollout: Rollout, client: KubernetesClient, clock: Clock) -> Controller | None:
+def controller_for(rollout: Rollout, client: KubernetesClient, clock: Clock) -> RolloutReader | None:
     """Who reads it; None for kinds that are not read from Kubernetes."""
-    make = _CONTROLLERS.get(rollout.kind)
-    return None if make is None else make(client, clock)
+    kind = KINDS.get(rollout.kind)
+    return None if kind is None else RolloutReader(kind, client, clock)
 
 
 def address(rollout: Rollout) -> Address:
@@ -57,9 +44,9 @@ async def overview(rollouts: Iterable[Rollout], client: KubernetesClient,
     """
     places: dict[tuple[str, str], list[Rollout]] = {}
     for rollout in rollouts:
-        if rollout.kind in RESOURCES:
+        if rollout.kind in KINDS:
             places.setdefault((rollout.kind, rollout.namespace), []).append(rollout)
-    answers = await asyncio.gather(*(client.read_all(RESOURCES[kind], namespace) for kind, namespace in places))
+    answers = await asyncio.gather(*(client.read_all(KINDS[kind].resource, namespace) for kind, namespace in places))
     found: dict[Address, RolloutFacts | Failure] = {}
     for named, listed in zip(places.values(), answers, strict=True):
         items = {} if isinstance(listed, Failure) else {inner(item, "metadata").get("name"): item
@@ -68,15 +55,15 @@ async def overview(rollouts: Iterable[Rollout], client: KubernetesClient,
             if isinstance(listed, Failure):
                 found[address(rollout)] = listed
             elif rollout.name in items:
-                found[address(rollout)] = _FACTS[rollout.kind](items[rollout.name], UNASKED_SETS, rollout.version_label,
-                                                               clock.now())
+                found[address(rollout)] = KINDS[rollout.kind].facts(items[rollout.name], UNASKED_SETS,
+                                                                    rollout.version_label, clock.now())
             else:
                 found[address(rollout)] = _not_listed(rollout, listed)
     return found
 
 
 def _not_listed(rollout: Rollout, listed: Listed) -> Failure:
-    kind, where = RESOURCES[rollout.kind].kind, f"{rollout.namespace}/{rollout.name}"
+    kind, where = KINDS[rollout.kind].resource.kind, f"{rollout.namespace}/{rollout.name}"
     if listed.truncated:
         return Failure(FailureKind.TOO_LARGE, f"{kind} {where} is not among the first {len(listed.items)} of its "
                        "namespace", "open the model: it is then asked for by name")

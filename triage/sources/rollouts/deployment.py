@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import Pause, Phase, Revision, RolloutCondition, RolloutFacts, WeightFrom
-from triage.notebook.manifest import Rollout
 from triage.sources.decode import parse_time
-from triage.sources.kubernetes import DEPLOYMENTS, REPLICA_SETS, Json, KubernetesClient, Listed
+from triage.sources.kubernetes import DEPLOYMENTS, Json, Listed
 from triage.sources.rollouts.objects import (
     by_number,
     conditions,
@@ -30,29 +28,11 @@ from triage.sources.rollouts.objects import (
     text,
     whole,
 )
+from triage.sources.rollouts.reading import RolloutKind
 
 HASH_LABEL = "pod-template-hash"
 NUMBER_ANNOTATION = "deployment.kubernetes.io/revision"
 _STRATEGIES = {"RollingUpdate": "rolling", "Recreate": "recreate"}
-
-
-class Deployments:
-    """Reads Deployments, two requests each."""
-
-    def __init__(self, client: KubernetesClient, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
-
-    async def state(self, rollout: Rollout) -> RolloutFacts | Failure:
-        """The deployment that the manifest names. When only its ReplicaSets cannot be read, the facts say so."""
-        item = await self._client.read(DEPLOYMENTS, rollout.namespace, rollout.name)
-        if isinstance(item, Failure):
-            return item
-        # The older of the two answers counts for the age.
-        read_at = self._clock.now()
-        sets = await self._client.read_all(REPLICA_SETS, rollout.namespace,
-                                           labels=selector_text(inner(item, "spec", "selector")))
-        return deployment_facts(item, sets, rollout.version_label, read_at)
 
 
 def deployment_facts(item: Json, sets: Listed | Failure, version_label: str | None, read_at: float) -> RolloutFacts:
@@ -87,7 +67,11 @@ def deployment_facts(item: Json, sets: Listed | Failure, version_label: str | No
         stable=stable, canary=canary, revisions=revisions, incomplete=missing(sets), weight_set=weight,
         weight_from=None if weight is None else WeightFrom.PODS,
         pauses=(Pause("manual"),) if spec.get("paused") is True else (), conditions=said,
-        selector=selector_text(inner(spec, "selector")), managed_by=managed_by(item))
+        selector=_selector(item), managed_by=managed_by(item))
+
+
+def _selector(item: Json) -> str:
+    return selector_text(inner(item, "spec", "selector"))
 
 
 def _wanted(item: Json, sets: Sequence[Json], revisions: Sequence[Revision], version_label: str | None,
@@ -141,3 +125,6 @@ def _phase(spec: Json, status: Json, said: Sequence[RolloutCondition], observed:
             return Phase.DEGRADED, f"{serving.reason}: {serving.message}"
         return Phase.PROGRESSING, f"{available} of {updated} updated replicas are available"
     return Phase.HEALTHY, ""
+
+
+DEPLOYMENT = RolloutKind(DEPLOYMENTS, _selector, deployment_facts, HASH_LABEL)

@@ -9,11 +9,12 @@ from triage.facts.outcome import Failure, FailureKind
 from triage.facts.rollouts import PodFacts, PodsFacts, RolloutFacts
 from triage.sources.decode import parse_time
 from triage.sources.kubernetes import PODS, Json, KubernetesClient
-from triage.sources.rollouts import argo, deployment
+from triage.sources.rollouts.argo import ARGO
+from triage.sources.rollouts.deployment import DEPLOYMENT
 from triage.sources.rollouts.objects import count, inner, labels_of, model_container, objects, text
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_HASH_LABELS = {"Rollout": argo.HASH_LABEL, "Deployment": deployment.HASH_LABEL}
+_HASH_LABELS = {kind.resource.kind: kind.hash_label for kind in (ARGO, DEPLOYMENT)}
 _ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 
 
