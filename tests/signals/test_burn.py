@@ -184,6 +184,12 @@ def test_a_budget_used_up_has_ended_already(bad: float) -> None:
     assert budget(bad, 1_000_000, 99.9, 30 * DAY, Quality.OK, present_burn=0).exhausted_in_seconds == 0
 
 
+def test_a_budget_of_too_few_events_stays_one_when_its_figures_grow_old() -> None:
+    found = budget(17, 1692, 99.9, 30 * DAY, Quality.STALE, covered_seconds=300)
+    assert (found.quality, found.exhausted_in_seconds) == (Quality.LOW_N, None)
+    assert "too early to judge a 30d budget" in found.note
+
+
 def test_a_tier_fires_when_both_windows_exceed_it() -> None:
     assert tier(14.5, 14.5).firing
 

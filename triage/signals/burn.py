@@ -101,7 +101,9 @@ def budget(bad: float, total: float, objective: float, window_seconds: float, qu
     """
     allowed = allowed_ratio(objective) * total
     remaining = 1 - bad / allowed
-    doubt = _doubt(bad, allowed, window_seconds, covered_seconds) if quality is Quality.OK else ""
+    # That events were too few stays true when the figures grow old.
+    judgeable = quality in (Quality.OK, Quality.STALE)
+    doubt = _doubt(bad, allowed, window_seconds, covered_seconds) if judgeable else ""
     if doubt:
         return Budget(window_seconds, bad, total, allowed, remaining, Quality.LOW_N, None, covered_seconds, doubt,
                       origin)

@@ -192,10 +192,11 @@ def budget_cell(view: View, table: Table, slo: SloState, stale: bool) -> Line:
         return line((_VALUELESS + closing, Role.DIM))
     percent = wording.budget_left(budget.remaining)
     role = Role.STALE if stale else budget_role(budget)
+    few = budget.quality is Quality.LOW_N
     if stale:
-        return line((f"{percent}{closing}", role))
-    if budget.quality is Quality.LOW_N:
-        return line((wording.QUALITY_WORDS[budget.quality], Role.UNKNOWN))
+        return line((f"{wording.QUALITY_WORDS[Quality.LOW_N] if few else percent}{closing}", role))
+    if few:
+        return line((wording.QUALITY_WORDS[Quality.LOW_N], Role.UNKNOWN))
     quality = next((q for q in (slo.now.quality, budget.quality) if q in _QUALIFIED), None)
     if quality is not None and table.bar_cells:
         return line((f"{percent:>5}", role), " ", (wording.QUALITY_WORDS[quality], Role.UNKNOWN))
