@@ -13,8 +13,9 @@ from typing import Any
 
 from triage.errors import Finding
 from triage.facts.units import UNIT_SECONDS
+from triage.notebook import lint_world
+from triage.notebook.lint_world import drift_features
 from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, load_all
-from triage.notebook.manifest import DriftFeature
 from triage.notebook.slis import AverageSli, HistogramSli
 from triage.quantities import format_duration
 from triage.strict_yaml import PathKey
@@ -161,13 +162,6 @@ def _nearest(value: float, bounds: Sequence[float]) -> list[float]:
     return sorted(sorted(bounds, key=lambda bound: abs(bound - value))[:2])
 
 
-def _feedback(notebook: Notebook) -> Iterator[Finding]:
-    quality = notebook.manifest.spec.quality
-    if quality is not None and quality.feedback.regime == "delayed" and quality.feedback.expected_delay is None:
-        yield notebook.document.finding(("spec", "quality", "feedback"), "is delayed, but does not say how long",
-                                        "add expected_delay, such as 14d", "no-expected-delay", "warning")
-
-
 def _names(notebook: Notebook) -> Iterator[Finding]:
     """References from one block of the manifest to another that lead nowhere."""
     spec = notebook.manifest.spec
@@ -179,7 +173,7 @@ def _names(notebook: Notebook) -> Iterator[Finding]:
     for index, delta in enumerate(spec.canary.max_delta):
         yield from _unknown(notebook, ("spec", "canary", "max_delta", index, "metric"), delta.metric, metrics,
                             "SLO, proxy or quality metric", "unknown-metric")
-    for path, feature in _drift_features(notebook):
+    for path, feature in drift_features(notebook):
         if feature.reference is not None and feature.reference.data is not None:
             yield from _unknown(notebook, (*path, "reference", "data"), feature.reference.data, data, "data reference",
                                 "unknown-data")
@@ -187,14 +181,6 @@ def _names(notebook: Notebook) -> Iterator[Finding]:
         if trigger.quality is not None:
             yield from _unknown(notebook, ("spec", "retrain", "when", index, "quality"), trigger.quality, quality,
                                 "quality metric", "unknown-metric")
-
-
-def _drift_features(notebook: Notebook) -> Iterator[tuple[PathKey, DriftFeature]]:
-    drift = notebook.manifest.spec.drift
-    if drift is not None:
-        yield from ((("spec", "drift", "features", index), feature) for index, feature in enumerate(drift.features))
-        if drift.prediction is not None:
-            yield ("spec", "drift", "prediction"), drift.prediction
 
 
 def _unknown(notebook: Notebook, path: PathKey, name: str, known: Iterable[str], what: str,
@@ -273,4 +259,4 @@ def _versions(notebook: Notebook) -> Iterator[Finding]:
 
 
 _CHECKS: Sequence[Callable[[Notebook], Iterator[Finding]]] = (
-    _secrets, _digest, _files, _slos, _buckets, _tiers, _scraping, _data, _names, _feedback, _versions)
+    _secrets, _digest, _files, _slos, _buckets, _tiers, _scraping, _data, _names, _versions, *lint_world.CHECKS)

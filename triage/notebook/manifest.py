@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from triage.notebook.dependencies import Attributions, Dependencies
 from triage.notebook.names import Date, LabelName, LabelSet, Name, Sha256, refuse_twice
 from triage.notebook.quality import Drift, DriftFeature, Feedback, Proxy, Quality, QualityMetric, Reference, Slice
 from triage.notebook.slis import SelectorText, Sli, Strict
@@ -319,6 +320,8 @@ class Spec(Strict):
     slos: list[Slo] = Field([], description="Objectives; with a preset, its other indicators are shown too.")
     quality: Quality | None = Field(None, description="Labels, proxies and subgroups.")
     drift: Drift | None = Field(None, description="Drift references.")
+    attributions: Attributions | None = Field(None, description="What the features are worth, where it is exported.")
+    dependencies: Dependencies | None = Field(None, description="What the model needs of others.")
     canary: Canary = Field(Canary(), description="Canary policy.")
     rollout_rule: RolloutRule = Field(RolloutRule(), description="When a rollout must halt.")
     rollback: Rollback = Field(Rollback(), description="Rollback policy.")

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from triage.notebook.names import Date, LabelName, Name, refuse_twice
 from triage.notebook.slis import SelectorText, Strict
-from triage.quantities import Duration, Points
+from triage.quantities import Duration, Points, Share
 
 
 class Feedback(Strict):
@@ -20,6 +20,14 @@ class Feedback(Strict):
     maturity: float = Field(0.95, gt=0, le=1, description="Share of labels that makes a cohort of predictions "
                             "comparable.")
     labels: SelectorText | None = Field(None, description="Counter of labels that arrived, for coverage.")
+    predictions: SelectorText | None = Field(None, description="Counter of the predictions that get labels; by default "
+                                             "that of the requests.")
+    sampled: Share | None = Field(None, description="Share of them that is ever labelled, such as those that reviewers "
+                                  "look at; by default all.")
+    cohort: Duration | None = Field(None, description="Span of prediction time whose labels are looked at together; by "
+                                    "default 1d, for instant feedback 1h.")
+    half_life: Duration = Field(28 * 86400.0, validate_default=False, description="Age at which a week counts half in "
+                                "the gap between predicted and observed.")
 
 
 class Proxy(Strict):
@@ -135,6 +143,8 @@ class Reference(Strict):
     categories: dict[str, float] | None = Field(None, description="Events per category.")
     null_share: float | None = Field(None, ge=0, le=1, description="Share of rows without a value, from 0 to 1; by "
                                      "default 0 for required inputs, else not known.")
+    registered: bool = Field(False, description="Whether the distribution is the one registered with the version "
+                             "(references.yaml); what stands here is used until the registry has answered.")
     mean: float | None = Field(None, description="Mean of the values.")
     window_scores: list[float] = Field([], description="Scores of six and more reference windows against the rest of "
                                        "the reference; limits rise to their mean plus three standard deviations.")
@@ -184,10 +194,15 @@ class DriftFeature(Strict):
             raise ValueError("needs exactly one of histogram, categories and gauge")
         if self.gauge is None and self.reference is None:
             raise ValueError("has no reference to compare with\ngive edges and counts, or categories")
-        if self.reference is not None and self.histogram is not None and self.reference.edges is None:
-            raise ValueError("has a histogram, but a reference without edges\ngive edges and counts")
-        if self.reference is not None and self.categories is not None and self.reference.categories is None:
-            raise ValueError("has categories, but a reference without them\ngive categories with their counts")
+        reference = self.reference
+        if reference is not None and reference.registered and self.gauge is not None:
+            raise ValueError("has a score computed elsewhere, and a registered reference\ndrop the reference")
+        awaited = reference is not None and reference.registered and not (reference.edges or reference.categories)
+        if reference is not None and not awaited:
+            if self.histogram is not None and reference.edges is None:
+                raise ValueError("has a histogram, but a reference without edges\ngive edges and counts")
+            if self.categories is not None and reference.categories is None:
+                raise ValueError("has categories, but a reference without them\ngive categories with their counts")
         if self.direction == "high-is-drift" and self.critical < self.warning:
             raise ValueError("has a critical score below its warning score")
         if self.direction == "low-is-drift" and self.critical > self.warning:
