@@ -23,6 +23,7 @@ from triage.notebook.slis import (
     ThroughputSli,
 )
 from triage.strict_yaml import PathKey, dotted
+from triage.text import clean
 
 DEFAULT_VERSION_LABEL = "model_version"
 _SELECTOR_HINT = "add labels of the scrape target to metrics.selector, such as {job: my-model}"
@@ -167,7 +168,7 @@ def _preset_of(manifest: Manifest, problems: list[Problem]) -> Preset | None:
     try:
         chosen = preset(name)
     except KeyError:
-        problems.append(Problem(("spec", "metrics", "preset"), f"names no preset: {name}",
+        problems.append(Problem(("spec", "metrics", "preset"), f"names no preset: {clean(name, limit=80)}",
                                 _near(name, ("custom", *preset_names())), "unknown-preset"))
         return None
     if not chosen.model_label and not manifest.spec.metrics.selector:
