@@ -187,3 +187,48 @@ def test_a_name_that_looks_like_a_digest_cannot_take_anothers_place() -> None:
     made = file_name("a b")
     assert file_name(made) != made
     assert file_name("fraud-scorer") == "fraud-scorer"
+
+
+def test_of_many_who_create_a_file_one_does(home: Path) -> None:
+    made: list[bool] = []
+
+    def create(writer: int) -> None:
+        made.append(StateDir(home).create("claim", str(writer).encode()))
+
+    threads = [threading.Thread(target=create, args=(writer,)) for writer in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [False] * 7 + [True]
+    assert sorted(entry.name for entry in home.iterdir()) == ["claim"]
+
+
+def test_what_is_removed_is_gone_and_removing_it_again_is_nothing(home: Path) -> None:
+    state = StateDir(home)
+    state.remove("a")
+    assert not home.exists()
+    state.write("a", b"x")
+    state.remove("a")
+    state.remove("a")
+    assert state.files() == ()
+
+
+def test_one_holds_a_lock_until_it_lets_go(home: Path) -> None:
+    first = StateDir(home).hold("lock")
+    assert first is not None
+    assert StateDir(home).hold("lock") is None
+    with pytest.raises(StateError, match="locked by another process"), StateDir(home).locked("lock", 0.0):
+        pass
+    first.release()
+    first.release()
+    with StateDir(home).locked("lock"):
+        assert StateDir(home).hold("lock") is None
+    assert StateDir(home).hold("lock") is not None
+
+
+def test_a_lock_behind_a_symlink_is_not_taken(home: Path, tmp_path: Path) -> None:
+    home.mkdir(mode=0o700, parents=True)
+    (home / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StateError, match="symlink"):
+        StateDir(home).hold("lock")

@@ -8,11 +8,13 @@ All calls block for as long as the disk takes.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -40,6 +42,19 @@ class Stamp:
     size_bytes: int
     modified_nanoseconds: int
     inode: int
+
+
+class Hold:
+    """A lock that is held; the end of the process releases it too."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Let others have it; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def state_home(environ: Mapping[str, str]) -> Path:
@@ -133,14 +148,8 @@ class StateDir:
         with self._opened("write", file, create=True) as folder:
             assert folder is not None  # noqa: S101 - create=True gives a folder or raises
             name = _checked(file)
-            new = f".{name[:100]}.{secrets.token_hex(6)}"
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
-                                 dir_fd=folder)
+            new = self._written_aside(folder, name, content)
             try:
-                with os.fdopen(descriptor, "wb") as stream:
-                    stream.write(content)
-                    stream.flush()
-                    os.fsync(stream.fileno())
                 os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 os.unlink(new, dir_fd=folder)
@@ -172,6 +181,61 @@ class StateDir:
             finally:
                 os.close(descriptor)
 
+    def create(self, file: str, content: bytes) -> bool:
+        """Write ``file`` unless there is one. False when there is: of several processes exactly one gets True."""
+        with self._opened("write", file, create=True) as folder:
+            assert folder is not None  # noqa: S101 - create=True gives a folder or raises
+            name = _checked(file)
+            new = self._written_aside(folder, name, content)
+            try:
+                os.link(new, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            except FileExistsError:
+                return False
+            finally:
+                os.unlink(new, dir_fd=folder)
+            os.fsync(folder)
+            return True
+
+    def remove(self, file: str) -> None:
+        """Remove ``file``; nothing happens when there is none."""
+        with self._opened("remove", file, create=False) as folder, suppress(FileNotFoundError):
+            if folder is not None:
+                os.unlink(_checked(file), dir_fd=folder)
+
+    def hold(self, file: str) -> Hold | None:
+        """Lock ``file`` against every other process, until released or until this process ends, however it ends.
+
+        None when somebody else holds it. ``file`` serves for nothing but this and stays empty.
+        """
+        with self._opened("lock", file, create=True) as folder:
+            assert folder is not None  # noqa: S101 - create=True gives a folder or raises
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(_checked(file), flags, 0o600, dir_fd=folder)
+            try:
+                self._must_be_ours(descriptor, file)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            return Hold(descriptor)
+
+    @contextmanager
+    def locked(self, file: str, wait_seconds: float = 5.0) -> Iterator[None]:
+        """Hold ``file``, waiting for others for ``wait_seconds`` at most; then :class:`StateError`."""
+        until = time.monotonic() + wait_seconds
+        while (hold := self.hold(file)) is None:
+            if time.monotonic() > until:
+                raise StateError(f"{self._shown(file)} has been locked by another process for {wait_seconds:g} s",
+                                 "see which triage hangs, and end it")
+            time.sleep(0.005)
+        try:
+            yield
+        finally:
+            hold.release()
+
     @contextmanager
     def _opened(self, what: str, file: str, *, create: bool) -> Iterator[int | None]:
         """A descriptor of this folder; None when it does not exist and is not to be made. Says OSErrors for people."""
@@ -196,6 +260,22 @@ class StateDir:
         finally:
             for descriptor in reversed(held):
                 os.close(descriptor)
+
+    @staticmethod
+    def _written_aside(folder: int, name: str, content: bytes) -> str:
+        """Name of a new file beside ``name`` with ``content``, on the disk."""
+        new = f".{name[:100]}.{secrets.token_hex(6)}"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
+                             dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException:
+            os.unlink(new, dir_fd=folder)
+            raise
+        return new
 
     def _enter(self, name: str, parent: int | None, create: bool) -> int:
         if create:

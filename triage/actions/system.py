@@ -62,7 +62,8 @@ class Granted:
     """The server's answer to whether we may."""
 
     allowed: bool | None
-    """None when the server could not be asked, or has no way to ask."""
+    """None when the server could not be asked, which blocks. A system that has no way to ask answers True and says
+    so: whoever reaches it may."""
     sentence: str
     """``you may patch rollouts/status (as platform-oncall)``."""
 
