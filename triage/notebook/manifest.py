@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from triage.notebook.dependencies import Attributions, Dependencies
 from triage.notebook.names import Date, LabelName, LabelSet, Name, Sha256, refuse_twice
 from triage.notebook.quality import Drift, DriftFeature, Feedback, Proxy, Quality, QualityMetric, Reference, Slice
+from triage.notebook.serving import BatchSize, PodSeries, QueueTime
 from triage.notebook.slis import SelectorText, Sli, Strict
 from triage.quantities import Bytes, Duration, Percent, Points, Share
 
@@ -27,7 +28,17 @@ def _cpu(text: str) -> str:
     return text
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f'is not a regular expression: "{text}"\n{error}; write it as Prometheus reads it (RE2), such '
+                         'as "fraud-scorer-.+"') from None
+    return text
+
+
 Cpu = Annotated[str, AfterValidator(_cpu)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class Owner(Strict):
@@ -272,6 +283,13 @@ class Resources(Strict):
     batch: int | None = Field(None, ge=1, description="Batch size.")
     price_per_hour: float | None = Field(None, ge=0, description="Price of one replica-hour.")
     variants: list[Variant] = Field([], description="Other ways to serve it.")
+    pods: LabelSet = Field({}, description="Labels of the series about its pods; by default the rollout's namespace.")
+    pod_names: Pattern | None = Field(None, description="Regular expression for the names of its pods; by default the "
+                                      "rollout's name (else the model's), a hyphen and more.")
+    series: dict[PodSeries, SelectorText] = Field({}, description="Series about its pods that have other names than "
+                                                  "those of cAdvisor, kube-state-metrics and DCGM.")
+    queue_time: QueueTime | None = Field(None, description="Time that requests wait; by default the preset's.")
+    batch_size: BatchSize | None = Field(None, description="Inferences computed at once; by default the preset's.")
 
 
 class Alerts(Strict):

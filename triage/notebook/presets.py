@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from triage import strict_yaml
 from triage.notebook.selector import valid_label
+from triage.notebook.serving import BatchSize
 from triage.notebook.slis import HistogramSli, Measured, SelectorText, Strict
 
 
@@ -60,6 +61,12 @@ class PresetRequests(Labelled):
                                       "and failures.")
 
 
+class PresetBatch(Labelled):
+    """One spelling of the size of batches."""
+
+    size: BatchSize = Field(description="Counters or gauge.")
+
+
 class Indicator(Strict):
     """Something worth watching, in every spelling known."""
 
@@ -88,6 +95,7 @@ class Preset(Strict):
     version_label: LabelOrNone = Field(description="Label with the version; a label of the pod where the server sets "
                                        "none.")
     requests: list[PresetRequests] = Field([], description="Counters that traffic shares are read from.")
+    batch_size: list[PresetBatch] = Field([], description="How many inferences are computed at once.")
     indicators: dict[str, Indicator] = Field(min_length=1, description="By name.")
 
 

@@ -10,6 +10,7 @@ from triage.errors import Finding, InvalidDocument
 from triage.notebook.manifest import Manifest, Slo
 from triage.notebook.presets import Indicator, Labelled, Preset, preset, preset_names
 from triage.notebook.selector import Matcher, Selector, parse_selector
+from triage.notebook.serving import BatchSize
 from triage.notebook.slis import (
     AverageSli,
     ColdStartSli,
@@ -128,10 +129,7 @@ def requests_selectors(manifest: Manifest) -> tuple[Traffic, ...]:
     ``metrics.requests`` if it is there, else the preset's counter, else the total of the first objective that has one.
     """
     spec = manifest.spec
-    try:
-        chosen = preset(spec.metrics.preset) if spec.metrics.preset != "custom" else None
-    except KeyError:
-        chosen = None
+    chosen = _known_preset(manifest)
     if spec.metrics.requests is not None:
         selector = parse_selector(spec.metrics.requests).where(spec.metrics.selector)
         return (Traffic((selector,), _version_label(manifest, chosen, None)),)
@@ -153,12 +151,51 @@ def requests_selectors(manifest: Manifest) -> tuple[Traffic, ...]:
     return ()
 
 
+def queue_times(manifest: Manifest) -> tuple[Candidate, ...]:
+    """Where the time that requests wait is read from, in order; the first that has data counts. () when nowhere."""
+    resources = manifest.spec.resources
+    chosen = _known_preset(manifest)
+    if resources is not None and resources.queue_time is not None:
+        return (Candidate(resources.queue_time, manifest.spec.metrics.selector,
+                          _version_label(manifest, chosen, None)),)
+    found = [candidate for objective in resolve(manifest).objectives for candidate in objective.candidates]
+    if chosen is not None:
+        found += [each for name, indicator in chosen.indicators.items()
+                  for each in _candidates(manifest, chosen, indicator, PresetSli(preset=name))]
+    waits = [each for each in found if isinstance(each.sli, HistogramSli | AverageSli) and each.sli.measures == "queue"]
+    # What an objective asks of it makes it no other series.
+    return tuple({_series_of(each): each for each in reversed(waits)}.values())[::-1]
+
+
+def batch_sizes(manifest: Manifest) -> tuple[tuple[BatchSize, Mapping[str, str]], ...]:
+    """Where the size of batches is read from, in order, with the labels that its series carry. () when nowhere."""
+    resources = manifest.spec.resources
+    if resources is not None and resources.batch_size is not None:
+        return ((resources.batch_size, manifest.spec.metrics.selector),)
+    chosen = _known_preset(manifest)
+    if chosen is None:
+        return ()
+    found = [(each.size, _labels(manifest, chosen, each)) for each in chosen.batch_size]
+    return tuple((size, labels) for size, labels in found if labels)
+
+
 def selectors(sli: MeasuredSli) -> tuple[Selector, ...]:
     """Every vector selector that ``sli`` names, as written; () for free queries. Histograms come without suffix."""
     names = ("good", "bad", "total", "histogram", "gauge", "freshness", "cold_starts", "invocations", "throughput",
              "average_sum", "average_count")
     texts = (getattr(sli, name, None) for name in names)
     return tuple(parse_selector(t) for t in texts if t is not None)
+
+
+def _known_preset(manifest: Manifest) -> Preset | None:
+    try:
+        return preset(manifest.spec.metrics.preset) if manifest.spec.metrics.preset != "custom" else None
+    except KeyError:
+        return None
+
+
+def _series_of(candidate: Candidate) -> tuple[object, ...]:
+    return (*selectors(candidate.sli), *sorted(candidate.labels.items()))
 
 
 def _preset_of(manifest: Manifest, problems: list[Problem]) -> Preset | None:
