@@ -11,7 +11,7 @@ import base64
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote as url_quote
 from urllib.parse import urlsplit
@@ -59,6 +59,19 @@ class Own:
     """Whether a 403 is about one object: it then says nothing about the server, and does not open the breaker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a server is reached and who we are to it, for a request that is sent apart from its source."""
+
+    base_url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """Credentials included."""
+    tls: ssl.SSLContext = field(repr=False)
+    proxy: httpx.Proxy | None = field(repr=False)
+    server_name: str | None
+    target: Target
+
+
 class HttpSource:
     """One server: its connections, its limits and its breaker.
 
@@ -96,11 +109,13 @@ class HttpSource:
                               parts.scheme == "https" and endpoint.tls.cert is None and not own.has_certificate)
         verify = own.tls or tls_context(
             endpoint.tls, needed=parts.scheme == "https" or (endpoint.proxy or "").startswith("https"))
+        self._verify = verify
         try:
             proxy = httpx.Proxy(endpoint.proxy, ssl_context=verify if endpoint.proxy.startswith("https") else None
                                 ) if endpoint.proxy else None
             if endpoint.proxy and (password := urlsplit(endpoint.proxy).password):
                 self._keep_secret(password)
+            self._proxy = proxy
             self._client = httpx.AsyncClient(
                 headers=headers, verify=verify, proxy=proxy, trust_env=False, follow_redirects=False,
                 limits=httpx.Limits(max_connections=endpoint.concurrency,
@@ -122,6 +137,11 @@ class HttpSource:
         changed = any(self._client.headers.get(name) != value for name, value in headers.items())
         self._client.headers.update(headers)
         return changed
+
+    def reach(self) -> Reach:
+        """How the server is reached at present."""
+        return Reach(self._base, tuple(self._client.headers.multi_items()), self._verify, self._proxy,
+                     self._own.server_name, self._target)
 
     @property
     def get_only(self) -> bool | None:

@@ -25,6 +25,17 @@ class RolloutKind:
     """Label of its pods with the hash of the template they run."""
 
 
+@dataclass(frozen=True, slots=True)
+class RolloutRead:
+    """A rollout as it was read, and what it says."""
+
+    item: Json
+    """The object as it came: its texts are not cleaned."""
+    sets: Listed | Failure
+    """The ReplicaSets with its labels, as they came."""
+    facts: RolloutFacts
+
+
 class RolloutReader:
     """Reads rollouts of one kind, two requests each."""
 
@@ -35,10 +46,15 @@ class RolloutReader:
 
     async def state(self, rollout: Rollout) -> RolloutFacts | Failure:
         """The rollout that the manifest names. When only its ReplicaSets cannot be read, the facts say so."""
+        read = await self.read(rollout)
+        return read if isinstance(read, Failure) else read.facts
+
+    async def read(self, rollout: Rollout) -> RolloutRead | Failure:
+        """The same with the objects it was read from."""
         item = await self._client.read(self._kind.resource, rollout.namespace, rollout.name)
         if isinstance(item, Failure):
             return item
         # The older of the two answers counts for the age.
         read_at = self._clock.now()
         sets = await self._client.read_all(REPLICA_SETS, rollout.namespace, labels=self._kind.selector(item))
-        return self._kind.facts(item, sets, rollout.version_label, read_at)
+        return RolloutRead(item, sets, self._kind.facts(item, sets, rollout.version_label, read_at))
