@@ -172,6 +172,14 @@ async def test_fields_select(client: httpx.AsyncClient) -> None:
     assert {item["involvedObject"]["name"] for item in events.json()["items"]} == {"fraud"}
 
 
+async def test_scaling_can_be_listed(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/v1/namespaces/ml/events", params={"fieldSelector": "reason=ScalingReplicaSet"})
+    items = answer.json()["items"]
+    assert {(item["involvedObject"]["kind"], item["source"]["component"]) for item in items} == {
+        ("Rollout", "rollouts-controller"), ("Deployment", "deployment-controller")}
+    assert any(item["message"].startswith("Scaled up ReplicaSet fraud-") for item in items)
+
+
 @pytest.mark.parametrize("query", [{"labelSelector": "a=(b"}, {"labelSelector": "a b"}, {"fieldSelector": "name"},
                                    {"fieldSelector": "spec.replicas=5"}, {"watch": "1", "resourceVersion": "abc"},
                                    {"watch": "1", "timeoutSeconds": "-1"}])

@@ -7,6 +7,7 @@ import pytest
 from tests.lab.cluster.ground import READY_SECONDS, START, STEPS, Ground, Watch
 from triage.lab.cluster import Cluster
 from triage.lab.cluster.manifests import deployment, rollout
+from triage.lab.cluster.objects import moment
 from triage.lab.cluster.resources import EVENTS, NAMESPACES, PODS, ROLLOUTS
 
 MINUTE, DAY = 60.0, 86_400.0
@@ -27,7 +28,8 @@ def test_a_canary_that_began_minutes_ago_has_gone_through_those_minutes() -> Non
     assert (status["phase"], status["currentStepIndex"]) == ("Paused", 1)
     assert cluster.storage.get(ROLLOUTS, "ml", "fraud")["metadata"]["creationTimestamp"] == "2026-12-16T08:00:00Z"
     assert {event["reason"] for event in cluster.storage.all(EVENTS)} == {
-        "RolloutUpdated", "TrafficWeightUpdated", "RolloutStepCompleted", "RolloutPaused"}
+        "RolloutUpdated", "TrafficWeightUpdated", "RolloutStepCompleted", "RolloutPaused", "ScalingReplicaSet",
+        "SuccessfulCreate"}
 
 
 def test_pasts_may_be_told_in_any_order_and_futures_wait() -> None:
@@ -108,6 +110,34 @@ def test_a_pod_that_ran_out_of_memory_says_so_and_serves_again_after_a_start() -
     ground.wait(READY_SECONDS)
     [again] = [each for each in ground.cluster.pods("ml", "fraud") if each.name == pod.name]
     assert (again.ready, again.restarts) == (True, 1)
+
+
+def test_a_crash_may_be_told_of_the_past_and_is_over_when_its_time_was() -> None:
+    ground = Ground().with_rollout()
+    [name, *_] = [pod.name for pod in ground.cluster.pods("ml", "fraud")]
+    ground.wait(1000)
+    for ago in (900, 200):
+        ground.cluster.crash("ml", name, at=ground.clock.at - ago, down_seconds=75)
+    ground.cluster.advance()
+    [pod] = [each for each in ground.cluster.pods("ml", "fraud") if each.name == name]
+    assert (pod.restarts, pod.ready, pod.out_of_memory) == (2, True, False)
+    assert pod.ready_since == ground.clock.at - 125
+    [container] = ground.cluster.storage.get(PODS, "ml", name)["status"]["containerStatuses"]
+    ended = container["lastState"]["terminated"]
+    assert moment(ended["startedAt"]) == ground.clock.at - 825
+
+
+def test_a_crash_to_come_waits_and_spares_a_pod_that_is_gone_by_then() -> None:
+    ground = Ground().with_rollout()
+    first, second, *_ = [pod.name for pod in ground.cluster.pods("ml", "fraud")]
+    for name in (first, second):
+        ground.cluster.crash("ml", name, at=ground.clock.at + 60, down_seconds=75)
+    ground.cluster.storage.remove(PODS, "ml", first)
+    ground.wait(59)
+    assert [pod.restarts for pod in ground.cluster.pods("ml", "fraud")] == [0] * 5
+    ground.wait(2)
+    down = [pod for pod in ground.cluster.pods("ml", "fraud") if pod.out_of_memory]
+    assert [(pod.name, pod.restarts) for pod in down] == [(second, 1)]
 
 
 def test_pods_of_one_template_do_not_become_ready_in_the_same_second() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.cluster.ground import READY_SECONDS, Ground
-from triage.lab.cluster.objects import condition
+from triage.lab.cluster.objects import condition, name_of
 from triage.lab.cluster.resources import DEPLOYMENTS, PODS
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -111,6 +111,16 @@ def test_scaling_to_nothing_serves_nobody_and_back_takes_a_start() -> None:
     assert ground.cluster.split("ml", "chat") == {}
     ground.wait(READY_SECONDS)
     assert versions(ground) == {"1": 2}
+
+
+def test_scaling_is_told_with_the_numbers_before_and_after() -> None:
+    ground = Ground().with_deployment(replicas=4)
+    ground.patch({"spec": {"replicas": 6}}, resource=DEPLOYMENTS, name="chat")
+    ground.wait(READY_SECONDS)
+    [name] = [name_of(each) for each in ground.sets("chat")]
+    assert ground.told("ScalingReplicaSet") == [f"Scaled up replica set {name} from 0 to 4",
+                                                f"Scaled up replica set {name} from 4 to 6"]
+    assert len(ground.told("SuccessfulCreate")) == 6
 
 
 def test_a_pod_that_is_deleted_is_made_anew() -> None:

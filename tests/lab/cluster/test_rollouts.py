@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.cluster.ground import READY_SECONDS, STEPS, Ground
-from triage.lab.cluster.objects import Json, timestamp
+from triage.lab.cluster.objects import Json, name_of, timestamp
 
 SHORT: tuple[Json, ...] = ({"setWeight": 50}, {"pause": {}})
 EVERYTHING_ON_7, EVERYTHING_ON_8 = {"7": 100}, {"8": 100}
@@ -83,6 +83,17 @@ def test_the_last_pause_taken_away_leads_to_the_promotion(paused: Ground) -> Non
 
 def test_the_generation_that_was_seen_is_text(paused: Ground) -> None:
     assert paused.status["observedGeneration"] == str(paused.rollout["metadata"]["generation"])
+
+
+def test_scaling_is_told_as_the_controllers_tell_it(paused: Ground) -> None:
+    [canary] = [name_of(each) for each in paused.sets() if each["spec"]["replicas"] == 1]
+    assert f"Scaled up ReplicaSet {canary} (revision 2) from 0 to 1" in paused.told("ScalingReplicaSet")
+    [pod] = [pod.name for pod in paused.cluster.pods("ml", "fraud") if pod.version == "8"]
+    assert f"Created pod: {pod}" in paused.told("SuccessfulCreate")
+    paused.patch_status(abort=True)
+    paused.wait(60)
+    assert f"Scaled down ReplicaSet {canary} (revision 2) from 1 to 0" in paused.told("ScalingReplicaSet")
+    assert paused.told("SuccessfulDelete") == [f"Deleted pod: {pod}"]
 
 
 def test_events_tell_the_way(paused: Ground) -> None:

@@ -14,7 +14,7 @@ from triage.lab.world.draws import Drawn, Wander
 from triage.lab.world.effects import Effects, strength
 from triage.lab.world.grid import DAY, FINE, PAST, Window
 from triage.lab.world.ledger import Ledger
-from triage.lab.world.memory import occupied
+from triage.lab.world.memory import UNSTRESSED, occupied
 from triage.lab.world.plan import Plan
 from triage.lab.world.rows import Sheet, counter
 from triage.lab.world.scenario import Fault, Release, WeightStep
@@ -109,16 +109,17 @@ def test_shares_of_several_faults_never_exceed_one() -> None:
 
 def test_processes_that_need_too_much_are_killed_again_and_again() -> None:
     need = np.full(240, 1.2)
-    memory = occupied(need, 15.0, 0.0, 4)
-    assert max(float(memory.kills(pod)[-1]) for pod in range(4)) >= 7
+    memory = occupied(need, 15.0, UNSTRESSED, 4)
+    assert max(float(memory.kills(pod).sum()) for pod in range(4)) >= 7
     assert 0 < 1 - memory.available.mean() < 0.3
-    halves = occupied(need[:100], 15.0, 0.0, 4)
-    rest = occupied(need[100:], 15.0, halves.stress_seconds, 4)
+    halves = occupied(need[:98], 15.0, UNSTRESSED, 4)
+    rest = occupied(need[98:], 15.0, halves.after, 4)
     np.testing.assert_array_equal(np.concatenate([halves.share(2), rest.share(2)]), memory.share(2))
+    np.testing.assert_array_equal(np.concatenate([halves.available, rest.available]), memory.available)
 
 
 def test_processes_with_enough_memory_are_left_alone() -> None:
-    memory = occupied(np.full(10, 0.7), 15.0, 0.0, 4)
+    memory = occupied(np.full(10, 0.7), 15.0, UNSTRESSED, 4)
     assert memory.kills(0).tolist() == [0]
     assert memory.available.tolist() == [1]
     assert memory.share(3)[0] == 0.7

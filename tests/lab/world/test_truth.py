@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.lab.world.conftest import Begun
+from triage.lab.cluster.resources import PODS
 
 Ask = Callable[..., dict[str, float]]
 WINDOW = 1800.0
@@ -88,6 +89,33 @@ def test_killed_pods_restart_and_say_why(world_of: Begun, value_of: Ask) -> None
     assert sum(restarts.values()) >= 3
     reasons = value_of(world, "max by (reason) (kube_pod_container_status_last_terminated_reason)", "reason")
     assert reasons == {"OOMKilled": 1.0}
+
+
+def test_the_cluster_counts_the_same_restarts_as_the_metrics(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("oom-under-load")
+    for later in (0, 7, 1500):
+        at = world.opening + later
+        world.advance(at)
+        counted = value_of(world, 'kube_pod_container_status_restarts_total{namespace="assist"}', "pod", at)
+        statuses = {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]
+                    for pod in world.cluster.storage.all(PODS, "assist")}
+        assert counted == {name: status["restartCount"] for name, status in statuses.items()}
+        assert {status["lastState"]["terminated"]["reason"] for status in statuses.values()} == {"OOMKilled"}
+    assert min(counted.values()) >= 3
+
+
+def test_who_is_killed_is_not_ready_and_is_taken_away_from_the_load_once(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("oom-under-load")
+    fewest = 4
+    for later in range(15, 1500, 15):
+        at = world.opening + later
+        world.advance(at)
+        ready = sum(pod.ready for pod in world.cluster.pods("assist", "chat-assistant-r31"))
+        least = value_of(world, "min(container_memory_working_set_bytes{namespace='assist'})", "", at)[""]
+        assert (least < 0.1 * 48 * 2**30) == (ready < 4)
+        fewest = min(fewest, ready)
+    assert fewest in (2, 3)
+    assert world.truth("chat-assistant", 900)["chat-assistant-r31"].error_ratio < 0.35
 
 
 def test_at_night_a_serverless_model_has_no_pods(world_of: Begun, value_of: Ask) -> None:

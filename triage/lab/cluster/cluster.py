@@ -9,6 +9,7 @@ import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from triage.lab.clock import Clock
 from triage.lab.cluster import deployments, rollouts
@@ -28,7 +29,8 @@ from triage.lab.cluster.objects import (
     timestamp,
     uid_of,
 )
-from triage.lab.cluster.pods import PodView, ready_since, restarts
+from triage.lab.cluster.pods import PodView, is_out_of_memory, ready_since, restarts
+from triage.lab.cluster.refusals import Refusal
 from triage.lab.cluster.replicasets import ReplicaSets
 from triage.lab.cluster.resources import (
     DEPLOYMENTS,
@@ -132,9 +134,22 @@ class Cluster:
         """Pods with this image start again."""
         self._kubelet.mend_image(image, self.time)
 
-    def crash(self, namespace: str, pod: str, reason: str = "OOMKilled") -> None:
-        """The pod's containers end and start anew. Raises a 404 :class:`Refusal` when there is no such pod."""
-        self._kubelet.crash(namespace, pod, reason, self.time)
+    def crash(self, namespace: str, pod: str, reason: str = "OOMKilled", *, at: float | None = None,
+              down_seconds: float | None = None) -> None:
+        """The pod's containers end at that time (epoch seconds, default now) and start anew within ``down_seconds``
+        (default: as long as its start takes). What became known late may be told of the past.
+
+        Raises a 404 :class:`Refusal` when there is no such pod; one that is gone when the time comes cannot crash.
+        """
+        if at is None or at <= self.time:
+            self._kubelet.crash(namespace, pod, reason, self.time if at is None else at, down_seconds)
+            return
+
+        def end() -> None:
+            with suppress(Refusal):
+                self._kubelet.crash(namespace, pod, reason, at, down_seconds)
+
+        self.schedule(at, end)
 
     # Time.
 
@@ -246,7 +261,7 @@ class Cluster:
                 for replica_set in self._sets[resource].owned(workload)
                 for pod in self._sets[resource].pods(replica_set)]
         views = [PodView(name_of(pod), version, ready_since(pod) is not None, created_at(pod), ready_since(pod),
-                         restarts(pod), pod["spec"]["nodeName"]) for pod, version in pods]
+                         restarts(pod), pod["spec"]["nodeName"], is_out_of_memory(pod)) for pod, version in pods]
         return sorted(views, key=lambda view: (view.created_at, view.name))
 
     def _workloads(self, namespace: str, name: str) -> list[tuple[Resource, Json]]:

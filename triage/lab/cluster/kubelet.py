@@ -41,12 +41,12 @@ class Kubelet:
         return pod
 
     def step(self, at: float) -> None:
-        """Report the pods that have become ready by now."""
+        """Report the pods that have become ready by now, since when they have been."""
         for key, due in list(self._ready_at.items()):
             if due <= at:
                 del self._ready_at[key]
                 pod = self._storage.get(PODS, *key)
-                status = ready_status(pod, at, restarts=restarts(pod), ended=last_end(pod))
+                status = ready_status(pod, due, restarts=restarts(pod), ended=last_end(pod))
                 self._storage.replace(PODS, {**pod, "status": status})
 
     def break_image(self, image: str, reason: str) -> None:
@@ -61,15 +61,18 @@ class Kubelet:
             if due == math.inf and not self._reason(pod):
                 self._ready_at[key] = at + self._start_seconds(pod)
 
-    def crash(self, namespace: str, name: str, reason: str, at: float) -> None:
-        """The pod's containers end (``OOMKilled``) and start anew: not ready for as long as a start takes."""
+    def crash(self, namespace: str, name: str, reason: str, at: float, down_seconds: float | None = None) -> None:
+        """The pod's containers end (``OOMKilled``) and start anew: not ready for ``down_seconds``, by default as long
+        as a start takes."""
+        self.step(at)
         pod = self._storage.get(PODS, namespace, name)
         ended = {"reason": reason, "exitCode": _EXIT_CODES.get(reason, 1),
                  "startedAt": timestamp(ready_since(pod) or at), "finishedAt": timestamp(at)}
         status = waiting_status(pod, "CrashLoopBackOff", at, restarts=restarts(pod) + 1, ended=ended)
         self._storage.replace(PODS, {**pod, "status": status})
-        self._events.record(pod, "BackOff", "Back-off restarting failed container", at, kind="Warning")
-        self._ready_at[namespace, name] = at + self._start_seconds(pod)
+        self._events.record(pod, "BackOff", f"Back-off restarting failed container {_first_container(pod)} in pod "
+                            f"{name}_{namespace}({uid_of(pod)})", at, kind="Warning")
+        self._ready_at[namespace, name] = at + (self._start_seconds(pod) if down_seconds is None else down_seconds)
 
     def _reason(self, pod: Json) -> str:
         return next((self._broken[image] for image in images(pod) if image in self._broken), "")
@@ -81,3 +84,7 @@ class Kubelet:
     def _forget(self, change: Change) -> None:
         if change.resource is PODS and change.kind == "DELETED":
             self._ready_at.pop((namespace_of(change.item), name_of(change.item)), None)
+
+
+def _first_container(pod: Json) -> str:
+    return str(pod["spec"]["containers"][0]["name"])

@@ -25,6 +25,8 @@ class PodView:
     """Epoch seconds; None while it is not ready."""
     restarts: int
     node: str
+    out_of_memory: bool = False
+    """Not ready because it was killed for want of memory."""
 
 
 def new_pod(replica_set: Json, serial: int, uid: str, at: float) -> Json:
@@ -112,3 +114,8 @@ def last_end(pod: Json) -> Json | None:
     containers = pod["status"].get("containerStatuses") or [{}]
     ended: Json | None = (containers[0].get("lastState") or {}).get("terminated")
     return ended
+
+
+def is_out_of_memory(pod: Json) -> bool:
+    """Whether it is not ready because it was killed for want of memory."""
+    return ready_since(pod) is None and (last_end(pod) or {}).get("reason") == "OOMKilled"

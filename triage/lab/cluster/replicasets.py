@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from triage.lab.cluster.events import Events
 from triage.lab.cluster.kubelet import Kubelet
 from triage.lab.cluster.objects import (
     Json,
@@ -43,6 +44,7 @@ class ReplicaSets:
 
     def __init__(self, storage: Storage, kubelet: Kubelet, *, hash_label: str, revision_annotation: str) -> None:
         self._storage = storage
+        self._events = Events(storage, "replicaset-controller")
         self._kubelet = kubelet
         self._hash_label = hash_label
         self._revision_annotation = revision_annotation
@@ -131,9 +133,11 @@ class ReplicaSets:
         pods, wanted = self.pods(replica_set), spec_replicas(replica_set)
         for pod in pods[wanted:]:
             self.delete_pod(pod)
+            self._events.record(replica_set, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}", at)
         pods = pods[:wanted]
         for _ in range(wanted - len(pods)):
             pods.append(self._kubelet.start(self._new_pod(replica_set, at), at))
+            self._events.record(replica_set, "SuccessfulCreate", f"Created pod: {name_of(pods[-1])}", at)
         settle = float(replica_set["spec"].get("minReadySeconds", 0))
         available_at = [since + settle for pod in pods if (since := ready_since(pod)) is not None]
         counts = {"replicas": len(pods), "fullyLabeledReplicas": len(pods), "readyReplicas": len(available_at),

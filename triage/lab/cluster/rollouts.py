@@ -184,17 +184,17 @@ class Rollouts:
         if look.plan.routed and look.under_trial and look.stable is not None:
             self._scale_routed(look, look.stable)
         elif look.plan.routed:
-            self._sets.annotate(self._sets.scale(look.new, look.plan.replicas), {_DEADLINE_ANNOTATION: None})
+            self._sets.annotate(self._resize(look, look.new, look.plan.replicas), {_DEADLINE_ANNOTATION: None})
             self._retire(look, look.others)
         else:
             self._scale_by_pods(look)
 
     def _scale_routed(self, look: _Look, stable: Json) -> None:
         """The stable version keeps all its pods; an aborted canary's stay for a while."""
-        self._sets.annotate(self._sets.scale(stable, look.plan.replicas), {_DEADLINE_ANNOTATION: None})
+        self._sets.annotate(self._resize(look, stable, look.plan.replicas), {_DEADLINE_ANNOTATION: None})
         if not look.aborted:
             pods = look.plan.replicas if look.status.get("promoteFull") else look.plan.pods(look.index)[0]
-            self._sets.annotate(self._sets.scale(look.new, pods), {_DEADLINE_ANNOTATION: None})
+            self._sets.annotate(self._resize(look, look.new, pods), {_DEADLINE_ANNOTATION: None})
         elif look.plan.abort_scale_down_seconds and spec_replicas(look.new):
             if _DEADLINE_ANNOTATION not in annotations_of(look.new):
                 self._keep_until(look.new, look.at + look.plan.abort_scale_down_seconds)
@@ -211,7 +211,7 @@ class Rollouts:
         for each in sets:
             until = annotations_of(each).get(_DEADLINE_ANNOTATION)
             if until is None or moment(until) <= look.at:
-                self._sets.annotate(self._sets.scale(each, 0), {_DEADLINE_ANNOTATION: None})
+                self._sets.annotate(self._resize(look, each, 0), {_DEADLINE_ANNOTATION: None})
 
     def _scale_by_pods(self, look: _Look) -> None:
         """Without traffic routing the numbers of pods are the weights."""
@@ -225,7 +225,15 @@ class Rollouts:
         parts = [Part(spec_replicas(each), available(each), target) for each, target in wanted]
         counts = next_counts(parts, look.plan.replicas, look.plan.surge, look.plan.unavailable)
         for (each, _), count in zip(wanted, counts, strict=True):
-            self._sets.scale(each, count)
+            self._resize(look, each, count)
+
+    def _resize(self, look: _Look, replica_set: Json, replicas: int) -> Json:
+        before = spec_replicas(replica_set)
+        if before != replicas:
+            self._tell(look, "ScalingReplicaSet", f"Scaled {'up' if replicas > before else 'down'} ReplicaSet "
+                       f"{name_of(replica_set)} (revision {self._sets.revision(replica_set)}) from {before} to "
+                       f"{replicas}")
+        return self._sets.scale(replica_set, replicas)
 
     def _step(self, look: _Look) -> None:
         """Finish the current step, or begin its pause."""

@@ -15,7 +15,7 @@ from triage.lab.world.effects import Effects
 from triage.lab.world.grid import DAY, HOUR, Floats, Window
 from triage.lab.world.inputs import Inputs
 from triage.lab.world.labels import LabelJob
-from triage.lab.world.memory import Memory, occupied
+from triage.lab.world.memory import UNSTRESSED, Memory, Stress, occupied
 from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.rows import Rows, Sheet
 
@@ -64,13 +64,12 @@ class _State:
     """Whether a window has gone by."""
     replicas: float = 0.0
     """Pods that were ready when it last had a weight."""
-    stress_seconds: float = 0.0
-    """How long its processes have needed more memory than they may have."""
+    stress: Stress = UNSTRESSED
     rows: Sequence[Rows] = ()
 
     def forget(self) -> None:
         """It has no traffic any more: what comes back later is new."""
-        self.rows, self.since, self.backlog, self.stress_seconds = (), None, 0.0, 0.0
+        self.rows, self.since, self.backlog, self.stress = (), None, 0.0, UNSTRESSED
 
 
 class Online(Behaviour):
@@ -169,8 +168,8 @@ class Online(Behaviour):
     def _memory(self, state: _State, version: str, window: Window, use: Floats, replicas: Floats) -> Memory:
         need = (self.traits.memory_share * self.effects.factor("memory", window.times, version)
                 * (0.75 + 0.25 * np.minimum(use, 1.2)))
-        memory = occupied(need, window.step, state.stress_seconds, max(int(replicas[-1]), 1))
-        state.stress_seconds = memory.stress_seconds
+        memory = occupied(need, window.step, state.stress, max(int(replicas[-1]), 1))
+        state.stress = memory.after
         return memory
 
     def _queue(self, state: _State, rate: Floats, capacity: Floats, step: float) -> tuple[Floats, Floats]:

@@ -23,20 +23,24 @@ class Pod:
     created_at: float
     """Epoch seconds."""
     restarts: int = 0
-    """As the cluster counts them."""
+    """As the cluster counts them, without the kills that these series count themselves."""
 
 
 class PodSeries:
-    """Series of the pods of one model."""
+    """Series of the pods of one model. ``kills`` is who was killed for want of memory in the last window, and when."""
 
     def __init__(self, member: Member, gpu: GpuSeries | None) -> None:
         self._member = member
         self._gpu = gpu
         self._rows: dict[str, tuple[Rows, Rows, Rows, Rows]] = {}
         self._shown: dict[str, list[Rows]] = {}
+        self._killed: dict[str, float] = {}
+        self.kills: list[tuple[float, str]] = []
+        """(epoch seconds, name of the pod), in no order."""
 
     def simulate(self, window: Window, pods: Sequence[Pod], runs: dict[str, Run]) -> list[Sheet]:
         """Sheets of these pods, and the ends of those that are gone."""
+        self.kills = []
         sheets = []
         numbers: dict[str, int] = {}
         shown: dict[str, list[Rows]] = {}
@@ -51,6 +55,7 @@ class PodSeries:
             if name not in shown:
                 sheets.append(Sheet(window.cut(0, 0), ended=rows, ended_at=float(window.times[0])))
         self._shown = shown
+        self._killed = {name: count for name, count in self._killed.items() if name in shown}
         return sheets
 
     def _show(self, window: Window, pod: Pod, number: int, run: Run | None) -> Sheet:
@@ -60,7 +65,10 @@ class PodSeries:
         shiver = 1 + 0.01 * np.sin(window.times / 97.0 + number)
         sheet.level(rows[0], np.rint(np.minimum(share * shiver, 1.0) * self._member.memory_limit_bytes))
         sheet.level(rows[1], self._member.memory_limit_bytes)
-        restarts = pod.restarts + killed
+        restarts = pod.restarts + self._killed.get(pod.name, 0.0) + killed.cumsum()
+        if killed.any():
+            self._killed[pod.name] = self._killed.get(pod.name, 0.0) + float(killed.sum())
+            self.kills += [(at, pod.name) for at in window.times[killed > 0].tolist()]
         sheet.level(rows[2], restarts)
         if restarts.any():
             sheet.level(rows[3], (restarts > 0).astype(np.float64))
@@ -80,7 +88,7 @@ class PodSeries:
 
 
 def _state(window: Window, number: int, run: Run | None) -> tuple[Floats, Floats, Floats]:
-    """Share of the memory limit, kills so far, and load, (T,) each. A pod without traffic idles."""
+    """Share of the memory limit, 1 where it is killed, and load, (T,) each. A pod without traffic idles."""
     share, killed, use = np.full(len(window), 0.4), np.zeros(len(window)), np.zeros(len(window))
     if run is not None:
         if len(window) == len(run.window) == 1:

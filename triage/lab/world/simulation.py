@@ -35,12 +35,12 @@ class Simulation:
         self.behaviours: dict[str, Behaviour] = {}
         self.targets = Targets()
         self._surroundings: list[Surroundings] = []
-        self._pods: dict[str, PodSeries] = {}
+        self.pods: dict[str, PodSeries] = {}
         for name, plan in self.plans.items():
             effects = Effects((fault for fault in scenario.faults if fault.model == name), opening)
             self.behaviours[name] = BEHAVIOURS[name](plan, effects, seed)
             self._surroundings.append(Surroundings(plan, effects))
-            self._pods[name] = PodSeries(plan.member, self.behaviours[name].gpu)
+            self.pods[name] = PodSeries(plan.member, self.behaviours[name].gpu)
 
     def sheets(self, window: Window, traffic: Mapping[str, Traffic],
                pods: Mapping[str, Sequence[Pod]] = MappingProxyType({})) -> Iterator[Sheet]:
@@ -53,7 +53,7 @@ class Simulation:
         for name, behaviour in self.behaviours.items():
             yield from behaviour.simulate(window, traffic[name], self._source)
             if name in pods:
-                yield from self._pods[name].simulate(window, pods[name], behaviour.runs)
+                yield from self.pods[name].simulate(window, pods[name], behaviour.runs)
         for each in self._surroundings:
             yield from each.simulate(window, self._source)
 

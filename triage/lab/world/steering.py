@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -16,6 +16,7 @@ from triage.lab.cluster.resources import DEPLOYMENTS
 from triage.lab.registry import Registry, RegistryError
 from triage.lab.world.fleet import FLEET, Member
 from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS, deployed
+from triage.lab.world.memory import DOWN_SECONDS
 from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.pods import Pod
 
@@ -31,6 +32,8 @@ class Steering:
         self._scaled = {version: replicas for plan in plans.values() if plan.member.rollout == "deployments"
                         for version, replicas in deployed(plan.member, plan.release).items()}
         """Replicas of each Deployment."""
+        self._killed: dict[str, int] = {}
+        """Kills by the pod's name that the cluster was told of."""
 
     def traffic(self, name: str, at: float) -> Traffic:
         """Shares and replicas of one model now; T is 1."""
@@ -39,7 +42,7 @@ class Steering:
             percent = self._cluster.split(member.namespace, name, at)
             ready: dict[str, int] = {}
             for view in self._views(member.namespace, name):
-                ready[view.version] = ready.get(view.version, 0) + view.ready
+                ready[view.version] = ready.get(view.version, 0) + _counts(view)
             if not ready:
                 # Nobody is asked for what nobody offers: not even a refusal is counted.
                 percent = {}
@@ -48,7 +51,7 @@ class Steering:
         wanted = {version: math.ceil(share * member.replicas) for version, share in shares.items()}
         if member.rollout == "deployments":
             self._scale(member, wanted)
-            wanted = {version: sum(view.ready for view in self._views(member.namespace, version)) for version in shares}
+            wanted = {version: sum(map(_counts, self._views(member.namespace, version))) for version in shares}
         return _traffic(member, shares, wanted)
 
     def _aliased(self, member: Member) -> dict[str, float]:
@@ -100,9 +103,22 @@ class Steering:
         names = {"argo": (name,), "deployments": member.versions, "none": ()}[member.rollout]
         found = []
         for workload in names:
-            found += [Pod(view.name, view.version, view.created_at, view.restarts)
+            found += [Pod(view.name, view.version, view.created_at, view.restarts - self._killed.get(view.name, 0))
                       for view in self._views(member.namespace, workload)]
         return found
+
+    def kill(self, name: str, kills: Iterable[tuple[float, str]]) -> None:
+        """Tell the cluster which pods of a model were killed for want of memory: (epoch seconds, pod)."""
+        for at, pod in sorted(kills):
+            # A pod that was deleted meanwhile is nobody's any more.
+            with suppress(Refusal):
+                self._cluster.crash(FLEET[name].namespace, pod, at=at, down_seconds=DOWN_SECONDS)
+                self._killed[pod] = self._killed.get(pod, 0) + 1
+
+
+def _counts(view: PodView) -> bool:
+    """Whether a pod belongs to those that share the load. Of these the simulation itself takes away who is killed."""
+    return view.ready or view.out_of_memory
 
 
 def _traffic(member: Member, shares: dict[str, float], replicas: dict[str, int]) -> Traffic:

@@ -82,6 +82,8 @@ class World:
         for window in FINE.windows(self.began_at, self.opening):
             self._live(window, self._simulation.planned(window), pods)
         self._ledger.flush()
+        # Pods that were killed on the way have started again since.
+        self.cluster.advance(self.opening)
         self.ruler.backfill(self.began_at, self.opening)
         self._disturb(self.opening)
 
@@ -127,6 +129,7 @@ class World:
             behaviour = self._simulation.behaviours[name]
             journal.write(window, behaviour.runs, pods[name])
             self._true.note(name, behaviour.runs)
+            self._steering.kill(name, self._simulation.pods[name].kills)
             if isinstance(behaviour, ChurnRanker):
                 job_lines(self.logs, behaviour.member, behaviour.failures)
         self._scraped_at = float(window.times[-1])
