@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure
-from triage.facts.replies import Question
 from triage.facts.samples import Answer, Sample, Series
 from triage.live.flights import Flights
 
@@ -19,19 +18,20 @@ if TYPE_CHECKING:
 ADDRESS = "triage_question"
 """Label that says which question of a combined query a sample answers."""
 _Item = TypeVar("_Item", Sample, Series)
+_Question = TypeVar("_Question", bound=Hashable)
 
 
-def combined(pairs: Sequence[tuple[Question, str]]) -> tuple[str, dict[str, Question]]:
+def combined(pairs: Sequence[tuple[_Question, str]]) -> tuple[str, dict[str, _Question]]:
     """One expression for many: each part gets an address in a label of its own, and ``or`` joins them."""
     addresses = {str(i): question for i, (question, _) in enumerate(pairs)}
     parts = [f'label_replace({expression}, "{ADDRESS}", "{i}", "", "")' for i, (_, expression) in enumerate(pairs)]
     return " or ".join(parts), addresses
 
 
-def by_question(asked: Sequence[Question], addresses: Mapping[str, Question],
-                items: Sequence[_Item]) -> dict[Question, tuple[_Item, ...]]:
+def by_question(asked: Sequence[_Question], addresses: Mapping[str, _Question],
+                items: Sequence[_Item]) -> dict[_Question, tuple[_Item, ...]]:
     """What answers each question of a combined query; () where nothing does."""
-    found: dict[Question, list[_Item]] = {question: [] for question in asked}
+    found: dict[_Question, list[_Item]] = {question: [] for question in asked}
     for item in items:
         question = addresses.get(item.labels.get(ADDRESS, ""))
         if question is not None:
