@@ -68,6 +68,7 @@ ROLLOUTS = Resource("argoproj.io", "v1alpha1", "rollouts", "Rollout")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
 PODS = Resource("", "v1", "pods", "Pod")
+EVENTS = Resource("", "v1", "events", "Event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +193,14 @@ class KubernetesClient:
             return self._explained(answer, Permission("get", resource, namespace), name)
         return answer
 
-    async def read_all(self, resource: Resource, namespace: str, *, labels: str = "") -> Listed | Failure:
-        """The first :data:`MOST_ITEMS` objects in a namespace that a label selector picks; "" picks all."""
+    async def read_all(self, resource: Resource, namespace: str, *, labels: str = "",
+                       fields: str = "") -> Listed | Failure:
+        """The first :data:`MOST_ITEMS` objects in a namespace that both selectors pick; "" picks all."""
         refused = _bad_name("namespace", namespace)
         if refused is not None:
             return refused
-        params = {"limit": str(MOST_ITEMS)} | ({"labelSelector": labels} if labels else {})
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        params = {"limit": str(MOST_ITEMS)} | {name: text for name, text in selectors.items() if text}
         answer = await self._asked(lambda: self.source.get(resource.path(namespace), self._decoder(_list),
                                                            params=params))
         if isinstance(answer, Failure):
