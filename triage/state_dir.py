@@ -28,6 +28,7 @@ MAX_BYTES = 64_000_000
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 _ASTRAY = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
+_LOG = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -166,8 +167,7 @@ class StateDir:
             raise ValueError("a line of a log holds no newline")
         with self._opened("write", file, create=True) as folder:
             assert folder is not None  # noqa: S101 - create=True gives a folder or raises
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(_checked(file), flags, 0o600, dir_fd=folder)
+            descriptor = os.open(_checked(file), _LOG, 0o600, dir_fd=folder)
             try:
                 self._must_be_ours(descriptor, file)
                 size = os.fstat(descriptor).st_size
@@ -195,6 +195,16 @@ class StateDir:
                 os.unlink(new, dir_fd=folder)
             os.fsync(folder)
             return True
+
+    def probe(self, file: str) -> None:
+        """That a line could be added to ``file`` now, without adding one; an empty file may be left."""
+        with self._opened("write", file, create=True) as folder:
+            assert folder is not None  # noqa: S101 - create=True gives a folder or raises
+            descriptor = os.open(_checked(file), _LOG, 0o600, dir_fd=folder)
+            try:
+                self._must_be_ours(descriptor, file)
+            finally:
+                os.close(descriptor)
 
     def remove(self, file: str) -> None:
         """Remove ``file``; nothing happens when there is none."""

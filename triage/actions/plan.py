@@ -179,8 +179,8 @@ class Plan:
     @property
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over everything but ``made_at``: the same plan made again has the same digest."""
-        content: Mapping[str, Any] = {k: v for k, v in asdict(self).items() if k != "made_at"}
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        content = {k: v for k, v in self.content().items() if k != "made_at"}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -193,6 +193,26 @@ class Plan:
         """What has to be typed; "" when one plain confirmation is enough, as for pausing."""
         return "" if self.action is Action.PAUSE else self.target.model
 
+    def content(self) -> dict[str, Any]:
+        """As JSON can hold it; :func:`plan_of` makes the plan of it again, with the same digest."""
+        found: dict[str, Any] = _whole(asdict(self))
+        return found
+
     def expires_in(self, now: float) -> float:
         """Seconds until it may not be carried out any more; 0 or less when that is over."""
         return self.made_at + PLAN_SECONDS - now
+
+
+def plan_of(content: Mapping[str, Any]) -> Plan:
+    """The plan whose :meth:`Plan.content` this is. Raises ValueError when it is none."""
+    from pydantic import TypeAdapter
+    return TypeAdapter(Plan).validate_python(content)
+
+
+def _whole(value: Any) -> Any:
+    """Whole floats as integers: what a reader of JSON makes of a number must not change the digest."""
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
