@@ -9,10 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from triage.clock import Clock
+from triage.facts.closer_look import CloserLook
 from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer
 from triage.live.channel import Channel, by_question, combined
+from triage.live.closer import CloserAsker
 from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
 from triage.live.judging import RetrainAsker, TrialAsker, WorldAsker
@@ -20,14 +22,17 @@ from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, peri
 from triage.live.trends import Grid, grid, trend_questions, trends
 from triage.quantities import format_duration
 from triage.signals.canary_reading import CanaryReading
+from triage.signals.closer_reading import CloserReading
 from triage.signals.deployed import NOTHING_SAID, Deployed
 from triage.signals.drift_reading import DriftReading
+from triage.signals.feature_store_reading import FeatureStoreReading
 from triage.signals.model import Trend
 from triage.signals.quality_reading import QualityReading
 from triage.signals.retrain import Trigger
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
+    from triage.signals.references import Registered
     from triage.sources.prometheus import PrometheusClient
 
 CHARTS = "charts"
@@ -61,6 +66,10 @@ class ModelFacts:
     """The manifest's triggers; () without any, or before the first answer."""
     deployed: Deployed = NOTHING_SAID
     """What the registry and the rollout's controller said."""
+    feature_store: FeatureStoreReading | None = None
+    """The feature views; None where the manifest names none, or nothing has been asked yet."""
+    closer: CloserReading | None = None
+    """What is asked only for a closer look; None while nobody takes one."""
 
 
 class ModelAsker:
@@ -92,6 +101,9 @@ class ModelAsker:
         self._trial = TrialAsker(notebook, self.channel)
         self._world = WorldAsker(notebook, self.channel)
         self._retrain = RetrainAsker(notebook, self.channel)
+        self._closer = CloserAsker(notebook, self.channel)
+        self.closer_look: CloserLook | None = None
+        """What somebody looks at closely; None: nobody does."""
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
         """What is known now, frozen. ``goes_on`` False: nothing is asked again, and nothing may say so."""
@@ -111,7 +123,8 @@ class ModelAsker:
         if self._retrain.note():
             notes.append(self._retrain.note())
         return ModelFacts(replies, self._trends, tuple(notes), self._trial.reading, self._world.drift,
-                          self._world.quality, self._retrain.triggers, self.deployed)
+                          self._world.quality, self._retrain.triggers, self.deployed, self._world.feature_store,
+                          self._closer.reading)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -120,9 +133,10 @@ class ModelAsker:
     def failures(self) -> list[Failure]:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
-        judged = (self._trial.reading, self._world.drift, self._world.quality)
+        judged = (self._trial.reading, self._world.drift, self._world.quality, self._world.feature_store)
         found += [f for f in (self._trend_failure, self._retrain.failure,
                               *(reading.failure for reading in judged if reading is not None)) if f is not None]
+        found += self._closer.failures()
         return list({id(failure): failure for failure in found}.values())
 
     @property
@@ -135,7 +149,7 @@ class ModelAsker:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""
         self._turns.clear()
         self._charts_turn, self._grid = Turn(), None
-        for asker in (self._trial, self._world, self._retrain):
+        for asker in (self._trial, self._world, self._retrain, self._closer):
             asker.forget_pace()
 
     def hurry(self) -> None:
@@ -144,8 +158,12 @@ class ModelAsker:
             if turn.failures or period(pace, self._interval) <= self._interval:
                 turn.give_up()
         self._charts_turn.give_up()
-        for asker in (self._trial, self._world, self._retrain):
+        for asker in (self._trial, self._world, self._retrain, self._closer):
             asker.hurry()
+
+    def know(self, registered: Registered | Failure | None) -> None:
+        """Take the references kept with the version in the registry; None until it has answered."""
+        self._world.registered = self._closer.registered = registered
 
     def begin(self, look: Look) -> None:
         """Ask what is due and not under way; nothing is waited for."""
@@ -159,6 +177,7 @@ class ModelAsker:
         self.begin_trial()
         self._world.begin()
         self._retrain.begin()
+        self._closer.begin(self.closer_look, look.range_seconds, look.end)
 
     def begin_trial(self) -> None:
         """Ask about both arms when another interval of the trial is full; nothing while there is none."""

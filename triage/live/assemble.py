@@ -12,6 +12,7 @@ from triage.facts.replies import Part, Replies
 from triage.live.asker import ModelFacts
 from triage.signals.alerts import grouped
 from triage.signals.deployed import rollout_reasons, settled
+from triage.signals.feature_store_reading import feature_store_reasons
 from triage.signals.health import Health, health
 from triage.signals.lineage import lineage
 from triage.signals.lineage import reasons as lineage_reasons
@@ -53,7 +54,8 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         manifest.metadata.criticality, found.verdict, found.urgency, found.urgency_rule, found.reasons, slos, seen,
         grouped(alerts, manifest), facts.trends, markers(seen), oldest_basis(facts.replies), manifest.spec.runbook,
         last, last_at, urgency, facts.notes, facts.canary, facts.drift, facts.quality,
-        facts.retrain, lineage=traced, rollout=facts.deployed.rollout)
+        facts.retrain, lineage=traced, rollout=facts.deployed.rollout, feature_store=facts.feature_store,
+        closer=facts.closer)
 
 
 def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
@@ -69,7 +71,8 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     # Aliases are compared with what is known apart from them.
     traced = lineage(manifest, said.registered, seen if seen.known_from == "rollout" else told, now, said.promise)
     more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now),
-            *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain))
+            *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain),
+            *feature_store_reasons(facts.feature_store, now))
     found = health(notebook, slos, seen, grouped(alerts, manifest), sources, facts.replies, now, facts.canary,
                    facts.drift, more=more)
     return slos, seen, found, traced

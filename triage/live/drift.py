@@ -22,7 +22,9 @@ from triage.signals.drift_reading import DriftReading
 from triage.signals.reading import Quality
 
 if TYPE_CHECKING:
+    from triage.facts.outcome import Failure
     from triage.notebook.load import Notebook
+    from triage.signals.references import Registered
 
 DRIFT = "drift"
 """In place of an objective's name in a question's address."""
@@ -132,14 +134,17 @@ def version_label(notebook: Notebook) -> str:
     return traffic[0].version_label if traffic else "model_version"
 
 
-def drift(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: float,
-          stale_after: float) -> DriftReading | None:
-    """What was answered to :func:`drift_questions`, scored; None when nothing is watched."""
+def drift(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: float, stale_after: float,
+          registered: Registered | Failure | None = None) -> DriftReading | None:
+    """What was answered to :func:`drift_questions`, scored; None when nothing is watched.
+
+    ``registered``: the references kept with the version in the registry, None until it has answered.
+    """
     promised = notebook.manifest.spec.drift
     if promised is None:
         return None
     around = Around(now, notebook.manifest.spec.metrics.scrape_interval)
-    features = watched(promised, notebook.manifest.spec.inputs)
+    features = watched(promised, notebook.manifest.spec.inputs, registered)
     label = version_label(notebook)
     groups = drift_groups(notebook)
 
@@ -152,14 +157,16 @@ def drift(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: floa
     return DriftReading(state(None), by_version, now, stale_after, None, warnings)
 
 
-def drift_state_at(notebook: Notebook, found: Found, at: float) -> DriftState | None:
+def drift_state_at(notebook: Notebook, found: Found, at: float,
+                   registered: Registered | Failure | None = None) -> DriftState | None:
     """All versions together at one time, by the counts alone; None when nothing is watched."""
     promised = notebook.manifest.spec.drift
     if promised is None:
         return None
     around = Around(at, notebook.manifest.spec.metrics.scrape_interval)
     seen = _seen(drift_groups(notebook), promised, found, (), version_label(notebook), None)
-    return drift_state(watched(promised, notebook.manifest.spec.inputs), seen, around, promised.false_discovery_rate)
+    features = watched(promised, notebook.manifest.spec.inputs, registered)
+    return drift_state(features, seen, around, promised.false_discovery_rate)
 
 
 def _versions(groups: Sequence[Group], found: Found, promised: Drift, label: str) -> list[str]:

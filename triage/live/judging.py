@@ -12,8 +12,9 @@ from triage.facts.outcome import GONE, Failure
 from triage.facts.replies import Question, Replies
 from triage.facts.samples import Series
 from triage.live.channel import Channel, by_question, combined
-from triage.live.drift import drift, drift_questions
+from triage.live.drift import Found, drift, drift_questions
 from triage.live.expressions import seen_window
+from triage.live.feature_store import feature_store_questions, feature_store_reading
 from triage.live.pacing import Turn
 from triage.live.quality import quality_questions, quality_reading
 from triage.live.retrain import Past, past, retrain, retrain_questions
@@ -22,6 +23,7 @@ from triage.notebook.resolve import requests_selectors
 from triage.signals.canary_reading import CanaryReading
 from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, weight
 from triage.signals.drift_reading import DriftReading
+from triage.signals.feature_store_reading import FeatureStoreReading
 from triage.signals.judge import judge
 from triage.signals.quality_reading import QualityReading
 from triage.signals.reading import Quality
@@ -30,6 +32,7 @@ from triage.signals.versions import versions
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
+    from triage.signals.references import Registered
 
 TRIAL = "trial"
 WORLD = "world"
@@ -118,9 +121,16 @@ class WorldAsker:
         """Features against their references; None where none is watched, or nothing has been asked yet."""
         self.quality: QualityReading | None = None
         """Figures and subgroups; None where the manifest names none, or nothing has been asked yet."""
+        self.feature_store: FeatureStoreReading | None = None
+        """The views the model reads; None where the manifest names none, or nothing has been asked yet."""
+        self.registered: Registered | Failure | None = None
+        """References kept with the version in the registry; the owner keeps it up to date."""
         self._notebook = notebook
         self._channel = channel
-        self._asked = (*drift_questions(notebook), *quality_questions(notebook))
+        self._asked = (*drift_questions(notebook), *quality_questions(notebook), *feature_store_questions(notebook))
+        self._answer: tuple[Found, tuple[str, ...], float] | None = None
+        """The newest answer with its warnings and time: scored again when the registry gives other references."""
+        self._scored_with: Registered | Failure | None = None
         self._turn = Turn()
         self._every = max(channel.interval, WORLD_SECONDS)
 
@@ -139,6 +149,14 @@ class WorldAsker:
         if self._asked and self._turn.is_due(now, channel.interval) and WORLD not in channel.flights.under_way():
             self._turn.begin(now, self._every)
             channel.flights.start(WORLD, self._ask)
+        elif self._answer is not None and self._scored_with is not self.registered:
+            self._score()
+
+    def _score(self) -> None:
+        if self._answer is not None:
+            found, warnings, at = self._answer
+            self.drift = drift(self._notebook, found, warnings, at, 3 * self._every, self.registered)
+            self._scored_with = self.registered
 
     async def _ask(self) -> None:
         expression, addresses = combined(self._asked)
@@ -156,10 +174,16 @@ class WorldAsker:
             if spec.quality is not None:
                 self.quality = replace(self.quality or QualityReading((), (), None, 3 * self._every),
                                        failure=outcome)
+            if spec.dependencies is not None and spec.dependencies.feature_store is not None:
+                self.feature_store = replace(
+                    self.feature_store or FeatureStoreReading((), None, 3 * self._every), failure=outcome)
             return
         self._turn.failures = 0
         found = by_question([question for question, _ in self._asked], addresses, outcome.samples)
-        self.drift = drift(self._notebook, found, outcome.warnings, clock.now(), 3 * self._every)
+        self._answer = found, outcome.warnings, clock.now()
+        self._score()
+        self.feature_store = feature_store_reading(self._notebook, found, outcome.warnings, clock.now(),
+                                                   3 * self._every)
         self.quality = quality_reading(self._notebook, found, outcome.warnings, clock.now(), 3 * self._every)
 
 

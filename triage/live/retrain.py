@@ -74,7 +74,7 @@ def retrain(notebook: Notebook, series: Mapping[Question, Sequence[Series]], at:
     """The triggers at ``now``, from what was answered to :func:`retrain_questions`."""
     drifted: dict[str, list[Moment]] = {}
     figures: dict[str, list[Moment]] = {}
-    for time, found in zip(at.times, _columns(series, at), strict=True):
+    for time, found in zip(at.times, columns(series, at), strict=True):
         state = drift_state_at(notebook, found, time) if any(q.objective == DRIFT for q in found) else None
         for feature in state.features if state is not None else ():
             drifted.setdefault(feature.feature, []).append(Moment(time, feature.verdict))
@@ -90,13 +90,13 @@ def retrain(notebook: Notebook, series: Mapping[Question, Sequence[Series]], at:
     return triggers(notebook.manifest, drifted, figures, now, at.step)
 
 
-def _columns(series: Mapping[Question, Sequence[Series]], at: Past) -> list[dict[Question, list[Sample]]]:
+def columns(series: Mapping[Question, Sequence[Series]], at: Past) -> list[dict[Question, list[Sample]]]:
     """The samples at each point of the grid."""
-    columns: list[dict[Question, list[Sample]]] = [{q: [] for q in series} for _ in range(at.count)]
+    found: list[dict[Question, list[Sample]]] = [{q: [] for q in series} for _ in range(at.count)]
     for question, items in series.items():
         for item in items:
             for time, value in zip(item.times, item.values, strict=True):
                 place = round((time - at.start) / at.step)
                 if 0 <= place < at.count:
-                    columns[place][question].append(Sample(item.labels, value, time))
-    return columns
+                    found[place][question].append(Sample(item.labels, value, time))
+    return found

@@ -82,6 +82,8 @@ def seen_by_feature(samples: Iterable[Sample], feature_label: str, template: See
 
 def _measured(watched: Watched, seen: Seen, around: Around) -> _Draft:
     blocked, notes = _staleness(seen, around)
+    if blocked is None and not watched.has_reference:
+        blocked = DriftVerdict.NOT_COMPARABLE, f"nothing to compare with: {watched.reference_from}"
     if blocked is not None:
         return _Draft(watched, seen, blocked, notes=notes)
     categories: Categories | None = None
@@ -198,7 +200,7 @@ def _feature(draft: _Draft, p_adjusted: float | None, rate: float, tested: int,
         warning, critical, by_chance, verdict, verdict, sentence, lines, binned,
         str(watched.smoothing) if watched.method in NEEDS_SMOOTHING else "", max(1.0, watched.design_effect),
         watched.importance, watched.importance * score / critical if score is not None and critical > 0 else 0.0,
-        draft.seen.newest_at, mean, watched.mean, False, tuple(notes))
+        draft.seen.newest_at, mean, watched.mean, False, tuple(notes), watched.reference_from)
 
 
 def _verdict(draft: _Draft, p_adjusted: float | None, warning: float, critical: float, rate: float, tested: int, *,

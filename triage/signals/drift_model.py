@@ -13,9 +13,12 @@ from triage.signals.binning import Binned, Smoothing, shares, smoothed
 from triage.signals.distances import psi_parts
 from triage.signals.drift_verdicts import DriftVerdict, LineKind
 from triage.signals.reading import Quality
+from triage.signals.references import reference_of
 
 if TYPE_CHECKING:
+    from triage.facts.outcome import Failure
     from triage.notebook.manifest import Drift, DriftFeature, InputField
+    from triage.signals.references import Registered
 
 
 class Kind(StrEnum):
@@ -60,6 +63,10 @@ class Watched:
     """Events per independent event: 5 when each comes five times. Divides n and m in every test."""
     window_scores: tuple[float, ...] = ()
     """Scores of reference windows against the rest of the reference; empty when there are none."""
+    reference_from: str = ""
+    """Where the reference comes from, in words; "" where that is not told."""
+    has_reference: bool = True
+    """False: there is nothing to compare with, and ``reference_from`` says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,8 @@ class FeatureDrift:
     reference_mean: float | None
     low_is_drift: bool
     notes: tuple[str, ...]
+    reference_from: str = ""
+    """Where the reference comes from, in words; "" where that is not told, and for gauges."""
 
     def age_seconds(self, now: float) -> float | None:
         """Age of the newest sample; None when it is not known."""
@@ -246,16 +255,21 @@ def bin_shares(feature: FeatureDrift) -> tuple[BinShare, ...]:
     return tuple(map(BinShare, binned.labels, shares(binned.reference), shares(binned.current), parts))
 
 
-def watched(drift: Drift, inputs: Sequence[InputField] = ()) -> tuple[Watched, ...]:
-    """Everything that a manifest's ``drift`` block watches, the prediction first."""
+def watched(drift: Drift, inputs: Sequence[InputField] = (),
+            registered: Registered | Failure | None = None) -> tuple[Watched, ...]:
+    """Everything that a manifest's ``drift`` block watches, the prediction first.
+
+    ``registered``: the references kept with the version, where the manifest refers to them.
+    """
     fields = {f.name: f for f in inputs}
-    found = [] if drift.prediction is None else [_watched(drift, drift.prediction, None)]
-    return (*found, *(_watched(drift, feature, fields.get(feature.name)) for feature in drift.features))
+    found = [] if drift.prediction is None else [_watched(drift, drift.prediction, None, registered)]
+    return (*found, *(_watched(drift, feature, fields.get(feature.name), registered) for feature in drift.features))
 
 
-def _watched(drift: Drift, feature: DriftFeature, declared: InputField | None) -> Watched:
+def _watched(drift: Drift, feature: DriftFeature, declared: InputField | None,
+             registered: Registered | Failure | None) -> Watched:
     kind = Kind.GAUGE if feature.gauge else Kind.CATEGORIES if feature.categories else Kind.HISTOGRAM
-    reference = feature.reference
+    reference, where = reference_of(feature, registered, is_prediction=feature is drift.prediction)
     nulls = reference.null_share if reference else None
     if nulls is None and declared is not None and declared.required:
         # A request without a required field is invalid, so the reference holds none.
@@ -266,7 +280,8 @@ def _watched(drift: Drift, feature: DriftFeature, declared: InputField | None) -
         tuple(reference.edges or ()) if reference else (), tuple(reference.counts or ()) if reference else (),
         dict(reference.categories or {}) if reference else {}, nulls, declared.min if declared else None,
         declared.max if declared else None, reference.mean if reference else None, Smoothing(feature.smoothing),
-        drift.design_effect, tuple(reference.window_scores) if reference else ())
+        drift.design_effect, tuple(reference.window_scores) if reference else (),
+        where, kind is Kind.GAUGE or reference is not None)
 
 
 def contract(feature: FeatureDrift) -> dict[str, object]:
@@ -281,7 +296,8 @@ def contract(feature: FeatureDrift) -> dict[str, object]:
         "n_reference": rounded(feature.n_reference), "n_needed": rounded(feature.n_needed), "bins": feature.bins,
         "window_seconds": feature.window_seconds, "p_value": rounded(feature.p_value),
         "p_adjusted": rounded(feature.p_adjusted), "test": feature.test, "warning": rounded(feature.warning),
-        "critical": rounded(feature.critical), "sampled_at": feature.sampled_at, "notes": list(feature.notes),
+        "critical": rounded(feature.critical), "sampled_at": feature.sampled_at,
+        "reference_from": feature.reference_from, "notes": list(feature.notes),
         "lines": [{"kind": str(line.kind), "share": rounded(line.share), "n": rounded(line.n),
                    "reference_share": rounded(line.reference_share),
                    "verdict": None if line.verdict is None else str(line.verdict), "sentence": line.sentence}

@@ -25,7 +25,7 @@ _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS:
              Verdict.PENDING: 5, Verdict.NOT_JUDGED: 6}
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 _RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "quality", "drift",
-          "retrain", "registry", "rollout", "source", "unknown", "few events", "objectives")
+          "features", "retrain", "registry", "rollout", "source", "unknown", "few events", "objectives")
 _SOURCE_QUALITIES = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
 """What an objective reads as when its source is silent."""
 _CANARY_ARMS = ("canary", "experiment")

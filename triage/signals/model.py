@@ -13,7 +13,9 @@ from triage.signals.reading import Origin, Quality, Reading, Urgency, Verdict
 if TYPE_CHECKING:
     from triage.facts.outcome import Failure
     from triage.facts.rollouts import RolloutFacts
+    from triage.signals.closer_reading import CloserReading
     from triage.signals.drift_reading import DriftReading
+    from triage.signals.feature_store_reading import FeatureStoreReading
     from triage.signals.lineage_model import Lineage
     from triage.signals.quality_reading import QualityReading
     from triage.signals.retrain import Trigger
@@ -257,7 +259,7 @@ class Reason:
     urgency: Urgency
     rule: str
     """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``quality``, ``drift``,
-    ``retrain``, ``zero tolerance``, ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or
+    ``features``, ``retrain``, ``zero tolerance``, ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or
     ``objectives``."""
     subject: str
     """SLO, alert or source it is about."""
@@ -334,3 +336,7 @@ class ModelState:
     """What is registered, approved and aliased beside what serves; its ``known`` is False without a registry."""
     rollout: RolloutFacts | Failure | None = None
     """What the rollout's controller said last; None without one, or before it has answered."""
+    feature_store: FeatureStoreReading | None = None
+    """The feature views that the model reads; None where the notebook names none, or nothing is known yet."""
+    closer: CloserReading | None = None
+    """One feature's past, labels by prediction time, attributions; None while nobody looks that closely."""

@@ -1,0 +1,126 @@
+"""What is asked about labels by prediction time: one range query over whole cohorts, asked only for a closer look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from triage.facts.replies import Part, Question
+from triage.facts.samples import Series
+from triage.live.retrain import Past, columns
+from triage.notebook.resolve import requests_selectors
+from triage.notebook.selector import Selector, parse_selector
+from triage.quantities import format_duration
+from triage.signals.binning import category_counts
+from triage.signals.cohorts import WEEK, Waiting
+from triage.signals.counted import confusion
+from triage.signals.labels_reading import FIGURES, Counted, LabelHistory, Promised, label_history
+from triage.signals.quality import SHARES
+
+if TYPE_CHECKING:
+    from triage.notebook.load import Notebook
+    from triage.notebook.quality import Quality
+
+COHORTS = "cohorts"
+"""In place of an objective's name in questions' addresses."""
+DAY, HOUR = 86400.0, 3600.0
+MATURE_SHOWN = 28
+"""Cohorts that are asked for beyond those whose labels are awaited."""
+LONGEST_SECONDS = 90 * DAY
+
+
+def _quality(notebook: Notebook) -> Quality | None:
+    """The manifest's quality block, where it counts labels."""
+    quality = notebook.manifest.spec.quality
+    return quality if quality is not None and quality.feedback.labels is not None else None
+
+
+def cohort_seconds(quality: Quality) -> float:
+    """Span of one cohort."""
+    return quality.feedback.cohort or (HOUR if quality.feedback.regime == "instant" else DAY)
+
+
+def label_past(notebook: Notebook, now: float) -> Past | None:
+    """The ends of the cohorts that are asked for, up to ``now``; None where no labels are counted."""
+    quality = _quality(notebook)
+    if quality is None:
+        return None
+    step = cohort_seconds(quality)
+    delay = quality.feedback.expected_delay or 0.0
+    span = min(LONGEST_SECONDS, delay + MATURE_SHOWN * step)
+    return Past(math.floor(now / step) * step, step, math.ceil(span / step))
+
+
+def label_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:
+    """What is asked over those; () where no labels are counted."""
+    quality = _quality(notebook)
+    return () if quality is None else tuple(_questions(notebook, quality))
+
+
+def _questions(notebook: Notebook, quality: Quality) -> Iterator[tuple[Question, str]]:
+    spec, feedback = notebook.manifest.spec, quality.feedback
+    step = cohort_seconds(quality)
+    span = f"[{format_duration(step)}]"
+
+    def selector(text: str) -> Selector:
+        return parse_selector(text).where(spec.metrics.selector)
+
+    def ask(part: Part, expression: str, index: int = 0) -> tuple[Question, str]:
+        return Question(COHORTS, index, part, step), expression
+
+    for index, counter in enumerate(_counters(notebook, quality)):
+        yield ask(Part.TOTAL, f"sum(increase({counter}{span}))", index)
+    yield ask(Part.GOOD, f"sum(increase({selector(feedback.labels or '')}{span}))")
+    outcomes = _outcomes(quality)
+    if outcomes is not None:
+        text, label = outcomes
+        yield ask(Part.GROUPS, f"sum by ({label}) (increase({selector(text)}{span}))")
+    prediction = spec.drift.prediction if spec.drift is not None else None
+    if quality.calibrated and prediction is not None and prediction.histogram is not None:
+        scores = selector(prediction.histogram)
+        yield ask(Part.VALUE_SUM, f"sum(increase({scores.suffixed('_sum')}{span})) / "
+                                  f"sum(increase({scores.suffixed('_count')}{span}))")
+
+
+def _counters(notebook: Notebook, quality: Quality) -> tuple[Selector, ...]:
+    """Counters of the predictions that labels are expected of; their number is the sum."""
+    if quality.feedback.predictions is not None:
+        return (parse_selector(quality.feedback.predictions).where(notebook.manifest.spec.metrics.selector),)
+    traffic = requests_selectors(notebook.manifest)
+    return traffic[0].selectors if traffic else ()
+
+
+def _outcomes(quality: Quality) -> tuple[str, str] | None:
+    """(counter of labelled decisions by outcome, its outcome label); None where the manifest names none."""
+    found = [(c.outcomes, c.outcome_label) for c in quality.counted]
+    found += [(s.outcomes, s.outcome_label) for s in quality.slices]
+    return next(((counter, label) for counter, label in found if counter is not None), None)
+
+
+def labels(notebook: Notebook, series: Mapping[Question, Sequence[Series]], at: Past,
+           now: float) -> LabelHistory | None:
+    """What was answered to :func:`label_questions`; None where no labels are counted."""
+    quality = _quality(notebook)
+    if quality is None:
+        return None
+    step, feedback, outcomes = cohort_seconds(quality), quality.feedback, _outcomes(quality)
+    label = outcomes[1] if outcomes is not None else ""
+    single: dict[Part, dict[float, float]] = {Part.TOTAL: {}, Part.GOOD: {}, Part.VALUE_SUM: {}}
+    decisions = {}
+    for time, found in zip(at.times, columns(series, at), strict=True):
+        start = time - step
+        for question, samples in found.items():
+            for sample in samples:
+                if question.part in single and math.isfinite(sample.value):
+                    values = single[question.part]
+                    values[start] = values.get(start, 0.0) + max(0.0, sample.value)
+        counts = confusion(category_counts(found.get(Question(COHORTS, 0, Part.GROUPS, step), ()), label))
+        if counts is not None:
+            decisions[start] = counts
+    counted = Counted(single[Part.TOTAL], single[Part.GOOD], decisions, single[Part.VALUE_SUM])
+    named = tuple(dict.fromkeys((*(c.figure for c in quality.counted if c.figure in SHARES),
+                                 *(m.name for m in quality.metrics if m.name in SHARES)))) or FIGURES
+    promised = Promised(step, Waiting(feedback.expected_delay or 0.0, feedback.maturity), feedback.sampled or 1.0,
+                        bool(quality.calibrated), feedback.half_life / WEEK, named)
+    return label_history(counted, promised, now)
