@@ -22,7 +22,8 @@ The names of the series are those that the three example notebooks and their pre
     loan_feature_category_total {feature: employment, category: salaried | self-employed | retired | student},
     loan_score (histogram), loan_decisions_total {age_group, decision: approve | refer | decline}, loan_approval_ratio,
     loan_labels_total, loan_auc, loan_default_recall, loan_error_ratio {age_group: 18-29 | 30-49 | 50-64 | 65+}.
-``review-sentiment``: preset kserve (Knative), no rollout object; the registry's alias decides:
+``review-sentiment``: preset kserve (Knative), no rollout object; the registry's alias decides; Knative's Deployments
+    (``<revision>-deployment``) follow the autoscaler and keep ``autoscaling.knative.dev/min-scale`` pods:
     kn_serving_invocation_duration_seconds (histogram) {kn_service_name: review-sentiment-predictor, kn_revision_name,
     http_response_status_code}, kn_serving_queue_depth {kn_service_name, kn_revision_name};
     with {model_name: review-sentiment, revision_name, namespace}: request_predict_seconds, request_preprocess_seconds,
@@ -62,8 +63,9 @@ class Member:
     """Groups of requests whose quality is told apart; () where it is not."""
     stores: tuple[str, ...]
     """Feature views that it reads online; () where requests carry everything."""
-    rollout: Literal["argo", "deployments", "none"]
-    """What the cluster holds: one Rollout, one Deployment for each version, or nothing that splits traffic."""
+    rollout: Literal["argo", "deployments", "knative", "none"]
+    """What the cluster holds: one Rollout, one Deployment for each version, Deployments that Knative's autoscaler
+    scales, or nothing. Only a Rollout splits traffic."""
     image: str
     replicas: int
     steps: tuple[float, ...]
@@ -103,7 +105,7 @@ _MEMBERS = (
            memory_limit_bytes=2 * 2.0**30),
     Member("review-sentiment", "reviews",
            ("review-sentiment-predictor-00010", "review-sentiment-predictor-00011", "review-sentiment-predictor-00012"),
-           "review-sentiment-predictor-00012", ("review_length",), ("en", "de", "fr"), (), "none",
+           "review-sentiment-predictor-00012", ("review_length",), ("en", "de", "fr"), (), "knative",
            "registry.example/ml/review-sentiment", 3, (10, 50), "Sorts reviews into negative, neutral and positive.",
            memory_limit_bytes=2.0**30),
 )

@@ -22,6 +22,7 @@ CANARY_ALIAS = "challenger"
 _BETWEEN_RELEASES = 21 * DAY
 _APPROVERS = {"fraud-scorer": "model-risk", "loan-approval": "model-risk", "image-moderation": "trust-lead",
               "chat-assistant": "assist-ml", "churn-ranker": "growth-ml", "review-sentiment": "catalogue-ml"}
+_COLD_SECONDS = 3
 _READY_SECONDS = 30.0
 """Between a change of the template and the first request on the new pods."""
 
@@ -41,6 +42,16 @@ def furnish_cluster(cluster: Cluster, scenario: Scenario, opening: float) -> Non
             for version, replicas in deployed(member, release).items():
                 cluster.add(deployment(member.namespace, version, version, image=image_of(member, version),
                                        replicas=replicas), at=opening - _age(release, version))
+        elif member.rollout == "knative":
+            for version in deployed(member, release):
+                cluster.add(deployment(member.namespace, knative_deployment(version), version, replicas=0,
+                                       image=image_of(member, version), start_seconds=_COLD_SECONDS),
+                            at=opening - _age(release, version))
+
+
+def knative_deployment(version: str) -> str:
+    """What Knative calls the Deployment of a revision."""
+    return f"{version}-deployment"
 
 
 def _past_versions(release: Release, member: Member) -> Iterator[tuple[str, float]]:

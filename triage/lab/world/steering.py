@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
 from triage.lab.cluster import Cluster
 from triage.lab.cluster.apiserver import Options
+from triage.lab.cluster.objects import annotations_of
 from triage.lab.cluster.pods import PodView
 from triage.lab.cluster.refusals import Refusal
 from triage.lab.cluster.resources import DEPLOYMENTS
 from triage.lab.registry import Registry, RegistryError
 from triage.lab.world.fleet import FLEET, Member
-from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS, deployed
+from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS, deployed, knative_deployment
 from triage.lab.world.memory import DOWN_SECONDS
 from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.pods import Pod
+
+_MIN_SCALE = "autoscaling.knative.dev/min-scale"
+_MOST_KEPT = 50
 
 
 class Steering:
@@ -92,19 +97,38 @@ class Steering:
                 replicas = member.replicas
             if version in self._scaled and self._scaled[version] != replicas:
                 self._scaled[version] = replicas
-                # A Deployment that somebody deleted is not made again.
-                with suppress(Refusal):
-                    self._cluster.server.patch(DEPLOYMENTS, member.namespace, version, "", "merge",
-                                               {"spec": {"replicas": replicas}}, Options(manager="assist-operator"))
+                self._resize(member.namespace, version, replicas, "assist-operator")
+
+    def _resize(self, namespace: str, deployment: str, replicas: int, manager: str) -> None:
+        # A Deployment that somebody deleted is not made again.
+        with suppress(Refusal):
+            self._cluster.server.patch(DEPLOYMENTS, namespace, deployment, "", "merge",
+                                       {"spec": {"replicas": replicas}}, Options(manager=manager))
 
     def pods(self, name: str) -> Sequence[Pod]:
-        """The pods of a model that the cluster knows; () for models without workloads."""
+        """The pods of a model that stay; none for models without workloads, or with serverless ones."""
         member = FLEET[name]
-        names = {"argo": (name,), "deployments": member.versions, "none": ()}[member.rollout]
+        names = {"argo": (name,), "deployments": member.versions}.get(member.rollout, ())
         found = []
         for workload in names:
             found += [Pod(view.name, view.version, view.created_at, view.restarts - self._killed.get(view.name, 0))
                       for view in self._views(member.namespace, workload)]
+        return found
+
+    def autoscale(self, name: str, scaled: Iterable[tuple[float, str, int]]) -> None:
+        """Let Knative's Deployments have the pods that its autoscaler wants: (since epoch seconds, version, pods)."""
+        for at, version, pods in scaled:
+            self._cluster.schedule(at, partial(self._resize, FLEET[name].namespace, knative_deployment(version), pods,
+                                               "autoscaler"))
+
+    def kept(self, name: str) -> dict[str, int]:
+        """Pods by version that Knative's autoscaler shall leave where there are no requests; of others nothing."""
+        found = {}
+        for version in FLEET[name].versions:
+            workload = self._cluster.storage.find(DEPLOYMENTS, FLEET[name].namespace, knative_deployment(version))
+            text = annotations_of(workload).get(_MIN_SCALE, "") if workload is not None else ""
+            if text.isdecimal() and int(text) > 0:
+                found[version] = min(int(text), _MOST_KEPT)
         return found
 
     def kill(self, name: str, kills: Iterable[tuple[float, str]]) -> None:

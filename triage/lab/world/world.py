@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,14 @@ from triage.lab.logs import LogBook
 from triage.lab.promql.engine import Engine
 from triage.lab.promql.store import Store
 from triage.lab.registry import Registry
+from triage.lab.world.draws import Drawn
 from triage.lab.world.fleet import FLEET
 from triage.lab.world.furnish import furnish_cluster, furnish_registry
 from triage.lab.world.grid import FINE, HOUR, PAST, Window
 from triage.lab.world.journal import Journal, job_lines
 from triage.lab.world.ledger import Ledger, PastLedger
 from triage.lab.world.models.churn import ChurnRanker
+from triage.lab.world.models.reviews import ReviewSentiment
 from triage.lab.world.plan import Traffic
 from triage.lab.world.pods import Pod
 from triage.lab.world.scenario import Scenario
@@ -76,6 +78,8 @@ class World:
 
     def begin(self) -> None:
         """Let the last six hours have happened."""
+        for name, behaviour in self._serverless():
+            self._steering.autoscale(name, behaviour.before(Drawn(self.seed)))
         self.cluster.advance(self.opening)
         self._ledger.start(self._starts)
         pods = {name: self._steering.pods(name) for name in FLEET}
@@ -106,6 +110,8 @@ class World:
                 self.cluster.advance(at)
                 traffic = {name: self._steering.traffic(name, at) for name in FLEET}
                 pods = {name: self._steering.pods(name) for name in FLEET}
+                for name, behaviour in self._serverless():
+                    behaviour.kept = self._steering.kept(name)
                 # Until the cluster does something by itself, several scrapes that are due are alike.
                 end = max(index + 1, int(np.searchsorted(window.times, self.cluster.next_due)))
                 part = window.cut(index, end)
@@ -114,6 +120,8 @@ class World:
                     self._ledger.scrape(at)
                 else:
                     self._ledger.flush()
+                for name, behaviour in self._serverless():
+                    self._steering.autoscale(name, behaviour.scaled)
                 index = end
         self.cluster.advance(now)
         self.ruler.advance(now)
@@ -121,6 +129,11 @@ class World:
             self.store.prune(round(now * 1000))
             self._pruned_at = now
         self._disturb(now)
+
+    def _serverless(self) -> Iterator[tuple[str, ReviewSentiment]]:
+        for name, behaviour in self._simulation.behaviours.items():
+            if isinstance(behaviour, ReviewSentiment):
+                yield name, behaviour
 
     def _live(self, window: Window, traffic: Mapping[str, Traffic], pods: Mapping[str, Sequence[Pod]]) -> None:
         for sheet in self._simulation.sheets(window, traffic, pods):

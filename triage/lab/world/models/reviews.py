@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from triage.lab.world.behaviour import Run
@@ -9,11 +11,11 @@ from triage.lab.world.curves import Curve, mixed
 from triage.lab.world.draws import Source, Wander
 from triage.lab.world.effects import Effects
 from triage.lab.world.exported_inputs import InputSeries
-from triage.lab.world.grid import DAY, HOUR, Floats
+from triage.lab.world.grid import DAY, FINE, HOUR, Floats, Window
 from triage.lab.world.inputs import Inputs, Numeric
 from triage.lab.world.labels import Feedback, LabelJob, Measure
 from triage.lab.world.online import Online, Traits
-from triage.lab.world.plan import Plan
+from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.rows import Sheet, counter, gauge, histogram
 
 _LANGUAGES = {"en": 0.58, "de": 0.27, "fr": 0.15}
@@ -87,6 +89,11 @@ class ReviewSentiment(Online):
         self._bursts = Wander(seed, "review-sentiment/bursts", 240.0)
         self._asked: dict[str, float] = {}
         """When each version last had a request."""
+        self.kept: Mapping[str, int] = {}
+        """Pods by version that the autoscaler leaves without requests, because somebody asked for it."""
+        self.scaled: list[tuple[float, str, int]] = []
+        """(epoch seconds, version, pods from then on) in the last window, in the order of time."""
+        self._running: dict[str, int] = {}
         self.label_job = LabelJob(plan, inputs, _FEEDBACK, seed, _own)
 
     def demand(self, times: Floats) -> Floats:
@@ -94,6 +101,31 @@ class ReviewSentiment(Online):
         awake = np.clip(np.minimum(hour - 5.0, 22.5 - hour), 0.0, 1.0)
         rate: Floats = super().demand(times) * awake * np.exp(0.75 * self._bursts(times) - 0.3)
         return rate
+
+    def simulate(self, window: Window, traffic: Traffic, source: Source) -> list[Sheet]:
+        self.scaled = []
+        sheets = super().simulate(window, traffic, source)
+        for version in self.member.versions:
+            if version not in self.runs:
+                self._scale(version, [(float(window.times[0]), self.kept.get(version, 0))])
+        self.scaled.sort()
+        return sheets
+
+    def before(self, source: Source) -> list[tuple[float, str, int]]:
+        """What the autoscaler did in the hours before the opening, for which a cluster keeps events."""
+        again = ReviewSentiment(self.plan, self.effects, self.seed)
+        done = []
+        for window in FINE.windows(self.plan.opening - 1.5 * HOUR, self.plan.opening):
+            source.enter(window.block)
+            again.simulate(window, self.plan.traffic(window.times), source)
+            done += again.scaled
+        return done
+
+    def _scale(self, version: str, wanted: Iterable[tuple[float, int]]) -> None:
+        for at, pods in wanted:
+            if pods != self._running.get(version, 0):
+                self._running[version] = pods
+                self.scaled.append((at, version, pods))
 
     def show(self, run: Run, source: Source) -> Sheet:
         rows, times, name = self._rows[run.version], run.window.times, f"review/{run.version}"
@@ -118,6 +150,7 @@ class ReviewSentiment(Online):
         rows.inputs.show(sheet, run.requests, source)
         self._show_predictions(run, rows, sheet, answered, source)
         pods = self._pods(run, worse)
+        self._scale(run.version, zip(times.tolist(), pods.astype(int).tolist(), strict=True))
         sheet.level(rows.depth, np.floor(run.requests / run.window.step * run.wait_seconds))
         sheet.level(rows.desired, pods)
         sheet.level(rows.actual, pods)
@@ -135,12 +168,13 @@ class ReviewSentiment(Online):
         then = _SCORE.shares(rows.score.bounds, self.inputs.score_factor(times - 3 * HOUR, run.version))
         sheet.level(rows.negative, np.atleast_2d(then)[:, :3].sum(axis=1) * (1 + self.swing(times, 0.02, run.version)))
 
-    @staticmethod
-    def _cold_share(run: Run, worse: Floats) -> Floats:
+    def _cold_share(self, run: Run, worse: Floats) -> Floats:
         """Share of invocations that find no pod, (T,): those that come after a longer pause than a pod stays.
 
         Requests come at random, so a pause of ``s`` seconds or more has the chance exp(-rate x s).
         """
+        if self.kept.get(run.version):
+            return np.zeros(len(run.window))
         stay = _STAY_SECONDS / worse
         return np.clip(np.exp(-run.rate * stay), 0.0, 1.0)
 
@@ -149,4 +183,5 @@ class ReviewSentiment(Online):
         asked = np.maximum.accumulate(np.where(run.requests > 0, times, self._asked.get(run.version, 0.0)))
         self._asked[run.version] = float(asked[-1])
         needed = np.ceil(run.rate / (0.7 * _REQUESTS_PER_POD))
-        return np.where(times - asked < _STAY_SECONDS / worse, np.maximum(needed, 1.0), 0.0)
+        busy = np.where(times - asked < _STAY_SECONDS / worse, np.maximum(needed, 1.0), 0.0)
+        return np.maximum(busy, self.kept.get(run.version, 0))
