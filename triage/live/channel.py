@@ -21,11 +21,21 @@ _Item = TypeVar("_Item", Sample, Series)
 _Question = TypeVar("_Question", bound=Hashable)
 
 
-def combined(pairs: Sequence[tuple[_Question, str]]) -> tuple[str, dict[str, _Question]]:
+class Combined(str):
+    """One expression for many questions, which remembers them: those of many models can be asked as one."""
+
+    __slots__ = ("pairs",)
+    pairs: tuple[tuple[Hashable, str], ...]
+    """(question, expression); its place is its address."""
+
+
+def combined(pairs: Sequence[tuple[_Question, str]]) -> tuple[Combined, dict[str, _Question]]:
     """One expression for many: each part gets an address in a label of its own, and ``or`` joins them."""
     addresses = {str(i): question for i, (question, _) in enumerate(pairs)}
     parts = [f'label_replace({expression}, "{ADDRESS}", "{i}", "", "")' for i, (_, expression) in enumerate(pairs)]
-    return " or ".join(parts), addresses
+    whole = Combined(" or ".join(parts))
+    whole.pairs = tuple(pairs)
+    return whole, addresses
 
 
 def by_question(asked: Sequence[_Question], addresses: Mapping[str, _Question],
