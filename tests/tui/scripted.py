@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
+    from triage.notebook.load import Notebook
 
 
 class ScriptedFeed:
@@ -24,6 +26,8 @@ class ScriptedFeed:
         self.time = now if now is not None else (snapshots[0].at if snapshots else 0.0)
         self.looks: list[tuple[str | None, float, float | None]] = []
         self.logs: list[LogsWanted | None] = []
+        self.expressions: list[ExpressionsWanted | None] = []
+        self.notebooks: dict[str, Notebook] = {}
         self.refreshes = 0
         self.started = 0
         self.stopped = 0
@@ -49,6 +53,12 @@ class ScriptedFeed:
 
     def read_logs(self, wanted: LogsWanted | None) -> None:
         self.logs.append(wanted)
+
+    def ask_also(self, wanted: ExpressionsWanted | None) -> None:
+        self.expressions.append(wanted)
+
+    def notebook(self, model: str) -> Notebook | None:
+        return self.notebooks.get(model)
 
     def refresh_now(self) -> None:
         self.refreshes += 1

@@ -15,10 +15,11 @@ from triage.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from triage.config import Overrides
     from triage.facts.alerts import Alert
+    from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
     from triage.live.poller import Poller
     from triage.live.snapshot import Snapshot
-    from triage.notebook.load import Loaded
+    from triage.notebook.load import Loaded, Notebook
 
 _STOP_SECONDS = 1.0
 
@@ -45,6 +46,8 @@ class LiveFeed:
         self._range_seconds = 3600.0
         self._end: float | None = None
         self._logs_wanted: LogsWanted | None = None
+        self._expressions_wanted: ExpressionsWanted | None = None
+        self._notebooks: dict[str, Notebook] = {}
         self._stopped = False
         self._on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None
         self._on_failure: Callable[[str, str], None] = lambda message, hint: None
@@ -61,6 +64,13 @@ class LiveFeed:
     def read_logs(self, wanted: LogsWanted | None) -> None:
         self._logs_wanted = wanted
         self._in_loop(self._apply_logs)
+
+    def ask_also(self, wanted: ExpressionsWanted | None) -> None:
+        self._expressions_wanted = wanted
+        self._in_loop(self._apply_expressions)
+
+    def notebook(self, model: str) -> Notebook | None:
+        return self._notebooks.get(model)
 
     def refresh_now(self) -> None:
         poller = self._poller
@@ -115,12 +125,14 @@ class LiveFeed:
         loaded = load_notebooks(active)
         if self._model is not None:
             chosen_names(loaded, [self._model])
-        self._names = tuple(n.name for n in loaded.notebooks)
+        self._notebooks = {n.name: n for n in loaded.notebooks}
+        self._names = tuple(self._notebooks)
         self._broken = frozenset(b.name for b in loaded.broken)
         poller = Poller(active, loaded, self._clock, self._publish)
         self._poller = poller
         self._apply_look()
         self._apply_logs()
+        self._apply_expressions()
         try:
             if self._wanted is not None and self._model is None:
                 await self._find_alert(poller, loaded)
@@ -161,3 +173,7 @@ class LiveFeed:
     def _apply_logs(self) -> None:
         if self._poller is not None:
             self._poller.read_logs(self._logs_wanted)
+
+    def _apply_expressions(self) -> None:
+        if self._poller is not None:
+            self._poller.ask_also(self._expressions_wanted)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from triage.clock import Clock, SleepWatch
 from triage.config import MIN_INTERVAL, Active
 from triage.facts.alerts import Alert
+from triage.facts.expressions import ExpressionsWanted
 from triage.facts.log_reading import LogsWanted
 from triage.facts.outcome import Failure, SourceHealth
 from triage.live.asker import Look, ModelAsker
@@ -21,6 +22,7 @@ from triage.live.flights import Flights, landing
 from triage.live.logs import LogsWatch
 from triage.live.pacing import Turn
 from triage.live.snapshot import BrokenNotebook, Snapshot
+from triage.live.wanted import ExpressionsAsker
 from triage.live.watch import SourceWatch
 from triage.notebook.load import Loaded, Notebook
 from triage.notebook.resolve import requests_selectors
@@ -63,6 +65,7 @@ class Poller:
         self._registry = RegistryWatch(active, clock, self._interval, self._landed_beside)
         self._rollouts = RolloutWatch(active, clock, self._interval, self._landed_beside)
         self._logs = LogsWatch(active, clock, self._interval, self._publish)
+        self._expressions = ExpressionsAsker()
         self._watches = {"prometheus": SourceWatch("prometheus", configured=True),
                          "alertmanager": SourceWatch("alertmanager", configured=self._alertmanager is not None)}
         self._turns = {"prometheus": Turn(), "alertmanager": Turn()}
@@ -102,6 +105,11 @@ class Poller:
         self._logs.want(wanted)
         self._wake.set()
 
+    def ask_also(self, wanted: ExpressionsWanted | None) -> None:
+        """Ask these with every refresh of the first model watched, beginning now; None: nothing else."""
+        self._expressions.want(wanted)
+        self._wake.set()
+
     def refresh_now(self) -> None:
         """Begin the next refresh now, also where a source is being left alone after failures."""
         for client in (self._prometheus, self._alertmanager):
@@ -112,6 +120,7 @@ class Poller:
         self._registry.hurry()
         self._rollouts.hurry()
         self._logs.hurry()
+        self._expressions.hurry()
         for asker in self._chosen():
             asker.hurry()
         self._wake.set()
@@ -134,7 +143,8 @@ class Poller:
         read = self._logs.health()
         return Snapshot(now, self._active.name, self._active.context.production, models, broken,
                         (*sources, *([read] if read is not None else [])),
-                        tuple(n.name for n in self._loaded.notebooks if n.name not in chosen), self._logs.reading())
+                        tuple(n.name for n in self._loaded.notebooks if n.name not in chosen), self._logs.reading(),
+                        self._expressions.reading())
 
     def _sources(self) -> tuple[SourceHealth, ...]:
         return (*(watch.health() for watch in self._watches.values()), self._registry.health(), self._rollouts.health())
@@ -155,6 +165,8 @@ class Poller:
         """Ask what is due and not under way."""
         for asker in self._chosen():
             asker.begin(self.look)
+        for asker in self._chosen()[:1]:
+            self._expressions.begin(asker.notebook.name, asker.channel)
         if self._heard or not self._goes_on:
             self._begin_beside()
         self._heard = True

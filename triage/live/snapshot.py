@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from triage.facts.expressions import ExpressionsReading
 from triage.facts.log_reading import LogsReading
 from triage.facts.outcome import SourceHealth
 from triage.signals.model import ModelState
@@ -36,6 +37,8 @@ class Snapshot:
     """Names of the notebooks that were loaded and not asked about."""
     logs: LogsReading | None = None
     """Logs of the first of the models; None while nobody looks at them."""
+    expressions: ExpressionsReading | None = None
+    """What else was asked of Prometheus about the first of the models; None while nobody wants anything."""
 
     def model(self, name: str) -> ModelState | None:
         """The model of this name, None when it was not asked about."""

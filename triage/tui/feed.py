@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
+    from triage.notebook.load import Notebook
 
 
 class Feed(Protocol):
@@ -30,6 +32,14 @@ class Feed(Protocol):
 
     def read_logs(self, wanted: LogsWanted | None) -> None:
         """What is looked for in the logs of the model shown; None, as at the start: they are not asked."""
+        ...
+
+    def ask_also(self, wanted: ExpressionsWanted | None) -> None:
+        """PromQL to be answered with every refresh of the model shown; None, as at the start: nothing else."""
+        ...
+
+    def notebook(self, model: str) -> Notebook | None:
+        """The notebook of a model; None until the notebooks are read, and where there is none."""
         ...
 
     def refresh_now(self) -> None:
