@@ -13,3 +13,5 @@ class CloserLook:
     """Watched feature whose score over time is wanted; "" for none."""
     is_prediction: bool = False
     """Whether that is the model's output."""
+    pods: bool = False
+    """Whether its pods and their work are wanted, too."""

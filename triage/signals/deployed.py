@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.rollouts import Phase, RolloutFacts, WeightFrom
+from triage.facts.rollouts import Phase, PodsFacts, RolloutFacts, WeightFrom
+from triage.facts.scaling import ScalingFacts
 from triage.facts.versions import RegisteredModel
 from triage.signals import wording
 from triage.signals.burn import MINUTE
@@ -48,6 +49,10 @@ class Deployed:
     rollout: RolloutFacts | Failure | None = None
     rollout_lasts: float = 15.0
     """Seconds for which a rollout that was read describes the present."""
+    pods: PodsFacts | Failure | None = None
+    """Its pods; None also while nobody looks at them. Nothing is judged by them but themselves."""
+    scaling: ScalingFacts | Failure | None = None
+    """What was told of their number."""
 
     def rollout_at(self, now: float) -> RolloutFacts | None:
         """The rollout, None when it is not known or too old to speak of the present."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from triage.signals.feature_store_reading import FeatureStoreReading
     from triage.signals.lineage_model import Lineage
     from triage.signals.quality_reading import QualityReading
+    from triage.signals.resources_model import ServingReading
     from triage.signals.retrain import Trigger
 
 
@@ -340,3 +341,5 @@ class ModelState:
     """The feature views that the model reads; None where the notebook names none, or nothing is known yet."""
     closer: CloserReading | None = None
     """One feature's past, labels by prediction time, attributions; None while nobody looks that closely."""
+    serving: ServingReading | None = None
+    """Its pods and their work; None while nobody looks. The verdict does not rest on it."""

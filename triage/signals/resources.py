@@ -1,6 +1,6 @@
 """What the pods of a model use, judged: near their limits, throttled, killed, not measured. Pure.
 
-Limits of the judgement: throttling in a quarter of the periods (kubernetes-mixin, ``CPUThrottlingHigh``), nine tenths of
+Limits of the judgement: throttled in a quarter of the periods (kubernetes-mixin, ``CPUThrottlingHigh``), nine tenths of
 a memory limit, all but a twentieth of a CPU limit. A GPU that is always in use is a good one and is not judged.
 """
 
