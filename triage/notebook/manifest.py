@@ -274,6 +274,19 @@ class Variant(Strict):
     price_per_hour: float | None = Field(None, ge=0, description="Price of one replica-hour.")
 
 
+class ReplicaBounds(Strict):
+    """How many replicas triage may ask for when it scales."""
+
+    min: int = Field(ge=0, description="Fewest.")
+    max: int = Field(ge=1, description="Most.")
+
+    @model_validator(mode="after")
+    def _ascends(self) -> ReplicaBounds:
+        if self.min > self.max:
+            raise ValueError("has a min above its max")
+        return self
+
+
 class Resources(Strict):
     """What one replica needs and costs."""
 
@@ -283,6 +296,8 @@ class Resources(Strict):
     batch: int | None = Field(None, ge=1, description="Batch size.")
     price_per_hour: float | None = Field(None, ge=0, description="Price of one replica-hour.")
     variants: list[Variant] = Field([], description="Other ways to serve it.")
+    replicas: ReplicaBounds | None = Field(None, description="Replicas that triage may scale it to; without it, it "
+                                           "does not.")
     pods: LabelSet = Field({}, description="Labels of the series about its pods; by default the rollout's namespace.")
     pod_names: Pattern | None = Field(None, description="Regular expression for the names of its pods; by default the "
                                       "rollout's name (else the model's), a hyphen and more.")
