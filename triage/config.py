@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from triage import strict_yaml
+from triage.config_actions import ActionSettings
 from triage.config_sources import FolderRegistry, KubernetesAccess, LogFiles, LokiLogs, MlflowRegistry, VictoriaLogs
 from triage.endpoints import ConfigError, Endpoint, Settings, checked_url
 from triage.overrides import Overrides as Overrides
@@ -35,6 +36,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "TRIAGE_ALERTMANAGER_URL": "URL of Alertmanager, in place of the context's",
     "TRIAGE_REGISTRY_URL": "URL of an MLflow server, in place of the context's registry",
     "TRIAGE_INTERVAL": "refresh interval, such as 5s",
+    "TRIAGE_READONLY": "1: nothing is executed, whatever else is said",
 }
 MIN_INTERVAL = 1.0
 
@@ -54,6 +56,7 @@ class Context(Settings):
     logs: Annotated[LokiLogs | VictoriaLogs | LogFiles, Field(discriminator="kind")] | None = Field(
         None, description="Where the models' logs are: Loki, VictoriaLogs or files.")
     interval: Duration = Field(5.0, validate_default=False, description="Time between refreshes, at least 1s.")
+    actions: ActionSettings = Field(ActionSettings(), description="Guarded actions: journal, leases, freezes.")
 
     @model_validator(mode="after")
     def _interval_long_enough(self) -> Context:

@@ -12,10 +12,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from triage.notebook.dependencies import Attributions, Dependencies
+from triage.config_actions import Freeze
 from triage.notebook.names import Date, LabelName, LabelSet, Name, Sha256, refuse_twice
 from triage.notebook.quality import Drift, DriftFeature, Feedback, Proxy, Quality, QualityMetric, Reference, Slice
 from triage.notebook.serving import BatchSize, PodSeries, QueueTime
 from triage.notebook.slis import SelectorText, Sli, Strict
+from triage.notebook.value import Value
 from triage.quantities import Bytes, Duration, Percent, Points, Share
 
 __all__ = ["Drift", "DriftFeature", "Feedback", "Manifest", "Proxy", "Quality", "QualityMetric", "Reference", "Slice",
@@ -103,6 +105,15 @@ class Registry(Strict):
     approval_tags: ApprovalTags = Field(ApprovalTags(), description="Tags with the approval.")
 
 
+class LastSeen(Strict):
+    """How it is known that a model still runs whose series outlive it: on devices, or behind a push gateway."""
+
+    metric: SelectorText = Field(description="Gauge with the Unix time of the last word, such as push_time_seconds, one "
+                                 "series per device or job.")
+    within: Duration | None = Field(None, description="Longest silence that is usual; after a longer one of all of them "
+                                    "the model is unknown.")
+
+
 class Metrics(Strict):
     """How the model's time series are found."""
 
@@ -117,6 +128,8 @@ class Metrics(Strict):
     version_info: SelectorText | None = Field(None, description="Series that exists while a version runs, such as "
                                               "model_build_info; by default the requests counter.")
     scrape_interval: Duration = Field(15.0, validate_default=False, description="How often the server is scraped.")
+    last_seen: LastSeen | None = Field(None, description="Last word of devices, or of what pushes; by default the newest "
+                                       "sample is when a model was last seen.")
 
 
 class InputField(Strict):
@@ -233,6 +246,9 @@ class Promote(Strict):
 
     policy: Literal["manual", "auto"] = Field("manual", description="Whether a person decides.")
     approvals: int = Field(1, ge=0, le=5, description="Second persons needed.")
+    spent_budget: Literal["block", "acknowledge"] = Field("block", description="What an error budget that is spent "
+                                                          "does to promotions: they are blocked, or it has to be "
+                                                          "acknowledged.")
 
 
 class EvidenceItem(Strict):
@@ -365,16 +381,28 @@ class Spec(Strict):
     alerts: Alerts = Field(Alerts(), description="Alerts of this model.")
     runbook: str | None = Field(None, description="Runbook file, relative to the manifest.")
     retrain: Retrain | None = Field(None, description="When the model is trained again.")
+    value: Value | None = Field(None, description="What its answers are worth, shown against their quality.")
     approvals: list[Approval] = Field([], description="Recorded decisions.")
+    freezes: list[Freeze] = Field([], description="Announced times in which the model is not to be changed, besides "
+                                  "those of the configuration.")
 
     @model_validator(mode="after")
     def _names_unique(self) -> Spec:
         refuse_twice("SLO", (slo.name for slo in self.slos))
         refuse_twice("data set", (reference.name for reference in self.data))
         refuse_twice("input", (field.name for field in self.inputs))
+        if self.value is not None and self.value.quality is not None and self.value.quality not in self._figures():
+            raise ValueError(f"has a value that is set against {self.value.quality}, which nothing here measures\n"
+                             "name an SLO, or one of quality.metrics, quality.counted and quality.proxies")
         if not self.slos and self.metrics.preset == "custom":
             raise ValueError("promises nothing: no slos and no preset\nadd spec.slos, or spec.metrics.preset")
         return self
+
+    def _figures(self) -> set[str]:
+        """Names of everything that measures how good the answers are."""
+        quality = self.quality
+        named = [] if quality is None else [*quality.metrics, *quality.counted, *quality.proxies]
+        return {slo.name for slo in self.slos} | {item.name for item in named}
 
 
 class Manifest(Strict):
