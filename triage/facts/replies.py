@@ -58,6 +58,9 @@ class Part(StrEnum):
 
 MODEL = ""
 """In place of an objective's name: the question is about the model as a whole."""
+LAST_SEEN = "last seen"
+VALUE = "business value"
+"""In place of an objective's name, which holds no space."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from triage.live.asker import ModelFacts
 from triage.signals.alerts import grouped
 from triage.signals.deployed import rollout_reasons, settled
 from triage.signals.feature_store_reading import feature_store_reasons
+from triage.signals.fleet_seen import last_seen, seen_reasons
+from triage.signals.fleet_value import value_reading
 from triage.signals.health import Health, health
 from triage.signals.lineage import lineage
 from triage.signals.lineage import reasons as lineage_reasons
@@ -21,11 +23,14 @@ from triage.signals.model import ModelState, SloState, Versions
 from triage.signals.objectives import Surroundings, slo_state
 from triage.signals.quality_reasons import quality_reasons
 from triage.signals.reading import Quality, Urgency, Verdict
+from triage.signals.resources_model import ServingReading
+from triage.signals.resources_reading import serving
 from triage.signals.retrain_reasons import retrain_reasons
 from triage.signals.versions import markers, versions
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
+    from triage.notebook.manifest import Manifest
     from triage.notebook.resolve import Traffic
 
 
@@ -55,7 +60,16 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         grouped(alerts, manifest), facts.trends, markers(seen), oldest_basis(facts.replies), manifest.spec.runbook,
         last, last_at, urgency, facts.notes, facts.canary, facts.drift, facts.quality,
         facts.retrain, lineage=traced, rollout=facts.deployed.rollout, feature_store=facts.feature_store,
-        closer=facts.closer)
+        last_seen=last_seen(manifest, facts.replies, now),
+        value=value_reading(manifest, facts.replies, facts.quality, slos, now),
+        closer=facts.closer, serving=_serving(manifest, facts, now))
+
+
+def _serving(manifest: Manifest, facts: ModelFacts, now: float) -> ServingReading | None:
+    if facts.pods is None:
+        return None
+    said = facts.deployed
+    return serving(manifest, facts.pods, said.rollout, said.pods, said.scaling, said.rollout_lasts, now)
 
 
 def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
@@ -72,7 +86,7 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     traced = lineage(manifest, said.registered, seen if seen.known_from == "rollout" else told, now, said.promise)
     more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now),
             *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain),
-            *feature_store_reasons(facts.feature_store, now))
+            *feature_store_reasons(facts.feature_store, now), *seen_reasons(last_seen(manifest, facts.replies, now)))
     found = health(notebook, slos, seen, grouped(alerts, manifest), sources, facts.replies, now, facts.canary,
                    facts.drift, more=more)
     return slos, seen, found, traced

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from triage.facts.replies import MODEL, Part, Question
+from triage.facts.replies import LAST_SEEN, MODEL, VALUE, Part, Question
 from triage.facts.units import UNIT_SECONDS
 from triage.notebook.load import Notebook
 from triage.notebook.resolve import Candidate, Objective, requests_selectors, selectors
@@ -86,6 +86,8 @@ def questions(notebook: Notebook) -> tuple[Asked, ...]:
             out.extend(_of_candidate(objective, index, candidate, rollout_window))
         out.extend(_recorded(notebook, objective))
     out.extend(_versions(notebook))
+    out.extend(_last_seen(notebook))
+    out.extend(_value(notebook))
     return tuple(out)
 
 
@@ -265,6 +267,28 @@ def _versions(notebook: Notebook) -> Iterator[Asked]:
         for part, outer, inner in ((Part.FIRST_SEEN, "min", "min_over_time"), (Part.LAST_SEEN, "max", "max_over_time")):
             yield Asked(Question(MODEL, index, part, window),
                         f"{outer} by ({label}) ({inner}(timestamp({seen}){span}))", Pace.DAY)
+
+
+def _last_seen(notebook: Notebook) -> Iterator[Asked]:
+    """The newest and the oldest word of what reports by itself."""
+    metrics = notebook.manifest.spec.metrics
+    if metrics.last_seen is not None:
+        selector = parse_selector(metrics.last_seen.metric).where(metrics.selector)
+        for index, operator in enumerate(("max", "min")):
+            yield Asked(Question(LAST_SEEN, index, Part.SAMPLED_AT), f"{operator}({selector})", Pace.FAST)
+
+
+def _value(notebook: Notebook) -> Iterator[Asked]:
+    """What the answers are worth, now and a week before."""
+    value = notebook.manifest.spec.value
+    if value is None:
+        return
+    selector = parse_selector(value.counter or value.gauge or "").where(notebook.manifest.spec.metrics.selector)
+    for index, offset in enumerate(("", " offset 7d")):
+        if value.counter is None:
+            yield Asked(Question(VALUE, index, Part.LEVEL), f"sum({selector}{offset})", Pace.DAY)
+        else:
+            yield Asked(Question(VALUE, index, Part.TOTAL, DAY), f"sum(increase({selector}[1d]{offset}))", Pace.DAY)
 
 
 def counted(selector: Selector, version_label: str, window_seconds: float, *by: str) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from triage.facts.rollouts import RolloutFacts
     from triage.signals.closer_reading import CloserReading
     from triage.signals.drift_reading import DriftReading
+    from triage.signals.fleet_seen import LastSeen
+    from triage.signals.fleet_value import ValueReading
     from triage.signals.feature_store_reading import FeatureStoreReading
     from triage.signals.lineage_model import Lineage
     from triage.signals.quality_reading import QualityReading
@@ -343,3 +345,7 @@ class ModelState:
     """One feature's past, labels by prediction time, attributions; None while nobody looks that closely."""
     serving: ServingReading | None = None
     """Its pods and their work; None while nobody looks. The verdict does not rest on it."""
+    last_seen: LastSeen | None = None
+    """When a model was last heard of whose series outlive it; None where the manifest names no metric that tells."""
+    value: ValueReading | None = None
+    """What its answers are worth to the business; None where the manifest names nothing."""
