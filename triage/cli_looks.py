@@ -35,7 +35,7 @@ def status(model: str | None, output: str, watch: bool) -> int:
     if watch:
         _watch(model, as_json=output == "json")
         return INTERRUPTED
-    _write(_look(model), output)
+    _write(_look(model, closely=model is not None and output == "json"), output)
     return 0
 
 
@@ -122,14 +122,15 @@ def _fail_on(values: Sequence[str]) -> frozenset[str]:
     return frozenset(named or _VERDICTS) - {"none"}
 
 
-def _look(model: str | None) -> Snapshot:
-    """One look at the sources."""
+def _look(model: str | None, *, closely: bool = False) -> Snapshot:
+    """One look at the sources; ``closely``: with labels by prediction time and attributions."""
     import asyncio
 
     from triage.clock import SystemClock
     from triage.config import activate
     from triage.live.once import take_snapshot
-    return asyncio.run(take_snapshot(activate(overrides()), None if model is None else [model], SystemClock()))
+    return asyncio.run(take_snapshot(activate(overrides()), None if model is None else [model], SystemClock(),
+                                     closely=closely))
 
 
 def _watch(model: str | None, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
@@ -26,6 +27,7 @@ class ScriptedFeed:
         self.time = now if now is not None else (snapshots[0].at if snapshots else 0.0)
         self.looks: list[tuple[str | None, float, float | None]] = []
         self.logs: list[LogsWanted | None] = []
+        self.closer: list[CloserLook | None] = []
         self.expressions: list[ExpressionsWanted | None] = []
         self.notebooks: dict[str, Notebook] = {}
         self.refreshes = 0
@@ -59,6 +61,9 @@ class ScriptedFeed:
 
     def notebook(self, model: str) -> Notebook | None:
         return self.notebooks.get(model)
+
+    def look_closer(self, wanted: CloserLook | None) -> None:
+        self.closer.append(wanted)
 
     def refresh_now(self) -> None:
         self.refreshes += 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from triage.clock import Clock
 from triage.facts.closer_look import CloserLook
 from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
+from triage.facts.pod_series import PodAnswers
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer
 from triage.live.channel import Channel, by_question, combined
@@ -19,6 +20,7 @@ from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
 from triage.live.judging import RetrainAsker, TrialAsker, WorldAsker
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
+from triage.live.resources import ResourcesAsker
 from triage.live.trends import Grid, grid, trend_questions, trends
 from triage.quantities import format_duration
 from triage.signals.canary_reading import CanaryReading
@@ -70,6 +72,8 @@ class ModelFacts:
     """The feature views; None where the manifest names none, or nothing has been asked yet."""
     closer: CloserReading | None = None
     """What is asked only for a closer look; None while nobody takes one."""
+    pods: PodAnswers | None = None
+    """What series tell of its pods; None while nobody looks at them."""
 
 
 class ModelAsker:
@@ -101,6 +105,7 @@ class ModelAsker:
         self._trial = TrialAsker(notebook, self.channel)
         self._world = WorldAsker(notebook, self.channel)
         self._retrain = RetrainAsker(notebook, self.channel)
+        self._resources = ResourcesAsker(notebook, self.channel)
         self._closer = CloserAsker(notebook, self.channel)
         self.closer_look: CloserLook | None = None
         """What somebody looks at closely; None: nobody does."""
@@ -124,7 +129,7 @@ class ModelAsker:
             notes.append(self._retrain.note())
         return ModelFacts(replies, self._trends, tuple(notes), self._trial.reading, self._world.drift,
                           self._world.quality, self._retrain.triggers, self.deployed, self._world.feature_store,
-                          self._closer.reading)
+                          self._closer.reading, self._resources.answers)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -134,7 +139,7 @@ class ModelAsker:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
         judged = (self._trial.reading, self._world.drift, self._world.quality, self._world.feature_store)
-        found += [f for f in (self._trend_failure, self._retrain.failure,
+        found += [f for f in (self._trend_failure, self._retrain.failure, *self._resources.failures(),
                               *(reading.failure for reading in judged if reading is not None)) if f is not None]
         found += self._closer.failures()
         return list({id(failure): failure for failure in found}.values())
@@ -163,20 +168,24 @@ class ModelAsker:
 
     def know(self, registered: Registered | Failure | None) -> None:
         """Take the references kept with the version in the registry; None until it has answered."""
-        self._world.registered = self._closer.registered = registered
+        self._world.know(registered)
+        self._closer.registered = registered
 
-    def begin(self, look: Look) -> None:
-        """Ask what is due and not under way; nothing is waited for."""
+    def begin(self, look: Look | None) -> None:
+        """Ask what is due and not under way; nothing is waited for. ``look`` None: nobody looks at charts."""
         now = self._clock.monotonic()
         for pace in self._asked:
             for key in self._keys(pace, now):
                 if self._turn(key).is_due(now, self._interval) and not self._is_held(key):
                     self._turn(key).begin(now, period(pace, self._interval))
                     self.flights.start(key, partial(self._ask, key))
-        self._begin_charts(look, now)
+        if look is not None:
+            self._begin_charts(look, now)
         self.begin_trial()
         self._world.begin()
         self._retrain.begin()
+        self._resources.begin(look.range_seconds, look.end,
+                              wanted=self.closer_look is not None and self.closer_look.pods)
         self._closer.begin(self.closer_look, look.range_seconds, look.end)
 
     def begin_trial(self) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from triage.clock import Clock
 from triage.errors import TriageError
 from triage.facts.outcome import SILENT, Failure, FailureKind, SourceHealth, SourceState
-from triage.facts.rollouts import RolloutFacts
+from triage.facts.rollouts import PodsFacts, RolloutFacts
+from triage.facts.scaling import ScalingFacts
 from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, Turn
@@ -23,6 +24,7 @@ from triage.live.watch import SourceWatch
 from triage.signals.deployed import Deployed
 from triage.signals.lineage import described
 from triage.signals.promise import Promise, compare_promise
+from triage.signals.references import Registered
 
 if TYPE_CHECKING:
     from triage.config import Active
@@ -143,9 +145,10 @@ class RegistryWatch(_Beside["Registry"]):
         self._active = active
         self._models: dict[str, RegisteredModel | Failure] = {}
         self._promises: dict[str, Promise | None] = {}
+        self._references: dict[str, Registered | Failure | None] = {}
         self._on_disk: dict[str, bytes] = {}
-        self._unread: dict[tuple[str, str, str], tuple[Failure, float]] = {}
-        """Why manifests could not be had, and until when they are not asked for again."""
+        self._unread: dict[tuple[str, str, str, DocumentKind], tuple[Failure, float]] = {}
+        """Why documents could not be had, and until when they are not asked for again."""
 
     def registered(self, notebook: Notebook) -> RegisteredModel | Failure | None:
         """The model in the registry; None when it was not asked about, or has not answered."""
@@ -155,6 +158,13 @@ class RegistryWatch(_Beside["Registry"]):
     def promise(self, notebook: Notebook) -> Promise | None:
         """How the manifest on disk stands to the registered one."""
         return self._promises.get(notebook.name)
+
+    def references(self, notebook: Notebook) -> Registered | Failure | None:
+        """The references kept with the version that the notebook describes; None until they were asked for.
+
+        The same object until they change.
+        """
+        return self._references.get(notebook.name)
 
     def _concerns(self, notebook: Notebook) -> bool:
         promised = notebook.manifest.spec.registry
@@ -174,8 +184,40 @@ class RegistryWatch(_Beside["Registry"]):
             _keep(self._models, name, model)
         compared = await asyncio.gather(*(self._compare(client, notebook, found[name])
                                           for notebook, name in zip(notebooks, promised, strict=True)))
+        read = await asyncio.gather(*(self._read_references(client, notebook, found[name])
+                                      for notebook, name in zip(notebooks, promised, strict=True)
+                                      if _wants_references(notebook)))
         # A model that it does not have is an answer, and a finding about the model.
-        return [None if _is_missing(each) else each for each in (*found.values(), *compared)]
+        return [None if _is_missing(each) else each for each in (*found.values(), *compared, *read)]
+
+    async def _read_references(self, client: Registry, notebook: Notebook, model: RegisteredModel | Failure) -> object:
+        """Read the references that drift is scored against, once for each version; what asking came to."""
+        if isinstance(model, Failure):
+            return None
+        version, known = described(notebook.manifest, model), self._references.get(notebook.name)
+        if version is None or (isinstance(known, Registered) and known.version == version.version):
+            return None
+        document = await self._document(client, model.name, version, DocumentKind.REFERENCES)
+        if document is None:
+            self._references[notebook.name] = Registered(version.version, None)
+        elif isinstance(document, Failure):
+            if not isinstance(known, Failure) or known.message != document.message:
+                self._references[notebook.name] = document
+            return document if document.kind in SILENT else None
+        else:
+            from triage.notebook.references import parse_references
+            parsed = await asyncio.to_thread(parse_references, document)
+            if isinstance(parsed, Failure):
+                self._refuse(model.name, version, DocumentKind.REFERENCES, parsed)
+                self._references[notebook.name] = parsed
+            else:
+                self._references[notebook.name] = Registered(version.version, parsed)
+        return None
+
+    def _refuse(self, model: str, version: RegisteredVersion, kind: DocumentKind, failure: Failure) -> None:
+        """Do not ask for the document again for a while."""
+        self._unread[model, version.version, version.manifest_sha256, kind] = (
+            failure, self._clock.monotonic() + UNREAD_SECONDS)
 
     async def _compare(self, client: Registry, notebook: Notebook, model: RegisteredModel | Failure) -> object:
         """Compare the manifest on disk with the registered one; what asking for that came to."""
@@ -188,21 +230,22 @@ class RegistryWatch(_Beside["Registry"]):
             return None
         document: Document | Failure | None = None
         if version.manifest_sha256 != hashlib.sha256(ours).hexdigest():
-            document = await self._document(client, model.name, version)
+            document = await self._document(client, model.name, version, DocumentKind.MANIFEST)
         self._promises[notebook.name] = compare_promise(ours, notebook.manifest, version, document)
         # A server that cannot read its files answers all the same: that is told of the version it is about.
         return document if isinstance(document, Failure) and document.kind in SILENT else None
 
-    async def _document(self, client: Registry, model: str, version: RegisteredVersion) -> Document | Failure | None:
-        """The manifest of a version. One that could not be had is not asked for again at every refresh."""
-        key, now = (model, version.version, version.manifest_sha256), self._clock.monotonic()
+    async def _document(self, client: Registry, model: str, version: RegisteredVersion,
+                        kind: DocumentKind) -> Document | Failure | None:
+        """A document of a version. One that could not be had is not asked for again at every refresh."""
+        key, now = (model, version.version, version.manifest_sha256, kind), self._clock.monotonic()
         failure, until = self._unread.get(key, (None, now))
         if failure is not None and now < until:
             return failure
-        document = await client.document(model, version, DocumentKind.MANIFEST)
+        document = await client.document(model, version, kind)
         self._unread.pop(key, None)
         if isinstance(document, Failure) and document.kind not in SILENT:
-            self._unread[key] = document, now + UNREAD_SECONDS
+            self._refuse(model, version, kind, document)
         return document
 
     def _bytes_of(self, notebook: Notebook) -> bytes | None:
@@ -225,13 +268,31 @@ class RegistryWatch(_Beside["Registry"]):
 
 
 class RolloutWatch(_Beside["KubernetesClient"]):
-    """Where the rollouts of the models shown stand: two requests each."""
+    """Where the rollouts of the models shown stand: two requests each, and two more for the one seen closely."""
 
     def __init__(self, active: Active, clock: Clock, interval: float, changed: Callable[[], None]) -> None:
         super().__init__("kubernetes", configured=active.context.kubernetes is not None, clock=clock,
                          interval=interval, pace=interval, changed=changed)
         self._active = active
         self._rollouts: dict[str, RolloutFacts | Failure] = {}
+        self._seen_closely: str | None = None
+        self._pods: PodsFacts | Failure | None = None
+        self._scaling: ScalingFacts | Failure | None = None
+
+    def look_closely(self, name: str | None) -> None:
+        """Read the pods of this model's rollout, and what is told of their number, too; None: of no model."""
+        if name != self._seen_closely:
+            self._seen_closely, self._pods, self._scaling = name, None, None
+            if name is not None:
+                self._turn.give_up()
+
+    def pods(self, notebook: Notebook) -> PodsFacts | Failure | None:
+        """The pods of the rollout; None while nobody looks closely, or they have not been read."""
+        return self._pods if notebook.name == self._seen_closely else None
+
+    def scaling(self, notebook: Notebook) -> ScalingFacts | Failure | None:
+        """What is told of the number of its pods; None as for :meth:`pods`."""
+        return self._scaling if notebook.name == self._seen_closely else None
 
     def rollout(self, notebook: Notebook) -> RolloutFacts | Failure | None:
         """The rollout that the manifest names; None when there is none, or it has not been read."""
@@ -261,7 +322,24 @@ class RolloutWatch(_Beside["KubernetesClient"]):
             found = await asyncio.gather(*(c.state(rollout) for c, rollout in controllers if c is not None))
         for (name, _), facts in zip(named, found, strict=True):
             _keep(self._rollouts, name, facts)
-        return [None if _is_missing(each) else each for each in found]
+        close = next((facts for (name, _), facts in zip(named, found, strict=True) if name == self._seen_closely), None)
+        more = await self._read_closely(client, close) if isinstance(close, RolloutFacts) else []
+        return [None if _is_missing(each) else each for each in (*found, *more)]
+
+    async def _read_closely(self, client: KubernetesClient, facts: RolloutFacts) -> list[object]:
+        from triage.sources.rollouts.pods import pods
+        from triage.sources.rollouts.scaling import scaling
+        about = self._seen_closely
+        listed, told = await asyncio.gather(pods(client, facts, self._clock), scaling(client, facts, self._clock))
+        if about != self._seen_closely:
+            return []
+        # What was said last stands while nothing is answered; its age is judged where it is shown.
+        if not isinstance(listed, Failure) or not isinstance(self._pods, PodsFacts):
+            self._pods = listed
+        if not isinstance(told, Failure) or not isinstance(self._scaling, ScalingFacts):
+            self._scaling = told
+        # Whoever may not read pods or events has heard from the server all the same.
+        return [each for each in (listed, told) if isinstance(each, Failure) and each.kind in SILENT]
 
     def _next_try_in(self, client: KubernetesClient) -> float | None:
         return client.breaker.next_try_in()
@@ -282,6 +360,12 @@ def _keep(known: dict[str, _Facts | Failure], name: str, found: _Facts | Failure
         known[name] = found
 
 
+def _wants_references(notebook: Notebook) -> bool:
+    drift = notebook.manifest.spec.drift
+    every = [] if drift is None else [*drift.features, *([drift.prediction] if drift.prediction is not None else [])]
+    return any(feature.reference is not None and feature.reference.registered for feature in every)
+
+
 def _is_known(found: object) -> bool:
     return found is not None and not isinstance(found, Failure)
 
@@ -293,4 +377,4 @@ def _is_missing(found: object) -> bool:
 def deployed(notebook: Notebook, registry: RegistryWatch, rollouts: RolloutWatch, interval: float) -> Deployed:
     """What both said of one model."""
     return Deployed(registry.registered(notebook), registry.promise(notebook), rollouts.rollout(notebook),
-                    3 * max(interval, 5.0))
+                    3 * max(interval, 5.0), rollouts.pods(notebook), rollouts.scaling(notebook))

@@ -15,6 +15,7 @@ from triage.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from triage.config import Overrides
     from triage.facts.alerts import Alert
+    from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
     from triage.live.poller import Poller
@@ -48,6 +49,7 @@ class LiveFeed:
         self._logs_wanted: LogsWanted | None = None
         self._expressions_wanted: ExpressionsWanted | None = None
         self._notebooks: dict[str, Notebook] = {}
+        self._closer_look: CloserLook | None = None
         self._stopped = False
         self._on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None
         self._on_failure: Callable[[str, str], None] = lambda message, hint: None
@@ -71,6 +73,10 @@ class LiveFeed:
 
     def notebook(self, model: str) -> Notebook | None:
         return self._notebooks.get(model)
+
+    def look_closer(self, wanted: CloserLook | None) -> None:
+        self._closer_look = wanted
+        self._in_loop(self._apply_closer)
 
     def refresh_now(self) -> None:
         poller = self._poller
@@ -133,6 +139,7 @@ class LiveFeed:
         self._apply_look()
         self._apply_logs()
         self._apply_expressions()
+        self._apply_closer()
         try:
             if self._wanted is not None and self._model is None:
                 await self._find_alert(poller, loaded)
@@ -169,6 +176,10 @@ class LiveFeed:
             # Another model in its place would be taken for it.
             watched = ()
         poller.watch(watched, Look(self._range_seconds, self._end))
+
+    def _apply_closer(self) -> None:
+        if self._poller is not None:
+            self._poller.look_closer(self._closer_look)
 
     def _apply_logs(self) -> None:
         if self._poller is not None:

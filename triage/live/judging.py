@@ -123,14 +123,13 @@ class WorldAsker:
         """Figures and subgroups; None where the manifest names none, or nothing has been asked yet."""
         self.feature_store: FeatureStoreReading | None = None
         """The views the model reads; None where the manifest names none, or nothing has been asked yet."""
-        self.registered: Registered | Failure | None = None
-        """References kept with the version in the registry; the owner keeps it up to date."""
+        self._registered: Registered | Failure | None = None
+        """References kept with the version in the registry."""
         self._notebook = notebook
         self._channel = channel
         self._asked = (*drift_questions(notebook), *quality_questions(notebook), *feature_store_questions(notebook))
         self._answer: tuple[Found, tuple[str, ...], float] | None = None
         """The newest answer with its warnings and time: scored again when the registry gives other references."""
-        self._scored_with: Registered | Failure | None = None
         self._turn = Turn()
         self._every = max(channel.interval, WORLD_SECONDS)
 
@@ -149,14 +148,17 @@ class WorldAsker:
         if self._asked and self._turn.is_due(now, channel.interval) and WORLD not in channel.flights.under_way():
             self._turn.begin(now, self._every)
             channel.flights.start(WORLD, self._ask)
-        elif self._answer is not None and self._scored_with is not self.registered:
+
+    def know(self, registered: Registered | Failure | None) -> None:
+        """Take the references kept with the version in the registry; the same counts are scored against others."""
+        if registered is not self._registered:
+            self._registered = registered
             self._score()
 
     def _score(self) -> None:
         if self._answer is not None:
             found, warnings, at = self._answer
-            self.drift = drift(self._notebook, found, warnings, at, 3 * self._every, self.registered)
-            self._scored_with = self.registered
+            self.drift = drift(self._notebook, found, warnings, at, 3 * self._every, self._registered)
 
     async def _ask(self) -> None:
         expression, addresses = combined(self._asked)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from triage.clock import Clock, SleepWatch
 from triage.config import Active
 from triage.errors import TriageError
+from triage.facts.closer_look import CloserLook
 from triage.live.poller import Poller
 from triage.live.snapshot import Snapshot
 from triage.notebook.load import Loaded, load_all
@@ -56,8 +57,12 @@ def chosen_names(loaded: Loaded, names: Sequence[str] | None) -> tuple[str, ...]
     return tuple(name for name in names if name in known)
 
 
-async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Clock) -> Snapshot:
+async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Clock, *,
+                        closely: bool = False) -> Snapshot:
     """Load the notebooks and ask every source once. ``names`` None means all models.
+
+    ``closely``: ask for the first of them also what otherwise only a closer look asks: labels by prediction time, and
+    what the features are worth.
 
     Raises :class:`TriageError` when there is nothing to ask about; a source that does not answer is no error but part
     of the snapshot.
@@ -66,6 +71,7 @@ async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Cloc
     poller = Poller(active, loaded, clock, goes_on=False)
     try:
         poller.watch(chosen_names(loaded, names))
+        poller.look_closer(CloserLook() if closely else None)
         return await poller.refresh_once()
     finally:
         await poller.aclose()

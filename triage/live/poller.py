@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from triage.clock import Clock, SleepWatch
 from triage.config import MIN_INTERVAL, Active
 from triage.facts.alerts import Alert
+from triage.facts.closer_look import CloserLook
 from triage.facts.expressions import ExpressionsWanted
 from triage.facts.log_reading import LogsWanted
 from triage.facts.outcome import Failure, SourceHealth
@@ -66,6 +67,7 @@ class Poller:
         self._rollouts = RolloutWatch(active, clock, self._interval, self._landed_beside)
         self._logs = LogsWatch(active, clock, self._interval, self._publish)
         self._expressions = ExpressionsAsker()
+        self._closer_look: CloserLook | None = None
         self._watches = {"prometheus": SourceWatch("prometheus", configured=True),
                          "alertmanager": SourceWatch("alertmanager", configured=self._alertmanager is not None)}
         self._turns = {"prometheus": Turn(), "alertmanager": Turn()}
@@ -110,6 +112,11 @@ class Poller:
         self._expressions.want(wanted)
         self._wake.set()
 
+    def look_closer(self, wanted: CloserLook | None) -> None:
+        """Ask what only a closer look at the first model watched needs, beginning now; None: nobody looks closely."""
+        self._closer_look = wanted
+        self._wake.set()
+
     def refresh_now(self) -> None:
         """Begin the next refresh now, also where a source is being left alone after failures."""
         for client in (self._prometheus, self._alertmanager):
@@ -150,6 +157,8 @@ class Poller:
         return (*(watch.health() for watch in self._watches.values()), self._registry.health(), self._rollouts.health())
 
     def _chosen(self) -> list[ModelAsker]:
+        closer = self._closer_look
+        self._rollouts.look_closely(self._names[0] if self._names and closer is not None and closer.pods else None)
         by_name: dict[str, Notebook] = {n.name: n for n in self._loaded.notebooks}
         found = []
         for name in self._names:
@@ -158,6 +167,8 @@ class Poller:
                                                  slots=self._slots, landed=self._landed)
             asker = self._askers[name]
             asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, self._interval)
+            asker.closer_look = self._closer_look if name == self._names[0] else None
+            asker.know(self._registry.references(asker.notebook))
             found.append(asker)
         return found
 

@@ -18,14 +18,15 @@ class Registered:
 
     version: str
     """As the registry spells it."""
-    references: References
+    references: References | None
+    """None: it keeps none."""
 
 
 def reference_of(feature: DriftFeature, registered: Registered | Failure | None, *,
                  is_prediction: bool) -> tuple[Reference | None, str]:
     """What a feature is compared with, and where that comes from, in words; None: why there is nothing, in words.
 
-    ``registered`` is what the registry said; None: it has not answered, or the version keeps no references.
+    ``registered`` is what the registry said; None: it has not answered.
     """
     here = feature.reference
     if here is None or not here.registered:
@@ -35,7 +36,7 @@ def reference_of(feature: DriftFeature, registered: Registered | Failure | None,
         why = f"the registered one cannot be read: {registered.sentence()}"
     elif registered is not None:
         kept = registered.references
-        found = kept.prediction if is_prediction else kept.features.get(feature.name)
+        found = None if kept is None else kept.prediction if is_prediction else kept.features.get(feature.name)
         if found is not None and (found.edges if feature.histogram is not None else found.categories):
             return found, f"version {registered.version} in the registry{_taken(found)}"
         why = f"version {registered.version} in the registry keeps none of it"

@@ -30,6 +30,7 @@ from triage.tui.screens.oncall import OnCall
 from triage.tui.view import RANGES, TOP, Item, View, alert_key
 
 if TYPE_CHECKING:
+    from triage.facts.closer_look import CloserLook
     from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
     from triage.signals.model import ModelState
@@ -292,6 +293,10 @@ class TriageApp(App[None], inherit_bindings=False):
     def read_logs(self, wanted: LogsWanted | None) -> None:
         """What is looked for in the logs; None: they are not asked."""
         self.feed.read_logs(wanted)
+
+    def look_closer(self, wanted: CloserLook | None) -> None:
+        """What is looked at so closely that it is asked for only then; None: nothing."""
+        self.feed.look_closer(wanted)
 
     def action_help(self) -> None:
         """The keys and the signs."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
@@ -32,6 +33,10 @@ class Feed(Protocol):
 
     def read_logs(self, wanted: LogsWanted | None) -> None:
         """What is looked for in the logs of the model shown; None, as at the start: they are not asked."""
+        ...
+
+    def look_closer(self, wanted: CloserLook | None) -> None:
+        """What is looked at so closely that it is asked for only then; None, as at the start: nothing."""
         ...
 
     def ask_also(self, wanted: ExpressionsWanted | None) -> None:
