@@ -184,9 +184,9 @@ class ModelAsker:
         self.begin_trial()
         self._world.begin()
         self._retrain.begin()
-        self._resources.begin(look.range_seconds, look.end,
-                              wanted=self.closer_look is not None and self.closer_look.pods)
-        self._closer.begin(self.closer_look, look.range_seconds, look.end)
+        closely, seen = (self.closer_look, look) if look is not None else (None, Look())
+        self._resources.begin(seen.range_seconds, seen.end, wanted=closely is not None and closely.pods)
+        self._closer.begin(closely, seen.range_seconds, seen.end)
 
     def begin_trial(self) -> None:
         """Ask about both arms when another interval of the trial is full; nothing while there is none."""
