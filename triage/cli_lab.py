@@ -216,7 +216,7 @@ def serve(scenario: str, speed: float, seed: int | None, port: int) -> int:
                    f"  triage --config {wanted.config}\n"
                    f"  curl -H \"Authorization: Bearer $(cat {process.folder}/token)\" "
                    f"'{process.url}/prometheus/api/v1/query?query=up'\n"
-                   f"under that address: /prometheus /alertmanager /mlflow /kubernetes /loki\n"
+                   f"under that address: /prometheus /alertmanager /mlflow /kubernetes /loki /pipelines\n"
                    f"{process.folder}/token reads, {process.folder}/token-that-writes may change the world", err=True)
         while (failure := process.failure()) is None:
             time.sleep(0.5)

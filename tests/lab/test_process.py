@@ -45,6 +45,7 @@ def ask(lab: LabProcess, path: str, *, token: str | None = None, method: str = "
     ("/mlflow/api/2.0/mlflow/registered-models/search", "fraud-scorer"),
     ("/kubernetes/apis/argoproj.io/v1alpha1/rollouts", "fraud-scorer"),
     ("/loki/loki/api/v1/labels", "success"),
+    ("/pipelines/runs", "[]"),
     ("/lab/scenario", "healthy"),
 ])
 def test_every_system_answers_who_has_a_token_and_nobody_else(lab: LabProcess, path: str, wanted: str) -> None:
@@ -67,6 +68,8 @@ def test_the_token_that_reads_changes_nothing(lab: LabProcess) -> None:
     alias = {"name": "fraud-scorer", "alias": "champion", "version": "7"}
     assert ask(lab, "/mlflow/api/2.0/mlflow/registered-models/alias", method="POST", json=alias).status_code == 403
     assert ask(lab, "/lab/silent/prometheus", method="PUT").status_code == 403
+    shed = {"model": "fraud-scorer", "share": 0.5}
+    assert ask(lab, "/pipelines/shed-load", method="POST", json=shed).status_code == 403
     rollout = "/kubernetes/apis/argoproj.io/v1alpha1/namespaces/ml/rollouts/fraud-scorer"
     with httpx.Client(trust_env=False) as client:
         patch = client.patch(lab.url + rollout, content=b'{"spec":{"paused":true}}', headers={

@@ -1,7 +1,7 @@
 """All systems of the lab under one address, each as its own server would answer.
 
-They are ``/prometheus``, ``/alertmanager``, ``/mlflow``, ``/kubernetes`` and ``/loki``. ``/lab`` is the lab's own: what
-is played, and which system falls silent. Every request needs a bearer token.
+They are ``/prometheus``, ``/alertmanager``, ``/mlflow``, ``/kubernetes``, ``/loki`` and ``/pipelines``. ``/lab`` is the
+lab's own: what is played, and which system falls silent. Every request needs a bearer token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triage.lab.apis import alertmanager, kubernetes, loki, mlflow, prometheus
+from triage.lab.apis import alertmanager, kubernetes, loki, mlflow, pipelines, prometheus
 from triage.lab.cluster.access import OPERATE, Access, User
 from triage.lab.world.scenario import as_json
 from triage.lab.world.world import World
@@ -31,7 +31,7 @@ _MOST_BODY_BYTES = 3 * 1024 * 1024
 """What kube-apiserver takes; none of the others needs more."""
 _ONLY_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READS_BY_POST = ("/search", "/get-latest-versions")
-_GUARDED = frozenset({"alertmanager", "mlflow", "lab"})
+_GUARDED = frozenset({"alertmanager", "mlflow", "pipelines", "lab"})
 """Systems without permissions of their own: the reading token cannot change them."""
 
 
@@ -59,6 +59,7 @@ def site(world: World, tokens: Tokens) -> ASGIApp:
         "mlflow": mlflow.app(world.registry),
         "kubernetes": kubernetes.app(world.cluster),
         "loki": loki.app(world.logs, world.clock),
+        "pipelines": pipelines.app(world.pipelines, world.clock),
     }
     silent: dict[str, str] = {}
     own = _Own(world, silent, frozenset(systems))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.lab.world.conftest import Begun
 from triage.lab.cluster.apiserver import Options
-from triage.lab.cluster.resources import DEPLOYMENTS, ROLLOUTS
+from triage.lab.cluster.resources import DEPLOYMENTS, ROLLOUTS, Resource
 from triage.lab.world.world import World
 
 Ask = Callable[..., dict[str, float]]
@@ -154,3 +154,61 @@ def test_a_canary_of_minutes_has_a_rollout_at_its_step(world_of: Begun) -> None:
     assert world.cluster.split("ml", "fraud-scorer") == {"7": 90.0, "8": 10.0}
     versions = {pod.version for pod in world.cluster.pods("ml", "fraud-scorer") if pod.ready}
     assert versions == {"7", "8"}
+
+
+def scale(world: World, resource: Resource, namespace: str, name: str, replicas: int) -> None:
+    world.cluster.server.patch(resource, namespace, name, "scale", "merge", {"spec": {"replicas": replicas}},
+                               Options(manager="test"))
+
+
+def test_more_pods_take_the_load_and_nobody_is_killed_any_more(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("oom-under-load")
+    ill = world.truth("chat-assistant", 600)["chat-assistant-r31"]
+    assert ill.wait_seconds > 1
+    scale(world, DEPLOYMENTS, "assist", "chat-assistant-r31", 7)
+    at = world.opening + 900
+    world.advance(at)
+    assert len(value_of(world, 'kube_pod_container_resource_limits{namespace="assist"}', "pod", at)) == 7
+    assert value_of(world, 'sum(increase(kube_pod_container_status_restarts_total{namespace="assist"}[5m]))', "",
+                    at)[""] == 0
+    well = world.truth("chat-assistant", 300)["chat-assistant-r31"]
+    assert (well.wait_seconds, well.error_ratio < 0.005) == (0, True)
+    # A pod that has just come has never been killed.
+    assert min(value_of(world, 'kube_pod_container_status_restarts_total{namespace="assist"}', "pod", at).values()) == 0
+
+
+def test_fewer_pods_than_the_load_needs_make_it_slow_until_they_are_back(new_world: Begun) -> None:
+    world = new_world("healthy")
+    assert world.truth("image-moderation", 300)["5"].slowdown < 1.3
+    scale(world, ROLLOUTS, "vision", "image-moderation", 1)
+    world.advance(world.opening + 600)
+    short = world.truth("image-moderation", 300)["5"]
+    assert short.wait_seconds > 0
+    assert short.slowdown > 2
+    scale(world, ROLLOUTS, "vision", "image-moderation", 3)
+    world.advance(world.opening + 1500)
+    well = world.truth("image-moderation", 300)["5"]
+    assert (well.wait_seconds, well.slowdown < 1.3) == (0, True)
+
+
+def test_a_promoted_canary_gets_all_of_the_traffic_and_its_symptom_all_of_the_requests(
+        new_world: Begun, value_of: Ask) -> None:
+    world = new_world("canary-latency")
+    ill = value_of(world, SLOW, "")[""]
+    world.cluster.server.patch(ROLLOUTS, "ml", "fraud-scorer", "status", "merge", {"status": {"promoteFull": True}},
+                               Options(manager="test"))
+    at = world.opening + 900
+    world.advance(at)
+    assert set(value_of(world, TRAFFIC, "model_version", at)) == {"8"}
+    assert value_of(world, SLOW, "", at)[""] > 5 * ill
+
+
+def test_the_next_step_shifts_the_weight_and_the_traffic_with_it(new_world: Begun, value_of: Ask) -> None:
+    world = new_world("canary-latency")
+    world.cluster.server.patch(ROLLOUTS, "ml", "fraud-scorer", "status", "merge",
+                               {"status": {"pauseConditions": None}}, Options(manager="test"))
+    at = world.opening + 600
+    world.advance(at)
+    assert world.cluster.split("ml", "fraud-scorer") == {"7": 75.0, "8": 25.0}
+    traffic = value_of(world, TRAFFIC, "model_version", at)
+    assert abs(traffic["8"] / sum(traffic.values()) - 0.25) < 0.04

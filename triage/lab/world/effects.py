@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +31,16 @@ class Effects:
         self._faults: dict[str, list[Fault]] = {}
         for fault in faults:
             self._faults.setdefault(fault.kind, []).append(fault)
+
+    def begin(self, fault: Fault) -> None:
+        """Add one that begins in the future."""
+        self._faults.setdefault(fault.kind, []).append(fault)
+
+    def end(self, kind: str, at: float) -> None:
+        """Let the faults of a kind end at that time (epoch seconds), where they do not end before."""
+        end = at - self._opening
+        self._faults[kind] = [fault if fault.end is not None and fault.end <= end else replace(fault, end=end)
+                              for fault in self._faults.get(kind, ())]
 
     def of(self, kind: str, version: str | None = None, *, feature: str | None = None,
            subgroup: str | None = None) -> Sequence[Fault]:

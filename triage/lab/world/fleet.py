@@ -34,7 +34,8 @@ The names of the series are those that the three example notebooks and their pre
     autoscaler_desired_pods, autoscaler_actual_pods {configuration_name, revision_name}.
 For all: model_build_info (1 while a version serves), secret_reads_total {secret, reader},
     feature_store_updated_timestamp_seconds {store, model} (models with feature views);
-    container_memory_working_set_bytes, kube_pod_container_resource_limits {resource: memory},
+    container_memory_working_set_bytes, container_cpu_usage_seconds_total, container_cpu_cfs_periods_total,
+    container_cpu_cfs_throttled_periods_total, kube_pod_container_resource_limits {resource: memory | cpu},
     kube_pod_container_status_restarts_total and kube_pod_container_status_last_terminated_reason {reason: OOMKilled}
     (all with namespace, pod, container, for models with workloads in the cluster); ``up`` {job, instance, namespace}.
 """
@@ -73,6 +74,8 @@ class Member:
     description: str
     gpu: bool = False
     memory_limit_bytes: float = 4 * 2.0**30
+    cpu_limit: float = 2.0
+    """Cores of one pod."""
 
     def number(self, version: str) -> str:
         """What the registry calls a version: its digits at the end, without leading zeros."""
@@ -90,24 +93,24 @@ _MEMBERS = (
     Member("chat-assistant", "assist", ("chat-assistant-r29", "chat-assistant-r30", "chat-assistant-r31"),
            "chat-assistant-r31", ("prompt_tokens",), ("en", "de", "fr", "pl"), (), "deployments",
            "registry.example/ml/chat-assistant", 4, (25, 50), "Answers questions of customers in the web shop.",
-           gpu=True, memory_limit_bytes=48 * 2.0**30),
+           gpu=True, memory_limit_bytes=48 * 2.0**30, cpu_limit=8.0),
     Member("churn-ranker", "batch", ("12", "13"), "13", ("tenure_months", "support_tickets"),
            ("consumer", "small-business", "enterprise"), ("customers",), "none", "registry.example/ml/churn-ranker", 1,
            (100,), "Ranks all customers every night by the risk that they leave.",
-           memory_limit_bytes=32 * 2.0**30),
+           memory_limit_bytes=32 * 2.0**30, cpu_limit=8.0),
     Member("image-moderation", "vision", ("3", "4", "5"), "5", ("brightness", "width_px"),
            ("photo", "drawing", "screenshot"), (), "argo", "registry.example/ml/image-moderation", 3,
            (5, 25, 50), "Hides pictures that break the rules of the market place.", gpu=True,
-           memory_limit_bytes=16 * 2.0**30),
+           memory_limit_bytes=16 * 2.0**30, cpu_limit=4.0),
     Member("loan-approval", "credit", ("1", "2", "3"), "3", ("income", "debt_ratio", "employment"),
            ("18-29", "30-49", "50-64", "65+"), ("credit_bureau",), "argo", "registry.example/ml/loan-approval", 2,
            (10, 50), "Decides on consumer loans, or refers them to a person.",
-           memory_limit_bytes=2 * 2.0**30),
+           memory_limit_bytes=2 * 2.0**30, cpu_limit=1.0),
     Member("review-sentiment", "reviews",
            ("review-sentiment-predictor-00010", "review-sentiment-predictor-00011", "review-sentiment-predictor-00012"),
            "review-sentiment-predictor-00012", ("review_length",), ("en", "de", "fr"), (), "knative",
            "registry.example/ml/review-sentiment", 3, (10, 50), "Sorts reviews into negative, neutral and positive.",
-           memory_limit_bytes=2.0**30),
+           memory_limit_bytes=2.0**30, cpu_limit=1.0),
 )
 
 FLEET: Mapping[str, Member] = MappingProxyType({member.name: member for member in _MEMBERS})

@@ -89,12 +89,13 @@ class Online(Behaviour):
         """The series of one version."""
 
     def demand(self, times: Floats) -> Floats:
-        """Requests per second that clients want to make."""
+        """Requests per second that clients want to make and gateways let through."""
         traits = self.traits
         turn = 2 * math.pi * ((times + self.plan.zone) / DAY - traits.peak_hour * HOUR / DAY)
         usual = traits.per_second * (1 + traits.amplitude * np.cos(turn))
         swing = np.exp(0.05 * self._wander(times) + 0.03 * self._ripple(times))
-        return usual * swing * self.effects.multiplied("traffic", times)
+        shed = self.effects.share("shed_load", times)
+        return usual * swing * self.effects.multiplied("traffic", times) * (1 - shed)
 
     def swing(self, times: Floats, size: float, version: str) -> Floats:
         """A slow random swing around 0 with this standard deviation, for gauges: half of it common to all versions,

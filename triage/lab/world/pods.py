@@ -1,4 +1,4 @@
-"""What Kubernetes' exporters say about a model's pods: memory, limits, restarts and why they ended; and its GPUs."""
+"""What Kubernetes' exporters say about a model's pods: CPU, memory, limits, restarts, why they ended; and its GPUs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from triage.lab.world.behaviour import Run
+from triage.lab.world.cpu import CpuSeries
 from triage.lab.world.fleet import Member
 from triage.lab.world.gpu import GpuSeries
 from triage.lab.world.grid import Floats, Window
+from triage.lab.world.memory import DOWN_SHARE
 from triage.lab.world.rows import Rows, Sheet, gauge
 
 
@@ -32,6 +34,7 @@ class PodSeries:
     def __init__(self, member: Member, gpu: GpuSeries | None) -> None:
         self._member = member
         self._gpu = gpu
+        self._cpu = CpuSeries(member)
         self._rows: dict[str, tuple[Rows, Rows, Rows, Rows]] = {}
         self._shown: dict[str, list[Rows]] = {}
         self._killed: dict[str, float] = {}
@@ -64,7 +67,7 @@ class PodSeries:
         share, killed, use = _state(window, number, run)
         shiver = 1 + 0.01 * np.sin(window.times / 97.0 + number)
         sheet.level(rows[0], np.rint(np.minimum(share * shiver, 1.0) * self._member.memory_limit_bytes))
-        sheet.level(rows[1], self._member.memory_limit_bytes)
+        sheet.level(rows[1], np.array([self._member.memory_limit_bytes, self._member.cpu_limit]))
         restarts = pod.restarts + self._killed.get(pod.name, 0.0) + killed.cumsum()
         if killed.any():
             self._killed[pod.name] = self._killed.get(pod.name, 0.0) + float(killed.sum())
@@ -72,16 +75,22 @@ class PodSeries:
         sheet.level(rows[2], restarts)
         if restarts.any():
             sheet.level(rows[3], (restarts > 0).astype(np.float64))
+        self._cpu.show(sheet, self._own(pod.name), number, np.broadcast_to(use, window.times.shape),
+                       (share > DOWN_SHARE).astype(np.float64))
         if self._gpu is not None:
             self._gpu.show(sheet, pod.name, pod.version, number, use)
         return sheet
 
+    def _own(self, pod: str) -> dict[str, str]:
+        return {"namespace": self._member.namespace, "pod": pod, "container": "server"}
+
     def _new(self, pod: str) -> tuple[Rows, Rows, Rows, Rows]:
-        own = {"namespace": self._member.namespace, "pod": pod, "container": "server"}
+        own = self._own(pod)
         state = {**own, "job": "kube-state-metrics", "instance": "kube-state-metrics:8080"}
         return (gauge("container_memory_working_set_bytes", "Memory in use.", {**own, "job": "kubelet",
                                                                                 "instance": "kubelet:10250"}),
-                gauge("kube_pod_container_resource_limits", "Limits.", {**state, "resource": "memory", "unit": "byte"}),
+                gauge("kube_pod_container_resource_limits", "Limits.", state,
+                      ({"resource": "memory", "unit": "byte"}, {"resource": "cpu", "unit": "core"})),
                 gauge("kube_pod_container_status_restarts_total", "Restarts.", state),
                 gauge("kube_pod_container_status_last_terminated_reason", "Why it last ended.",
                       {**state, "reason": "OOMKilled"}))

@@ -6,13 +6,13 @@ import numpy as np
 
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
-from triage.lab.world.grid import DAY, Window
+from triage.lab.world.grid import DAY, Floats, Window
+from triage.lab.world.pipelines import MATERIALIZING_SECONDS
 from triage.lab.world.plan import Plan
 from triage.lab.world.rows import Sheet, counter, gauge
 
 _MATERIALIZED_EVERY = {"customers": DAY}
 _USUALLY_EVERY = 1800.0
-_TAKES_SECONDS = 95.0
 _READS_PER_HOUR = {"pipeline": 4.0, "service-account": 12.0, "unknown": 40.0}
 
 
@@ -27,7 +27,7 @@ class Surroundings:
                     "model": member.name}
         self._views = [(store, gauge("feature_store_updated_timestamp_seconds", "When the view was last materialised.",
                                      {**features, "store": store})) for store in member.stores]
-        self._frozen = min((plan.opening + fault.onset for fault in effects.of("stale_features")), default=None)
+        self._opening = plan.opening
         self._reads = {reader: counter("secret_reads_total", "Reads of a secret by reader.", {
             "job": "secret-store", "instance": "secret-store:8200", "namespace": "security",
             "secret": f"{member.name}-weights", "reader": reader}) for reader in _READS_PER_HOUR}
@@ -36,14 +36,30 @@ class Surroundings:
         """Their sheets: the usual ones, and an unknown reader's while there is one."""
         sheet = Sheet(window)
         for store, rows in self._views:
-            period = _MATERIALIZED_EVERY.get(store, _USUALLY_EVERY)
-            times = window.times if self._frozen is None else np.minimum(window.times, self._frozen)
-            late = _TAKES_SECONDS - self._zone
-            sheet.level(rows, np.floor((times - late) / period) * period + late)
+            sheet.level(rows, self._materialized(store, window.times))
         for reader in ("pipeline", "service-account"):
             means = np.full(len(window), _READS_PER_HOUR[reader] * window.step / 3600)
             sheet.count(self._reads[reader], source.events(f"{self._member.name}/reads/{reader}", means))
         return [sheet, *self._unknown(window, source)]
+
+    def _materialized(self, store: str, times: Floats) -> Floats:
+        """When a view was last filled: by its schedule, but not while its job fails, and once more as soon as that
+        is over."""
+        period = _MATERIALIZED_EVERY.get(store, _USUALLY_EVERY)
+        late = MATERIALIZING_SECONDS - self._zone
+
+        def scheduled(at: Floats) -> Floats:
+            when: Floats = np.floor((at - late) / period) * period + late
+            return when
+
+        filled = scheduled(times)
+        for fault in self._effects.of("stale_features"):
+            since = np.full(1, self._opening + fault.onset)
+            until = np.inf if fault.end is None else self._opening + fault.end
+            failing = (times >= since) & (times < until)
+            filled = np.where(failing, np.minimum(filled, scheduled(since)), filled)
+            filled = np.where(times >= until, np.maximum(filled, until), filled)
+        return filled
 
     def _unknown(self, window: Window, source: Source) -> list[Sheet]:
         found = self._effects.of("secret_exposed")

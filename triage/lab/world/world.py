@@ -27,6 +27,7 @@ from triage.lab.world.journal import Journal, job_lines
 from triage.lab.world.ledger import Ledger, PastLedger
 from triage.lab.world.models.churn import ChurnRanker
 from triage.lab.world.models.reviews import ReviewSentiment
+from triage.lab.world.pipelines import Pipelines
 from triage.lab.world.plan import Traffic
 from triage.lab.world.pods import Pod
 from triage.lab.world.scenario import Scenario
@@ -67,6 +68,8 @@ class World:
         furnish_registry(self.registry, scenario, self.opening)
         furnish_cluster(self.cluster, scenario, self.opening)
         self._simulation = Simulation(scenario, seed, self.opening)
+        self.pipelines = Pipelines(clock, {name: behaviour.effects for name, behaviour
+                                           in self._simulation.behaviours.items()}, self.opening)
         self._steering = Steering(self.cluster, self.registry, self._simulation.plans)
         self._journals = {name: Journal(self.logs, FLEET[name], behaviour.effects, self.opening)
                           for name, behaviour in self._simulation.behaviours.items()}
