@@ -49,6 +49,8 @@ class Own:
 
     token: Callable[[], str] | None = None
     """Reads the bearer token, in place of the endpoint's; may raise :class:`~triage.config.ConfigError`."""
+    expired: Callable[[], bool] | None = None
+    """Whether the known end of the credential has come; None when it has none."""
     tls: ssl.SSLContext | None = None
     """In place of the endpoint's certificates."""
     has_certificate: bool = False

@@ -169,6 +169,7 @@ class KubernetesClient:
                                              replace(own or NoneOwn(), refuses_apart=True))
         self._clock = clock
         self._by_kubeconfig = by_kubeconfig
+        self._expired = None if own is None else own.expired
         self._gone: Failure | None = None
         self._renewing = asyncio.Lock()
         self._renewals = 0
@@ -259,8 +260,14 @@ class KubernetesClient:
             return document if isinstance(document, Failure) else parse(document)
         return decode
 
+    async def renew_expired(self) -> None:
+        """Read the credential anew when its known end has come; asked before every request, read or not."""
+        if self._expired is not None and self._expired():
+            await self._renewed(self._renewals)
+
     async def _asked(self, ask: Callable[[], Awaitable[Result | Failure]]) -> Result | Failure:
         """Ask, and once more with a new credential when the old one is not taken (only reads come here)."""
+        await self.renew_expired()
         renewals = self._renewals
         answer = await ask()
         if isinstance(answer, Failure) and answer.status == 401 and await self._renewed(renewals):
