@@ -41,8 +41,10 @@ class Limits:
     memory_bytes: int = 2 << 30
     """Resident memory of all its processes together."""
     processes: int = 64
-    output_bytes: int = 1_000_000
-    """Kept of what one cell puts out; what is beyond is counted and dropped."""
+    output_bytes: int = 256_000
+    """Kept of the text that one cell writes; what is beyond is counted and dropped."""
+    rich_bytes: int = 4_000_000
+    """Kept of its tables, pictures and the like."""
     stop_bytes: int = 50_000_000
     """A cell that puts out more is stopped."""
     interrupt_seconds: float = 3.0

@@ -6,8 +6,8 @@ program on another host, or a gateway to kernels, can take its place at the othe
 To the runner:
 
 ``run``        ``protocol`` (1), ``cells`` [{``id``, ``source``, ``seconds``}], ``kernel`` {``argv``, ``environment``,
-               ``folder``}, ``sockets`` (a private folder), ``limits`` {``output_bytes``, ``stop_bytes``,
-               ``interrupt_seconds``}, ``loopback`` (whether the loopback device must be brought up)
+               ``folder``}, ``sockets`` (a private folder), ``limits`` {``output_bytes``, ``rich_bytes``,
+               ``stop_bytes``, ``interrupt_seconds``}, ``loopback`` (whether the loopback device must be brought up)
 ``stop``       interrupt the cell that runs; if it goes on, end the kernel; run no other
 ``answer``     to an ``ask``: its ``id``, ``status`` (HTTP), ``body``
 

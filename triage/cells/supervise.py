@@ -172,7 +172,8 @@ class _Runner:
                 "cells": [{"id": s.id, "source": s.source, "seconds": s.seconds} for s in order.steps],
                 "kernel": {"argv": list(order.kernel), "environment": dict(order.environment),
                            "folder": str(order.folder / "work")},
-                "limits": {"output_bytes": limits.output_bytes, "stop_bytes": limits.stop_bytes,
+                "limits": {"output_bytes": limits.output_bytes, "rich_bytes": limits.rich_bytes,
+                           "stop_bytes": limits.stop_bytes,
                            "interrupt_seconds": limits.interrupt_seconds}}
 
     def _send(self, message: Message) -> None:

@@ -40,6 +40,15 @@ def _pattern(text: str) -> str:
 
 
 Cpu = Annotated[str, AfterValidator(_cpu)]
+
+
+def _environment_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII):
+        raise ValueError(f'is not the name of a variable: "{text}"\nletters, digits and _, not starting with a digit')
+    return text
+
+
+EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -68,6 +77,11 @@ class NotebookFile(Strict):
 
     path: str = Field("notebook.ipynb", description="Notebook file, relative to the manifest.")
     sha256: Sha256 | None = Field(None, description="Digest that the file is pinned to.")
+    network: Literal["none", "open"] = Field("none", description="What its cells reach: nothing (Prometheus is asked "
+                                             "through triage), or whatever this machine reaches.")
+    memory: Bytes | None = Field(None, description="Memory of all processes of a run together; by default 2Gi.")
+    environment: list[EnvironmentName] = Field([], description="Environment variables that cells get from triage's "
+                                               "own, besides PATH, the language and the like; all others are withheld.")
 
 
 class Environment(Strict):

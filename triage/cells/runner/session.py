@@ -37,7 +37,7 @@ class Session:
         """How many cells have been told of as finished."""
         self._order = order
         self._say = say
-        self._output = _Output(say, order["limits"]["output_bytes"], order["limits"]["stop_bytes"])
+        self._output = _Output(say, order["limits"])
         self._stopped = asyncio.Event()
         self._questions = Questions(lambda **content: say("ask", **content))
         self._manager: AsyncKernelManager | None = None
@@ -171,13 +171,14 @@ class Session:
 class _Output:
     """What a cell writes: collected for a moment, and cut where it is too much."""
 
-    def __init__(self, say: Say, most_bytes: int, stop_bytes: int) -> None:
+    def __init__(self, say: Say, limits: Mapping[str, int]) -> None:
         self.flooded = asyncio.Event()
         """Set when the cell wrote so much that it is stopped."""
         self._say = say
-        self._most = most_bytes
-        self._stop = stop_bytes
-        self._written = 0
+        self._most = {False: limits["output_bytes"], True: limits["rich_bytes"]}
+        """For text, and for representations such as tables and pictures."""
+        self._stop = limits["stop_bytes"]
+        self._written = {False: 0, True: 0}
         self._dropped = 0
         self._told = 0
         self._name = ""
@@ -186,11 +187,12 @@ class _Output:
     def begin(self) -> None:
         """Another cell."""
         self.flooded.clear()
-        self._written = self._dropped = self._told = 0
+        self._written = {False: 0, True: 0}
+        self._dropped = self._told = 0
 
     def stream(self, name: str, text: str) -> None:
         """A piece of text."""
-        kept = self._room(len(text))
+        kept = self._room(len(text), rich=False)
         if kept <= 0:
             return
         if name != self._name:
@@ -203,7 +205,7 @@ class _Output:
     def bundle(self, kind: str, size: int, content: Mapping[str, Any]) -> None:
         """An output, or an error: whole or not at all."""
         self.flush()
-        if self._room(size) >= size:
+        if self._room(size, rich=True) >= size:
             self._say(kind, **content)
 
     def flush(self) -> None:
@@ -215,12 +217,13 @@ class _Output:
             self._told = self._dropped
             self._say("dropped", bytes=self._dropped)
 
-    def _room(self, size: int) -> int:
+    def _room(self, size: int, *, rich: bool) -> int:
         """How much of ``size`` may still be told; the rest is counted as dropped."""
-        kept = min(size, max(0, self._most - self._written))
-        self._written += size
+        room = max(0, self._most[rich] - self._written[rich])
+        kept = size if size <= room else 0 if rich else room
+        self._written[rich] += size
         self._dropped += size - kept
-        if self._written >= self._stop:
+        if sum(self._written.values()) >= self._stop:
             self.flooded.set()
         return kept
 

@@ -1,0 +1,154 @@
+"""A run of cells from the first process to the kept record. The loop's thread must live as long as the run."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from triage.cells.board import Board
+from triage.cells.parameters import injected_source
+from triage.cells.prepare import Prepared, remember
+from triage.cells.protection import (
+    Limits,
+    Means,
+    environment,
+    kernel_command,
+    means,
+    private_folder,
+    runner_command,
+    sentences,
+)
+from triage.cells.records import Circumstances, Record
+from triage.cells.results import CellRun, Part, Run
+from triage.cells.supervise import Answer, Order, Step, Stop, supervise
+from triage.clock import Clock
+from triage.state_dir import StateDir, StateError
+from triage.text import clean
+
+INJECTED = "injected-parameters"
+"""Id of the cell that sets the parameters, as papermill calls it."""
+CELLS = "cells"
+"""Folder of the state directory."""
+_INJECTED_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a run takes place."""
+
+    context: str
+    state: StateDir | None
+    """Folder ``cells`` of the state directory; None: nothing is kept."""
+    incident: str = ""
+    python: str = ""
+    """Python that has ipykernel and what the cells import; "" for triage's own."""
+    facts: str = ""
+    """What is known of the model, ``triage.status/v1``; cells find it as the file ``$TRIAGE_FACTS``. "" for nothing."""
+    limits: Limits = field(default_factory=Limits)
+    system: Means | None = None
+    """What the system offers; None: it is tried."""
+
+
+def actor() -> str:
+    """Who is at work here, as this machine knows them: ``name@host``."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    return clean(f"{name}@{socket.gethostname()}", limit=120)
+
+
+def new_id(now: float) -> str:
+    """An id that sorts by time: ``20261123T143300Z-3f9a``."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def first_view(prepared: Prepared, setting: Setting, clock: Clock) -> Run:
+    """The run before anything of it has started."""
+    found, limits = setting.system or means(), limits_of(prepared, setting)
+    network = prepared.notebook.manifest.spec.notebook.network
+    asked = {cell.number for cell in prepared.asked}
+    cells = []
+    for cell in prepared.chosen.cells:
+        part: Part = ("parameters" if cell == prepared.book.parameters else
+                      "asked" if cell.number in asked else "prerequisite")
+        cells.append(CellRun(cell.id, cell.purpose, part, cell.sha256))
+        if part == "parameters" and prepared.values:
+            cells.append(CellRun(INJECTED, "the values of this run", "parameters", ""))
+    now = clock.now()
+    return Run(new_id(now), prepared.notebook.name, tuple(cell.id for cell in prepared.asked), tuple(cells), "starting",
+               sentences(found, limits, network=network, seconds=prepared.seconds), now)
+
+
+def limits_of(prepared: Prepared, setting: Setting) -> Limits:
+    """The limits of a run: the setting's, with the memory that the manifest names."""
+    memory = prepared.notebook.manifest.spec.notebook.memory
+    return setting.limits if memory is None else replace(setting.limits, memory_bytes=memory)
+
+
+async def run_cells(prepared: Prepared, setting: Setting, clock: Clock, answer: Answer, stop: Stop,
+                    on_change: Callable[[Run], None], view: Run | None = None) -> Run:
+    """Run; ``on_change`` gets the run whenever there is something new, from this thread. The finished run.
+
+    ``view``: what :func:`first_view` gave, when it is shown already. Raises nothing for what cells do.
+    """
+    begun = view or first_view(prepared, setting, clock)
+    record = None if setting.state is None else Record(setting.state, begun.model, begun.id)
+    board = Board(begun, on_change, None if record is None else record.picture)
+    sources = {INJECTED: injected_source(prepared.values)} | {c.id: c.source for c in prepared.chosen.cells}
+    try:
+        order = _order(prepared, setting, begun, sources)
+    except OSError as error:
+        return board.end(clock.now(), f"there is no place for a run: {clean(error.strerror or error)}")
+    ending = await supervise(order, board.heard, answer, stop)
+    trouble = ending.trouble
+    if ending.left:
+        trouble += f"; processes that could not be ended: {', '.join(map(str, ending.left))}"
+    run = board.end(clock.now(), trouble.removeprefix("; "))
+    if record is not None and setting.state is not None:
+        if prepared.pin == "matches":
+            remember(prepared.book, begun.model, setting.state)
+        how = Circumstances(setting.context, actor(), setting.incident, prepared.book, prepared.pin,
+                            prepared.pinned_sha256, prepared.values)
+        try:
+            record.keep(replace(run, record=record.path), how, board.raw, sources)
+            run = replace(run, record=record.path)
+        except StateError as error:
+            run = replace(run, record_trouble=error.message)
+    on_change(run)
+    return run
+
+
+def _order(prepared: Prepared, setting: Setting, run: Run, sources: Mapping[str, str]) -> Order:
+    found, limits = setting.system or means(), limits_of(prepared, setting)
+    words = prepared.notebook.manifest.spec.notebook
+    cut_off = words.network == "none"
+    folder = private_folder()
+    _link(prepared.notebook.path, folder / "work")
+    shown = environment(folder, run.id, words.environment, os.environ)
+    if setting.facts:
+        facts = folder / "facts.json"
+        facts.write_text(setting.facts, "utf-8")
+        shown["TRIAGE_FACTS"] = str(facts)
+    seconds = {cell.id: cell.time_limit_seconds for cell in prepared.chosen.cells}
+    steps = tuple(Step(cell.id, sources[cell.id], seconds.get(cell.id, _INJECTED_SECONDS)) for cell in run.cells)
+    python = setting.python or sys.executable
+    return Order(run.id, steps, tuple(runner_command(found, cut_off=cut_off)),
+                 tuple(kernel_command(found, limits, prepared.seconds, python)), shown, folder, limits,
+                 found.network and cut_off)
+
+
+def _link(source: Path, work: Path) -> None:
+    """Everything of the notebook's folder appears in the run's: what a cell writes beside it goes with the run."""
+    for entry in source.resolve().iterdir():
+        with suppress(OSError):
+            (work / entry.name).symlink_to(entry)
+
