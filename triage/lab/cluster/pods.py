@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from triage.lab.cluster.objects import Json, condition, digest, moment, name_of, owner_reference, timestamp
@@ -92,9 +93,21 @@ def _conditions(pod: Json, *, ready: bool, at: float) -> list[Json]:
 
 def _containers(pod: Json, state: Json, *, ready: bool, restarts: int, ended: Json | None) -> list[Json]:
     names = [container["name"] for container in pod["spec"]["containers"]]
-    return [{"name": name, "image": image, "imageID": "", "ready": ready, "started": ready, "restartCount": restarts,
-             "state": state, "lastState": {"terminated": ended} if ended else {}}
+    started = ready or restarts > 0
+    return [{"name": name, "image": image, "imageID": _image_id(image) if started else "", "ready": ready,
+             "started": ready, "restartCount": restarts, "state": state,
+             "lastState": {"terminated": ended} if ended else {}}
             for name, image in zip(names, images(pod), strict=True)]
+
+
+def _image_id(image: str) -> str:
+    """What the node pulled: the digest that it pins, else one that its tag stands for."""
+    name, _, digest = image.partition("@")
+    if not digest:
+        repository, colon, _ = name.rpartition(":")
+        digest = f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+        name = repository if colon and "/" in repository else name
+    return f"{name}@{digest}"
 
 
 def ready_since(pod: Json) -> float | None:

@@ -15,6 +15,8 @@ Kills = NDArray[np.bool_]
 _FILLING_SECONDS = 390.0
 DOWN_SECONDS = 75.0
 """From a kill until the pod serves again."""
+DOWN_SHARE = 0.04
+"""Of the limit, in use while it is down."""
 _CYCLE = _FILLING_SECONDS + DOWN_SECONDS
 _LOSING_SECONDS = 20.0
 """For so long half of a killed pod's requests are lost with it: nobody has noticed yet."""
@@ -65,7 +67,7 @@ class Memory:
             return np.minimum(self.need, 1.0)
         position = np.mod(self.stressed + _phases(pods)[pod], _CYCLE)
         filling = np.where(self.need > 1, 0.5 + 0.5 * np.minimum(position / _FILLING_SECONDS, 1.0), self.need)
-        return np.where(self.down[:, pod], 0.04, filling)
+        return np.where(self.down[:, pod], DOWN_SHARE, filling)
 
     def kills(self, pod: int) -> Floats:
         """1 where a pod is killed in the step that ends at a time, else 0: (T,) or (1,)."""
