@@ -154,7 +154,7 @@ class ModelAsker:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""
         self._turns.clear()
         self._charts_turn, self._grid = Turn(), None
-        for asker in (self._trial, self._world, self._retrain, self._closer):
+        for asker in (self._trial, self._world, self._retrain, self._resources, self._closer):
             asker.forget_pace()
 
     def hurry(self) -> None:
@@ -163,7 +163,7 @@ class ModelAsker:
             if turn.failures or period(pace, self._interval) <= self._interval:
                 turn.give_up()
         self._charts_turn.give_up()
-        for asker in (self._trial, self._world, self._retrain, self._closer):
+        for asker in (self._trial, self._world, self._retrain, self._resources, self._closer):
             asker.hurry()
 
     def know(self, registered: Registered | Failure | None) -> None:

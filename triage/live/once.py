@@ -61,8 +61,8 @@ async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Cloc
                         closely: bool = False) -> Snapshot:
     """Load the notebooks and ask every source once. ``names`` None means all models.
 
-    ``closely``: ask for the first of them also what otherwise only a closer look asks: labels by prediction time, and
-    what the features are worth.
+    ``closely``: ask for the first of them also what otherwise only a closer look asks: labels by prediction time,
+    what the features are worth, its pods and their work.
 
     Raises :class:`TriageError` when there is nothing to ask about; a source that does not answer is no error but part
     of the snapshot.
@@ -71,7 +71,7 @@ async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Cloc
     poller = Poller(active, loaded, clock, goes_on=False)
     try:
         poller.watch(chosen_names(loaded, names))
-        poller.look_closer(CloserLook() if closely else None)
+        poller.look_closer(CloserLook(pods=True) if closely else None)
         return await poller.refresh_once()
     finally:
         await poller.aclose()
