@@ -82,7 +82,7 @@ DRIFT = exactly(
     feature=TEXT, prediction={"type": "boolean"}, method=TEXT, score=NUMBER, n=NUMBER, verdict=DRIFT_VERDICT,
     distribution_verdict=DRIFT_VERDICT, sentence=TEXT, n_reference=NUMBER, n_needed=NUMBER, bins=NUMBER,
     window_seconds=NUMBER, p_value=NUMBER, p_adjusted=NUMBER, test=TEXT, warning=NUMBER, critical=NUMBER,
-    sampled_at=TIME, notes=TEXTS, where=TEXT,
+    reference_from=TEXT, sampled_at=TIME, notes=TEXTS, where=TEXT,
     lines=many(exactly(kind=TEXT, share=NUMBER, n=NUMBER, reference_share=NUMBER,
                        verdict={"enum": [*DRIFT_VERDICT["enum"], None]}, sentence=TEXT)),
     arms=many(exactly(arm=TEXT, version=TEXT, score=NUMBER, n=NUMBER, verdict=DRIFT_VERDICT, sentence=TEXT)))
@@ -122,7 +122,24 @@ FIGURES = exactly(
                          sentence=TEXT, method=TEXT)),
     slices=many(exactly(label=TEXT, version=TEXT, definition=TEXT, difference=NUMBER, low=NUMBER, high=NUMBER,
                         ratio=NUMBER, limit=NUMBER, n=NUMBER, quality=QUALITY, verdict=SLO_VERDICT, sentence=TEXT,
-                        rates=many(exactly(group=TEXT, of=TEXT, value=NUMBER, low=NUMBER, high=NUMBER, n=NUMBER)))))
+                        rates=many(exactly(group=TEXT, of=TEXT, value=NUMBER, low=NUMBER, high=NUMBER, n=NUMBER)))),
+    estimates=many(exactly(version=TEXT, window_seconds=NUMBER, reason=TEXT, sentence=TEXT, n=NUMBER, threshold=NUMBER,
+                           method=TEXT, assumptions=TEXTS, notes=TEXTS, figures=many(exactly(
+                               name=TEXT, value=NUMBER, low=NUMBER, high=NUMBER)))))
+VIEWS = exactly(
+    answered_at=TIME, quality=QUALITY, failure=TEXT, warnings=TEXTS, views=many(exactly(
+        view=TEXT, verdict=SLO_VERDICT, sentence=TEXT, freshness_seconds=NUMBER, quality=QUALITY, sampled_at=TIME,
+        found_share=NUMBER, lookups=NUMBER, notes=TEXTS)))
+LABELS = exactly(
+    answered_at=TIME, failure=TEXT, sentence=MAYBE, coverage=NUMBER, cohort_seconds=NUMBER,
+    expected_delay_seconds=NUMBER, maturity=NUMBER, next_due_at=TIME, notes=TEXTS,
+    figures=many(exactly(name=TEXT, value=NUMBER, low=NUMBER, high=NUMBER, n=NUMBER, start=TIME, end=TIME)),
+    cohorts=many(exactly(start=TIME, end=TIME, maturity={"enum": ["mature", "pending", "overdue"]}, predictions=NUMBER,
+                         labels=NUMBER, coverage=NUMBER, figure=MAYBE, value=NUMBER, low=NUMBER, high=NUMBER)),
+    gap={"anyOf": [exactly(
+        predicted_by=TEXT, sentence=TEXT, value=NUMBER, low=NUMBER, high=NUMBER, n=NUMBER, half_life_weeks=NUMBER,
+        weeks=many(exactly(start=TIME, predicted=NUMBER, observed=NUMBER, observed_low=NUMBER, observed_high=NUMBER,
+                           n=NUMBER, coverage=NUMBER, weight=NUMBER))), {"type": "null"}]})
 MODEL = exactly(
     model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
     urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
@@ -132,6 +149,8 @@ MODEL = exactly(
     drift_reading={"anyOf": [DRIFT_READING, {"type": "null"}]}, quality={"anyOf": [FIGURES, {"type": "null"}]},
     retrain=many(exactly(condition=TEXT, state={"enum": ["asked", "building", "quiet", "unknown"]}, subjects=TEXTS,
                          sustained_seconds=NUMBER, since=TIME, approval=TEXT, sentence=TEXT)),
+    feature_store={"anyOf": [VIEWS, {"type": "null"}]}, labels={"anyOf": [LABELS, {"type": "null"}]},
+    attributions=many(exactly(feature=TEXT, value=NUMBER, share=NUMBER, usual_share=NUMBER)),
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
         version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),

@@ -16,7 +16,7 @@ from triage.live.drift import Found, drift, drift_questions
 from triage.live.expressions import seen_window
 from triage.live.feature_store import feature_store_questions, feature_store_reading
 from triage.live.pacing import Turn
-from triage.live.quality import quality_questions, quality_reading
+from triage.live.quality import estimates, quality_questions, quality_reading
 from triage.live.retrain import Past, past, retrain, retrain_questions
 from triage.live.trial import Arms, arms, trial, trial_questions
 from triage.notebook.resolve import requests_selectors
@@ -186,7 +186,8 @@ class WorldAsker:
         self._score()
         self.feature_store = feature_store_reading(self._notebook, found, outcome.warnings, clock.now(),
                                                    3 * self._every)
-        self.quality = quality_reading(self._notebook, found, outcome.warnings, clock.now(), 3 * self._every)
+        quality = quality_reading(self._notebook, found, outcome.warnings, clock.now(), 3 * self._every)
+        self.quality = None if quality is None else replace(quality, estimates=estimates(self._notebook, found))
 
 
 class RetrainAsker:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample
-from triage.live.drift import version_label
+from triage.live.drift import DRIFT, drift_groups, version_label
 from triage.notebook.quality import CountedMetric, Proxy, Quality, QualityMetric, Slice
 from triage.notebook.selector import Matcher, Selector, parse_selector, regex_quote
 from triage.quantities import format_duration
+from triage.signals.drift_model import Kind
+from triage.signals.estimated import estimate
+from triage.signals.histogram import buckets_from
 from triage.signals.quality import (
     SHARES,
     Confusion,
@@ -26,10 +29,16 @@ from triage.signals.quality import (
     per_class_accuracy,
     regression,
 )
-from triage.signals.quality_reading import QualityReading, VersionFigure, VersionSlice, gauge_disparity
+from triage.signals.quality_reading import (
+    QualityReading,
+    VersionEstimate,
+    VersionFigure,
+    VersionSlice,
+    gauge_disparity,
+)
 from triage.signals.reading import Quality as Known
 from triage.signals.reading import Verdict
-from triage.signals.slices import SubgroupCounts, disparity
+from triage.signals.slices import disparity, limit_of, subgroups
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
@@ -83,20 +92,30 @@ def _questions(notebook: Notebook, quality: Quality) -> Iterator[tuple[Question,
         for number, metric in enumerate(quality.metrics):
             yield (Question(_slice_of(index), number, Part.LEVEL),
                    f"avg by ({label}, {item.name}) ({selector(metric.metric).with_matcher(one_of)})")
-        counter = _outcomes_counter(quality)
-        if counter is not None:
-            yield (Question(_slice_of(index), 0, Part.GROUPS, WINDOW),
-                   f"sum by ({label}, {item.name}, {counter.outcome_label}) "
-                   f"(increase({selector(counter.outcomes or '').with_matcher(one_of)}{span}))")
+        for part, counter in ((Part.GROUPS, _outcomes_counter(quality, item)), (Part.CATEGORIES, _decisions(item))):
+            if counter is not None:
+                text, by = counter
+                yield (Question(_slice_of(index), 0, part, WINDOW),
+                       f"sum by ({label}, {item.name}, {by}) (increase({selector(text).with_matcher(one_of)}{span}))")
 
 
 def _slice_of(index: int) -> str:
     return f"{SLICED} {index}"
 
 
-def _outcomes_counter(quality: Quality) -> CountedMetric | None:
-    """The first counter of labelled decisions by outcome: subgroups are compared on it."""
-    return next((counted for counted in quality.counted if counted.outcomes is not None), None)
+def _outcomes_counter(quality: Quality, item: Slice) -> tuple[str, str] | None:
+    """(counter of labelled decisions by outcome, its label): the slice's own, else that of the first figure with one.
+
+    None where neither names one.
+    """
+    if item.outcomes is not None:
+        return item.outcomes, item.outcome_label
+    return next(((c.outcomes, c.outcome_label) for c in quality.counted if c.outcomes is not None), None)
+
+
+def _decisions(item: Slice) -> tuple[str, str] | None:
+    """(counter of decisions, its label), labelled or not; None where the manifest names none."""
+    return None if item.decisions is None else (item.decisions, item.decision_label)
 
 
 def quality_reading(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: float,
@@ -110,6 +129,29 @@ def quality_reading(notebook: Notebook, found: Found, warnings: tuple[str, ...],
     slices = [slice_ for index, item in enumerate(quality.slices)
               for slice_ in _compared(quality, item, index, found, label)]
     return QualityReading(tuple(figures), tuple(slices), now, stale_after, None, warnings)
+
+
+def estimates(notebook: Notebook, found: Found) -> tuple[VersionEstimate, ...]:
+    """Quality estimated from the scores of the detection window, by version, from what drift asks anyway.
+
+    () where the manifest does not say where a decision turns, or no scores are watched.
+    """
+    quality, watched = notebook.manifest.spec.quality, notebook.manifest.spec.drift
+    if quality is None or quality.decision_threshold is None or watched is None or watched.prediction is None:
+        return ()
+    place = next((number for number, group in enumerate(drift_groups(notebook))
+                  if group.kind is Kind.HISTOGRAM and not group.is_nulls
+                  and any(feature is watched.prediction for feature in group.features)), None)
+    if place is None:
+        return ()
+    samples = found.get(Question(DRIFT, place, Part.BUCKETS, watched.window), ())
+    made = []
+    for version, own in _by(samples, version_label(notebook)).items():
+        scores = buckets_from(own, "s")
+        if scores is not None:
+            made.append(VersionEstimate(version, estimate(scores, quality.decision_threshold,
+                                                          calibrated=quality.calibrated), watched.window))
+    return tuple(made)
 
 
 def _by(samples: Sequence[Sample], label: str) -> dict[str, list[Sample]]:
@@ -222,17 +264,17 @@ def _confusion(samples: Sequence[Sample], label: str) -> Confusion:
 
 
 def _compared(quality: Quality, item: Slice, index: int, found: Found, label: str) -> Iterator[VersionSlice]:
-    counter = _outcomes_counter(quality)
-    # Percentage points, of shares.
-    limit = None if item.max_difference is None else item.max_difference / 100
-    counts = _by(found.get(Question(_slice_of(index), 0, Part.GROUPS, WINDOW), ()), label)
-    for version, samples in counts.items():
-        groups = {}
-        for group, own in _by(samples, item.name).items():
-            confusion = _confusion(own, counter.outcome_label if counter is not None else "outcome")
-            groups[group] = SubgroupCounts(confusion.tp + confusion.fp, confusion.n, confusion)
+    counter, decided = _outcomes_counter(quality, item), _decisions(item)
+    limit = limit_of(item)
+    outcomes = _by(found.get(Question(_slice_of(index), 0, Part.GROUPS, WINDOW), ()), label)
+    decisions = _by(found.get(Question(_slice_of(index), 0, Part.CATEGORIES, WINDOW), ()), label)
+    pending = "" if quality.feedback.regime == "instant" else "labels are awaited"
+    for version in sorted({*outcomes, *decisions}) or ([""] if counter is not None or decided is not None else []):
+        groups = subgroups(item.name, outcomes.get(version, ()), counter[1] if counter is not None else "outcome",
+                           decisions.get(version, ()), item.decision_label, item.positive)
         for definition in item.fairness:
-            yield VersionSlice(version, item.name, disparity(definition, groups, item.values, limit))
+            yield VersionSlice(version, item.name,
+                               disparity(definition, groups, item.values, limit, pending=pending))
     for number, metric in enumerate(quality.metrics):
         for version, samples in _by(found.get(Question(_slice_of(index), number, Part.LEVEL), ()), label).items():
             values = {group: own[0].value for group, own in _by(samples, item.name).items()}

@@ -15,6 +15,7 @@ from triage.facts.alerts import Alert
 from triage.facts.outcome import SourceHealth
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.canary_json import canary
+from triage.report.closer_json import attributions_json, feature_store_json, labels_json
 from triage.report.deployed_json import registry, rollout
 from triage.report.drift_json import drift, drift_reading
 from triage.report.quality import quality_json
@@ -89,6 +90,9 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
         "drift_reading": drift_reading(model, at),
         "quality": quality_json(model, at),
         "retrain": retrain_json(model),
+        "feature_store": feature_store_json(model, at),
+        "labels": labels_json(model),
+        "attributions": attributions_json(model),
         "alerts": [_group(group, at) for group in model.alerts],
         "sources": [_source(source, at) for source in snapshot.sources],
         "runbook": model.runbook,

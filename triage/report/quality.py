@@ -12,8 +12,9 @@ from rich.text import Text
 from triage.report.characters import Characters
 from triage.report.times import iso
 from triage.signals import wording
+from triage.signals.estimated import NotEstimated
 from triage.signals.model import ModelState
-from triage.signals.quality_reading import VersionFigure, VersionSlice
+from triage.signals.quality_reading import VersionEstimate, VersionFigure, VersionSlice
 from triage.signals.reading import Verdict
 
 _DEEPER = (0, 0, 0, 2)
@@ -32,7 +33,19 @@ def quality_json(model: ModelState, at: float) -> dict[str, Any] | None:
     return {"answered_at": iso(reading.answered_at), "age_seconds": age, "quality": state,
             "failure": "" if reading.failure is None else reading.failure.sentence(),
             "warnings": list(reading.warnings), "figures": [_figure(item) for item in reading.figures],
-            "slices": [_slice(item) for item in reading.slices]}
+            "slices": [_slice(item) for item in reading.slices],
+            "estimates": [_estimate(item) for item in reading.estimates]}
+
+
+def _estimate(item: VersionEstimate) -> dict[str, Any]:
+    found = item.estimated
+    if isinstance(found, NotEstimated):
+        return {"version": item.version, "window_seconds": item.window_seconds, "reason": found.reason, "sentence": "",
+                "n": None, "threshold": None, "method": "", "assumptions": [], "notes": [], "figures": []}
+    return {"version": item.version, "window_seconds": item.window_seconds, "reason": "", "sentence": found.sentence,
+            "n": found.n, "threshold": found.threshold, "method": found.method,
+            "assumptions": list(found.assumptions), "notes": list(found.notes),
+            "figures": [{"name": f.name, "value": f.value, "low": f.low, "high": f.high} for f in found.figures]}
 
 
 def _figure(item: VersionFigure) -> dict[str, Any]:
@@ -82,3 +95,7 @@ def quality_parts(model: ModelState, at: float, chars: Characters,
             shown = Verdict.WARN if verdict is Verdict.FAIL else verdict
             yield Padding(Text.assemble((f"{chars.glyph(shown)} ", styles.get(shown, "")),
                                         chars.say(f"{version}{sentence}")), _DEEPER)
+    for item in reading.estimates:
+        if not isinstance(item.estimated, NotEstimated):
+            of = f"{item.version}: " if item.version else ""
+            yield Padding(Text(chars.say(f"{of}{item.estimated.sentence}"), "dim"), _DEEPER)

@@ -18,6 +18,7 @@ from triage.live.silence import as_shown, silent
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.canary import canary_parts
 from triage.report.characters import Characters
+from triage.report.closer_json import feature_store_parts
 from triage.report.deployed import deployed_lines
 from triage.report.drift import drift_parts
 from triage.report.quality import quality_parts
@@ -97,7 +98,7 @@ def _model(model: ModelState, snapshot: Snapshot, chars: Characters) -> Iterator
     if compared:
         yield Text()
         yield from compared
-    for parts in (drift_parts, quality_parts, retrain_parts):
+    for parts in (drift_parts, quality_parts, feature_store_parts, retrain_parts):
         told = [*parts(model, snapshot.at, chars, STYLES)]
         if told:
             yield Text()

@@ -13,6 +13,7 @@ from triage.signals.slices import Disparity, Rate
 
 if TYPE_CHECKING:
     from triage.facts.outcome import Failure
+    from triage.signals.estimated import Estimated, NotEstimated
     from triage.signals.model import Versions
 
 
@@ -38,6 +39,16 @@ class VersionSlice:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionEstimate:
+    """Quality of one version estimated from its scores, long before their labels are in."""
+
+    version: str
+    estimated: Estimated | NotEstimated
+    window_seconds: float
+    """Of the scores."""
+
+
+@dataclass(frozen=True, slots=True)
 class QualityReading:
     """What is known of quality; that something is asked again does not undo what was answered before."""
 
@@ -50,6 +61,8 @@ class QualityReading:
     failure: Failure | None = None
     """Why the last question was not answered; None when it was."""
     warnings: tuple[str, ...] = ()
+    estimates: tuple[VersionEstimate, ...] = ()
+    """() where the notebook does not say where a decision turns, or scores are not watched."""
 
     def is_stale(self, now: float) -> bool:
         """Whether it is too old at ``now`` to speak of the present."""
@@ -64,7 +77,7 @@ class QualityReading:
 
         return QualityReading(tuple(f for f in self.figures if here(f.version)),
                               tuple(s for s in self.slices if here(s.version)), self.answered_at, self.stale_after,
-                              self.failure, self.warnings)
+                              self.failure, self.warnings, tuple(e for e in self.estimates if here(e.version)))
 
 
 def gauge_disparity(definition: str, values: Mapping[str, float], expected: Sequence[str],
