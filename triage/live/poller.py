@@ -16,9 +16,10 @@ from triage.facts.closer_look import CloserLook
 from triage.facts.expressions import ExpressionsWanted
 from triage.facts.log_reading import LogsWanted
 from triage.facts.outcome import Failure, SourceHealth
-from triage.live.asker import Look, ModelAsker
+from triage.live.asker import Look, ModelAsker, ModelFacts
 from triage.live.assemble import model_state
 from triage.live.beside import RegistryWatch, RolloutWatch, deployed
+from triage.live.fleet import AlertIndex, Fleet, Judge
 from triage.live.flights import Flights, landing
 from triage.live.logs import LogsWatch
 from triage.live.pacing import Turn
@@ -26,9 +27,11 @@ from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.live.wanted import ExpressionsAsker
 from triage.live.watch import SourceWatch
 from triage.notebook.load import Loaded, Notebook
-from triage.notebook.resolve import requests_selectors
+from triage.notebook.resolve import Traffic, requests_selectors
 from triage.quantities import parse_duration
 from triage.signals.alerts import merged
+from triage.signals.fleet import FleetState, broken_row, fleet_row, fleet_state
+from triage.signals.model import ModelState
 from triage.sources.alertmanager import AlertmanagerClient
 from triage.sources.prometheus import PrometheusClient
 
@@ -56,6 +59,8 @@ class Poller:
         self._names: tuple[str, ...] = ()
         self.look = Look()
         self._askers: dict[str, ModelAsker] = {}
+        self._wants_fleet = False
+        self._fleet: Fleet | None = None
         self._slots = asyncio.Semaphore(max(1, active.context.prometheus.concurrency - FOR_THE_FAST))
         self._flights = Flights(self._landed)
         self._alertmanager_flights = Flights()
@@ -89,8 +94,21 @@ class Poller:
         """Requests to Prometheus so far."""
         return self._prometheus.requests_sent
 
+    def watch_fleet(self, *, wanted: bool) -> None:
+        """Ask about all models together, beside those watched, beginning now; or no longer."""
+        if wanted != self._wants_fleet:
+            self._wants_fleet = wanted
+            if not wanted and self._fleet is not None:
+                self._fleet.give_up()
+            self._registry.give_up()
+            self._rollouts.give_up()
+            self._wake.set()
+
     def watch(self, names: Sequence[str], look: Look | None = None) -> None:
-        """Ask about these models from the next refresh on, which begins now; what others wait for is given up."""
+        """Ask about these models from the next refresh on, which begins now; what others wait for is given up.
+
+        Several are asked about together, and nothing is asked for charts of theirs.
+        """
         before, self._names = self._names, tuple(names)
         for name, asker in self._askers.items():
             if name not in self._names:
@@ -130,6 +148,8 @@ class Poller:
         self._expressions.hurry()
         for asker in self._chosen():
             asker.hurry()
+        if (fleet := self._together()) is not None:
+            fleet.hurry()
         self._wake.set()
 
     def alerts(self) -> tuple[Alert, ...]:
@@ -144,6 +164,9 @@ class Poller:
             model_state(asker.notebook, requests_selectors(asker.notebook.manifest), asker.facts(goes_on=self._goes_on),
                         self.alerts(), sources, self._retention, now)
             for asker in self._chosen())
+        fleet = self._together()
+        if fleet is not None and len(self._names) > 1:
+            models = tuple(fleet.states[name] for name in self._names if name in fleet.states)
         chosen = {m.name for m in models}
         broken = tuple(BrokenNotebook(b.name, str(b.path), tuple(f.sentence() for f in b.findings))
                        for b in self._loaded.broken)
@@ -151,7 +174,52 @@ class Poller:
         return Snapshot(now, self._active.name, self._active.context.production, models, broken,
                         (*sources, *([read] if read is not None else [])),
                         tuple(n.name for n in self._loaded.notebooks if n.name not in chosen), self._logs.reading(),
-                        self._expressions.reading())
+                        self._expressions.reading(), None if fleet is None else self._rows(fleet, models, broken, now))
+
+    def _rows(self, fleet: Fleet, models: Sequence[ModelState], broken: Sequence[BrokenNotebook],
+              now: float) -> FleetState:
+        """The fleet as it was last judged, and the model that is looked at as it is now."""
+        rows = dict(fleet.rows)
+        if len(self._names) == 1:
+            for asker, model in zip(self._chosen(), models, strict=True):
+                rows[model.name] = fleet_row(asker.notebook.manifest, model, asker.deployed, now)
+        return fleet_state((*rows.values(), *(broken_row(item.name, item.errors) for item in broken)), fleet.interval,
+                           is_complete=bool(fleet.states))
+
+    def _together(self) -> Fleet | None:
+        """The models that are asked about together: all, or those watched when they are several."""
+        watched = set(self._names) if len(self._names) > 1 and not self._wants_fleet else None
+        if watched is None and not self._wants_fleet:
+            return None
+        notebooks = [n for n in self._loaded.notebooks if watched is None or n.name in watched]
+        if not notebooks:
+            return None
+        if self._fleet is None or self._fleet.names != tuple(n.name for n in notebooks):
+            if self._fleet is not None:
+                self._fleet.give_up()
+            self._fleet = Fleet(notebooks, self._prometheus, self._clock, self._interval, slots=self._slots,
+                                landed=self._fleet_landed, judged=self._publish, judging=self._judging,
+                                goes_on=self._goes_on)
+        for asker in self._fleet.askers:
+            self._tell(asker)
+        return self._fleet
+
+    def _judging(self) -> Judge:
+        now, sources, index = self._clock.now(), self._sources(), AlertIndex(self.alerts())
+
+        def judge(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts) -> ModelState:
+            return model_state(notebook, traffic, facts, tuple(index.about(notebook)), sources, self._retention, now)
+        return judge
+
+    def _tell(self, asker: ModelAsker) -> None:
+        """What others said of the model."""
+        asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, self._interval)
+        asker.know(self._registry.references(asker.notebook))
+
+    def _everyone(self) -> list[ModelAsker]:
+        """The askers of every model that is asked about, alone or together."""
+        fleet = self._together()
+        return [*self._chosen(), *(fleet.askers if fleet is not None else ())]
 
     def _sources(self) -> tuple[SourceHealth, ...]:
         return (*(watch.health() for watch in self._watches.values()), self._registry.health(), self._rollouts.health())
@@ -161,14 +229,13 @@ class Poller:
         self._rollouts.look_closely(self._names[0] if self._names and closer is not None and closer.pods else None)
         by_name: dict[str, Notebook] = {n.name: n for n in self._loaded.notebooks}
         found = []
-        for name in self._names:
+        for name in self._names if len(self._names) == 1 else ():
             if name not in self._askers:
                 self._askers[name] = ModelAsker(by_name[name], self._prometheus, self._clock, self._interval,
                                                  slots=self._slots, landed=self._landed)
             asker = self._askers[name]
-            asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, self._interval)
-            asker.closer_look = self._closer_look if name == self._names[0] else None
-            asker.know(self._registry.references(asker.notebook))
+            asker.closer_look = self._closer_look
+            self._tell(asker)
             found.append(asker)
         return found
 
@@ -176,6 +243,11 @@ class Poller:
         """Ask what is due and not under way."""
         for asker in self._chosen():
             asker.begin(self.look)
+        fleet = self._together()
+        if fleet is not None:
+            fleet.begin()
+            if self._goes_on:
+                fleet.begin_judging()
         for asker in self._chosen()[:1]:
             self._expressions.begin(asker.notebook.name, asker.channel)
         if self._heard or not self._goes_on:
@@ -192,7 +264,7 @@ class Poller:
 
     def _under_way(self) -> tuple[Flights, ...]:
         """Everything that Prometheus is being asked."""
-        return (self._flights, *(asker.flights for asker in self._chosen()))
+        return (self._flights, *(asker.flights for asker in self._everyone()))
 
     def _under_way_beside(self) -> tuple[Flights, ...]:
         """Everything that others are being asked."""
@@ -200,7 +272,7 @@ class Poller:
 
     def _begin_beside(self) -> None:
         """Ask the registry and the rollout controller, when it is time to."""
-        notebooks = [asker.notebook for asker in self._chosen()]
+        notebooks = list({asker.notebook.name: asker.notebook for asker in self._everyone()}.values())
         for watch in (self._registry, self._rollouts):
             watch.begin(notebooks)
 
@@ -216,9 +288,14 @@ class Poller:
         self._begin_beside()
         # Nobody waits for the slowest time-out to say that nothing answers.
         ended = not any(flights.tasks() for flights in self._under_way())
-        if ended or any(asker.is_unheard for asker in self._chosen()):
+        if ended or any(asker.is_unheard for asker in self._everyone()):
             self._settle()
         self._publish()
+
+    def _fleet_landed(self) -> None:
+        self._landed()
+        if self._fleet is not None and self._goes_on:
+            self._fleet.begin_judging()
 
     def _settle(self) -> None:
         """Conclude from what came since the last time how Prometheus is; at the end of a refresh or as the next begins.
@@ -228,7 +305,7 @@ class Poller:
         if not self._news:
             return
         self._news = False
-        outcomes: list[object] = [o for asker in self._chosen() for o in (*asker.take_answers(), *asker.failures())]
+        outcomes: list[object] = [o for asker in self._everyone() for o in (*asker.take_answers(), *asker.failures())]
         if self._alerts_outcome is not None:
             outcomes.append(self._alerts_outcome)
         if not isinstance(self._alerts_outcome, Failure):
@@ -279,10 +356,13 @@ class Poller:
         await landing(flights, patience_seconds, late)
         if patience_seconds is None:
             # Whoever says which version is on trial may have answered last.
-            for asker in self._chosen():
+            for asker in self._everyone():
                 asker.begin_trial()
             await landing(flights)
         self._settle()
+        fleet = self._together()
+        if fleet is not None:
+            await fleet.judge()
         return self.snapshot()
 
     def _publish(self) -> None:
@@ -335,6 +415,9 @@ class Poller:
         for asker in self._askers.values():
             asker.channel.client = self._prometheus
             asker.forget_pace()
+        if self._fleet is not None:
+            self._fleet.use(self._prometheus)
+            self._fleet.forget_pace()
 
     async def aclose(self) -> None:
         """Give up what is under way and close the connections."""
@@ -342,6 +425,8 @@ class Poller:
         for flights in (self._flights, self._alertmanager_flights, *(a.flights for a in self._askers.values())):
             tasks += flights.tasks()
             flights.cancel_all()
+        if self._fleet is not None:
+            await self._fleet.aclose()
         await asyncio.gather(*tasks, self._registry.aclose(), self._rollouts.aclose(), self._logs.aclose(),
                              return_exceptions=True)
         for client in (self._prometheus, self._alertmanager):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from triage.facts.expressions import ExpressionsReading
 from triage.facts.log_reading import LogsReading
 from triage.facts.outcome import SourceHealth
+from triage.signals.fleet import FleetState
 from triage.signals.model import ModelState
 
 
@@ -39,6 +40,8 @@ class Snapshot:
     """Logs of the first of the models; None while nobody looks at them."""
     expressions: ExpressionsReading | None = None
     """What else was asked of Prometheus about the first of the models; None while nobody wants anything."""
+    fleet: FleetState | None = None
+    """A row for each of the models asked about together, broken notebooks too; None while nobody looks at them."""
 
     def model(self, name: str) -> ModelState | None:
         """The model of this name, None when it was not asked about."""
