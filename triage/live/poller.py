@@ -367,7 +367,8 @@ class Poller:
 
     def _publish(self) -> None:
         # A snapshot is work for every model; one that nobody sees is not made.
-        if self._published is not None and (self._names or self._loaded.broken):
+        # A snapshot is work for every model; one that nobody sees is not made.
+        if self._published is not None and (self._names or self._loaded.broken or self._wants_fleet):
             self._published(self.snapshot())
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""When a model was last heard of whose series outlive it: on devices that sync now and then, or behind a push gateway."""
+"""When a model was last heard of whose series outlive it: on devices that sync at times, or behind a push gateway."""
 
 from __future__ import annotations
 
