@@ -24,6 +24,8 @@ from triage.signals.quality import Confusion, Figure, from_confusion
 
 FIGURES = ("precision", "recall")
 """Shown by cohort where the notebook names no figure of a confusion matrix."""
+MOST_LABELS = 1.1
+"""Labels for each prediction from which they cannot be its own: scattered delays move a few across cohorts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,10 @@ def label_history(counted: Counted, promised: Promised, now: float) -> LabelHist
     step, waiting = promised.cohort_seconds, promised.waiting
     shift = round(waiting.expected_delay_seconds / step) * step
     expected = {start: count * promised.sampled for start, count in counted.predictions.items()}
-    cohorts = [_filled(cohort, counted, promised, shift) for cohort in
-               cohorts_by_delay(expected, counted.labels, step, waiting.expected_delay_seconds)
-               if cohort.predictions > 0]
+    every = [_filled(cohort, counted, promised, shift) for cohort in
+             cohorts_by_delay(expected, counted.labels, step, waiting.expected_delay_seconds)
+             if cohort.predictions > 0]
+    cohorts = [cohort for cohort in every if cohort.labels <= MOST_LABELS * cohort.predictions + 3]
     first = promised.figures[0] if promised.figures else ""
     states = tuple(_state(cohort, waiting, first, now) for cohort in cohorts)
     comparable = any(cohort.predicted is not None for cohort in cohorts)
@@ -98,7 +101,7 @@ def label_history(counted: Counted, promised: Promised, now: float) -> LabelHist
         tuple(realised(name, cohorts, waiting, now) for name in promised.figures) if counted.outcomes else (),
         weekly_gap(cohorts, waiting, now, promised.half_life_weeks) if comparable else None,
         "" if not comparable else "mean score" if promised.calibrated else "positive decisions",
-        tuple(_notes(counted, cohorts, promised, now)))
+        tuple(_notes(counted, cohorts, promised, now, len(every) - len(cohorts))))
 
 
 def _filled(cohort: Cohort, counted: Counted, promised: Promised, shift: float) -> Cohort:
@@ -120,15 +123,18 @@ def _state(cohort: Cohort, waiting: Waiting, figure: str, now: float) -> CohortS
                        if counted and cohort.counts is not None else None)
 
 
-def _notes(counted: Counted, cohorts: Sequence[Cohort], promised: Promised, now: float) -> list[str]:
+def _notes(counted: Counted, cohorts: Sequence[Cohort], promised: Promised, now: float, left_out: int) -> list[str]:
     delay = promised.waiting.expected_delay_seconds
     out = []
+    if left_out:
+        out.append(f"{left_out} cohort{'s' if left_out > 1 else ''} left out, with more labels than predictions: the "
+                   "server does not hold all of their predictions, or quality.feedback.predictions counts too few")
     if delay >= promised.cohort_seconds:
         out.append(f"labels are taken to be those of the predictions {wording.span(delay)} before them: right for a "
                    "fixed delay, roughly right for one that scatters")
     oldest = min(counted.predictions, default=None)
     if oldest is not None and now - oldest < delay + promised.cohort_seconds:
-        out.append(f"the server holds predictions of {wording.span(max(0.0, now - oldest))}, and labels come after "
+        out.append(f"the server holds predictions of {wording.age(max(0.0, now - oldest))}, and labels come after "
                    f"{wording.span(delay)}: none can be matched yet")
     if promised.sampled < 1:
         out.append(f"{wording.percent(promised.sampled)} of the predictions are ever labelled")

@@ -33,7 +33,9 @@ The names of the series are those that the three example notebooks and their pre
     review_schema_violations_total {feature}, review_negative_ratio, review_labels_total, review_accuracy {language};
     autoscaler_desired_pods, autoscaler_actual_pods {configuration_name, revision_name}.
 For all: model_build_info (1 while a version serves), secret_reads_total {secret, reader},
-    feature_store_updated_timestamp_seconds {store, model} (models with feature views);
+    feature_store_updated_timestamp_seconds {store, model} (models with feature views), and of Feast {project,
+    feature_view}: feast_feature_freshness_seconds, feast_materialization_result_total {status: success | failure},
+    feast_online_features_status_total {status: PRESENT | NOT_FOUND};
     container_memory_working_set_bytes, container_cpu_usage_seconds_total, container_cpu_cfs_periods_total,
     container_cpu_cfs_throttled_periods_total, kube_pod_container_resource_limits {resource: memory | cpu},
     kube_pod_container_status_restarts_total and kube_pod_container_status_last_terminated_reason {reason: OOMKilled}

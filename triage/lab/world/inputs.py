@@ -14,6 +14,8 @@ from triage.lab.world.grid import HOUR, Floats
 
 _STALE_GROWTH = 4 * HOUR
 """Seconds after which 63 % of what will go wrong with stale features has gone wrong."""
+UNKNOWN_WHEN_STALE = 0.35
+"""Share of the entities that a view that is long stale does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,16 @@ class Categorical:
     weight: float
 
 
+def gone_stale(effects: Effects, times: Floats) -> Floats:
+    """How far gone the values of a feature view are, 0 to the fault's magnitude; (1,) or (T,)."""
+    faults = effects.of("stale_features")
+    if not faults:
+        return np.zeros(1)
+    share = max(fault.magnitude for fault in faults)
+    gone: Floats = share * (1 - np.exp(-effects.age("stale_features", times) / _STALE_GROWTH))
+    return gone
+
+
 class Inputs:
     """The inputs of one model under its faults. Results are (1,) where time does not matter, else (T,)."""
 
@@ -63,16 +75,19 @@ class Inputs:
         return self._effects.share("schema_break", times, version, feature=feature)
 
     def _stale(self, item: Numeric, times: Floats) -> Floats:
-        """How far gone old values are, 0 to the fault's magnitude."""
-        if item.store is None or not self._effects.of("stale_features"):
-            return np.zeros(1)
-        age = self._effects.age("stale_features", times)
-        share = max(fault.magnitude for fault in self._effects.of("stale_features"))
-        return share * (1 - np.exp(-age / _STALE_GROWTH))
+        return np.zeros(1) if item.store is None else gone_stale(self._effects, times)
+
+    def attribution(self, item: Numeric | Categorical, times: Floats, version: str) -> Floats:
+        """How much it moves the scores: its weight, and more the further its values are from the usual ones."""
+        if isinstance(item, Categorical):
+            return np.full(1, item.weight)
+        distance = np.minimum(np.abs(np.log(self.factor(item, times, version))), 2.0)
+        moved: Floats = item.weight * (1 + 0.8 * distance)
+        return moved
 
     def missing(self, item: Numeric, times: Floats, version: str) -> Floats:
         """Share of requests that get the default: invalid ones, and those whose entity an old view does not know."""
-        return 1 - (1 - self.invalid(item.name, times, version)) * (1 - 0.35 * self._stale(item, times))
+        return 1 - (1 - self.invalid(item.name, times, version)) * (1 - UNKNOWN_WHEN_STALE * self._stale(item, times))
 
     def shares(self, item: Numeric, times: Floats, version: str) -> Floats:
         """Shares by bucket, (K + 1,) or (T, K + 1)."""

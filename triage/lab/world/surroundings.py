@@ -6,6 +6,7 @@ import numpy as np
 
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
+from triage.lab.world.feast import FeastView
 from triage.lab.world.grid import DAY, Floats, Window
 from triage.lab.world.pipelines import MATERIALIZING_SECONDS
 from triage.lab.world.plan import Plan
@@ -27,6 +28,7 @@ class Surroundings:
                     "model": member.name}
         self._views = [(store, gauge("feature_store_updated_timestamp_seconds", "When the view was last materialised.",
                                      {**features, "store": store})) for store in member.stores]
+        self._feast = {store: FeastView(store, effects) for store in member.stores}
         self._opening = plan.opening
         self._reads = {reader: counter("secret_reads_total", "Reads of a secret by reader.", {
             "job": "secret-store", "instance": "secret-store:8200", "namespace": "security",
@@ -36,7 +38,9 @@ class Surroundings:
         """Their sheets: the usual ones, and an unknown reader's while there is one."""
         sheet = Sheet(window)
         for store, rows in self._views:
-            sheet.level(rows, self._materialized(store, window.times))
+            materialized = self._materialized(store, window.times)
+            sheet.level(rows, materialized)
+            self._feast[store].show(sheet, window, materialized, source)
         for reader in ("pipeline", "service-account"):
             means = np.full(len(window), _READS_PER_HOUR[reader] * window.step / 3600)
             sheet.count(self._reads[reader], source.events(f"{self._member.name}/reads/{reader}", means))

@@ -38,7 +38,7 @@ _SCORE = Curve.counted(_SCORE_EDGES, (2300, 2913, 5947, 3989, 2323, 1912, 512, 1
 _HIGH_RISK = np.array([0.47])
 _FEEDBACK = Feedback(
     delay=56 * DAY, period=DAY, labelled=1.0, counter="churn_labels_total", subgroups=_SEGMENTS,
-    subgroup_label="segment", outcomes="churn_labelled_total", positive=0.085, recall=0.4, false_alarms=0.045,
+    subgroup_label="segment", outcomes="churn_labelled_total", positive=0.219, recall=0.32, false_alarms=0.056,
     measures=(Measure("churn_lift_first_decile", "How much more often the first tenth leaves than all do.", 2.3, -1.8,
                       0.03),
               Measure("churn_calibration_error", "Mean distance of promised and seen shares.", 0.041, 0.25, 0.002)))

@@ -48,6 +48,9 @@ class _Version:
         own = {**_own(version), "job": "fraud-scorer", "instance": f"fraud-scorer-{version}:8000"}
         self.scorer = ScorerSeries(_EXPORTED, own, version, inputs)
         self.review = gauge("fraud_review_ratio", "Share of payments held for review in the last 15 minutes.", own)
+        self.explained: tuple[Numeric | Categorical, ...] = (*inputs.numeric, *inputs.categorical)
+        self.attribution = gauge("fraud_feature_attribution", "Mean absolute SHAP value by feature, last 15 minutes.",
+                                 own, [{"feature": item.name} for item in self.explained])
 
 
 class FraudScorer(Online):
@@ -66,5 +69,9 @@ class FraudScorer(Online):
         rows, sheet = self._rows[run.version], Sheet(run.window)
         _, scores = rows.scorer.show(sheet, run, source, self.outcomes(run), self.durations(run))
         held = np.atleast_2d(scores)[:, -1]
-        sheet.level(rows.review, held * (1 + self.swing(run.window.times, 0.03, run.version)))
+        times = run.window.times
+        sheet.level(rows.review, held * (1 + self.swing(times, 0.03, run.version)))
+        worth = [np.broadcast_to(self.inputs.attribution(item, times, run.version), times.shape)
+                 for item in rows.explained]
+        sheet.level(rows.attribution, np.stack(worth, axis=1) * (1 + self.swing(times, 0.02, run.version))[:, None])
         return sheet
