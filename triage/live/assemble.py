@@ -18,6 +18,7 @@ from triage.signals.fleet_value import value_reading
 from triage.signals.health import Health, health
 from triage.signals.lineage import lineage
 from triage.signals.lineage import reasons as lineage_reasons
+from triage.signals.lineage_links import links
 from triage.signals.lineage_model import Lineage
 from triage.signals.model import ModelState, SloState, Versions
 from triage.signals.objectives import Surroundings, slo_state
@@ -62,14 +63,15 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         facts.retrain, lineage=traced, rollout=facts.deployed.rollout, feature_store=facts.feature_store,
         last_seen=last_seen(manifest, facts.replies, now),
         value=value_reading(manifest, facts.replies, facts.quality, slos, now),
-        closer=facts.closer, serving=_serving(manifest, facts, now))
+        closer=facts.closer, serving=_serving(manifest, facts, seen, now))
 
 
-def _serving(manifest: Manifest, facts: ModelFacts, now: float) -> ServingReading | None:
+def _serving(manifest: Manifest, facts: ModelFacts, seen: Versions, now: float) -> ServingReading | None:
     if facts.pods is None:
         return None
     said = facts.deployed
-    return serving(manifest, facts.pods, said.rollout, said.pods, said.scaling, said.rollout_lasts, now)
+    served = [version.version for version in seen.items if version.version]
+    return serving(manifest, facts.pods, served, said.rollout, said.pods, said.scaling, said.rollout_lasts, now)
 
 
 def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, alerts: Sequence[Alert],
@@ -84,6 +86,7 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     seen = settled(told, said, manifest, now)
     # Aliases are compared with what is known apart from them.
     traced = lineage(manifest, said.registered, seen if seen.known_from == "rollout" else told, now, said.promise)
+    traced = replace(traced, links=links(manifest, said.registered, seen, said.rollout, said.promise))
     more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now),
             *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain),
             *feature_store_reasons(facts.feature_store, now), *seen_reasons(last_seen(manifest, facts.replies, now)))

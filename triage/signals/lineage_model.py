@@ -86,6 +86,38 @@ class LineageRow:
     description: str
 
 
+class LinkState(StrEnum):
+    """How the places agree. The value is the word in JSON."""
+
+    SAME = "same"
+    DIFFERS = "differs"
+    MUTABLE = "mutable"
+    """Nothing fixes what it is: no version, no digest."""
+    NOT_RECORDED = "not_recorded"
+    """Named in one place only: there is nothing to compare with."""
+    UNKNOWN = "unknown"
+    """The registry, or what runs, could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineageLink:
+    """One thing that the version was made of."""
+
+    kind: str
+    """``version``, ``manifest``, ``run``, ``data``, ``features`` or ``image``."""
+    name: str
+    """"" where there is one of its kind."""
+    promised: str
+    """Version or digest in the manifest on disk; "" when it names none."""
+    recorded: str
+    """The same, as recorded with the registered version; "" when nothing is."""
+    running: str
+    """What is seen to run; "" when nothing tells."""
+    state: LinkState
+    note: str = ""
+    """What does not match, or why it is not known; "" when all is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """The comparison for one model."""
@@ -104,6 +136,8 @@ class Lineage:
     """When the copy was brought up to date that was read; None for a registry that is asked itself."""
     others: int = 0
     """Registered versions that are not among the rows."""
+    links: tuple[LineageLink, ...] = ()
+    """What the notebook's version was made of, from what runs back to the data; also when the registry is unknown."""
 
     @property
     def verdict(self) -> Verdict:

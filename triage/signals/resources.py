@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from triage.facts.pod_series import PodAnswers, PodPart, PodQuestion
@@ -109,34 +109,35 @@ def _of_pods(samples: Iterable[Sample]) -> Iterator[tuple[str, Sample]]:
             yield pod, sample
 
 
-def pod_states(answers: PodAnswers, listed: PodsFacts | None, rollout: RolloutFacts | None, promised: Promised,
-               now: float) -> tuple[PodState, ...]:
+def pod_states(answers: PodAnswers, listed: PodsFacts | None, version: Callable[[str, PodFacts | None], str],
+               promised: Promised, now: float) -> tuple[PodState, ...]:
     """Every pod, worst first.
 
-    ``listed`` is what Kubernetes says which pods there are; None: those that series tell of. ``rollout`` tells which
-    version each runs. Once the answer is too old, pods are as they were then, and none is known to be well.
+    ``listed`` is what Kubernetes says which pods there are; None: those that series tell of. ``version`` tells
+    which version each runs. Once the answer is too old, pods are as they were then, and none is known to be well.
     """
     series = measured(answers)
     facts = {pod.name: pod for pod in listed.pods} if listed is not None else {}
     names = list(facts) if listed is not None else sorted(series.names())
     stale = answers.answered_at is not None and now - answers.answered_at > answers.stale_after
     at = answers.answered_at if stale and answers.answered_at is not None else now
-    found = [_pod(name, series, facts.get(name), version_of(name, facts.get(name), rollout), promised, at,
+    found = [_pod(name, series, facts.get(name), version(name, facts.get(name)), promised, at,
                   asked=answers.answered_at is not None) for name in names]
     if stale:
         found = [replace(pod, verdict=Verdict.UNKNOWN) for pod in found]
     return tuple(sorted(found, key=lambda pod: (_ORDER[pod.verdict], pod.name)))
 
 
-def version_of(name: str, pod: PodFacts | None, rollout: RolloutFacts | None) -> str:
-    """The version that a pod runs: by its template's hash, else by the name of its ReplicaSet; "" when nothing says."""
-    if rollout is None:
-        return ""
-    for revision in rollout.revisions:
+def version_of(name: str, pod: PodFacts | None, rollout: RolloutFacts | None, served: Iterable[str]) -> str:
+    """The version that a pod runs: by its template's hash, by its ReplicaSet, or by its name when that begins with that of
+    a version ``served``; "" when nothing says."""
+    for revision in rollout.revisions if rollout is not None else ():
         same = pod is not None and pod.pod_hash and pod.pod_hash == revision.pod_hash
         if same or (revision.replica_set and name.startswith(f"{revision.replica_set}-")):
             return revision.version
-    return ""
+    # A number alone begins too many names.
+    named = [version for version in served if not version.isdigit() and name.startswith(f"{version}-")]
+    return max(named, key=len, default="")
 
 
 def _pod(name: str, series: Measured, facts: PodFacts | None, version: str, promised: Promised, now: float, *,

@@ -12,7 +12,7 @@ from triage.facts.scaling import ScalingFacts
 from triage.signals import wording
 from triage.signals.cost import cost
 from triage.signals.reading import Quality, Reading, Verdict
-from triage.signals.resources import Promised, cores, first_value, pod_states, ratio
+from triage.signals.resources import Promised, cores, first_value, pod_states, ratio, version_of
 from triage.signals.resources_model import PodState, ServingFinding, ServingReading, VariantState
 from triage.signals.resources_scaling import scalings
 from triage.signals.spellings import spelt
@@ -24,19 +24,19 @@ RATE_SECONDS = 300.0
 _DIFFERS = 0.01
 
 
-def serving(manifest: Manifest, answers: PodAnswers, rollout: RolloutFacts | Failure | None,
+def serving(manifest: Manifest, answers: PodAnswers, served: Sequence[str], rollout: RolloutFacts | Failure | None,
             pods: PodsFacts | Failure | None, events: ScalingFacts | Failure | None, listing_lasts: float,
             now: float) -> ServingReading:
     """Everything known at ``now`` (world time, Unix seconds).
 
-    ``pods`` and ``events`` are None when Kubernetes was not asked; ``listing_lasts`` is for how many seconds a list of
-    pods describes the present.
+    ``served`` are the versions that take requests; ``pods`` and ``events`` are None when Kubernetes was not asked;
+    ``listing_lasts`` is for how many seconds a list of pods describes the present.
     """
     resources = manifest.spec.resources
     known = rollout if isinstance(rollout, RolloutFacts) else None
     listed = pods if isinstance(pods, PodsFacts) and now - pods.read_at <= listing_lasts else None
     promised = Promised() if resources is None else Promised(cores(resources.cpu), resources.memory, resources.gpu)
-    states = pod_states(answers, listed, known, promised, now)
+    states = pod_states(answers, listed, lambda name, pod: version_of(name, pod, known, served), promised, now)
     stale = answers.answered_at is None or now - answers.answered_at > answers.stale_after
     told = events.events if isinstance(events, ScalingFacts) else ()
     rate = first_value(answers, PodPart.RATE)
