@@ -108,9 +108,10 @@ def notebook() -> None:
 
 @notebook.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.option("--links", is_flag=True, help="Try the links of the runbooks too.")
 @formats("text", "json")
-def lint(paths: Sequence[str], output: str) -> int:
-    """Find errors and doubtful settings in notebooks at and below PATH.
+def lint(paths: Sequence[str], links: bool, output: str) -> int:
+    """Find errors and doubtful settings in notebooks and their runbooks at and below PATH.
 
     0 nothing found, 1 warnings only, 2 errors.
 
@@ -119,11 +120,16 @@ def lint(paths: Sequence[str], output: str) -> int:
       triage notebook lint notebooks/
       triage notebook lint fraud-scorer/manifest.yaml --format json
     """
+    from datetime import UTC, datetime
     from pathlib import Path
 
     from triage.notebook.lint import lint as find
     from triage.report import lint as report
-    findings = list(dict.fromkeys(finding for path in paths for finding in find(Path(path))))
+    from triage.runbook.lint import lint as find_in_runbooks
+    from triage.sources.links import reach
+    today = datetime.now(UTC).date()
+    findings = list(dict.fromkeys(finding for path in map(Path, paths) for finding in (
+        *find(path), *find_in_runbooks(path, today, reach if links else None))))
     if output == "json":
         click.echo(report.lint_json(findings))
     else:

@@ -15,7 +15,7 @@ from triage.errors import Finding
 from triage.facts.units import UNIT_SECONDS
 from triage.notebook import lint_world
 from triage.notebook.lint_world import drift_features
-from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, load_all
+from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, is_folder, load_all
 from triage.notebook.slis import AverageSli, HistogramSli
 from triage.quantities import format_duration
 from triage.strict_yaml import PathKey
@@ -203,7 +203,9 @@ def _files(notebook: Notebook) -> Iterator[Finding]:
         (("spec", "environment", "requirements"), spec.environment.requirements if spec.environment else None),
     ]
     for path, name in named:
-        if name is not None and not is_file(notebook.path / name):
+        # A folder holds several runbooks.
+        a_folder = name is not None and path[-1] == "runbook" and is_folder(notebook.path / name)
+        if name is not None and not a_folder and not is_file(notebook.path / name):
             yield say(path, f"does not exist: {name}", "paths are relative to the manifest", "missing-file", "warning")
     if not written and not is_file(notebook.path / spec.notebook.path):
         # Nothing in the manifest says so: no line of it is to blame.

@@ -118,6 +118,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at ``path``; False too where it cannot be asked."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _checked(file: Path, document: strict_yaml.Document) -> Notebook:
     manifest = strict_yaml.validate(document, Manifest)
     resolved = resolve(manifest)

@@ -393,7 +393,7 @@ class Spec(Strict):
     rollout: Rollout | None = Field(None, description="Who moves traffic.")
     resources: Resources | None = Field(None, description="What one replica needs.")
     alerts: Alerts = Field(Alerts(), description="Alerts of this model.")
-    runbook: str | None = Field(None, description="Runbook file, relative to the manifest.")
+    runbook: str | None = Field(None, description="Runbook file, or a folder of them, relative to the manifest.")
     retrain: Retrain | None = Field(None, description="When the model is trained again.")
     value: Value | None = Field(None, description="What its answers are worth, shown against their quality.")
     approvals: list[Approval] = Field([], description="Recorded decisions.")

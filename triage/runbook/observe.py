@@ -1,0 +1,232 @@
+"""Signals: what a check can ask of a model's state, by name, and what the state says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from triage.quantities import format_duration, parse_duration
+from triage.signals import wording
+from triage.signals.drift_verdicts import DriftVerdict
+from triage.signals.reading import READABLE, Quality, Reading, Verdict
+
+if TYPE_CHECKING:
+    from triage.live.snapshot import Snapshot
+    from triage.signals.model import ModelState, SloState
+
+_FORMS = ("slo/NAME", "slo/NAME/burn/1h", "slo/NAME/budget", "canary", "canary/METRIC", "drift", "drift/FEATURE",
+          "quality/METRIC", "alert/NAME", "registry", "model")
+_ALONE = frozenset({"canary", "drift", "registry", "model"})
+_DRIFT = {DriftVerdict.DRIFT: Verdict.FAIL, DriftVerdict.WATCH: Verdict.WARN, DriftVerdict.OK: Verdict.PASS}
+_NAMED = frozenset({"slo", "canary", "drift", "quality", "alert"})
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """The name of something in a model's state."""
+
+    kind: str
+    """``slo``, ``canary``, ``drift``, ``quality``, ``alert``, ``registry`` or ``model``."""
+    name: str = ""
+    part: str = ""
+    """Of an objective: ``burn``, ``budget`` or "" for its value."""
+    window_seconds: float = 0.0
+    """Of a burn rate."""
+    version: str = ""
+    """``stable``, ``canary`` or the name of a version; "" for all together."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it can be compared with a limit; the others have a verdict only."""
+        return self.kind in ("slo", "quality") or (self.kind == "drift" and bool(self.name))
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether it can be expected to pass; the others have a number only."""
+        return not self.part and not self.version
+
+    def __str__(self) -> str:
+        parts = (self.kind, self.name, self.part, format_duration(self.window_seconds) if self.window_seconds else "")
+        return "/".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a signal says at present."""
+
+    said: str
+    """The value and what qualifies it, in a few words: ``99.62 %, n 37,800``; why there is none."""
+    value: float | None = None
+    """What a limit is compared with: percent for shares, seconds for durations, else the signal's own unit; None when
+    there is none, or it may decide nothing."""
+    verdict: Verdict = Verdict.UNKNOWN
+    sampled_at: float | None = None
+    """Unix seconds of the newest sample behind it; None when that is not known."""
+
+
+def parse_signal(text: str, version: str = "") -> Signal:
+    """Read a signal's name. Raises ValueError with what is wrong and, behind a line break, the forms there are."""
+    kind, *rest = text.split("/")
+    if kind in _ALONE and not rest:
+        return Signal(kind)
+    if kind in _NAMED and len(rest) == 1 and rest[0]:
+        return Signal(kind, rest[0], version=version if kind == "slo" else "")
+    if kind == "slo" and len(rest) == 2 and rest[0] and rest[1] == "budget":
+        return Signal(kind, rest[0], "budget")
+    if kind == "slo" and len(rest) == 3 and rest[0] and rest[1] == "burn":
+        return Signal(kind, rest[0], "burn", parse_duration(rest[2]))
+    raise ValueError(f'is no signal: "{text}"\nthere are: {", ".join(_FORMS)}')
+
+
+def observe(snapshot: Snapshot, model: ModelState, signal: Signal, now: float) -> Observed:
+    """What ``signal`` says of ``model``, one of the snapshot's, at ``now`` (Unix seconds).
+
+    What is not known is never a number.
+    """
+    match signal.kind:
+        case "slo":
+            return _slo(model, signal)
+        case "canary":
+            return _canary(model, signal.name, now)
+        case "drift":
+            return _drift(model, signal.name, now)
+        case "quality":
+            return _quality(model, signal.name, now)
+        case "alert":
+            return _alert(snapshot, model, signal.name)
+        case "registry":
+            return _registry(model)
+        case _:
+            return Observed(wording.headline(model.verdict, model.urgency).lower(), None, model.verdict, model.data_at)
+
+
+def _slo(model: ModelState, signal: Signal) -> Observed:
+    slo = next((slo for slo in model.slos if slo.name == signal.name), None)
+    if slo is None:
+        return Observed(f"there is no objective {signal.name}")
+    if signal.part == "burn":
+        burn = slo.burn(signal.window_seconds)
+        if burn is None:
+            return Observed(f"no burn rate over {wording.window(signal.window_seconds)} is read")
+        return _number(Reading(burn.rate, "x", burn.quality, burn.n, burn.window_seconds, slo.now.sampled_at,
+                               note=burn.note), slo.verdict)
+    if signal.part == "budget":
+        if slo.budget is None or slo.budget.quality not in READABLE - {Quality.LOW_N}:
+            return Observed(slo.budget.note if slo.budget is not None and slo.budget.note else "budget not known")
+        return Observed(f"{wording.budget_left(slo.budget.remaining)} left", slo.budget.remaining * 100, slo.verdict,
+                        slo.now.sampled_at)
+    return _of_version(model, slo, signal.version) if signal.version else _number(slo.now, slo.verdict, slo.objective)
+
+
+def _of_version(model: ModelState, slo: SloState, wanted: str) -> Observed:
+    version = wanted
+    if wanted in ("stable", "canary"):
+        arm = model.versions.arm(wanted)
+        if arm is None:
+            return Observed(f"no version is {wanted}")
+        version = arm.version
+    count = next((each for each in slo.by_version if each.version == version), None)
+    if count is None or count.value is None:
+        return Observed(f"{version}: {'not counted by itself' if count is None else 'no events'}")
+    seen = _number(replace(slo.now, value=count.value, unit="ratio", n=count.total), slo.verdict, slo.objective)
+    return replace(seen, said=f"{version} {seen.said}")
+
+
+def _number(reading: Reading, verdict: Verdict, objective: float | None = None) -> Observed:
+    said = wording.reading(reading, objective)
+    if reading.n is not None and reading.value is not None:
+        said += f", n {wording.count(reading.n)}"
+    usable = reading.quality is Quality.OK and reading.value is not None
+    if not usable:
+        word = wording.QUALITY_WORDS[reading.quality]
+        said = said if said == word else f"({said}) {word}"
+        return Observed(said, None, Verdict.UNKNOWN, reading.sampled_at)
+    assert reading.value is not None  # noqa: S101 - usable
+    return Observed(said, reading.value * 100 if reading.unit == "ratio" else reading.value, verdict,
+                    reading.sampled_at)
+
+
+def _canary(model: ModelState, name: str, now: float) -> Observed:
+    from triage.signals import canary_words as words
+    reading = model.canary
+    if reading is None:
+        return Observed("no version is on trial")
+    if reading.state is None:
+        return Observed(words.not_compared(model) or "not compared yet")
+    state, at = reading.state, reading.read_to
+    if reading.is_stale(now):
+        return Observed(f"({words.shortly(state)}) stale", sampled_at=at)
+    if not name:
+        return Observed(words.overall(state), None, words.stands_as(state.verdict, state.arm), at)
+    metric = next((metric for metric in state.metrics if metric.name == name), None)
+    if metric is None:
+        return Observed(f"{name} is not compared")
+    figures = words.figures(metric, model.slos)
+    return Observed(f"{state.canary} {figures.canary}, {state.stable} {figures.stable}", None,
+                    words.stands_as(metric.verdict, state.arm), at)
+
+
+def _drift(model: ModelState, name: str, now: float) -> Observed:
+    from triage.signals import drift_words as words
+    from triage.signals.drift_reading import moved
+    reading = model.drift
+    if reading is None or reading.state is None:
+        return Observed("drift is not known yet")
+    if reading.is_stale(now):
+        return Observed("drift is stale", sampled_at=reading.answered_at)
+    if not name:
+        return Observed(reading.state.sentence, None, _DRIFT.get(reading.state.verdict, Verdict.UNKNOWN),
+                        reading.answered_at)
+    found = next((item for item in moved(reading, model.versions) if name == words.name(item.feature)
+                  or (name == item.feature.feature and not item.feature.is_prediction)), None)
+    if found is None:
+        return Observed(f"{name} is not watched")
+    worst = found.worst
+    verdict = _DRIFT.get(found.verdict, Verdict.UNKNOWN)
+    number = f", n {wording.count(worst.n_current)}" if worst.n_current is not None else ""
+    return Observed(f"{words.score(worst)}{number}", worst.score if verdict is not Verdict.UNKNOWN else None, verdict,
+                    worst.sampled_at or reading.answered_at)
+
+
+def _quality(model: ModelState, name: str, now: float) -> Observed:
+    if model.quality is None:
+        return Observed("quality is not known yet")
+    if model.quality.is_stale(now):
+        return Observed("quality is stale", sampled_at=model.quality.answered_at)
+    found = [figure.judged for figure in model.quality.present(model.versions).figures
+             if figure.judged.figure.name == name]
+    if not found:
+        return Observed(f"{name} has no figure")
+    order = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN)
+    worst = min(found, key=lambda judged: order.index(judged.verdict) if judged.verdict in order else len(order))
+    figure = worst.figure
+    return _number(Reading(figure.value, figure.unit, worst.quality, figure.n, figure.window_seconds,
+                           figure.sampled_at), worst.verdict)
+
+
+def _alert(snapshot: Snapshot, model: ModelState, name: str) -> Observed:
+    groups = [group for group in model.alerts if group.name == name]
+    if not _alerts_are_known(snapshot):
+        return Observed("nobody says which alerts fire")
+    loud = [group for group in groups if group.state in ("firing", "pending")]
+    if loud:
+        state = min(loud, key=lambda group: ("firing", "pending").index(group.state))
+        verdict = Verdict.FAIL if state.state == "firing" else Verdict.WARN
+        return Observed(f"{state.state} since {wording.clock_time(state.since)}", None, verdict)
+    return Observed(f"{groups[0].state}, and so not known to be over" if groups else "does not fire", None,
+                    Verdict.UNKNOWN if groups else Verdict.PASS)
+
+
+def _alerts_are_known(snapshot: Snapshot) -> bool:
+    """Whether the one who would know answers: Alertmanager, or Prometheus where there is none."""
+    states = {source.name: str(source.state) for source in snapshot.sources}
+    knows = "alertmanager" if states.get("alertmanager", "off") != "off" else "prometheus"
+    return states.get(knows) in ("ok", "partial")
+
+
+def _registry(model: ModelState) -> Observed:
+    lineage = model.lineage
+    if lineage is None or not lineage.known:
+        return Observed("the registry is not read", None, Verdict.UNKNOWN, lineage.read_at if lineage else None)
+    first = lineage.findings[0].text if lineage.findings else "registry, notebook and servers agree"
+    return Observed(first, None, lineage.verdict, lineage.read_at)
