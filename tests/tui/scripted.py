@@ -30,6 +30,7 @@ class ScriptedFeed:
         self.closer: list[CloserLook | None] = []
         self.expressions: list[ExpressionsWanted | None] = []
         self.notebooks: dict[str, Notebook] = {}
+        self.fleet: list[bool] = []
         self.refreshes = 0
         self.started = 0
         self.stopped = 0
@@ -64,6 +65,9 @@ class ScriptedFeed:
 
     def look_closer(self, wanted: CloserLook | None) -> None:
         self.closer.append(wanted)
+
+    def watch_fleet(self, *, wanted: bool) -> None:
+        self.fleet.append(wanted)
 
     def refresh_now(self) -> None:
         self.refreshes += 1

@@ -50,6 +50,7 @@ class LiveFeed:
         self._expressions_wanted: ExpressionsWanted | None = None
         self._notebooks: dict[str, Notebook] = {}
         self._closer_look: CloserLook | None = None
+        self._wants_fleet = False
         self._stopped = False
         self._on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None
         self._on_failure: Callable[[str, str], None] = lambda message, hint: None
@@ -70,6 +71,10 @@ class LiveFeed:
     def ask_also(self, wanted: ExpressionsWanted | None) -> None:
         self._expressions_wanted = wanted
         self._in_loop(self._apply_expressions)
+
+    def watch_fleet(self, *, wanted: bool) -> None:
+        self._wants_fleet = wanted
+        self._in_loop(self._apply_fleet)
 
     def notebook(self, model: str) -> Notebook | None:
         return self._notebooks.get(model)
@@ -140,6 +145,7 @@ class LiveFeed:
         self._apply_logs()
         self._apply_expressions()
         self._apply_closer()
+        self._apply_fleet()
         try:
             if self._wanted is not None and self._model is None:
                 await self._find_alert(poller, loaded)
@@ -180,6 +186,10 @@ class LiveFeed:
     def _apply_closer(self) -> None:
         if self._poller is not None:
             self._poller.look_closer(self._closer_look)
+
+    def _apply_fleet(self) -> None:
+        if self._poller is not None:
+            self._poller.watch_fleet(wanted=self._wants_fleet)
 
     def _apply_logs(self) -> None:
         if self._poller is not None:

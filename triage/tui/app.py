@@ -279,6 +279,27 @@ class TriageApp(App[None], inherit_bindings=False):
             self.pop_screen()
         self.call_after_refresh(self.show)
 
+    def action_fleet(self) -> None:
+        """The fleet screen: close what lies on it, or open it."""
+        from triage.tui.screens.fleet import Fleet
+        if not any(isinstance(screen, Fleet) for screen in self.screen_stack):
+            self.action_on_call()
+            self._push(Fleet())
+            return
+        while not isinstance(self.screen, Fleet):
+            self.pop_screen()
+        self.call_after_refresh(self.show)
+
+    def watch_fleet(self, *, wanted: bool) -> None:
+        """Whether all models are asked about."""
+        if not self._stopped:
+            self.feed.watch_fleet(wanted=wanted)
+
+    def open_model(self, name: str) -> None:
+        """The on-call screen of a model."""
+        self._picked(name)
+        self.action_on_call()
+
     def action_debug(self) -> None:
         """The debug screen: close what lies on it, or open it."""
         from triage.tui.screens.debug import Debug

@@ -17,6 +17,7 @@ Entry = tuple[str, str, Callable[[], Any]]
 def commands(app: TriageApp) -> Iterator[Entry]:
     """The keys by name, then the looks."""
     yield "Open a model", "By a part of its name", app.action_pick_model
+    yield "Fleet screen", "All models, worst first", app.action_fleet
     yield "Debug screen", "Drift of every feature, stack traces, log lines", app.action_debug
     yield "Pause or go on", "The facts are still collected", app.action_pause
     yield "Zoom", "One panel on the full screen", app.action_zoom

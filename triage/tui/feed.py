@@ -47,6 +47,10 @@ class Feed(Protocol):
         """The notebook of a model; None until the notebooks are read, and where there is none."""
         ...
 
+    def watch_fleet(self, *, wanted: bool) -> None:
+        """Whether all models are asked about, beside the one shown; at the start they are not."""
+        ...
+
     def refresh_now(self) -> None:
         """Ask the sources now instead of at the next interval."""
         ...

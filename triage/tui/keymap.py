@@ -8,6 +8,8 @@ from textual.binding import Binding
 
 EVERYWHERE: tuple[Binding, ...] = (
     Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
+    Binding("1", "fleet", "fleet", id="screen.fleet", show=False,
+            tooltip="Fleet screen: all models, worst first"),
     Binding("2", "on_call", "on-call", id="screen.on_call", show=False, tooltip="Back to the on-call screen"),
     Binding("3", "debug", "debug", id="screen.debug", show=False,
             tooltip="Debug screen: drift of every feature, stack traces, log lines"),
@@ -95,6 +97,17 @@ DEBUG: tuple[Binding, ...] = (
     Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
     BACK)
 """Bound by the debug screen."""
+FLEET: tuple[Binding, ...] = (
+    *_moves("screen"),
+    Binding("space,pagedown,ctrl+d", "screen.page(1)", "page down", id="page.down", show=False, tooltip="Next page"),
+    Binding("pageup,ctrl+u", "screen.page(-1)", "page up", id="page.up", show=False, tooltip="Previous page"),
+    Binding("enter", "screen.open", "open", id="open", tooltip="The on-call screen of the selected model"),
+    Binding("slash", "screen.filter", "filter", key_display="/", id="fleet.filter",
+            tooltip="Models by a part of their name, an owner, or a verdict"),
+    Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
+    Binding("escape", "screen.close", "back", key_display="esc", id="back", show=False,
+            tooltip="All models again where some are sought, else back"))
+"""Bound by the fleet screen."""
 PAGE: tuple[Binding, ...] = (
     *_moves("screen"),
     Binding("space,pagedown,ctrl+d", "screen.page(1)", "page down", id="page.down", show=False, tooltip="Next page"),
