@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from triage import __version__
+from triage.cli_cells import capture, cells, run_notebook
 from triage.cli_group import (
     SCREEN_COMMAND,
     TriageGroup,
@@ -97,7 +98,7 @@ def _wanted(text: str) -> Callable[[Alert], bool]:
 
 @cli.group()
 def notebook() -> None:
-    """Model notebooks: check them, and the schema of their manifest.
+    """Model notebooks: check them, run their cells, and the schema of their manifest.
 
     \b
     Examples:
@@ -298,8 +299,11 @@ def completion(shell: str) -> None:
 
 cli.add_command(status)
 cli.add_command(check)
+cli.add_command(cells)
+cli.add_command(capture)
 cli.add_command(demo)
 cli.add_command(lab)
+notebook.add_command(run_notebook)
 
 
 def main() -> NoReturn:

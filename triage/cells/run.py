@@ -116,15 +116,19 @@ async def run_cells(prepared: Prepared, setting: Setting, clock: Clock, answer: 
     if record is not None and setting.state is not None:
         if prepared.pin == "matches":
             remember(prepared.book, begun.model, setting.state)
-        how = Circumstances(setting.context, actor(), setting.incident, prepared.book, prepared.pin,
-                            prepared.pinned_sha256, prepared.values)
         try:
-            record.keep(replace(run, record=record.path), how, board.raw, sources)
+            record.keep(replace(run, record=record.path), circumstances(prepared, setting), board.raw, sources)
             run = replace(run, record=record.path)
         except StateError as error:
             run = replace(run, record_trouble=error.message)
     on_change(run)
     return run
+
+
+def circumstances(prepared: Prepared, setting: Setting) -> Circumstances:
+    """Under which a run takes place, for its record."""
+    return Circumstances(setting.context, actor(), setting.incident, prepared.book, prepared.pin,
+                         prepared.pinned_sha256, prepared.values)
 
 
 def _order(prepared: Prepared, setting: Setting, run: Run, sources: Mapping[str, str]) -> Order:

@@ -1,0 +1,95 @@
+"""Runs and cells in sentences: the same on the screen, in reports and in JUnit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from triage.cells.document import Cell, Pin
+from triage.cells.outputs import CellVerdict, Status
+from triage.cells.protocol import Outcome
+from triage.cells.results import CellRun, Run
+from triage.quantities import format_duration
+from triage.signals.reading import Verdict
+
+_VERDICTS: Mapping[Status | None, Verdict] = {
+    "pass": Verdict.PASS, "warn": Verdict.WARN, "fail": Verdict.FAIL, "unknown": Verdict.UNKNOWN,
+    None: Verdict.NOT_JUDGED}
+_PINS: Mapping[Pin, str] = {"matches": "as pinned", "differs": "not the pinned file", "none": "not pinned"}
+
+
+def verdict_of(status: Status | None) -> Verdict:
+    """The verdict whose glyph and colour stand for a status; not judged for none."""
+    return _VERDICTS[status]
+
+
+def pin_words(pin: Pin) -> str:
+    """How the file stands to its pin."""
+    return _PINS[pin]
+
+
+def effects_of(cell: Cell) -> str:
+    """What a cell changes: ``reads only``, its own words, or that it does not say."""
+    return "reads only" if cell.reads_only else cell.words.effects or "does not say what it changes"
+
+
+def verdict_sentence(found: CellVerdict) -> str:
+    """``fail: 19.7% take over 500 ms``, or the figures where there is no message."""
+    if found.message:
+        return f"{found.status}: {found.message}"
+    figures = "" if found.value is None else f" {found.value:g}{f' {found.unit}' if found.unit else ''}"
+    limit = "" if found.threshold is None else f" (limit {found.threshold:g})"
+    return f"{found.status}: {found.id}{figures}{limit}"
+
+
+def end_sentence(cell: CellRun) -> str:
+    """How a cell ended and how long it took: ``finished in 0.2 s``, ``time limit after 60 s, interrupted``."""
+    if cell.outcome is None:
+        return "running" if cell.running else "waits"
+    detail = f": {cell.detail}" if cell.detail else ""
+    if cell.outcome is Outcome.NOT_RUN:
+        return f"not run{detail}"
+    if cell.outcome is Outcome.RAISED and cell.raised is not None:
+        first = cell.raised.value.partition("\n")[0]
+        return f"raised {cell.raised.name}{f': {first}' if first else ''}{f' ({cell.detail})' if cell.detail else ''}"
+    took = "" if cell.seconds is None else (f" in {seconds_text(cell.seconds)}" if cell.outcome is Outcome.FINISHED
+                                            else f" after {seconds_text(cell.seconds)}")
+    return f"{_ENDS.get(cell.outcome, str(cell.outcome))}{took}{detail}"
+
+
+_ENDS: Mapping[Outcome, str] = {
+    Outcome.TIME_LIMIT: "stopped at its time limit", Outcome.OUTPUT_LIMIT: "stopped for too much output",
+    Outcome.MEMORY_LIMIT: "stopped for too much memory", Outcome.PROCESS_LIMIT: "stopped for too many processes",
+    Outcome.STOPPED: "stopped by you", Outcome.KERNEL_DIED: "its kernel died"}
+
+
+def seconds_text(seconds: float) -> str:
+    """``0.21 s``, ``12 s``."""
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def headline(run: Run) -> str:
+    """The run in one sentence: the worst verdict of the cells that were asked for, or how they ended."""
+    if run.phase == "starting":
+        return "the kernel starts"
+    current = next((cell for cell in run.cells if cell.running), None)
+    if run.phase == "running":
+        return "runs" if current is None else f"{current.id} runs" + (
+            "" if current.part == "asked" else f", which {run.asked[0]} needs" if run.asked else "")
+    if run.trouble:
+        return f"it did not run to its end: {run.trouble}"
+    failed = next((cell for cell in run.cells if cell.outcome not in (None, Outcome.FINISHED)), None)
+    if failed is not None:
+        return f"{failed.id} {end_sentence(failed)}"
+    verdicts = [each for cell in run.cells for each in cell.verdicts]
+    worst = next((each for each in verdicts if each.status == run.status), None)
+    return verdict_sentence(worst) if worst is not None else "finished, without a verdict"
+
+
+def dropped_sentence(cell: CellRun) -> str:
+    """How much of its output is not here; "" when all is."""
+    return f"{cell.dropped_bytes / 1e6:.1f} MB of its output were dropped" if cell.dropped_bytes else ""
+
+
+def limit_words(cell: Cell) -> str:
+    """Its time limit."""
+    return format_duration(cell.time_limit_seconds)
