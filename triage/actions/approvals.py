@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +52,8 @@ class Approved:
 class ApprovalRequest:
     """A plan that waits for another person."""
 
+    id: str
+    """16 hex digits; tells it from another request for the same plan, so that each is used once."""
     plan: Plan
     """As the requester saw it; its actor is the requester. Texts of it that came from a file are not cleaned: what is
     shown and sent is the approver's own plan."""
@@ -73,14 +76,14 @@ class ApprovalRequest:
 
 def ask(plan: Plan, wish: Wish, now: float) -> ApprovalRequest:
     """A request for the approval of ``plan``, made of ``wish``."""
-    return ApprovalRequest(plan, wish, now + APPROVAL_SECONDS)
+    return ApprovalRequest(secrets.token_hex(8), plan, wish, now + APPROVAL_SECONDS)
 
 
 def dump(request: ApprovalRequest) -> str:
     """The request as the text of a file."""
     wish = request.wish
     return json.dumps({
-        "schema": FORMAT, "digest": request.plan.digest, "expires_at": request.expires_at,
+        "schema": FORMAT, "id": request.id, "digest": request.plan.digest, "expires_at": request.expires_at,
         "wish": {"action": str(wish.action), "reason": wish.reason, "to": wish.to, "incident": wish.incident,
                  "parameters": dict(wish.parameters)},
         "approvals": [{"by": each.by, "at": each.at} for each in request.approvals],
@@ -97,7 +100,7 @@ def parse(text: str, path: Path | None = None) -> ApprovalRequest:
         plan = plan_of(body["plan"])
         wish = {name: clean(value) for name, value in body["wish"].items() if name != "parameters"}
         found = ApprovalRequest(
-            plan, Wish(Action(wish.pop("action")), parameters={
+            clean(body["id"], limit=40), plan, Wish(Action(wish.pop("action")), parameters={
                 clean(k): clean(v) for k, v in body["wish"]["parameters"].items()}, **wish),
             float(body["expires_at"]),
             tuple(Approved(clean(each["by"], limit=200), float(each["at"])) for each in body["approvals"]), path)

@@ -58,7 +58,7 @@ class Deed:
     reconciled: Progress | None = None
     """Where the world was found afterwards; None when nobody looked."""
     approval: str = ""
-    """Digest of the approval request that it used up; "" without one."""
+    """Id of the approval request that it used up; "" without one."""
 
     @property
     def unresolved(self) -> bool:
@@ -134,9 +134,9 @@ class History:
         return tuple(Service(version, deed.last_at, after.last_at if after else None)
                      for deed, after in zip(moves, ends, strict=False) if deed.plan.after.version == version)
 
-    def approval_used(self, digest: str) -> bool:
+    def approval_used(self, request_id: str) -> bool:
         """Whether an action used this approval request up."""
-        return any(deed.approval == digest for deed in self.deeds)
+        return any(deed.approval == request_id for deed in self.deeds)
 
 
 def history_of(records: Iterable[Record]) -> History:

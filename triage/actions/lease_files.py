@@ -2,8 +2,8 @@
 
 On one machine a lock tells whether the holder still lives, so that one who was killed keeps nobody waiting. Where the
 holder is on another machine, its lease ends when it has not been moved on for
-:data:`~triage.actions.lease.LEASE_SECONDS` (the machines' clocks must agree to within that). That only one process gets a lease rests on one file name being
-created once, which holds on NFS as well.
+:data:`~triage.actions.lease.LEASE_SECONDS` (the machines' clocks must agree to within that). That only one process
+gets a lease rests on one file name being created once, which holds on NFS as well.
 """
 
 from __future__ import annotations

@@ -203,6 +203,11 @@ class Plan:
         return self.made_at + PLAN_SECONDS - now
 
 
+def shown_version(version: str) -> str:
+    """A version as sentences name it: ``v8`` for ``8`` and ``v8``, other spellings as they are, ``?`` for none."""
+    return f"v{version}" if version[:1].isdigit() else version or "?"
+
+
 def plan_of(content: Mapping[str, Any]) -> Plan:
     """The plan whose :meth:`Plan.content` this is. Raises ValueError when it is none."""
     from pydantic import TypeAdapter

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage import strict_yaml
+from triage.actions.plan import shown_version
 from triage.errors import InvalidDocument
 from triage.facts.outcome import Failure
 from triage.facts.versions import DocumentKind
 from triage.notebook.manifest import InputField, Manifest
+from triage.signals.spellings import registered_as
 from triage.sources.registry.face import Registry
 
 _MOST_NAMED = 3
@@ -31,7 +33,7 @@ def compare(goal: Sequence[InputField], present: Sequence[InputField], version: 
     not among those it knows. A range that is narrower shows in its schema checks and does not break it.
     """
     if not goal or not present:
-        return Signature(None, f"whether v{version.removeprefix('v')} takes today's inputs is not known: no manifest "
+        return Signature(None, f"whether {shown_version(version)} takes today's inputs is not known: no manifest "
                                "names its inputs" if not goal else "the manifest names no inputs to compare")
     sent = {field.name: field for field in present}
     breaks = []
@@ -52,7 +54,7 @@ def compare(goal: Sequence[InputField], present: Sequence[InputField], version: 
 
 
 async def registered_signature(registry: Registry | None, manifest: Manifest, version: str) -> Signature:
-    """The same from the manifest that the registry holds of ``version``, as the registry spells it."""
+    """The same from the manifest that the registry holds of ``version``, as rollouts and series spell it."""
     promised = manifest.spec.registry
     if registry is None or promised is None:
         return Signature(None, "there is no registry to ask for its inputs")
@@ -60,7 +62,7 @@ async def registered_signature(registry: Registry | None, manifest: Manifest, ve
     if found is None or isinstance(found, Failure):
         why = found.sentence() if isinstance(found, Failure) else "it does not answer"
         return Signature(None, f"its inputs are not known: registry: {why}")
-    registered = found.version(version)
+    registered = found.version(registered_as(version, found) or version)
     if registered is None:
         return Signature(None, f"its inputs are not known: the registry has no version {version}")
     document = await registry.document(promised.name, registered, DocumentKind.MANIFEST)

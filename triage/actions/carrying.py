@@ -1,0 +1,243 @@
+"""The course of one action under its lease: intents, requests, results, watching, outcome. For the executor only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from triage.actions.guards.checking import Verdict
+from triage.actions.guards.foundation import identity, moved
+from triage.actions.history import Outcome
+from triage.actions.journal import JournalError, Kind, Record
+from triage.actions.lease import Held
+from triage.actions.steps import Confirmation, Prepared, Stage, Step
+from triage.actions.system import Fate, Progress, Sent, Sighting
+from triage.actions.verifying import recovery, settled
+from triage.facts.outcome import Failure
+
+if TYPE_CHECKING:
+    from triage.actions.executor import Executor
+
+LOOK_SECONDS = 2.0
+"""Between two looks at the target."""
+SETTLED_SECONDS = 60.0
+"""A request without an answer that has shown no effect for so long is taken for not done."""
+
+
+class Course:
+    """One action, from its first record to its outcome. :meth:`steps` once, then :meth:`end` in every case."""
+
+    def __init__(self, executor: Executor, prepared: Prepared, confirmation: Confirmation, held: Held) -> None:
+        self._executor, self._prepared, self._confirmation, self._held = executor, prepared, confirmation, held
+        self._plan = prepared.plan
+        self._begun = False
+        self._open: int | None = None
+        """Request whose intent is written and whose result is not."""
+        self._sending = False
+        self._concluded = False
+        self._sent_at = 0.0
+        self._unknown = ""
+        """What is not known of a request; "" when all have an answer."""
+
+    async def steps(self) -> AsyncGenerator[Step, None]:
+        """Everything that happens."""
+        overridden = [c for c in self._prepared.checked if c.stops]
+        if overridden:
+            yield self._step(Stage.BREAK_GLASS, f"overridden: {', '.join(c.name for c in overridden)}; "
+                                                f"because: {self._confirmation.break_glass.strip()}")
+        try:
+            await self._write(Kind.BEGUN, self._beginning())
+            self._begun = True
+        except JournalError as error:
+            yield self._step(Stage.OUTCOME, f"not carried out, nothing was sent: journal: {error.message}",
+                             outcome=Outcome.REFUSED)
+            return
+        for index in range(len(self._plan.requests)):
+            stopped = await self._still_may(index)
+            if not stopped:
+                try:
+                    await self._intend(index)
+                except JournalError as error:
+                    stopped = f"journal: {error.message}"
+            if stopped:
+                yield await self._conclude(*self._stopped(index, stopped))
+                return
+            yield self._step(Stage.INTENT, self._plan.requests[index].sentence, request=index)
+            sent = await self._send(index)
+            yield self._step(Stage.SENT, f"{sent.fate}: {sent.message}", request=index, fate=sent.fate)
+            if sent.fate is Fate.UNKNOWN:
+                self._unknown = f"no answer came to request {index + 1} of {len(self._plan.requests)}: {sent.message}"
+                break
+            if sent.fate is not Fate.DONE:
+                yield await self._conclude(*self._stopped(index, sent.message))
+                return
+        async with aclosing(self._verified()) as watching:
+            async for step in watching:
+                yield step
+
+    async def end(self) -> None:
+        """Write down what is still open: nobody watches any more."""
+        if self._open is not None:
+            fate = Fate.UNKNOWN if self._sending else Fate.NOT_SENT
+            await self._result(Sent(fate, None, "interrupted before an answer came" if self._sending
+                                    else "interrupted before it was sent"))
+        if self._begun and not self._concluded:
+            await self._conclude(Outcome.UNKNOWN if self._sent_at else Outcome.FAILED,
+                                 "interrupted: it was not watched to its end" if self._sent_at
+                                 else "interrupted before anything was sent")
+
+    async def _still_may(self, index: int) -> str:
+        """Why request ``index`` must not be sent although the ones before it were; "" when it may."""
+        mode = self._executor.mode()
+        if not mode.allows:
+            return mode.sentence
+        if trouble := await self._held.renew():
+            return trouble
+        if index == 0:
+            return ""
+        observed = await self._executor.system.observe()
+        if isinstance(observed, Failure):
+            return f"where the target stands cannot be read: {observed.sentence()}"
+        circumstances = replace(self._prepared.circumstances, observed=observed)
+        found = (identity(circumstances), moved(circumstances, index))
+        return next((each.sentence for each in found if each.verdict is not Verdict.OK), "")
+
+    def _stopped(self, index: int, why: str) -> tuple[Outcome, str]:
+        done = f"{index} of {len(self._plan.requests)} requests done" if index else "nothing was changed"
+        return Outcome.FAILED, f"{done}: {why}"
+
+    async def _intend(self, index: int) -> None:
+        request = self._plan.requests[index]
+        self._open = index
+        try:
+            await self._write(Kind.INTENT, {"request": index, "method": request.method, "path": request.path,
+                                            "body": request.body, "sentence": request.sentence})
+        except JournalError:
+            self._open = None
+            raise
+
+    async def _send(self, index: int) -> Sent:
+        self._sending = True
+        self._sent_at = self._executor.clock.now()
+        try:
+            sent = await self._executor.system.send(self._plan.requests[index], self._prepared.action_id)
+        except Exception as error:
+            # A fault of ours after the first byte left must not be taken for "nothing happened".
+            sent = Sent(Fate.UNKNOWN, None, f"a fault in triage itself: {type(error).__name__}")
+        self._sent_at = self._executor.clock.now()
+        trouble = await self._result(sent)
+        return sent if not trouble else Sent(sent.fate, sent.code, f"{sent.message} (not in the journal: {trouble})")
+
+    async def _result(self, sent: Sent) -> str:
+        """Write a result down; why that was not possible, "" when it was."""
+        index, self._open, self._sending = self._open, None, False
+        try:
+            await self._write(Kind.RESULT, {"request": index, "fate": str(sent.fate), "code": sent.code,
+                                            "message": sent.message})
+        except JournalError as error:
+            return error.message
+        return ""
+
+    async def _verified(self) -> AsyncGenerator[Step, None]:
+        """Watch the target to its goal, then the readings to their recovery."""
+        wanted, last = self._plan.verification, Sighting(Progress.CANNOT_TELL, "not looked at yet")
+        goal_seconds = max(wanted.goal_seconds, SETTLED_SECONDS) if self._unknown else wanted.goal_seconds
+        deadline = self._sent_at + goal_seconds
+        while True:
+            last = await self._sighting()
+            yield self._step(Stage.VERIFYING, last.sentence, progress=last.progress, deadline=deadline)
+            if last.progress is Progress.REACHED or self._executor.clock.now() >= deadline:
+                break
+            await self._pause()
+        if self._unknown:
+            await self._reconciled(last)
+        if last.progress is not Progress.REACHED:
+            yield await self._conclude(*self._not_reached(last))
+            return
+        deadline = self._sent_at + max(wanted.recovery_seconds, 0.0)
+        while True:
+            found = recovery(self._plan, self._executor.snapshot(), self._sent_at)
+            if settled(found):
+                yield await self._conclude(Outcome.DONE, self._reached("; ".join(each.sentence for each in found)))
+                return
+            last = await self._sighting()
+            yield self._step(Stage.VERIFYING, "; ".join(each.sentence for each in found), progress=last.progress,
+                             recovery=found, deadline=deadline)
+            if last.progress is Progress.ELSEWHERE:
+                yield await self._conclude(Outcome.FAILED, f"it was there and was taken back: {last.sentence}")
+                return
+            if self._executor.clock.now() >= deadline:
+                break
+            await self._pause()
+        unmet = [each.sentence for each in found if each.recovered is False]
+        unseen = [each.sentence for each in found if each.recovered is None]
+        yield await self._conclude(Outcome.NOT_RECOVERED if unmet else Outcome.UNKNOWN,
+                                   self._reached("; ".join((*unmet, *unseen))))
+
+    async def _pause(self) -> None:
+        # The world of a lab may live faster than the machine.
+        await self._executor.wait(max(LOOK_SECONDS / max(self._executor.clock.speed, 1.0), 0.1))
+
+    async def _sighting(self) -> Sighting:
+        observed = await self._executor.system.observe()
+        if isinstance(observed, Failure):
+            return Sighting(Progress.CANNOT_TELL, f"the target cannot be read: {observed.sentence()}")
+        return self._executor.system.sighting(self._plan, observed)
+
+    def _not_reached(self, last: Sighting) -> tuple[Outcome, str]:
+        if self._unknown:
+            return Outcome.UNKNOWN, f"{self._unknown}; {last.sentence}"
+        if last.progress is Progress.CANNOT_TELL:
+            return Outcome.UNKNOWN, last.sentence
+        return Outcome.FAILED, f"the system did what it was asked, and the target is not there in time: {last.sentence}"
+
+    def _reached(self, more: str) -> str:
+        told = f"{self._unknown}, and the goal is there: {self._plan.verification.goal}" if self._unknown else (
+            self._plan.verification.goal)
+        return f"{told}; {more}" if more else told
+
+    async def _reconciled(self, last: Sighting) -> None:
+        try:
+            await self._write(Kind.RECONCILED, {"progress": str(last.progress), "sentence": last.sentence})
+        except JournalError:
+            # It stays unknown in the journal, which is the safe reading of it.
+            return
+
+    async def _conclude(self, outcome: Outcome, sentence: str) -> Step:
+        self._concluded = True
+        try:
+            await self._write(Kind.CONCLUDED, {"outcome": str(outcome), "sentence": sentence})
+        except JournalError as error:
+            sentence = f"{sentence} (not in the journal: {error.message})"
+        return self._step(Stage.OUTCOME, sentence, outcome=outcome)
+
+    def _beginning(self) -> Mapping[str, Any]:
+        circumstances, origin = self._prepared.circumstances, self._executor.journal.origin
+        request, taken = circumstances.approval, self._held.taken_over_from
+        return {
+            "plan": self._plan.content(), "digest": self._plan.digest,
+            "actor": circumstances.identity if isinstance(circumstances.identity, str) else self._plan.actor,
+            "requester": self._plan.actor, "approval": "" if request is None else request.id,
+            "approved_by": [] if request is None else sorted(each.by for each in request.approvals),
+            "guards": [{"name": c.name, "verdict": str(c.verdict), "sentence": c.sentence,
+                        "acknowledged": bool(c.acknowledgement), "overridden": c.stops}
+                       for c in self._prepared.checked],
+            "break_glass": self._confirmation.break_glass.strip(), "lease": self._held.token,
+            "taken_over_from": "" if taken is None else taken.holder,
+            "host": origin.host, "user": origin.user, "uid": origin.uid, "pid": origin.pid, "ssh": origin.ssh}
+
+    async def _write(self, kind: Kind, fields: Mapping[str, Any]) -> Record:
+        """Write a record, to its end even when this task is cancelled meanwhile: half of it would be worse."""
+        writing = asyncio.ensure_future(asyncio.to_thread(
+            self._executor.journal.append, kind, self._prepared.action_id, fields))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
+
+    def _step(self, stage: Stage, sentence: str, **more: Any) -> Step:
+        return Step(self._executor.clock.now(), stage, sentence, **more)

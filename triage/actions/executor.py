@@ -1,0 +1,246 @@
+"""The executor: the only way in which triage changes anything. It knows no screen; screen and command line show its
+steps.
+
+The order is fixed: look, plan, rehearse, ask every guard, be confirmed; then take the lease, look again and ask every
+guard again, and for each request write down the intent, send it once, write down the result; then watch until the
+target is where it should be and has recovered, write down the outcome, give the lease back. Nothing is ever sent
+twice: a request without an answer is *unknown*, ends the plan, and is looked for in the world.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from triage.actions import approvals
+from triage.actions.approvals import UNVERIFIED, ApprovalRequest
+from triage.actions.carrying import Course
+from triage.actions.circumstances import Circumstances, JournalLook, Policy
+from triage.actions.freeze import WriteMode
+from triage.actions.guards import check
+from triage.actions.history import History, Outcome, history_of
+from triage.actions.journal import Journal, JournalError, Kind
+from triage.actions.lease import Busy, Claim, Free, Held, Leases, NoLease, kept_alive
+from triage.actions.plan import Action, Plan, shown_version
+from triage.actions.signature import Signature
+from triage.actions.steps import Confirmation, Prepared, Stage, Step, objections
+from triage.actions.system import Observed, Progress, Refusal, Rehearsal, System, Wish
+from triage.clock import Clock
+from triage.facts.outcome import Failure
+from triage.live.snapshot import Snapshot
+
+SIGNATURE_SECONDS = 5.0
+"""How long a registry may take to tell a version's inputs: a rollback does not wait for it longer."""
+Wait = Callable[[float], Awaitable[None]]
+
+
+async def no_signature(version: str) -> Signature:
+    """For models without a registry: nothing is known of a version's inputs."""
+    return Signature(None, f"the inputs of {shown_version(version)} are not known: there is no registry")
+
+
+@dataclass(slots=True)
+class Executor:
+    """Carries out actions on one target of one model."""
+
+    system: System
+    journal: Journal
+    leases: Leases
+    clock: Clock
+    policy: Policy
+    mode: Callable[[], WriteMode]
+    """Asked before anything else, and again before each request."""
+    snapshot: Callable[[], Snapshot | None]
+    """The newest snapshot; None while there is none."""
+    signature: Callable[[str], Awaitable[Signature]] = no_signature
+    """Whether a version takes today's inputs."""
+    wait: Wait = asyncio.sleep
+    """Waits so many of the machine's seconds; tests pass their own."""
+    _used: set[str] = field(default_factory=set)
+
+    async def prepare(self, wish: Wish) -> Prepared | Refusal:
+        """Look, plan, rehearse, and ask every guard. Changes nothing; without ``--write`` this is the dry run.
+
+        A kill switch refuses before anything is asked of anybody.
+        """
+        return await self._prepared(wish, None)
+
+    async def prepare_approval(self, request: ApprovalRequest) -> Prepared | Refusal:
+        """The same plan that somebody else asked to be approved, made here and now, for carrying it out as another
+        person. A refusal when it is not the same plan any more."""
+        return await self._prepared(request.wish, request)
+
+    async def recheck(self, prepared: Prepared) -> Prepared:
+        """The same plan, its guards asked again: what is shown while somebody reads it stays true."""
+        circumstances = await self._circumstances(
+            prepared.plan, prepared.circumstances.approval, prepared.rehearsals, prepared.circumstances.signature)
+        return replace(prepared, checked=check(circumstances), circumstances=circumstances)
+
+    async def history(self) -> History:
+        """Everything that the journal tells."""
+        try:
+            return await asyncio.to_thread(lambda: history_of(self.journal.records()))
+        except JournalError as error:
+            return History((), error.message)
+
+    async def carry_out(self, prepared: Prepared, confirmation: Confirmation) -> AsyncGenerator[Step, None]:
+        """Carry it out, once, and tell every step. The last step with an outcome says how it ended.
+
+        Close the iterator (``aclose``) or cancel its task to stop watching: what was sent stays sent, the outcome is
+        then *unknown*, and the lease is given back. Raises nothing of its own.
+        """
+        now = self.clock.now()
+        mode = self.mode()
+        wrong: tuple[str, ...] = () if mode.allows else (f"write: {mode.sentence}",)
+        if prepared.action_id in self._used:
+            wrong = ("this plan was carried out already: make it again",)
+        wrong = wrong or objections(prepared.plan, prepared.checked, confirmation, now, self.clock.speed)
+        if wrong:
+            # Nothing was touched yet: not even a connection is opened for it.
+            yield _refused(now, wrong)
+            return
+        self._used.add(prepared.action_id)
+        plan = prepared.plan
+        claim = Claim(self.journal.origin.sentence(), prepared.action_id,
+                      f"{plan.action} {plan.target.model} to {shown_version(plan.after.version)}"
+                      if plan.after.version else f"{plan.action} {plan.target.model}")
+        held = await self._acquired(plan, claim)
+        if isinstance(held, Busy | NoLease):
+            told = held.sentence() if isinstance(held, Busy) else held.message
+            await self._note_refusal(prepared, (f"lease: {told}",))
+            yield _refused(self.clock.now(), (f"lease: {told}",))
+            return
+        course: Course | None = None
+        try:
+            async with kept_alive(held):
+                taken = held.taken_over_from
+                yield Step(self.clock.now(), Stage.LEASE, "the lease is ours" + (
+                    f", taken over from {taken.holder}, who never ended" if taken else ""))
+                checked = await self._looked_again(prepared, confirmation, held)
+                if isinstance(checked, tuple):
+                    await self._note_refusal(prepared, checked)
+                    yield _refused(self.clock.now(), checked)
+                    return
+                yield Step(self.clock.now(), Stage.CHECKED, "read again: every guard lets it pass")
+                course = Course(self, checked, confirmation, held)
+                async with aclosing(course.steps()) as steps:
+                    async for step in steps:
+                        yield step
+        finally:
+            # Also when nobody listens any more: what is open is concluded as unknown.
+            if course is not None:
+                await course.end()
+            trouble = await held.release()
+        yield Step(self.clock.now(), Stage.RELEASED,
+                   f"the lease is not given back: {trouble}" if trouble else "the lease is given back")
+
+    async def _prepared(self, wish: Wish, request: ApprovalRequest | None) -> Prepared | Refusal:
+        mode = self.mode()
+        if mode.killed:
+            return Refusal(mode.sentence, "ask whoever stopped it; then remove what stops it")
+        observed, identity = await asyncio.gather(self.system.observe(), self.system.whoami())
+        if isinstance(observed, Failure):
+            return Refusal(f"{self.system.target.sentence()} cannot be read: {observed.sentence()}", observed.hint)
+        actor = (request.plan.actor if request is not None else identity if isinstance(identity, str)
+                 else f"{UNVERIFIED} {self.journal.origin.user}")
+        plan = self.system.plan(wish, observed, self.snapshot() or self._nothing_known(), actor, self.clock.now())
+        if isinstance(plan, Refusal):
+            return plan
+        if self.system.sighting(plan, observed).progress is Progress.REACHED:
+            return Refusal(f"there is nothing to do: {plan.verification.goal}", "")
+        if request is not None and plan.digest != request.plan.digest:
+            parts = ", ".join(approvals.differences(request.plan, plan))
+            return Refusal(f"it is not the plan any more that {request.requester} saw: other {parts}",
+                           "have it asked for again")
+        rehearsals = await self._rehearsed(plan)
+        circumstances = await self._circumstances(plan, request, rehearsals, None)
+        return Prepared(secrets.token_hex(8), wish, plan, check(circumstances), rehearsals, circumstances)
+
+    async def _rehearsed(self, plan: Plan) -> tuple[Rehearsal, ...]:
+        found = []
+        for request in plan.requests:
+            found.append(await self.system.rehearse(request) if request.dry_run_path
+                         else Rehearsal(None, "it has no dry run"))
+        return tuple(found)
+
+    async def _circumstances(self, plan: Plan, request: ApprovalRequest | None, rehearsals: tuple[Rehearsal, ...],
+                             signature: Signature | None, held: Held | None = None) -> Circumstances:
+        """Everything that guards look at, asked at the same time."""
+        observed: Observed | Failure
+        observed, identity, granted, lease, journal, history = await asyncio.gather(
+            self.system.observe(), self.system.whoami(), self.system.granted(plan.action),
+            self._lease(plan, held), self._journal(), self.history())
+        if signature is None:
+            signature = await self._signature(plan)
+        return Circumstances(
+            plan, self.clock.now(), self.policy, self.mode(), self.system.target, observed, granted, identity, lease,
+            journal, history, self.snapshot(), signature, rehearsals, self.clock.speed, request)
+
+    async def _signature(self, plan: Plan) -> Signature:
+        if plan.action is not Action.ROLLBACK:
+            return Signature(None, "its inputs were not compared")
+        try:
+            return await asyncio.wait_for(self.signature(plan.after.version), SIGNATURE_SECONDS)
+        except TimeoutError:
+            return Signature(None, "its inputs are not known: the registry did not answer in time")
+
+    async def _acquired(self, plan: Plan, claim: Claim) -> Held | Busy | NoLease:
+        acquiring = asyncio.ensure_future(self.leases.acquire(plan.target.key, claim))
+        try:
+            return await asyncio.shield(acquiring)
+        except asyncio.CancelledError:
+            # Whoever gave up meanwhile must not keep what came.
+            held = await acquiring
+            if not isinstance(held, Busy | NoLease):
+                await held.release()
+            raise
+
+    async def _lease(self, plan: Plan, held: Held | None) -> Free | Busy | NoLease:
+        if held is None:
+            return await self.leases.look(plan.target.key)
+        trouble = await held.renew()
+        return NoLease(trouble) if trouble else Free(held.taken_over_from)
+
+    async def _journal(self) -> JournalLook:
+        try:
+            await asyncio.to_thread(self.journal.check)
+        except JournalError as error:
+            return JournalLook(error.message)
+        trouble = self.journal.anchor_trouble
+        return JournalLook("", f"it is not anchored: {trouble}" if trouble else "")
+
+    async def _looked_again(self, prepared: Prepared, confirmation: Confirmation,
+                            held: Held) -> Prepared | tuple[str, ...]:
+        """The plan with its guards asked again under the lease, or why it may not go on."""
+        before = prepared.circumstances
+        circumstances = await self._circumstances(prepared.plan, before.approval, prepared.rehearsals,
+                                                  before.signature, held)
+        checked = check(circumstances)
+        wrong = objections(prepared.plan, checked, confirmation, self.clock.now(), self.clock.speed)
+        who = before.identity, circumstances.identity
+        if isinstance(who[0], str) and isinstance(who[1], str) and who[0] != who[1]:
+            wrong = (*wrong, f"who you are has changed since the plan was made: {who[0]}, now {who[1]}")
+        if not wrong and before.approval is not None and (used := approvals.use_up(before.approval)):
+            wrong = (f"persons: {used}",)
+        return wrong or replace(prepared, checked=checked, circumstances=circumstances)
+
+    async def _note_refusal(self, prepared: Prepared, wrong: tuple[str, ...]) -> None:
+        """A confirmed action that was not carried out is written down as well, where that is possible."""
+        try:
+            await asyncio.to_thread(self.journal.append, Kind.REFUSED, prepared.action_id, {
+                "action": str(prepared.plan.action), "target": prepared.plan.target.key,
+                "digest": prepared.plan.digest, "why": list(wrong)})
+        except JournalError:
+            # The journal being the reason is said on screen; nothing was done that would have to be recorded.
+            return
+
+    def _nothing_known(self) -> Snapshot:
+        target = self.system.target
+        return Snapshot(self.clock.now(), target.context, target.production, (), (), ())
+
+
+def _refused(at: float, wrong: tuple[str, ...]) -> Step:
+    return Step(at, Stage.OUTCOME, f"not carried out, nothing was sent: {'; '.join(wrong)}", outcome=Outcome.REFUSED)

@@ -1,0 +1,125 @@
+"""Guards that people set: freezes, the owner in GitOps, the error budget, the canary's verdict, two persons."""
+
+from __future__ import annotations
+
+from triage.actions import freeze
+from triage.actions.approvals import UNVERIFIED
+from triage.actions.circumstances import RISKY, Circumstances
+from triage.actions.guards.checking import Found, Guard, Strength, blocked, cannot_tell, ok, warn
+from triage.actions.plan import Action
+from triage.facts.outcome import Failure
+from triage.signals.canary import CanaryVerdict
+from triage.signals.model import SloKind
+from triage.signals.reading import Quality
+from triage.signals.wording import age, budget_left
+
+_OF_CONTROLLERS = frozenset({"argo", "deployment"})
+_BUDGETED = frozenset({SloKind.RATIO, SloKind.LATENCY})
+_CHANGES = frozenset({Action.PAUSE, Action.RESUME, Action.PROMOTE, Action.PROMOTE_FULL, Action.ABORT, Action.ROLLBACK,
+                      Action.RETRY, Action.SCALE, Action.RETRAIN})
+
+
+def announced(circumstances: Circumstances) -> Found:
+    """No freeze was announced for now."""
+    plan = circumstances.plan
+    on = freeze.current(circumstances.policy.freezes, plan.target.model, circumstances.now)
+    if not on:
+        return ok("no freeze was announced for now")
+    return warn(on[0], ask=True) if plan.action.safe else blocked(on[0])
+
+
+def owner(circumstances: Circumstances) -> Found:
+    """Nobody else keeps the target as it is written down elsewhere, and would undo a change of it."""
+    plan = circumstances.plan
+    if plan.target.system not in _OF_CONTROLLERS:
+        return ok("nothing keeps it as it is written down elsewhere")
+    rollout = circumstances.rollout
+    if rollout is None:
+        return cannot_tell("whether GitOps owns it cannot be read")
+    if not rollout.managed_by:
+        return ok("nothing shows that GitOps owns it")
+    if all(request.path.partition("?")[0].endswith("/status") for request in plan.requests):
+        return ok(f"{rollout.managed_by} owns it, and does not undo a change of its status")
+    return warn(f"{rollout.managed_by} owns it and may undo this within seconds: change it in Git as well",
+                ask=plan.action is not Action.PAUSE)
+
+
+def budget(circumstances: Circumstances) -> Found:
+    """The error budget that the manifest promises is not spent."""
+    model = circumstances.model
+    if model is None:
+        return cannot_tell("nothing is known of its error budgets")
+    unseen = []
+    for slo in model.slos:
+        found = slo.budget
+        if slo.objective is None or slo.objective >= 100 or slo.kind not in _BUDGETED:
+            continue
+        if found is None:
+            unseen.extend([slo.name] if slo.required else [])
+        elif found.quality not in (Quality.OK, Quality.LOW_N):
+            unseen.append(slo.name)
+        elif found.quality is Quality.OK and found.remaining <= 0:
+            told = f"{slo.name}: {budget_left(found.remaining)}"
+            return warn(told, ask=True) if circumstances.policy.spent_budget == "acknowledge" else blocked(told)
+    if unseen:
+        return cannot_tell(f"the error budget cannot be read of {', '.join(unseen)}")
+    return ok("no error budget is spent")
+
+
+def trial(circumstances: Circumstances) -> Found:
+    """The version on trial is proven to be within its margins, and the rollout rule does not halt it."""
+    model = circumstances.model
+    if model is None:
+        return cannot_tell("nothing is known of the version on trial")
+    halting = next((reason for reason in model.reasons if reason.rule == "rollout rule" and reason.verdict == "fail"),
+                   None)
+    if halting is not None:
+        return blocked(halting.text)
+    reading, rollout = model.canary, circumstances.rollout
+    if reading is None or reading.state is None:
+        if rollout is not None and rollout.canary is None:
+            return ok("nothing is on trial")
+        return cannot_tell("the version on trial has not been judged")
+    state = reading.state
+    told = f"{state.verdict}: {state.reason}"
+    if state.verdict is CanaryVerdict.FAIL:
+        return blocked(told)
+    if reading.is_stale(circumstances.now):
+        return cannot_tell(f"the verdict is {age(circumstances.now - (reading.read_to or 0.0))} old: {told}")
+    return ok(told) if state.verdict is CanaryVerdict.PASS else cannot_tell(told)
+
+
+def two_persons(circumstances: Circumstances) -> Found:
+    """As many others as the manifest asks for have agreed, as the target system authenticates them."""
+    plan, request, identity = circumstances.plan, circumstances.approval, circumstances.identity
+    needed = circumstances.policy.approvals_for(plan.action)
+    if needed == 0:
+        return ok("no other person is needed")
+    if isinstance(identity, Failure):
+        return cannot_tell(f"who you are cannot be read: {identity.sentence()}")
+    if identity.startswith(UNVERIFIED) or plan.actor.startswith(UNVERIFIED):
+        return cannot_tell("the system authenticates nobody, so nobody can be told from another; see promote.approvals")
+    if request is None:
+        return blocked(f"needs {needed} other {'person' if needed == 1 else 'persons'}: share the plan to be approved, "
+                       f"digest {plan.short}")
+    if request.plan.digest != plan.digest:
+        return blocked("another plan than this was asked to be approved")
+    if circumstances.now > request.expires_at:
+        return blocked(f"the request for approval has ended {age(circumstances.now - request.expires_at)} ago")
+    if circumstances.history.approval_used(request.id):
+        return blocked("this approval was used already")
+    if identity == request.requester:
+        return blocked(f"{identity} asked for it and may not approve it")
+    others = request.others(identity)
+    if len(others) + 1 < needed:
+        return blocked(f"{len(others) + 1} of {needed} other persons: {', '.join(sorted({identity, *others}))}")
+    return ok(f"asked for by {request.requester}, approved by {', '.join(sorted({identity, *others}))}")
+
+
+GUARDS = (
+    Guard("freeze", Strength.BREAKABLE, _CHANGES, announced),
+    Guard("gitops", Strength.BREAKABLE, _CHANGES, owner),
+    Guard("budget", Strength.BREAKABLE, RISKY, budget),
+    Guard("trial", Strength.BREAKABLE, RISKY - {Action.RETRY}, trial),
+    Guard("persons", Strength.BREAKABLE, RISKY | {Action.RETRAIN}, two_persons),
+)
