@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from triage.config import Active, Config, Context, Overrides, activate, config_path, load_config
-from triage.config_sources import Kubeconfig
+from triage.config_sources import Impersonate, Kubeconfig, KubernetesEndpoint
 from triage.endpoints import ConfigError, Endpoint, SecretRef, without_userinfo
 from triage.errors import InvalidDocument
 from triage.strict_yaml import parse, validate
@@ -281,8 +281,14 @@ class TestKubernetes:
             kubeconfig="~/.kube/config", context="prod")
 
     def test_a_server_is_named_as_any_other(self) -> None:
-        assert self.of('{url: "https://k8s.example:6443", bearer_token: {env: T}}') == Endpoint(
+        assert self.of('{url: "https://k8s.example:6443", bearer_token: {env: T}}') == KubernetesEndpoint(
             url="https://k8s.example:6443", bearer_token=SecretRef(env="T"))
+
+    def test_whom_to_act_as_stands_beside_either(self) -> None:
+        for text in ("kubeconfig: ~/.kube/config, context: prod", 'url: "https://k8s.example:6443"'):
+            found = self.of(f"{{{text}, impersonate: {{user: oncall, groups: [sre]}}}}")
+            assert isinstance(found, Kubeconfig | KubernetesEndpoint)
+            assert found.impersonate == Impersonate(user="oncall", groups=["sre"])
 
     @pytest.mark.parametrize(("text", "field", "message"), [
         ("{kubeconfig: ~/.kube/config}", "context", "is missing"), ("{context: prod}", "kubeconfig", "is missing"),

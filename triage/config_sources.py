@@ -77,8 +77,23 @@ class FolderRegistry(Settings):
         "file as it lies in the folder. triage never fetches.")
 
 
+class Impersonate(Settings):
+    """Acting as somebody else, which the server allows to those who may impersonate. It then records both."""
+
+    user: str = Field(min_length=1, description="User name.")
+    groups: list[str] = Field([], description="Groups.")
+    uid: str = Field("", description="Unique id of the user.")
+    extra: dict[str, list[str]] = Field({}, description="Further fields of the user, such as scopes.")
+
+
+class KubernetesEndpoint(Endpoint):
+    """A cluster by its URL."""
+
+    impersonate: Impersonate | None = Field(None, description="Whom to act as.")
+
+
 class Kubeconfig(Settings):
-    """A cluster, and who we are to it, as a kubeconfig says. Credential plugins in it are not run."""
+    """A cluster, and who we are to it, as a kubeconfig says. A credential plugin in it is run, without a terminal."""
 
     union_tag: ClassVar[str] = "<kubeconfig>"
     kubeconfig: str = Field(min_length=1, description="The kubeconfig, such as ~/.kube/config (mode 0600); relative to "
@@ -86,8 +101,9 @@ class Kubeconfig(Settings):
     context: str = Field(min_length=1, description="Context in it. Its current-context does not count: kubectl moves "
                          "it.")
     bearer_token: SecretRef | None = Field(None, description="Token in place of the user's own credential, such as "
-                                           "{command: [gcloud, auth, print-access-token]} where the kubeconfig names "
-                                           "a plugin.")
+                                           "{command: [gcloud, auth, print-access-token]} where the plugin that the "
+                                           "kubeconfig names needs a terminal.")
+    impersonate: Impersonate | None = Field(None, description="Whom to act as, in place of what the kubeconfig says.")
     timeout: Duration = Field(10.0, validate_default=False, description="Longest wait for one answer.")
 
 
@@ -100,7 +116,7 @@ def _kubernetes_kind(value: Any) -> str | None:
 
 
 KubernetesAccess = Annotated[
-    Annotated[Kubeconfig, Tag("<kubeconfig>")] | Annotated[Endpoint, Tag("<endpoint>")],
+    Annotated[Kubeconfig, Tag("<kubeconfig>")] | Annotated[KubernetesEndpoint, Tag("<endpoint>")],
     Discriminator(_kubernetes_kind, custom_error_type="kubernetes_kind",
                   custom_error_message="must be a mapping\nuse kubeconfig with context, or url")]
 

@@ -107,8 +107,12 @@ def test_proxy_and_server_name_of_the_cluster_count(write: Write) -> None:
 
 
 def test_whom_the_user_acts_as_becomes_headers(write: Write) -> None:
-    login = read_login(write({"token": "t", "as": "viewer", "as-uid": "7", "as-groups": ["readers"]}), "prod")
-    assert login.headers == {"Impersonate-User": "viewer", "Impersonate-Uid": "7", "Impersonate-Group": "readers"}
+    user = {"token": "t", "as": "viewer", "as-uid": "7", "as-groups": ["readers", "oncall"],
+            "as-user-extra": {"Scopes/of it": ["a", "b"]}}
+    assert read_login(write(user), "prod").headers == (
+        ("Impersonate-User", "viewer"), ("Impersonate-Uid", "7"), ("Impersonate-Group", "readers"),
+        ("Impersonate-Group", "oncall"), ("Impersonate-Extra-scopes%2Fof%20it", "a"),
+        ("Impersonate-Extra-scopes%2Fof%20it", "b"))
 
 
 def test_a_context_without_a_user_is_nobody(write: Write) -> None:
@@ -116,17 +120,25 @@ def test_a_context_without_a_user_is_nobody(write: Write) -> None:
     assert (login.token, login.credential) == (None, "")
 
 
-@pytest.mark.parametrize("plugin", [
-    {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "aws", "args": ["eks", "get-token"]}},
-    {"auth-provider": {"name": "gcp"}}])
-def test_plugins_are_refused_with_what_to_use_instead(write: Write, plugin: dict[str, Any]) -> None:
-    error = refused(write(plugin))
+def test_what_kubernetes_has_dropped_is_refused_with_what_to_use_instead(write: Write) -> None:
+    error = refused(write({"auth-provider": {"name": "gcp"}}))
     assert "user oncall" in error.message
     assert "bearer_token: {command:" in error.hint
 
 
-def test_the_plugin_is_named(write: Write) -> None:
-    assert "plugin aws" in refused(write({"exec": {"command": "aws"}})).message
+def test_reading_a_kubeconfig_runs_no_plugin(write: Write, tmp_path: Path) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "touch",
+                     "args": [str(tmp_path / "ran")], "interactiveMode": "Never"}}
+    login = read_login(write(user), "prod")
+    assert login.plugin is not None
+    assert login.credential == f"what the plugin of user oncall in {tmp_path / 'config'} prints"
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("written_out", [{"token": "t"}, {"client-certificate-data": encoded("C"),
+                                                          "client-key-data": encoded("K")}])
+def test_a_credential_that_is_written_out_goes_before_a_plugin(write: Write, written_out: dict[str, str]) -> None:
+    assert read_login(write({"exec": {"command": "aws"}} | written_out), "prod").plugin is None
 
 
 def test_a_token_by_reference_takes_the_place_of_a_plugin(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +146,7 @@ def test_a_token_by_reference_takes_the_place_of_a_plugin(write: Write, monkeypa
     path = write({"exec": {"command": "aws"}, "as": "root"}, **{"certificate-authority-data": encoded("CA")})
     login = read_login(path, "prod", SecretRef(env="K8S_TOKEN"))
     assert (token_of(login), login.credential) == ("by-reference", "the token from env K8S_TOKEN")
-    assert (login.authorities, login.headers) == (b"CA", {})
+    assert (login.authorities, login.headers, login.plugin) == (b"CA", (), None)
 
 
 @pytest.mark.parametrize(("user", "cluster", "words"), [
@@ -144,8 +156,18 @@ def test_a_token_by_reference_takes_the_place_of_a_plugin(write: Write, monkeypa
     ({"tokenFile": "missing"}, {}, "cannot be read"), ({"tokenFile": "."}, {}, "Is a directory"),
     ({"client-certificate-data": "C"}, {}, "-data of user"),
     ({"client-certificate-data": "Q0M="}, {}, "without its key"),
-    ({"token": "t", "as-groups": ["a", "b"]}, {}, "several groups"),
-    ({"token": "t", "as-user-extra": {"a": ["b"]}}, {}, "several groups"),
+    ({"token": "t", "as": "a", "as-groups": "b"}, {}, "lists of texts"),
+    ({"token": "t", "as": "a", "as-user-extra": {"a": "b"}}, {}, "lists of texts"),
+    ({"token": "t", "as-groups": ["a"]}, {}, "impersonates without a user"),
+    ({"token": "t", "as": "a\u00fc"}, {}, "which a header cannot hold"),
+    ({"exec": "aws"}, {}, "is no mapping"), ({"exec": {"args": []}}, {}, "without a command"),
+    ({"exec": {"command": "aws"}}, {}, "speaks no apiVersion"),
+    ({"exec": {"command": "aws", "apiVersion": "client.authentication.k8s.io/v1alpha1"}}, {}, "v1alpha1"),
+    ({"exec": {"command": "aws", "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Always"}}, {},
+     "always asks on a terminal"),
+    ({"exec": {"command": "aws", "apiVersion": "client.authentication.k8s.io/v1", "args": "a b"}}, {}, "no list of"),
+    ({"exec": {"command": "aws", "apiVersion": "client.authentication.k8s.io/v1", "env": {"A": "b"}}}, {},
+     "no list of"),
     (None, {"insecure-skip-tls-verify": True}, "turns the verification"),
     (None, {"server": ""}, "has no server"), (None, {"server": "k8s.example"}, "is not an http"),
     (None, {"server": "https://u:hunter2@k8s.example"}, "user name or password in clear"),

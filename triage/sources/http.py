@@ -48,7 +48,12 @@ class Own:
     """What a source knows about its server that an endpoint of the configuration cannot say."""
 
     token: Callable[[], str] | None = None
-    """Reads the bearer token, in place of the endpoint's; may raise :class:`~triage.config.ConfigError`."""
+    """Reads the bearer token, in place of the endpoint's; "" for none. May raise
+    :class:`~triage.config.ConfigError`."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers; a name may come more than once."""
+    shown: Callable[[], object] | None = None
+    """What tells one client certificate from the next, where :attr:`token` may put another one into ``tls``."""
     expired: Callable[[], bool] | None = None
     """Whether the known end of the credential has come; None when it has none."""
     tls: ssl.SSLContext | None = None
@@ -118,25 +123,40 @@ class HttpSource:
             if endpoint.proxy and (password := urlsplit(endpoint.proxy).password):
                 self._keep_secret(password)
             self._proxy = proxy
-            self._client = httpx.AsyncClient(
-                headers=headers, verify=verify, proxy=proxy, trust_env=False, follow_redirects=False,
-                limits=httpx.Limits(max_connections=endpoint.concurrency,
-                                    max_keepalive_connections=endpoint.concurrency,
-                                    keepalive_expiry=KEEPALIVE_SECONDS))
+            self._outdated: list[httpx.AsyncClient] = []
+            self._client = self._connections(headers)
         except (ValueError, httpx.InvalidURL, ImportError):
             raise ConfigError(f"the proxy {via} cannot be used", "such as http://proxy.example:3128") from None
 
+    def _connections(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
+        most = self._endpoint.concurrency
+        return httpx.AsyncClient(
+            headers=[*headers.items(), *self._own.headers], verify=self._verify, proxy=self._proxy, trust_env=False,
+            follow_redirects=False, limits=httpx.Limits(max_connections=most, max_keepalive_connections=most,
+                                                        keepalive_expiry=KEEPALIVE_SECONDS))
+
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        for client in (*self._outdated, self._client):
+            await client.aclose()
+
+    async def close_outdated(self) -> None:
+        """Close the connections of a certificate that was replaced before the last one."""
+        while len(self._outdated) > 1:
+            await self._outdated.pop(0).aclose()
 
     def renew(self) -> bool:
         """Read the secrets anew; True when they differ from those used so far. It may take seconds (commands).
 
         Raises :class:`~triage.config.ConfigError` when they cannot be had any more; the old ones are kept then.
         """
+        shown = None if self._own.shown is None else self._own.shown()
         headers = self._headers(self._endpoint)
         changed = any(self._client.headers.get(name) != value for name, value in headers.items())
+        if self._own.shown is not None and self._own.shown() != shown:
+            # Connections that are open go on showing the old certificate. Whoever waits for an answer on one gets it.
+            self._outdated.append(self._client)
+            self._client, changed = self._connections(headers), True
         self._client.headers.update(headers)
         return changed
 
@@ -364,7 +384,8 @@ class HttpSource:
         if read_token is not None:
             token = read_token()
             self._keep_secret(token)
-            headers["Authorization"] = f"Bearer {token}"
+            if token:
+                headers["Authorization"] = f"Bearer {token}"
         if endpoint.basic_auth is not None:
             password = endpoint.basic_auth.password.read()
             pair = base64.b64encode(f"{endpoint.basic_auth.username}:{password}".encode()).decode()

@@ -1,7 +1,9 @@
-"""kubeconfig files: the server, the authority and the credential of one context, without running anything.
+"""kubeconfig files: the server, the authority and the credential of one context.
 
-By hand, because every client library either runs the credential plugins of the file, writes its keys to a folder for
-temporary files, or takes a second to import. Format: ``client-go/tools/clientcmd/api/v1``.
+By hand, because no kept library can be trusted with it here: kr8s 0.20 and the official client leave the keys in a
+folder for temporary files, lightkube 1.0 refuses plugins of ``client.authentication.k8s.io/v1``, all let plugins read
+from the terminal that the screen is on, and the official client takes 0.3 to 1.4 s to import. Format:
+``client-go/tools/clientcmd/api/v1``; plugins are in :mod:`triage.sources.kubeconfig_exec`.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ from typing import Any
 import yaml
 
 from triage.endpoints import ConfigError, ProxyUrl, SecretRef, checked_url
+from triage.sources.impersonation import Headers, impersonation
+from triage.sources.kubeconfig_exec import Plugin, program_of
 from triage.text import clean
 
 _MAX_BYTES = 2_000_000
-_INSTEAD = ("triage runs no plugins: set bearer_token: {command: [...]} beside kubeconfig, to a program that prints a "
-            "token, such as [kubectl, create, token, triage-reader] or [gcloud, auth, print-access-token]")
+_INSTEAD = ("use exec with the provider's plugin, or set bearer_token: {command: [...]} beside kubeconfig, to a "
+            "program that prints a token, such as [gcloud, auth, print-access-token]")
 _SECRETS = ("token", "client-key-data", "password")
 
 
@@ -37,7 +41,7 @@ class Login:
     """Name to verify the server's certificate against; None for that of the URL."""
     namespace: str
     """"" when the context names none."""
-    headers: Mapping[str, str]
+    headers: Headers
     """Impersonation, where the user asks for it."""
     credential: str
     """Who we are in words, such as ``the token of user oncall in ~/.kube/config``; "" for nobody."""
@@ -48,6 +52,8 @@ class Login:
     key: bytes | None = field(default=None, repr=False)
     token: Callable[[], str] | None = field(default=None, repr=False)
     """Reads the bearer token; None when there is none."""
+    plugin: Plugin | None = field(default=None, repr=False)
+    """The program that prints the credential; None when it is written out."""
 
 
 def read_login(path: Path, context: str, token: SecretRef | None = None) -> Login:
@@ -99,23 +105,27 @@ class _Reader:
         user = self._named("user", user_name) if user_name else {}
         said = f"user {clean(user_name, limit=80)} in {self.where}"
         if token is None:
-            self._refuse_plugins(user, said)
+            self._refuse_dropped(user, said)
         certificate = None if token is not None else self._content(user, "client-certificate", said)
         read_token = self._token(user, said) if token is None else token.read
         if certificate is not None and not (_text(user, "client-key") or _text(user, "client-key-data")):
             raise ConfigError(f"{said} has a client certificate without its key", "add client-key or client-key-data")
+        plugin = self._plugin(user, cluster, said) if read_token is None and certificate is None else None
         if token is not None:
             credential = f"the token from {clean(token.describe(), limit=200)}"
         elif read_token is not None:
             credential = f"the token of {said}"
+        elif plugin is not None:
+            credential = f"what the plugin of {said} prints"
         else:
             credential = f"the client certificate of {said}" if certificate is not None else ""
         return Login(
             self._server(cluster, cluster_name), self._proxy(cluster, cluster_name),
             _text(cluster, "tls-server-name") or None, clean(_text(chosen, "namespace"), limit=63),
-            self._impersonation(user, said) if token is None else {}, credential,
+            self._impersonation(user, said) if token is None else (), credential,
             self._content(cluster, "certificate-authority", f"cluster {clean(cluster_name, limit=80)} in {self.where}"),
-            certificate, None if certificate is None else self._content(user, "client-key", said), read_token)
+            certificate, None if certificate is None else self._content(user, "client-key", said), read_token,
+            plugin)
 
     def _named(self, kind: str, name: str) -> Mapping[str, Any]:
         """The context, cluster or user of this name."""
@@ -156,11 +166,15 @@ class _Reader:
             raise ConfigError(f"the proxy-url of cluster {clean(name, limit=80)} in {self.where} cannot be used",
                               "such as http://proxy.example:3128, without user name and password") from None
 
-    def _refuse_plugins(self, user: Mapping[str, Any], said: str) -> None:
-        if user.get("exec") is not None:
-            plugin = user["exec"].get("command") if isinstance(user["exec"], dict) else None
-            named = f" {clean(plugin, limit=80)}" if isinstance(plugin, str) and plugin else ""
-            raise ConfigError(f"{said} gets its credential from the plugin{named}", _INSTEAD)
+    def _plugin(self, user: Mapping[str, Any], cluster: Mapping[str, Any], said: str) -> Plugin | None:
+        spec = user.get("exec")
+        if spec is None:
+            return None
+        if not isinstance(spec, dict):
+            raise ConfigError(f"exec of {said} is no mapping", "write exec: {apiVersion: ..., command: ...}")
+        return Plugin(program_of(spec, self._folder, cluster, said), said)
+
+    def _refuse_dropped(self, user: Mapping[str, Any], said: str) -> None:
         if user.get("auth-provider") is not None:
             raise ConfigError(f"{said} has an auth-provider, which Kubernetes has dropped", _INSTEAD)
         if user.get("username") or user.get("password"):
@@ -190,17 +204,14 @@ class _Reader:
     def _path(self, text: str) -> Path:
         return self._folder / Path(text).expanduser()
 
-    def _impersonation(self, user: Mapping[str, Any], said: str) -> Mapping[str, str]:
+    def _impersonation(self, user: Mapping[str, Any], said: str) -> Headers:
         """``as`` and its like as headers."""
-        headers = {header: _text(user, key) for key, header in (("as", "Impersonate-User"), ("as-uid",
-                   "Impersonate-Uid")) if _text(user, key)}
-        groups = user.get("as-groups") or []
-        if user.get("as-user-extra") or not isinstance(groups, list) or len(groups) > 1:
-            raise ConfigError(f"{said} impersonates with several groups or with extra fields",
-                              "triage sends as, as-uid and one of as-groups: use a user that needs no more")
-        if groups:
-            headers["Impersonate-Group"] = str(groups[0])
-        return headers
+        groups, extra = user.get("as-groups") or [], user.get("as-user-extra") or {}
+        if not _texts(groups) or not isinstance(extra, dict) or not all(
+                isinstance(key, str) and _texts(values) for key, values in extra.items()):
+            raise ConfigError(f"as-groups or as-user-extra of {said} is not of lists of texts",
+                              "as-groups: [...], as-user-extra: {key: [...]}")
+        return impersonation(_text(user, "as"), _text(user, "as-uid"), groups, extra, said=said)
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:
@@ -211,6 +222,10 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{key} in the kubeconfig is not text", "write it in quotes")
     return value.strip()
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _read(path: Path, what: str, hint: str = "paths in a kubeconfig are relative to its folder") -> tuple[bytes, int]:

@@ -11,20 +11,25 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from triage.clock import Clock
 from triage.config import Active
-from triage.config_sources import Kubeconfig
+from triage.config_sources import Impersonate, Kubeconfig
 from triage.endpoints import ConfigError, Endpoint
 from triage.facts.outcome import GONE, Failure, FailureKind
 from triage.sources.breaker import Breaker
 from triage.sources.failures import Product, Received, shape_failure
+from triage.sources.impersonation import Headers, impersonation
 from triage.text import clean
 
 if TYPE_CHECKING:
+    import ssl
+
     from triage.sources.http import HttpSource, Own
+    from triage.sources.kubeconfig_exec import Plugin
 
 Json = dict[str, Any]
 """A JSON object as it came: its texts are not cleaned yet."""
@@ -120,9 +125,16 @@ def connect(active: Active, clock: Clock) -> KubernetesClient | None:
     if isinstance(configured, Kubeconfig):
         endpoint, own, credential = _from_kubeconfig(configured, active)
     else:
-        endpoint, own, credential = configured, Own(), _credential(configured)
+        endpoint, credential = configured, _credential(configured)
+        own = Own(headers=_acting_as(configured.impersonate))
     return KubernetesClient(endpoint, clock, own=own, credential=credential,
                             by_kubeconfig=isinstance(configured, Kubeconfig))
+
+
+def _acting_as(whom: Impersonate | None) -> Headers:
+    if whom is None:
+        return ()
+    return impersonation(whom.user, whom.uid, whom.groups, whom.extra, said="kubernetes.impersonate in triage.yaml")
 
 
 def _from_kubeconfig(configured: Kubeconfig, active: Active) -> tuple[Endpoint, Own, str]:
@@ -132,11 +144,27 @@ def _from_kubeconfig(configured: Kubeconfig, active: Active) -> tuple[Endpoint, 
     path = active.beside_config(configured.kubeconfig)
     login = read_login(path, configured.context, configured.bearer_token)
     where = clean(f"{path} (context {configured.context})", limit=400)
-    tls = context_of(login.authorities, login.certificate, login.key, where=where) if login.server.startswith(
-        "https") else None
-    endpoint = Endpoint.model_validate({"url": login.server, "proxy": login.proxy, "headers": dict(login.headers)})
-    own = Own(token=login.token, tls=tls, has_certificate=login.certificate is not None, server_name=login.server_name)
+    plugin = login.plugin
+    certificate, key = login.certificate, login.key
+    if plugin is not None:
+        certificate, key = plugin.credential.certificate, plugin.credential.key
+    tls = context_of(login.authorities, certificate, key, where=where) if login.server.startswith("https") else None
+    endpoint = Endpoint.model_validate({"url": login.server, "proxy": login.proxy})
+    own = Own(token=login.token, tls=tls, has_certificate=certificate is not None, server_name=login.server_name,
+              headers=_acting_as(configured.impersonate) or login.headers)
+    if plugin is not None:
+        own = replace(own, token=partial(_printed, plugin, tls, where), expired=plugin.expired,
+                      shown=lambda: plugin.credential.certificate)
     return endpoint.model_copy(update={"timeout": configured.timeout}), own, login.credential
+
+
+def _printed(plugin: Plugin, tls: ssl.SSLContext | None, where: str) -> str:
+    """The token that a plugin prints, "" for none; a certificate is shown in new connections from now on."""
+    from triage.sources.tls import show_certificate
+    credential = plugin.take()
+    if credential.certificate is not None and tls is not None:
+        show_certificate(tls, credential.certificate, credential.key, where=where)
+    return credential.token
 
 
 def _credential(endpoint: Endpoint) -> str:
@@ -287,6 +315,7 @@ class KubernetesClient:
                 changed = await asyncio.to_thread(self.source.renew)
             except ConfigError:
                 return False
+            await self.source.close_outdated()
             if changed:
                 self._renewals += 1
                 self.breaker.reset()

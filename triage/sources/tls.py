@@ -50,14 +50,19 @@ def context_of(authorities: bytes | None, certificate: bytes | None, key: bytes 
             raise ConfigError(f"the certificate authority in {where} cannot be used: {_reason(error)}",
                               "it is one or more certificates in PEM form") from None
     if certificate is not None:
-        try:
-            with _readable_once(certificate) as certificate_path, _readable_once(key or certificate) as key_path:
-                context.load_cert_chain(certificate_path, key_path, password=lambda: "")
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise ConfigError(f"the client certificate in {where} cannot be used: {_reason(error)}",
-                              "certificate and key are PEM documents that belong together, the key without a pass "
-                              "phrase") from None
+        show_certificate(context, certificate, key, where=where)
     return context
+
+
+def show_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes | None, *, where: str) -> None:
+    """From now on show this client certificate in new connections of ``context``. As :func:`context_of`."""
+    try:
+        with _readable_once(certificate) as certificate_path, _readable_once(key or certificate) as key_path:
+            context.load_cert_chain(certificate_path, key_path, password=lambda: "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise ConfigError(f"the client certificate in {where} cannot be used: {_reason(error)}",
+                          "certificate and key are PEM documents that belong together, the key without a pass "
+                          "phrase") from None
 
 
 @contextlib.contextmanager

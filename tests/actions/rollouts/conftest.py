@@ -17,6 +17,7 @@ from triage.actions.rollouts.workload import Workload
 from triage.actions.system import Fate, Offer, Progress, Refusal, Sent, Sighting, Wish
 from triage.clock import ManualClock
 from triage.config import Active, Context
+from triage.config_sources import KubernetesEndpoint
 from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure
 from triage.lab.apis.kubernetes import app
@@ -141,7 +142,8 @@ def make_stage(switched: Switched, address: str, monkeypatch: pytest.MonkeyPatch
         endpoint = Endpoint.model_validate({"url": address, "bearer_token": {"env": "LAB_TOKEN"}})
         clock = ManualClock(START)
         client = KubernetesClient(endpoint, clock, credential="the token from env LAB_TOKEN")
-        active = Active("lab", Context(prometheus=endpoint, kubernetes=endpoint), (), None)
+        kubernetes = KubernetesEndpoint.model_validate({"url": address})
+        active = Active("lab", Context(prometheus=endpoint, kubernetes=kubernetes), (), None)
         name = {"argo": "fraud", "deployment": "chat"}[kind]
         system = kubernetes_system(manifest(kind, name, **spec), active, client, clock)
         assert isinstance(system, Workload)
