@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
@@ -67,6 +68,32 @@ async def test_a_question_that_cannot_be_answered_is_refused(lab: httpx.AsyncCli
                                                              parameters: dict[str, str], status: int) -> None:
     answer = await lab.get(path, params=parameters)
     assert answer.status_code == status, answer.text
+
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize(("method", "path", "parameters"), [
+    ("POST", "/prometheus/api/v1/query", {"query": 'up{job=~"(a+)+b", instance=~"(.*)*(.*)*(.*)*x"}'}),
+    ("POST", "/prometheus/api/v1/query", {"query": 'label_replace(vector(1), "a", "", "b", "(|a)*x")'}),
+    ("POST", "/prometheus/api/v1/query", {"query": '"' + '\\"' * MANY}),
+    ("POST", "/prometheus/api/v1/query", {"query": "'" + "\\'" * MANY}),
+    ("POST", "/prometheus/api/v1/query", {"query": "up" + " " * MANY + "!"}),
+    ("GET", "/alertmanager/api/v2/alerts", {"filter": "a=" + " " * MANY + "x" + " " * MANY + "\0x"}),
+    ("GET", "/alertmanager/api/v2/alerts", {"filter": 'a=~"(a+)+b"'}),
+    ("GET", "/loki/loki/api/v1/query_range", {"query": '{app=~".+"} |~ "(([a-z]+)*[a-z ]+)+0x"', "limit": "100"}),
+    ("GET", "/loki/loki/api/v1/query_range", {"query": '{app="' + '\\"' * (MANY // 2)}),
+    ("GET", "/mlflow/api/2.0/mlflow/registered-models/search", {"filter": "name LIKE '" + "%a" * 30 + "%z'"}),
+    ("GET", "/kubernetes/api/v1/pods", {"labelSelector": "a" + " " * MANY + "notin" + " " * MANY + "("}),
+], ids=lambda value: value if isinstance(value, str) else str(value)[:40])
+async def test_a_question_made_to_take_long_does_not(lab: httpx.AsyncClient, method: str, path: str,
+                                                     parameters: dict[str, str]) -> None:
+    began = time.monotonic()
+    sent = {"data": parameters} if method == "POST" else {"params": parameters}
+    answer = await lab.request(method, path, **sent)  # type: ignore[arg-type]
+    assert answer.status_code < 500
+    # Milliseconds where nothing backtracks; hours or for ever where something does.
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("path", [

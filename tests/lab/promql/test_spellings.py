@@ -44,28 +44,56 @@ from triage.lab.wire.numbers import plain_text, read_number, template_text
     ("(?i:a)b", "Ab", "AB"),
     ("(?s-i:a)", "a", "A"),
     ("[*]*]", "*]", "]]"),
+    (r"\p{Greek}\pL", "αb", "ab"),
+    ("(?U)a+?", "aa", "b"),
+    ("a(?i)b", "aB", "AB"),
     (r"\101[\101-\103]\x{41}\x42", "ABAB", "AAA"),
 ])
 def test_an_expression_of_re2_means_the_same_here(pattern: str, matching: str, other: str) -> None:
-    assert compiled(pattern).fullmatch(matching)
-    assert not compiled(pattern).fullmatch(other)
+    assert compiled(pattern).matches(matching)
+    assert not compiled(pattern).matches(other)
 
 
-@pytest.mark.parametrize("pattern", [
-    r"\pL", "(", "[", "a**", "a++", "a*+", "x{2}{3}", "a{1001}", "a{1,1001}", "(?=a)", "(?!a)", "(?<=a)", "(?>a)",
-    "(?x)a", "(?U)a", "(?#a)", r"(a)\1", r"a\Z", r"\u0041", "(?P<a>x)(?P=a)", "(?P<a>x)(?P<a>y)",
+@pytest.mark.parametrize(("pattern", "why"), [
+    (r"\pX", r"invalid character class range: `\pX`"), ("(", "missing closing ): `(`"), ("[", "missing closing ]: `[`"),
+    ("a**", "invalid nested repetition operator: `**`"), ("a++", "invalid nested repetition operator: `++`"),
+    ("a*+", "invalid nested repetition operator: `*+`"), ("x{2}{3}", "invalid nested repetition operator: `{2}{3}`"),
+    ("*a", "missing argument to repetition operator: `*`"), ("a{1001}", "invalid repeat count: `{1001}`"),
+    ("a{1,1001}", "invalid repeat count: `{1,1001}`"), ("(a{1000}){1000}", "invalid repeat count: `{1000}`"),
+    ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"), ("(?!a)", "invalid or unsupported Perl syntax: `(?!`"),
+    ("(?<=a)", "invalid or unsupported Perl syntax: `(?<=`"), ("(?>a)", "invalid or unsupported Perl syntax: `(?>`"),
+    ("(?x)a", "invalid or unsupported Perl syntax: `(?x`"), ("(?#a)", "invalid or unsupported Perl syntax: `(?#`"),
+    (r"(a)\1", r"invalid escape sequence: `\1`"), (r"a\Z", r"invalid escape sequence: `\Z`"),
+    (r"\u0041", r"invalid escape sequence: `\u`"), (r"\C", r"invalid escape sequence: `\C`"),
+    ("(?P<a>x)(?P=a)", "invalid or unsupported Perl syntax: `(?P`"),
+    ("(?P<a>x)(?P<a>y)", "duplicate capture group name: `a`"), ("a\\", "trailing backslash at end of expression: ``"),
+    ("[z-a]", "invalid character class range: `z-a`"), ("\ud800", "invalid UTF-8: `?`"),
 ])
-def test_what_re2_refuses_or_python_cannot_do_is_refused_with_the_expression(pattern: str) -> None:
-    with pytest.raises(ValueError, match="error parsing regexp: ") as caught:
+def test_what_go_refuses_is_refused_in_its_words(pattern: str, why: str) -> None:
+    with pytest.raises(ValueError, match=r"^error parsing regexp: ") as caught:
         compiled(pattern)
-    assert str(caught.value).endswith(f"`{pattern}`")
+    assert str(caught.value) == f"error parsing regexp: {why}"
+
+
+def test_no_expression_takes_longer_than_the_text_is_long() -> None:
+    # Backtracking would try 2 ** 40 ways.
+    for pattern in ("(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*)*(.*)*(.*)*b"):
+        assert not compiled(pattern).matches("a" * 40)
+        assert not compiled(pattern).occurs_in("a" * 40)
+
+
+def test_groups_are_asked_for_by_number_and_by_name() -> None:
+    found = compiled(r"(?P<kind>a+)|(b)").match("aa")
+    assert found is not None
+    assert [found.group(which) for which in (0, 1, 2, 3, "kind", "other")] == ["aa", "aa", "", "", "aa", ""]
+    assert compiled("a").match("b") is None
 
 
 @given(st.text())
 def test_a_quoted_expression_matches_itself_only(text: str) -> None:
     quoted = "".join(f"\\{c}" if c in r"\.+*?()|[]{}^$" else c for c in text)
-    assert compiled(quoted).fullmatch(text)
-    assert not compiled(quoted).fullmatch(text + "x")
+    assert compiled(quoted).matches(text)
+    assert not compiled(quoted).matches(text + "x")
 
 
 @pytest.mark.parametrize(("text", "value"), [

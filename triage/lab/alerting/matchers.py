@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from triage.lab.promql.regex import compiled
+from triage.lab.promql.regex import Pattern, compiled
 
-_WRITTEN = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.ASCII | re.DOTALL)
+_WRITTEN = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*)", re.ASCII | re.DOTALL)
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _UNESCAPED_QUOTE = re.compile(r'(?:\\.|[^"\\])*"', re.DOTALL)
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
@@ -26,7 +26,7 @@ class AlertMatcher:
     value: str
     is_regex: bool = False
     is_equal: bool = True
-    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _pattern: Pattern | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if self.is_regex:
@@ -34,7 +34,7 @@ class AlertMatcher:
 
     def accepts(self, text: str) -> bool:
         """Whether a label with this value passes; a pattern is for all of it."""
-        found = self._pattern.fullmatch(text) is not None if self._pattern else text == self.value
+        found = self._pattern.matches(text) if self._pattern else text == self.value
         return found == self.is_equal
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -51,8 +51,8 @@ def is_label_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def parse_pattern(text: str) -> re.Pattern[str]:
-    """A regular expression for use with ``fullmatch``. Raises :class:`MatcherError`."""
+def parse_pattern(text: str) -> Pattern:
+    """A regular expression. Raises :class:`MatcherError`."""
     try:
         return compiled(text, dot_all=False)
     except ValueError as error:
@@ -61,7 +61,7 @@ def parse_pattern(text: str) -> re.Pattern[str]:
 
 def parse_matcher(text: str) -> AlertMatcher:
     """``alertname=~"Slow.*"``, with or without the quotes. Raises :class:`MatcherError`."""
-    found = _WRITTEN.fullmatch(text)
+    found = _WRITTEN.fullmatch(text.rstrip(" \t\n\r\f\v"))
     if not found:
         raise MatcherError(f"bad matcher format: {text}")
     name, operator, written = found.groups()

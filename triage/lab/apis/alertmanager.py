@@ -30,6 +30,7 @@ from triage.lab.apis.alertmanager_bodies import (
 )
 from triage.lab.apis.forms import Parameters, media_type, parameters
 from triage.lab.apis.methods import ByMethod, Handler
+from triage.lab.promql.regex import Pattern
 from triage.lab.wire.times import format_duration, milliseconds
 
 _TRUE = {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}
@@ -78,7 +79,7 @@ class _Api:
         wanted, receiver = _wanted(asked), _receiver(asked)
         answer = []
         for group in self._book.groups():
-            if receiver is not None and not receiver.fullmatch(group.receiver):
+            if receiver is not None and not receiver.matches(group.receiver):
                 continue
             written = group_json(group, muted=self._muted)
             written["alerts"] = [shown for alert, shown in zip(group.alerts, written["alerts"], strict=True)
@@ -156,7 +157,7 @@ def _wanted(asked: Parameters) -> Callable[[HeldAlert], bool]:
     def wanted(alert: HeldAlert) -> bool:
         return ((silenced if alert.silenced_by else active)
                 and all(matcher.matches(alert.labels) for matcher in matchers)
-                and (receiver is None or any(receiver.fullmatch(name) for name in alert.receivers)))
+                and (receiver is None or any(map(receiver.matches, alert.receivers))))
     return wanted
 
 
@@ -164,7 +165,7 @@ def _filters(asked: Parameters) -> list[AlertMatcher]:
     return [parse_matcher(text) for text in asked.every("filter")]
 
 
-def _receiver(asked: Parameters) -> re.Pattern[str] | None:
+def _receiver(asked: Parameters) -> Pattern | None:
     text = asked.first("receiver")
     try:
         return parse_pattern(text) if text else None

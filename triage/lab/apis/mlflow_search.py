@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from triage.lab.promql.regex import compiled
 from triage.lab.registry import RegistryError
 
 Thing = TypeVar("Thing")
@@ -194,9 +195,11 @@ def _text_comparison(comparator: str, value: str) -> Callable[[str], bool]:
     if comparator == "!=":
         return lambda text: text != value
     wild = {"%": ".*", "_": "."}
-    pattern = re.compile("".join(wild.get(character) or re.escape(character) for character in value),
-                         re.DOTALL | (re.IGNORECASE if comparator == "ILIKE" else 0))
-    return lambda text: pattern.fullmatch(text) is not None
+    expression = "".join(wild.get(character) or re.escape(character) for character in value)
+    try:
+        return compiled(f"(?i){expression}" if comparator == "ILIKE" else expression).matches
+    except ValueError:
+        raise invalid(f"Invalid pattern of {len(value)} characters: the lab cannot compare with it") from None
 
 
 def _unquoted(value: str) -> str:

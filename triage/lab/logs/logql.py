@@ -26,7 +26,6 @@ _TOKEN = re.compile(r"""\s+
     |(?P<NUMBER>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<IDENTIFIER>[A-Za-z_]\w*)
     |(?P<SIGN>\|=|\|~|\|>|!=|!~|!>|=~|==|>=|<=|[{}()\[\],|=<>+\-*/%^@])""", re.VERBOSE | re.DOTALL | re.ASCII)
-_NOT_RE2 = re.compile(r"\\(?P<reference>[1-9])|\\.|(?P<perl>\(\?(?:<[=!]|P=|[=!>(]))", re.DOTALL)
 _LOGFMT = re.compile(r"""(?P<key>[^\s="]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)""", re.DOTALL)
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _DEEPEST = 100
@@ -160,8 +159,8 @@ class _Parser:
             raise self._unsupported(self._now, "a line filter with alternatives")
         if "~" in sign:
             # Unlike in matchers, nothing is anchored here and a dot does not match the end of a line.
-            search = compiled(self._pattern(token), dot_all=False).search
-            return _keeping(lambda entry: search(entry.text) is not None, wanted=sign == "|~")
+            occurs_in = compiled(self._pattern(token), dot_all=False).occurs_in
+            return _keeping(lambda entry: occurs_in(entry.text), wanted=sign == "|~")
         part = self._string(token)
         return _keeping(lambda entry: part in entry.text, wanted=sign == "|=")
 
@@ -252,12 +251,6 @@ class _Parser:
 
     def _pattern(self, token: _Token) -> str:
         pattern = self._string(token)
-        for found in _NOT_RE2.finditer(pattern):
-            if found["perl"]:
-                raise self._error(token.at, "error parsing regexp: invalid or unsupported Perl syntax: "
-                                            f"`{found['perl']}`")
-            if found["reference"]:
-                raise self._error(token.at, f"error parsing regexp: invalid escape sequence: `{found.group()}`")
         try:
             compiled(pattern)
         except ValueError as error:

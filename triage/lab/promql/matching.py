@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from triage.lab.promql.regex import compiled
+from triage.lab.promql.regex import Pattern, compiled
 
 Labels = Mapping[str, str]
 """Labels as callers write them, with ``__name__``. A label with an empty value is a label that is not there."""
@@ -72,7 +71,7 @@ class Matcher:
     """Whether the ``.`` of a regular expression matches a newline: in Prometheus 3 it does."""
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
+    def _pattern(self) -> Pattern:
         return compiled(self.value, dot_all=self.dot_all)
 
     def matches(self, value: str) -> bool:
@@ -81,7 +80,7 @@ class Matcher:
             return value == self.value
         if self.op == "!=":
             return value != self.value
-        found = self._pattern.fullmatch(value) is not None
+        found = self._pattern.matches(value)
         return found if self.op == "=~" else not found
 
     @cached_property

@@ -17,7 +17,9 @@ ast.register_extra_functions([ast.Function(
     OLD_SMOOTHING, [ast.ValueType.Matrix, ast.ValueType.Scalar, ast.ValueType.Scalar], ast.ValueType.Vector)])
 
 _OPERATORS = ((ast.MatchOp.Equal, "="), (ast.MatchOp.NotEqual, "!="), (ast.MatchOp.Re, "=~"), (ast.MatchOp.NotRe, "!~"))
-_QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\#[^\n]*""", re.DOTALL)
+# A string without an end goes to the end: each quote in it would be tried as another beginning.
+_QUOTED = re.compile(r""""(?:\\.|[^"\\])*(?:"|\\?\Z)|'(?:\\.|[^'\\])*(?:'|\\?\Z)|`(?P<raw>[^`]*)`|`[^`]*\Z|\#[^\n]*""",
+                     re.DOTALL)
 _NEGATIVE_AT = re.compile(r"@\s*-")
 _OPERATOR = re.compile(r"[-+*/%^<>]|==|!=|\b(?:and|or|unless|atan2)\b")
 # The library recurses and would overflow the stack of the process.
@@ -39,7 +41,7 @@ _WORDS = (
 def parse(expression: str) -> ast.Expr:
     """The syntax tree of an expression. Raises QueryError ``bad_data`` with Prometheus' wording where it is known."""
     # The library takes a backslash in a raw string for an escape, and aborts when it is asked for a time before 1970.
-    text = _QUOTED.sub(lambda m: quoted(m[0][1:-1]) if m[0].startswith("`") else m[0], expression)
+    text = _QUOTED.sub(lambda m: m[0] if m["raw"] is None else quoted(m["raw"]), expression)
     bare = _QUOTED.sub("", text)
     if _NEGATIVE_AT.search(bare):
         raise bad_query("parse error: @ with a time before 1970 is not supported by the lab")

@@ -1,116 +1,91 @@
-"""Regular expressions of RE2, as Prometheus takes them, in Python's spelling."""
+"""Regular expressions of RE2, as Prometheus, Alertmanager and Loki take them: time is linear in the text, whatever the
+expression. What is refused is told in the words of Go's ``regexp/syntax``."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
-_POSIX = {
-    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "ascii": r"\x00-\x7F", "blank": r"\t ", "cntrl": r"\x00-\x1F\x7F",
-    "digit": "0-9", "graph": "!-~", "lower": "a-z", "print": " -~", "punct": r"!-/:-@\[-`{-~", "space": r"\t\n\v\f\r ",
-    "upper": "A-Z", "word": "0-9A-Za-z_", "xdigit": "0-9A-Fa-f",
+import re2
+
+_GO_WORDS = {
+    "missing )": "missing closing )", "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
 }
-_PERL = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
-"""ASCII only in RE2, also where case is folded for all of Unicode: Python has no flag for that."""
-_TOKEN = re.compile(r"""
-    \\Q (?P<literal>.*?) (?: \\E | \Z )
-  | \\ (?P<octal> [1-7][0-7]{1,2} | 0[0-7]{0,2})
-  | \\ x\{ (?P<code> [0-9A-Fa-f]{1,6}) \}
-  | \\ (?P<escaped>.)
-  | \[: (?P<negated>\^?) (?P<posix>[a-z]+) :\]
-  | (?P<group> \(\? (?: P?<\w+> | [a-zA-Z]* (?:-[a-zA-Z]+)? [:)] )? )
-  | (?P<repeat> (?: [*+?] | \{ (?P<least>\d+) (?: , (?P<most>\d*) )? \} ) (?P<lazy>\??) )
-  | (?P<plain>.)
-""", re.DOTALL | re.VERBOSE | re.ASCII)
-_PYTHON_ONLY = frozenset("123456789ZuUN")
-_FLAGS = frozenset("ims-")
-_MOST_REPEATS = 1000
-_AMBIGUOUS_IN_CLASS = frozenset("[&~|")
-"""Python warns that these may become set operators within a class; RE2 takes them for themselves."""
+_TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(?P<escaped>.)|\(\?P?<(?P<name>\w+)>", re.DOTALL)
+_MOST_KNOWN = 1024
 
 
-@lru_cache(maxsize=1024)
-def compiled(pattern: str, *, dot_all: bool = True) -> re.Pattern[str]:
-    """A regular expression for use with ``fullmatch``. Raises ValueError for what RE2, or Python in its place, refuses.
+class Match:
+    """What an expression matched."""
 
-    ``dot_all``: ``.`` matches a newline, as in Prometheus 3. RE2 knows no lookaround, no possessive repeats and no back
-    references; Python knows no ``(?U)``, no ``\\p`` and no flags but at the beginning.
+    def __init__(self, groups: Sequence[str | None], names: dict[str, int]) -> None:
+        self._groups = groups
+        self._names = names
+
+    def group(self, which: str | int) -> str:
+        """The text of a group by number (0 is all) or name; "" when there is no such group or it took no part."""
+        number = self._names.get(which, -1) if isinstance(which, str) else which
+        return self._groups[number] or "" if 0 <= number < len(self._groups) else ""
+
+
+class Pattern:
+    """A compiled expression."""
+
+    def __init__(self, text: str, *, dot_all: bool) -> None:
+        options = re2.Options()
+        options.log_errors = False
+        options.dot_nl = dot_all
+        self._compiled = re2.compile(text, options)
+        self._known: dict[str, bool] = {}
+
+    def matches(self, text: str) -> bool:
+        """Whether it matches all of the text. Remembered: queries ask for the same labels again and again."""
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[text] = self._compiled.fullmatch(text) is not None
+        return known
+
+    def occurs_in(self, text: str) -> bool:
+        """Whether it matches some part of the text."""
+        return self._compiled.search(text) is not None
+
+    def match(self, text: str) -> Match | None:
+        """What it matches when it matches all of the text."""
+        found = self._compiled.fullmatch(text)
+        return None if found is None else Match((found[0], *found.groups()), self._compiled.groupindex)
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str, *, dot_all: bool = True) -> Pattern:
+    """The expression, anchored nowhere. Raises ValueError for what Go refuses.
+
+    ``dot_all``: ``.`` matches a newline, as in Prometheus 3.
     """
-    try:
-        return re.compile(_translated(pattern), re.DOTALL if dot_all else re.NOFLAG)
-    except (re.error, ValueError, OverflowError) as error:
-        raise ValueError(f"error parsing regexp: {error}: `{pattern}`") from error
-
-
-def _translated(pattern: str) -> str:
-    out: list[str] = []
-    class_begin = -1
-    repeated = False
+    names = set()
     for token in _TOKEN.finditer(pattern):
-        within, text = class_begin >= 0, token[0]
-        again, repeated = repeated, False
-        if token["literal"] is not None:
-            out.append(re.escape(token["literal"]))
-        elif token["octal"] is not None or token["code"] is not None:
-            out.append(re.escape(chr(int(token["octal"] or token["code"], 8 if token["octal"] else 16))))
-        elif token["escaped"] is not None:
-            out.append(_escape(token["escaped"], within=within))
-        elif within and token["posix"] in _POSIX:
-            members = _POSIX[token["posix"]]
-            out.append(_complement(members) if token["negated"] else members)
-        elif within:
-            begins = pattern[class_begin + 1:token.start()] in ("", "^")
-            for place, character in enumerate(text):
-                if character == "]" and not (begins and place == 0):
-                    class_begin = -1
-                out.append("\\" + character if character in _AMBIGUOUS_IN_CLASS else character)
-        elif token["group"] is not None:
-            out.append(_group(text))
-        elif token["repeat"] is not None:
-            if again:
-                raise re.error("invalid nested repetition operator")
-            if max(int(token["least"] or 0), int(token["most"] or 0)) > _MOST_REPEATS:
-                raise re.error("invalid repeat count")
-            repeated = True
-            out.append(text)
-        elif text == "{":
-            # Python reads {,2} as a repeat.
-            out.append(r"\{")
-        elif text.startswith("["):
-            # "[:" may begin a class that holds a colon.
-            class_begin = -1 if len(text) > 1 else token.start()
-            out.append(text)
-        else:
-            out.append(text)
-    return "".join(out)
+        # C++ takes both, Go neither.
+        if token["escaped"] == "C":
+            raise _refused("invalid escape sequence", "\\C")
+        if token["name"] in names:
+            raise _refused("duplicate capture group name", token["name"])
+        names.add(token["name"] or "")
+    try:
+        return Pattern(pattern, dot_all=dot_all)
+    except re2.error as error:
+        what, _, part = error.args[0].decode("utf-8", "replace").partition(": ")
+        raise _refused(_GO_WORDS.get(what, what), part) from None
+    except UnicodeEncodeError:
+        raise _refused("invalid UTF-8", pattern.encode("utf-8", "replace").decode()) from None
 
 
-def _escape(escaped: str, *, within: bool) -> str:
-    lower = escaped.lower()
-    if lower in _PERL:
-        members = _PERL[lower] if escaped == lower else _complement(_PERL[lower])
-        return members if within else f"[{members}]"
-    if lower == "b" and not within:
-        return rf"(?a:\{escaped})"
-    if escaped in _PYTHON_ONLY:
-        raise re.error("invalid escape sequence")
-    return r"\Z" if escaped == "z" else "\\" + escaped
-
-
-def _group(text: str) -> str:
-    """The beginning of a group or a change of flags, as far as RE2 and Python both know it."""
-    if text.endswith(">"):
-        return "(?P" + text[2:].removeprefix("P")
-    if len(text) == 2:
-        raise re.error("invalid or unsupported Perl syntax")
-    if not set(text[2:-1]) <= _FLAGS:
-        raise re.error(f"flags of {text} not supported by the lab")
-    return text
-
-
-@lru_cache(maxsize=64)
-def _complement(members: str) -> str:
-    """The other ASCII characters and everything beyond."""
-    inside = re.compile(f"[{members}]")
-    others = "".join(f"\\x{code:02x}" for code in range(128) if not inside.match(chr(code)))
-    return others + r"\x80-\U0010FFFF"
+def _refused(what: str, part: str) -> ValueError:
+    return ValueError(f"error parsing regexp: {what}: `{part}`")

@@ -10,7 +10,7 @@ from triage.lab.promql.context import Context
 from triage.lab.promql.errors import failed
 from triage.lab.promql.matching import LabelSet, replaced
 from triage.lab.promql.ranking import is_label_name
-from triage.lab.promql.regex import compiled
+from triage.lab.promql.regex import Match, compiled
 from triage.lab.promql.values import Rows
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
@@ -28,23 +28,20 @@ def label_replace(context: Context, arguments: Sequence[Argument]) -> Rows:
     _check_name(target, "destination", "label_replace", context)
 
     def changed(key: LabelSet) -> LabelSet:
-        found = matcher.fullmatch(next((value for name, value in key if name == source), ""))
+        found = matcher.match(next((value for name, value in key if name == source), ""))
         return key if found is None else replaced(key, target, _expanded(template, found))
 
     return vector.renamed([changed(key) for key in vector.keys])
 
 
-def _expanded(template: str, match: re.Match[str]) -> str:
+def _expanded(template: str, match: Match) -> str:
     """Go's ``regexp.Expand``: ``$1``, ``$name``, ``${name}`` and ``$$``; what the expression does not name is empty."""
 
     def variable(found: re.Match[str]) -> str:
         if found[1]:
             return "$"
         name = found[2] or found[3]
-        try:
-            return match[int(name) if _NUMBER.fullmatch(name) else name] or ""
-        except IndexError:
-            return ""
+        return match.group(int(name) if _NUMBER.fullmatch(name) else name)
 
     return _VARIABLE.sub(variable, template) if "$" in template else template
 
