@@ -17,8 +17,7 @@ from tests.live.conftest import Asked, Published, active
 from tests.sources.faults import FaultServer, Request, answering, json_answer
 from triage.clock import ManualClock
 from triage.config import Active
-from triage.config_sources import Kubeconfig, MlflowRegistry
-from triage.endpoints import Endpoint
+from triage.config_sources import Kubeconfig, KubernetesEndpoint, MlflowRegistry
 from triage.facts.outcome import Failure, SourceHealth, SourceState
 from triage.facts.rollouts import RolloutFacts
 from triage.live.poller import Poller
@@ -105,7 +104,7 @@ def folder(notebooks: Notebooks) -> Path:
 def configured(folder: Path, prometheus: Asked, others: Others, **changed: Any) -> Active:
     found = active(folder, prometheus.server.url)
     sources = {"registry": MlflowRegistry.model_validate({"kind": "mlflow", "url": others.server.url, "timeout": "1s"}),
-               "kubernetes": Endpoint.model_validate({"url": others.server.url, "timeout": "1s"})}
+               "kubernetes": KubernetesEndpoint.model_validate({"url": others.server.url, "timeout": "1s"})}
     context = found.context.model_copy(update=sources | changed)
     return Active(found.name, context, found.notebooks, None)
 
