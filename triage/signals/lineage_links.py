@@ -164,6 +164,8 @@ def _compared(paths: Sequence[str], promised: str, promise: Promise | None,
         return (LinkState.UNKNOWN, "", unread) if unread else (LinkState.NOT_RECORDED, "", "")
     if promise.state in (PromiseState.SAME, PromiseState.LAYOUT):
         return LinkState.SAME, promised, ""
+    if promise.state is PromiseState.NOT_RECORDED:
+        return LinkState.NOT_RECORDED, "", ""
     if promise.state is not PromiseState.DIFFERS or not promise.differences:
         return LinkState.UNKNOWN, "", "the registered manifest cannot be compared field by field"
     found = [d for d in promise.differences if any(_about(d.path, path) for path in paths)]

@@ -129,8 +129,8 @@ def pod_states(answers: PodAnswers, listed: PodsFacts | None, version: Callable[
 
 
 def version_of(name: str, pod: PodFacts | None, rollout: RolloutFacts | None, served: Iterable[str]) -> str:
-    """The version that a pod runs: by its template's hash, by its ReplicaSet, or by its name when that begins with that of
-    a version ``served``; "" when nothing says."""
+    """The version that a pod runs: by its template's hash, by its ReplicaSet, or by its name when that begins with a
+    version that is ``served``; "" when nothing says."""
     for revision in rollout.revisions if rollout is not None else ():
         same = pod is not None and pod.pod_hash and pod.pod_hash == revision.pod_hash
         if same or (revision.replica_set and name.startswith(f"{revision.replica_set}-")):
@@ -196,11 +196,11 @@ def _ends(series: Measured, name: str, facts: PodFacts | None, again: int | None
     recent = bool(again) or (ended_at is not None and now - ended_at <= HOUR)
     if not recent:
         return
-    times = f" {again} times in 1 h" if again and again > 1 else ""
+    times = f" {again}x in 1 h" if again and again > 1 else ""
     ago = f" {wording.coarse_age(max(0.0, now - ended_at))} ago" if ended_at is not None else " within 1 h"
     reason = _last_end(series, name, facts)
     if reason == _OUT_OF_MEMORY:
-        yield Verdict.FAIL, f"killed for want of memory{times or ago}"
+        yield Verdict.FAIL, f"{_OUT_OF_MEMORY}{times or ago}"
     else:
         yield Verdict.WARN, f"restarted{times or ago}" + (f" ({reason})" if reason else "")
 

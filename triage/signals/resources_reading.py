@@ -39,6 +39,7 @@ def serving(manifest: Manifest, answers: PodAnswers, served: Sequence[str], roll
     states = pod_states(answers, listed, lambda name, pod: version_of(name, pod, known, served), promised, now)
     stale = answers.answered_at is None or now - answers.answered_at > answers.stale_after
     told = events.events if isinstance(events, ScalingFacts) else ()
+    changes = scalings(answers.replicas or (), answers.replicas_step, told, known)
     rate = first_value(answers, PodPart.RATE)
     return ServingReading(
         answers.answered_at, answers.stale_after, answers.failure, answers.warnings, states,
@@ -46,11 +47,11 @@ def serving(manifest: Manifest, answers: PodAnswers, served: Sequence[str], roll
         pods if isinstance(pods, Failure) else None, listed is not None and listed.truncated,
         _reading(answers, rate, "/s", None if rate is None else rate * RATE_SECONDS, "no series count the inferences",
                  stale=stale),
-        _mean(answers, PodPart.QUEUE_SUM, PodPart.QUEUE_COUNT, "s", "neither manifest nor preset names a queue time, "
-              "or it has no data", stale=stale),
+        _mean(answers, PodPart.QUEUE_SUM, PodPart.QUEUE_COUNT, "s", _missing(answers, PodPart.QUEUE_COUNT),
+              stale=stale),
         _batch(answers, stale=stale), resources.batch if resources is not None else None,
         cost(answers, resources.price_per_hour if resources is not None else None, stale=stale),
-        scalings(answers.replicas or (), answers.replicas_step, told, known), _scaling_note(answers, events),
+        changes, _scaling_note(answers, events, changed=bool(changes)),
         tuple(_findings(manifest, states, known)), variants(resources))
 
 
@@ -73,21 +74,26 @@ def _mean(answers: PodAnswers, over: PodPart, under: PodPart, unit: str, missing
                     stale=stale)
 
 
+def _missing(answers: PodAnswers, *parts: PodPart) -> str:
+    named = any(question.part in parts for question in answers.found)
+    return "its series have no data" if named else "neither manifest nor preset names it"
+
+
 def _batch(answers: PodAnswers, *, stale: bool) -> Reading:
-    missing = "neither manifest nor preset names a size of batches, or it has no data"
+    missing = _missing(answers, PodPart.BATCHES, PodPart.BATCH)
     if ratio(answers, PodPart.ITEMS, PodPart.BATCHES) is not None:
         return _mean(answers, PodPart.ITEMS, PodPart.BATCHES, "", missing, stale=stale)
     return _reading(answers, first_value(answers, PodPart.BATCH), "", None, missing, stale=stale)
 
 
-def _scaling_note(answers: PodAnswers, events: ScalingFacts | Failure | None) -> str:
+def _scaling_note(answers: PodAnswers, events: ScalingFacts | Failure | None, *, changed: bool) -> str:
     if answers.replicas is None:
         failure = answers.replicas_failure
         return f"the number of pods over time is not known: {failure.sentence()}" if failure is not None else (
             "asked, no answer yet")
     if isinstance(events, Failure):
         return f"why it changed is not known: {events.sentence()}"
-    return "" if events is not None else "why it changed is not known: Kubernetes was not asked"
+    return "" if events is not None or not changed else "why it changed is not known: Kubernetes was not asked"
 
 
 def _findings(manifest: Manifest, pods: Sequence[PodState], rollout: RolloutFacts | None) -> Iterator[ServingFinding]:
