@@ -44,8 +44,8 @@ def sought_rows(fleet: FleetState, sought: str) -> tuple[FleetRow, ...]:
                  if any(wanted in text.casefold() for text in (item.name, item.owner, wording.word(item.verdict))))
 
 
-def head(view: View, width: int) -> Line:
-    """Where we are, and how many models stand how."""
+def head(view: View, width: int, sought: str = "", found: int = 0) -> Line:
+    """Where we are, and how many models stand how; how many are ``found`` where some are ``sought``."""
     snapshot = view.snapshot
     out = line(" ", ("triage  " if view.width_is_wide or snapshot is None else "", Role.DIM))
     if snapshot is not None:
@@ -55,7 +55,8 @@ def head(view: View, width: int) -> Line:
     fleet = snapshot.fleet if snapshot is not None else None
     if fleet is None:
         return line(out, (" fleet", Role.STRONG)).fitted(width, view.look.ellipsis)
-    out = line(out, (f" fleet of {len(fleet.rows):,}", Role.STRONG), " ")
+    out = line(out, (f" fleet of {len(fleet.rows):,}", Role.STRONG),
+               (f", {found:,} by /{sought}" if sought else "", Role.ACCENT), " ")
     for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS):
         count = fleet.verdicts.get(verdict, 0)
         role = VERDICT_ROLES[verdict] if count else Role.DIM
@@ -92,8 +93,7 @@ def sentence(view: View, width: int) -> Line:
         return line(" ", view.look.mark(Verdict.PASS), ("PASS", Role.STRONG), f"  all {count:,} models").fitted(
             width, view.look.ellipsis)
     pages = sum(item.urgency is Urgency.PAGE for item in fleet.rows)
-    words = {Verdict.FAIL: "fail" if count > 1 else "fails", Verdict.UNKNOWN: "unknown", Verdict.WARN: "to look at"}
-    said = f"{count:,} {words[worst.verdict]}" + (f", {pages:,} for a page" if pages else "")
+    said = f"{count:,} of {len(fleet.rows):,}" + (f", {pages:,} for a page" if pages else "")
     title = wording.word(worst.verdict).upper()
     shown, role = (f"({title})", Role.STALE) if view.is_silent else (title, VERDICT_ROLES[worst.verdict])
     silent = "Prometheus is silent; " if view.is_silent else ""
@@ -102,11 +102,10 @@ def sentence(view: View, width: int) -> Line:
 
 
 def table(view: View, shown: Sequence[FleetRow], chosen: Key | None, width: int, *,
-          longest: int, sought: str = "", of: int = 0) -> list[Line]:
-    """Titles, and the rows of ``shown`` (those in sight). ``longest`` name of all rows, in cells; ``of`` all rows."""
+          longest: int) -> list[Line]:
+    """Titles, and the rows of ``shown`` (those in sight). ``longest`` name of all rows, in cells."""
     columns = _columns(width, longest)
-    filtered = line((f"  {len(shown):,} shown of {of:,}, /{sought}", Role.ACCENT)) if sought else Line()
-    out = [line("   ", Line(tuple((text, Role.DIM) for text, _ in titles(columns, view.look.say).spans)), filtered)
+    out = [line("   ", Line(tuple((text, Role.DIM) for text, _ in titles(columns, view.look.say).spans)))
            .fitted(width, view.look.ellipsis)]
     out += [_row(view, item, columns, width, chosen=key_of(item) == chosen) for item in shown]
     return out
@@ -124,6 +123,8 @@ def _columns(width: int, longest: int) -> list[Column]:
         columns.insert(2, Column("of", 14))
         columns.insert(3, Column("budget", 6, "right"))
         columns.append(Column("seen", 8, "right"))
+    while len(columns) > 1 and _LEAST_NAME + 3 + sum(c.width + c.gap for c in columns) > width:
+        columns.pop()
     rest = width - 3 - sum(c.width + c.gap for c in columns)
     name = max(_LEAST_NAME, min(longest, _MOST_NAME, rest))
     return [Column("model", name, gap=0), *columns]
@@ -187,8 +188,8 @@ def _drift(view: View, drift: DriftCount) -> Cell:
 
 
 def _alerts(item: FleetRow) -> Cell:
-    parts = [line((f"{count}{letter}", role)) for count, letter, role in
-             ((item.pages, "p", Role.FAIL), (item.tickets, "t", Role.WARN), (item.other_alerts, "o", Role.DIM)) if count]
+    counts = (item.pages, "p", Role.FAIL), (item.tickets, "t", Role.WARN), (item.other_alerts, "o", Role.DIM)
+    parts = [line((f"{count}{letter}", role)) for count, letter, role in counts if count]
     if not parts:
         return "-" if item.is_broken else "", Role.DIM
     out = parts[0]
@@ -201,7 +202,8 @@ def _deployed(view: View, item: FleetRow) -> Cell:
     deploy = item.deploy
     if deploy.at is not None:
         return wording.coarse_age(max(0.0, view.now - deploy.at)), Role.PLAIN
-    return (f">{wording.coarse_age(view.now - deploy.before)}" if deploy.before is not None else "-"), Role.DIM
+    return (f">{wording.span(round((view.now - deploy.before) / 3600) * 3600)}" if deploy.before is not None
+            else "-"), Role.DIM
 
 
 def _seen(view: View, item: FleetRow) -> Cell:
@@ -221,7 +223,11 @@ def details(view: View, item: FleetRow | None, width: int, rows: int) -> list[Li
     indent = " " * (cell_len(item.name) + 5)
     out += [line(indent, text) for text in first[1:max(1, rows - 1)]]
     if not item.is_broken:
-        out += [line("   ", (text, Role.DIM)) for text in wrap(view.look.say(said_of(view, item)), max(8, width - 4))]
+        said = wrap(view.look.say(said_of(view, item)), max(8, width - 4))
+        room = max(0, rows - len(out))
+        if len(said) > room > 0:
+            said[room - 1] = fit(f"{said[room - 1]} {said[room]}", max(8, width - 4), view.look.ellipsis)
+        out += [line("   ", (text, Role.DIM)) for text in said[:room]]
     return [text.fitted(width, view.look.ellipsis) for text in out[:rows]]
 
 

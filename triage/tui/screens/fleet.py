@@ -79,7 +79,8 @@ class Fleet(TriageScreen, inherit_bindings=False):
         super().update_header(view)
         width = self.lines("where").styles.width
         cells = view.width - 14 - top.badges(view).width - 4 if width is not None else view.width
-        self.lines("where").set_lines([panel.head(view, max(10, cells))], view.look)
+        self.lines("where").set_lines([panel.head(view, max(10, cells), self._sought, len(self._found_now()))],
+                                      view.look)
         self.lines("age").set_lines([panel.data_age(view)], view.look)
 
     def update_from(self, view: View) -> None:
@@ -100,7 +101,7 @@ class Fleet(TriageScreen, inherit_bindings=False):
         self._scroll(position, len(found), room)
         shown = found[self._top:self._top + room]
         out = panel.table(view, shown, panel.key_of(found[position]) if found else None, width,
-                          longest=self._longest_name(fleet), sought=self._sought, of=len(fleet.rows))
+                          longest=self._longest_name(fleet))
         return [*out, *[BLANK] * (room - len(shown)), *under][:height]
 
     def _under(self, view: View, fleet: FleetState, chosen: FleetRow | None, width: int, height: int) -> list[Line]:
@@ -197,8 +198,7 @@ class Fleet(TriageScreen, inherit_bindings=False):
         out = [f"fleet of {len(fleet.rows)} in {view.snapshot.context}{marker}, "
                f"{moment(view.now, view.now).partition(' (')[0]}: {verdicts}"]
         lines = [panel.sentence(view, TEXT_CELLS), BLANK,
-                 *panel.table(view, found, None, TEXT_CELLS, longest=self._longest_name(fleet), sought=self._sought,
-                              of=len(fleet.rows)), BLANK,
+                 *panel.table(view, found, None, TEXT_CELLS, longest=self._longest_name(fleet)), BLANK,
                  *panel.top_burn(view, fleet, TEXT_CELLS, _TOP_ROWS), *panel.values(view, fleet, TEXT_CELLS, 9999),
                  panel.activity(view, fleet, TEXT_CELLS)]
         out += [text.text for text in lines]
