@@ -296,7 +296,7 @@ def _narrator() -> Callable[[Run], None]:
 
     def tell(run: Run) -> None:
         for cell in run.cells:
-            if cell.running and cell.id not in told:
+            if cell.running and cell.part == "asked" and cell.id not in told:
                 told.add(cell.id)
                 click.echo(f"triage: {cell.id} runs", err=True)
     return tell
