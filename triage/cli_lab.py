@@ -188,7 +188,9 @@ def lab() -> None:
 @_speed
 @_seed
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1.  [default: any free one]")
-def serve(scenario: str, speed: float, seed: int | None, port: int) -> int:
+@click.option("--enable-feature", "features", multiple=True, type=click.Choice(["promql-experimental-functions"]),
+              help="As Prometheus' own option: limitk and limit_ratio.")
+def serve(scenario: str, speed: float, seed: int | None, port: int, features: tuple[str, ...]) -> int:
     """Let a world answer on loopback until ctrl-c, and say how to look at it.
 
     The first line on stdout is the address, the second one the configuration to use with triage --config or
@@ -203,7 +205,7 @@ def serve(scenario: str, speed: float, seed: int | None, port: int) -> int:
     from triage.lab.clock import LabClock
     now = time.time()
     try:
-        process = LabProcess(Birth(scenario, LabClock(now, now, speed), seed), port)
+        process = LabProcess(Birth(scenario, LabClock(now, now, speed), seed, features), port)
     except OSError as error:
         raise TriageError(f"port {port} cannot be used: {error.strerror}", "name another, or none") from None
     with process:

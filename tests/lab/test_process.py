@@ -23,7 +23,7 @@ from triage.lab.world.scenario import load
 from triage.lab.world.world import World
 
 STARTS_AT = 1_793_628_300.0
-FROZEN = Birth("healthy", LabClock(STARTS_AT, STARTS_AT, speed=0.0))
+FROZEN = Birth("healthy", LabClock(STARTS_AT, STARTS_AT, speed=0.0), features=("promql-experimental-functions",))
 GONE_WITHIN_SECONDS = 5.0
 
 
@@ -41,6 +41,7 @@ def ask(lab: LabProcess, path: str, *, token: str | None = None, method: str = "
 
 @pytest.mark.parametrize(("path", "wanted"), [
     ("/prometheus/api/v1/query?query=count(up)", '"status":"success"'),
+    ("/prometheus/api/v1/query?query=limitk(1,up)", '"status":"success"'),
     ("/alertmanager/api/v2/status", '"versionInfo"'),
     ("/mlflow/api/2.0/mlflow/registered-models/search", "fraud-scorer"),
     ("/kubernetes/apis/argoproj.io/v1alpha1/rollouts", "fraud-scorer"),

@@ -19,6 +19,8 @@ from types import TracebackType
 
 from triage.lab.clock import LabClock
 
+FEATURES = ("promql-experimental-functions",)
+"""What ``--enable-feature`` of Prometheus names and the lab knows."""
 TOKENS_VARIABLE = "TRIAGE_LAB_TOKENS"
 """Environment variable by which the child gets its two bearer tokens: command lines can be read by everybody."""
 _BACKLOG = 128
@@ -35,11 +37,14 @@ class Birth:
     clock: LabClock
     seed: int | None = None
     """None: the scenario's own."""
+    features: tuple[str, ...] = ()
+    """Prometheus' features that its Prometheus has (:data:`FEATURES`)."""
 
     def arguments(self) -> list[str]:
         """As arguments of ``python -m triage.lab.serve``."""
         out = ["--scenario", self.scenario, "--starts-at", repr(self.clock.starts_at),
                "--anchor", repr(self.clock.anchor), "--speed", repr(self.clock.speed)]
+        out += [part for feature in self.features for part in ("--enable-feature", feature)]
         return out if self.seed is None else [*out, "--seed", str(self.seed)]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import uvicorn
 
-from triage.lab.child import TOKENS_VARIABLE
+from triage.lab.child import FEATURES, TOKENS_VARIABLE
 from triage.lab.clock import LabClock
 from triage.lab.site import Tokens, site
 from triage.lab.world.scenario import ScenarioError, load
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     now = time.time()
     clock = LabClock(wanted.starts_at if wanted.starts_at is not None else now,
                      wanted.anchor if wanted.anchor is not None else now, wanted.speed)
-    world = World(scenario, scenario.seed if wanted.seed is None else wanted.seed, clock)
+    world = World(scenario, scenario.seed if wanted.seed is None else wanted.seed, clock,
+                  experimental="promql-experimental-functions" in wanted.enable_feature)
     listening = socket.socket(fileno=wanted.fd) if wanted.fd is not None else _listen(wanted.port)
     world.begin()
     asyncio.run(serve(world, Tokens(*words), listening))
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--starts-at", type=float)
     parser.add_argument("--anchor", type=float)
+    parser.add_argument("--enable-feature", action="append", choices=FEATURES, default=[])
     parser.add_argument("--with-parent", type=Path, metavar="FOLDER")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--fd", type=int)

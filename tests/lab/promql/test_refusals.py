@@ -83,7 +83,6 @@ def test_what_cannot_be_evaluated_is_an_error_of_execution(engine: Engine, expre
 
 @pytest.mark.parametrize(("expression", "what"), [
     ("info(left)", 'function "info" is not supported by the lab'),
-    ("limitk(1, left)", 'aggregation "limitk" is not supported by the lab'),
     ("left + fill(0) right", "fill modifiers are not supported by the lab"),
     ("left @ -1", "@ with a time before 1970 is not supported by the lab"),
     ("left @ 1e12", "@ with a time after the year 9999 is not supported by the lab"),

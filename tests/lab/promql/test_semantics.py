@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -224,3 +225,66 @@ def test_a_bucket_that_falls_is_raised_and_remarked_on_unless_it_is_a_rounding_e
         assert isinstance(result.value, Vector)
         assert result.value.samples == [({}, 0.5)]
         assert len(result.infos) == remarks
+
+
+LETTERS = stored({f'm{{a="{letter}"}}': [(60.0 * i, 1.0) for i in range(10) if letter != "a" or i > 4]
+                  for letter in "abcdefghij"})
+TRYING = Engine(LETTERS, experimental=True)
+
+
+def chosen(expression: str, seconds: float = 0) -> set[str]:
+    value = TRYING.instant(expression, seconds).value
+    assert isinstance(value, Vector)
+    return {labels["a"] for labels, _ in value.samples}
+
+
+@pytest.mark.parametrize("expression", ["limitk(1, m)", "limit_ratio(0.5, m)", "1 + sum(limitk(1, m))"])
+def test_what_is_experimental_must_be_enabled(expression: str) -> None:
+    operator = "limit_ratio" if "ratio" in expression else "limitk"
+    for semantics, words in ((Semantics.V2, f'unknown function with name "{operator}"'), (
+            Semantics.V3, f"{operator}() is experimental and must be enabled with "
+                          "--enable-feature=promql-experimental-functions")):
+        with pytest.raises(QueryError) as caught:
+            Engine(LETTERS, semantics=semantics).instant(expression, 0)
+        assert caught.value.message == f'invalid parameter "query": parse error: {words}'
+
+
+def test_limitk_takes_the_first_that_are_there_at_each_step() -> None:
+    assert chosen("limitk(2, m)") == {"b", "c"}
+    assert chosen("limitk(2, m)", 300) == {"a", "b"}
+    assert chosen("limitk(2.9, m)", 300) == {"a", "b"}
+    assert chosen("limitk(99, m)") == set("bcdefghij")
+    assert chosen("limitk(0, m)") == chosen("limitk(-3, m)") == set()
+    assert chosen('limitk by (b) (1, label_replace(m, "b", "x", "a", "[b-d]"))') == {"b", "e"}
+    matrix = TRYING.range("limitk(1, m)", 240, 300, 60).value
+    assert isinstance(matrix, Matrix)
+    assert [(labels["a"], times.tolist()) for labels, times, _ in matrix.series] == [("a", [300.0]), ("b", [240.0])]
+
+
+@pytest.mark.parametrize(("parameter", "message"), [("NaN", "Parameter value is NaN"),
+                                                    ("1e30", "Scalar value 1e+30 overflows int64")])
+def test_limitk_needs_an_integer(parameter: str, message: str) -> None:
+    with pytest.raises(QueryError, match="^" + re.escape(message) + "$"):
+        TRYING.instant(f"limitk({parameter}, m)", 0)
+
+
+def test_a_ratio_and_its_rest_are_the_whole_and_a_larger_one_has_all_of_a_smaller_one() -> None:
+    everything = chosen("m", 300)
+    before: set[str] = set()
+    for percent in range(0, 101, 10):
+        part, rest = (chosen(f"limit_ratio({ratio}, m)", 300) for ratio in (percent / 100, percent / 100 - 1))
+        assert (part | rest, part & rest) == (everything, set())
+        assert before <= part
+        before = part
+    assert before == everything
+    assert chosen("limit_ratio(0.5, m)", 300) != everything
+
+
+def test_a_ratio_beyond_one_is_capped_and_said_and_one_that_is_none_fails() -> None:
+    above = TRYING.instant("limit_ratio(1.1, m)", 300)
+    below = TRYING.instant("limit_ratio(-2, m)", 300)
+    assert above.warnings == ["PromQL warning: ratio value should be between -1 and 1, got 1.1, capping to 1"]
+    assert below.warnings == ["PromQL warning: ratio value should be between -1 and 1, got -2, capping to -1"]
+    assert above.value == below.value == TRYING.instant("m", 300).value
+    with pytest.raises(QueryError, match="^Ratio value is NaN$"):
+        TRYING.instant("limit_ratio(NaN, m)", 0)

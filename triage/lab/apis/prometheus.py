@@ -258,7 +258,7 @@ class _Api:
 
     def _over(self, store: Store) -> Engine:
         return Engine(store, semantics=self._whole.semantics, lookback_seconds=self._whole.lookback_seconds,
-                      max_points=self._whole.max_points)
+                      max_points=self._whole.max_points, experimental=self._whole.experimental)
 
     async def _dawdle(self, timeout: float) -> None:
         """Be as slow as the disturbance says. Raises QueryError after ``timeout`` seconds."""

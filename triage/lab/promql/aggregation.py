@@ -72,7 +72,7 @@ class Groups:
 
 def aggregate(operator: str, rows: Rows, grouping: Grouping, parameter: Value | None, context: Context) -> Rows:
     """The value of ``operator by (...) (parameter, rows)``."""
-    if operator not in _REDUCTIONS and operator not in ("topk", "bottomk", "quantile", "count_values"):
+    if operator not in _REDUCTIONS and operator not in _WITH_PARAMETER:
         raise bad_query(f'parse error: aggregation "{operator}" is not supported by the lab')
     if operator == "count_values" and parameter is not None:
         label = text(parameter)
@@ -89,7 +89,11 @@ def aggregate(operator: str, rows: Rows, grouping: Grouping, parameter: Value | 
         return Rows.known(groups.keys, _REDUCTIONS[operator](groups, counts, context.semantics), counts > 0)
     if operator == "quantile":
         return _quantile(groups, numbers(parameter), context)
-    ranks = [(part, ranking.ranks(groups.values[part], groups.present[part], largest=operator == "topk"))
+    if operator == "limit_ratio":
+        keep = rows.present & ranking.sampled(rows.keys, ranking.ratio(numbers(parameter), context.notes))
+        return Rows.known(rows.keys, np.where(keep, rows.values, np.nan), keep)
+    ranks = [(part, ranking.arrivals(groups.present[part]) if operator == "limitk" else
+              ranking.ranks(groups.values[part], groups.present[part], largest=operator == "topk"))
              for _, part in groups.slices()]
     return _chosen(rows, groups, ranks, ranking.limit(numbers(parameter), context.semantics))
 
@@ -141,6 +145,9 @@ def _variance(groups: Groups, counts: Values, semantics: Semantics) -> Values:
     return np.where(counts == 1, 0.0, found) if semantics is Semantics.V2 else found
 
 
+EXPERIMENTAL = frozenset({"limitk", "limit_ratio"})
+"""What Prometheus 3 answers only with the feature ``promql-experimental-functions``."""
+_WITH_PARAMETER = frozenset({"topk", "bottomk", "quantile", "count_values"}) | EXPERIMENTAL
 _REDUCTIONS: dict[str, Callable[[Groups, Values, Semantics], Values]] = {
     "sum": _sum,
     "avg": _average,

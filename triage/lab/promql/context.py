@@ -45,6 +45,8 @@ class Context:
     end_ms: int
     steps_ms: Times
     notes: Notes
+    experimental: bool = False
+    """Whether what is experimental in Prometheus 3 is answered."""
 
     @property
     def dot_all(self) -> bool:

@@ -25,15 +25,17 @@ class Engine:
     """Evaluates expressions over the samples of ``store``.
 
     ``lookback_seconds``: how old the sample behind an instant selector may be. ``max_points``: most steps of a range
-    query. Instant queries are range queries of one step.
+    query. Instant queries are range queries of one step. ``experimental``: Prometheus' feature
+    ``promql-experimental-functions``.
     """
 
     def __init__(self, store: Store, *, semantics: Semantics = Semantics.V3, lookback_seconds: float = 300.0,
-                 max_points: int = 11_000) -> None:
+                 max_points: int = 11_000, experimental: bool = False) -> None:
         self.store = store
         self.semantics = semantics
         self.lookback_seconds = lookback_seconds
         self.max_points = max_points
+        self.experimental = experimental
 
     def instant(self, expression: str, at: float) -> Result:
         """The value at ``at`` (Unix seconds). A range selector gives its samples as a matrix.
@@ -67,7 +69,7 @@ class Engine:
 
     def _context(self, steps_ms: Times) -> Context:
         return Context(self.store, self.semantics, round(self.lookback_seconds * 1000), int(steps_ms[0]),
-                       int(steps_ms[-1]), steps_ms, Notes())
+                       int(steps_ms[-1]), steps_ms, Notes(), self.experimental)
 
     def _result(self, value: Scalar | Text | Vector | Matrix, notes: Notes) -> Result:
         if self.semantics is Semantics.V2:

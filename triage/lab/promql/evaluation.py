@@ -156,9 +156,15 @@ def _combined(node: ast.BinaryExpr, context: Context) -> Value:
 
 
 def _aggregated(node: ast.AggregateExpr, context: Context) -> Rows:
+    operator = str(node.op)
+    if operator in aggregation.EXPERIMENTAL and context.semantics is Semantics.V2:
+        raise bad_query(f'parse error: unknown function with name "{operator}"')
+    if operator in aggregation.EXPERIMENTAL and not context.experimental:
+        raise bad_query(f"parse error: {operator}() is experimental and must be enabled with "
+                        "--enable-feature=promql-experimental-functions")
     grouping = aggregation.Grouping.of(node)
     parameter = evaluate(node.param, context) if node.param is not None else None
-    return aggregation.aggregate(str(node.op), _rows(evaluate(node.expr, context)), grouping, parameter, context)
+    return aggregation.aggregate(operator, _rows(evaluate(node.expr, context)), grouping, parameter, context)
 
 
 def _called(node: ast.Call, context: Context) -> Value:

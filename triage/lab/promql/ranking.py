@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +64,35 @@ def ranks(values: Values, present: Mask, *, largest: bool) -> NDArray[np.intp]:
     return places
 
 
+def arrivals(present: Mask) -> NDArray[np.intp]:
+    """Place of each sample among those that are present in its column, from 0, in the order of the rows."""
+    places: NDArray[np.intp] = present.cumsum(axis=0, dtype=np.intp) - 1
+    return places
+
+
+def ratio(parameter: Values, notes: Notes) -> Values:
+    """The parameter of ``limit_ratio``, -1 to 1. Raises QueryError for NaN; what is beyond is noted."""
+    if np.isnan(parameter).any():
+        raise failed("Ratio value is NaN")
+    for wrong, most in ((float(parameter.max()), 1), (float(parameter.min()), -1)):
+        if abs(wrong) > 1 and wrong * most > 0:
+            notes.warn(f"ratio value should be between -1 and 1, got {template_text(wrong)}, capping to {most}")
+    return np.clip(parameter, -1, 1)
+
+
+def sampled(keys: Sequence[LabelSet], share: Values) -> Mask:
+    """Which series are in a sample of this ``share`` (T,): (S, T). A negative share is the rest beside 1 + share.
+
+    A series' place depends on its labels and on nothing else. Prometheus hashes them too (promql/engine.go,
+    HashRatioSampler) and promises no particular series, so neither does this.
+    """
+    digests = [blake2b("\xff".join(map("\xff".join, key)).encode(), digest_size=8).digest() for key in keys]
+    places = np.array([int.from_bytes(digest) >> 11 for digest in digests], dtype=np.float64)[:, None] / 2.0**53
+    return np.where(share >= 0, places < share, places >= 1 + share)
+
+
 def limit(parameter: Values, semantics: Semantics) -> Values:
-    """How many series each step may have, from the parameter of ``topk``. Raises QueryError when it is no integer."""
+    """How many series each step may have, from the parameter of ``topk`` or ``limitk``. Raises QueryError when it is no integer."""
     wrong = ~((parameter <= _INT64) & (parameter >= -_INT64))
     if wrong.any():
         first = float(parameter[wrong][0])

@@ -48,7 +48,9 @@ class World:
     scrape_seconds = FINE.step
     """Virtual seconds from one scrape to the next."""
 
-    def __init__(self, scenario: Scenario, seed: int, clock: LabClock, *, rules: Path = RULES) -> None:
+    def __init__(self, scenario: Scenario, seed: int, clock: LabClock, *, rules: Path = RULES,
+                 experimental: bool = False) -> None:
+        """``experimental``: its Prometheus runs with the feature ``promql-experimental-functions``."""
         self.scenario = scenario
         self.seed = seed
         self.clock = clock
@@ -56,7 +58,7 @@ class World:
         self.began_at = FINE.floor(self.opening - _LAST_HOURS)
         """Where the fine samples begin: six to seven hours before the opening, at a full hour."""
         self.store = Store(PAST_SECONDS + _LAST_HOURS + 2 * HOUR)
-        self.engine = Engine(self.store)
+        self.engine = Engine(self.store, experimental=experimental)
         self.book = AlertBook(clock, seed=seed)
         self.ruler = Ruler(self.engine, self.store, load_rule_files(sorted(rules.glob("*.yaml"))),
                            send=self.book.receive)
