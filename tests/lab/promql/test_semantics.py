@@ -286,5 +286,5 @@ def test_a_ratio_beyond_one_is_capped_and_said_and_one_that_is_none_fails() -> N
     assert above.warnings == ["PromQL warning: ratio value should be between -1 and 1, got 1.1, capping to 1"]
     assert below.warnings == ["PromQL warning: ratio value should be between -1 and 1, got -2, capping to -1"]
     assert above.value == below.value == TRYING.instant("m", 300).value
-    with pytest.raises(QueryError, match="^Ratio value is NaN$"):
+    with pytest.raises(QueryError, match=r"^Ratio value is NaN$"):
         TRYING.instant("limit_ratio(NaN, m)", 0)

@@ -92,7 +92,10 @@ def sampled(keys: Sequence[LabelSet], share: Values) -> Mask:
 
 
 def limit(parameter: Values, semantics: Semantics) -> Values:
-    """How many series each step may have, from the parameter of ``topk`` or ``limitk``. Raises QueryError when it is no integer."""
+    """How many series each step may have, from the parameter of ``topk`` or ``limitk``.
+
+    Raises QueryError when it is no integer.
+    """
     wrong = ~((parameter <= _INT64) & (parameter >= -_INT64))
     if wrong.any():
         first = float(parameter[wrong][0])
