@@ -13,7 +13,7 @@ from tests.tui import snapshots
 from triage.facts.rollouts import Phase
 from triage.report.json import check_json, dump, status_json
 from triage.report.verdicts import judge
-from triage.signals.lineage_model import LineageKind
+from triage.signals.lineage_model import LineageKind, LinkState
 from triage.signals.model import VersionCount
 from triage.signals.promise import PromiseState
 from triage.signals.reading import Origin
@@ -140,6 +140,27 @@ LABELS = exactly(
         predicted_by=TEXT, sentence=TEXT, value=NUMBER, low=NUMBER, high=NUMBER, n=NUMBER, half_life_weeks=NUMBER,
         weeks=many(exactly(start=TIME, predicted=NUMBER, observed=NUMBER, observed_low=NUMBER, observed_high=NUMBER,
                            n=NUMBER, coverage=NUMBER, weight=NUMBER))), {"type": "null"}]})
+USE = exactly(used=NUMBER, of=NUMBER, basis={"enum": ["limit", "request", "manifest", "whole", None]}, share=NUMBER,
+              verdict=SLO_VERDICT)
+SERVING = exactly(
+    answered_at=TIME, stale={"type": "boolean"}, error=TEXT, warnings=TEXTS,
+    pods=many(exactly(
+        name=TEXT, version=MAYBE, verdict=SLO_VERDICT, why=TEXTS, cpu=USE, memory=USE, gpu=USE, gpu_memory=USE,
+        throttled=exactly(**USE["properties"], n=NUMBER), restarts=NUMBER, restarts_1h=NUMBER, phase=MAYBE, ready=FLAG,
+        created_at=TIME, sampled_at=TIME, last_end=MAYBE, last_end_at=TIME, node=MAYBE, image_digest=MAYBE)),
+    pods_known_from={"enum": ["kubernetes", "metrics"]}, pods_listed_at=TIME, pods_truncated={"type": "boolean"},
+    pods_error=TEXT, throughput=exactly(**READING), queue_time=exactly(**READING),
+    batch_size=exactly(**READING, promised=NUMBER),
+    cost=exactly(window_seconds=NUMBER, inferences=NUMBER, pod_hours=NUMBER, covered=NUMBER, price_per_hour=NUMBER,
+                 spent=NUMBER, per_1000_inferences=exactly(**READING), cpu_seconds_per_inference=exactly(**READING),
+                 gpu_seconds_per_inference=exactly(**READING)),
+    scaling=many(exactly(at=TIME, before=NUMBER, after=NUMBER, version=TEXT, why=TEXT)), scaling_note=TEXT,
+    findings=many(exactly(verdict=VERDICT, text=TEXT, hint=TEXT)),
+    variants=many(exactly(name=MAYBE, cpu=MAYBE, memory_bytes=NUMBER, gpu=NUMBER, batch=NUMBER, price_per_hour=NUMBER,
+                          price_share=NUMBER)))
+LINKS = many(exactly(kind={"enum": ["version", "manifest", "run", "data", "features", "image"]}, name=TEXT,
+                     promised=MAYBE, recorded=MAYBE, running=MAYBE,
+                     state={"enum": [str(state) for state in LinkState]}, note=TEXT))
 MODEL = exactly(
     model=TEXT, notebook_version=TEXT, owners=TEXTS, criticality=TEXT, verdict=VERDICT, urgency=URGENCY,
     urgency_rule=TEXT, data_at=TIME, data_age_seconds=NUMBER, last_verdict={"enum": [*VERDICT["enum"], None]},
@@ -150,6 +171,7 @@ MODEL = exactly(
     retrain=many(exactly(condition=TEXT, state={"enum": ["asked", "building", "quiet", "unknown"]}, subjects=TEXTS,
                          sustained_seconds=NUMBER, since=TIME, approval=TEXT, sentence=TEXT)),
     feature_store={"anyOf": [VIEWS, {"type": "null"}]}, labels={"anyOf": [LABELS, {"type": "null"}]},
+    lineage=LINKS, serving={"anyOf": [SERVING, {"type": "null"}]},
     attributions=many(exactly(feature=TEXT, value=NUMBER, share=NUMBER, usual_share=NUMBER)),
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(

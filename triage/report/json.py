@@ -19,12 +19,13 @@ from triage.report.closer_json import attributions_json, feature_store_json, lab
 from triage.report.deployed_json import registry, rollout
 from triage.report.drift_json import drift, drift_reading
 from triage.report.quality import quality_json
+from triage.report.reading_json import reading_json
 from triage.report.retrain import retrain_json
+from triage.report.serving_json import links_json, serving_json
 from triage.report.times import iso
 from triage.report.verdicts import Judgement
 from triage.signals import wording
 from triage.signals.model import AlertGroup, Budget, ModelState, SloState, VersionState
-from triage.signals.reading import Reading
 
 STATUS_SCHEMA = "triage.status/v1"
 
@@ -83,6 +84,7 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
             "items": [_version(version) for version in model.versions.items],
         },
         "registry": registry(model, at),
+        "lineage": links_json(model),
         "rollout": rollout(model, at),
         "slos": [_slo(slo, at) for slo in model.slos],
         "canary": canary(model, at),
@@ -93,6 +95,7 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
         "feature_store": feature_store_json(model, at),
         "labels": labels_json(model),
         "attributions": attributions_json(model),
+        "serving": serving_json(model, at),
         "alerts": [_group(group, at) for group in model.alerts],
         "sources": [_source(source, at) for source in snapshot.sources],
         "runbook": model.runbook,
@@ -126,7 +129,7 @@ def _slo(slo: SloState, at: float) -> dict[str, Any]:
         "threshold": slo.threshold,
         "threshold_side": slo.threshold_side or None,
         "measures": slo.measures,
-        **_reading(now, at),
+        **reading_json(now, at),
         "bad": now.bad_events,
         "total": now.n if counted else None,
         "window": None if now.window_seconds is None else wording.window(now.window_seconds),
@@ -140,8 +143,8 @@ def _slo(slo: SloState, at: float) -> dict[str, Any]:
                    "reachable": tier.reachable, "blocked": tier.blocked} for tier in slo.tiers],
         "budget_remaining": None if slo.budget is None else slo.budget.remaining,
         "budget": None if slo.budget is None else _budget(slo.budget),
-        "quantiles": [{"version": q.version, "p50": _reading(q.p50, at), "p95": _reading(q.p95, at),
-                       "p99": _reading(q.p99, at)} for q in slo.quantiles],
+        "quantiles": [{"version": q.version, "p50": reading_json(q.p50, at), "p95": reading_json(q.p95, at),
+                       "p99": reading_json(q.p99, at)} for q in slo.quantiles],
         "by_version": [{"version": v.version, "window": wording.window(v.window_seconds),
                         "window_seconds": v.window_seconds, "bad": v.bad, "total": v.total, "value": v.value}
                        for v in slo.by_version],
@@ -149,13 +152,6 @@ def _slo(slo: SloState, at: float) -> dict[str, Any]:
         "by_group": [{"group": group.group, "bad": group.bad, "total": group.total} for group in slo.by_group],
         "findings": list(slo.findings),
     }
-
-
-def _reading(reading: Reading, at: float) -> dict[str, Any]:
-    return {"value": reading.value, "at_least": reading.at_least, "unit": reading.unit,
-            "quality": str(reading.quality), "note": reading.note, "n": reading.n,
-            "window_seconds": reading.window_seconds, "age_seconds": reading.age_seconds(at),
-            "origin": str(reading.origin)}
 
 
 def _budget(budget: Budget) -> dict[str, Any]:
