@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from triage.quantities import format_duration
 
 LEASH = Path(__file__).with_name("leash.py")
 COOKIE = "TRIAGE_CELL_RUN"
@@ -167,11 +166,11 @@ _LONGEST_BASE = 60
 """Characters: the path of a Unix socket has room for 107."""
 
 
-def sentences(found: Means, limits: Limits, *, network: str, seconds: float) -> tuple[str, ...]:
+def sentences(found: Means, limits: Limits, *, network: str) -> tuple[str, ...]:
     """What is in force for a run, and what is not, for a person."""
     mebibytes = limits.memory_bytes // (1 << 20)
-    out = [f"memory {mebibytes:,} MiB, {limits.processes} processes, {format_duration(seconds)} in all, output "
-           f"{limits.output_bytes // 1000:,} kB a cell"]
+    out = [f"limits: memory {mebibytes:,} MiB, {limits.processes} processes, output {limits.output_bytes // 1000:,} kB "
+           "a cell, and each cell's time"]
     if found.namespace:
         out.append("processes: a PID namespace, so whatever a cell starts ends with it")
     elif found.parent_death:

@@ -1,0 +1,126 @@
+"""``CellDesk``: the cells of one model at hand: read, prepared, and run in a thread that lives as long as the run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from triage.cells.document import Book, Cell, Pin, pinned
+from triage.cells.parameters import Parameter, Value, parameters_of
+from triage.cells.prepare import Prepared, diagnostics, open_book, prepare
+from triage.cells.protection import Limits, means, sentences
+from triage.cells.questions import PrometheusQuestions
+from triage.cells.results import Run
+from triage.cells.run import Setting, first_view, run_cells
+from triage.cells.supervise import Stop
+from triage.clock import Clock
+from triage.config import Active
+from triage.errors import InvalidDocument
+from triage.notebook.load import Notebook
+from triage.state_dir import StateDir
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The cells that can be run by name."""
+
+    model: str
+    book: Book | None
+    """None: the file cannot be used, then ``troubles`` say why."""
+    cells: tuple[Cell, ...]
+    parameters: tuple[Parameter, ...]
+    pin: Pin
+    protection: tuple[str, ...]
+    """What would be in force, each a sentence."""
+    troubles: tuple[str, ...] = ()
+
+
+class LiveRun:
+    """A run that was started. Its thread ends with it."""
+
+    def __init__(self, first: Run) -> None:
+        self.stop = Stop()
+        self._latest = first
+        self._ended = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    @property
+    def latest(self) -> Run:
+        """The run as it stands; may be read from any thread."""
+        return self._latest
+
+    def changed(self, run: Run) -> None:
+        """Something is new."""
+        self._latest = run
+
+    def is_over(self) -> bool:
+        """Whether nothing of it runs any more, and its record is kept."""
+        return self._ended.is_set()
+
+    def end(self) -> None:
+        """Nothing runs any more."""
+        self._ended.set()
+
+    def close(self, seconds: float) -> None:
+        """Kill what runs and wait, for so long at most."""
+        if not self._ended.is_set():
+            self.stop.ask()
+            self.stop.ask()
+            self._ended.wait(seconds)
+
+
+@dataclass(slots=True)
+class CellDesk:
+    """Works for one context. Everything but :meth:`start` may block on the disk."""
+
+    active: Active
+    clock: Clock
+    state: StateDir | None
+    """Folder ``cells`` of the state directory; None: nothing is kept."""
+    limits: Limits = field(default_factory=Limits)
+
+    def listing(self, notebook: Notebook) -> Listing:
+        """What can be run of a model. Tries what this system offers, the first time."""
+        wanted = notebook.manifest.spec.notebook
+        protection = sentences(means(), self.limits, network=wanted.network)
+        try:
+            book = open_book(notebook)
+        except InvalidDocument as error:
+            return Listing(notebook.name, None, (), (), "none", protection,
+                           tuple(finding.sentence() for finding in error.findings))
+        return Listing(notebook.name, book, diagnostics(book), parameters_of(book), pinned(book, wanted.sha256),
+                       protection, tuple(finding.sentence() for finding in book.findings))
+
+    def prepared(self, notebook: Notebook, cell: str, given: Mapping[str, str],
+                 filled: Mapping[str, Value]) -> Prepared:
+        """A run of ``cell``, from the file as it is now. Raises :class:`~triage.errors.TriageError`."""
+        return prepare(notebook, open_book(notebook), [cell], given, filled, self.state)
+
+    def start(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[], None]) -> LiveRun:
+        """Begin; ``on_change`` is called from the run's thread whenever there is something new, and at its end."""
+        setting = Setting(self.active.name, self.state, incident, facts=facts, limits=self.limits)
+        live = LiveRun(first_view(prepared, setting, self.clock))
+
+        def changed(run: Run) -> None:
+            live.changed(run)
+            on_change()
+
+        async def work() -> None:
+            questions = PrometheusQuestions(self.active.context.prometheus, self.clock)
+            try:
+                await run_cells(prepared, setting, self.clock, questions.answer, live.stop, changed, live.latest)
+            finally:
+                await questions.aclose()
+
+        def thread() -> None:
+            try:
+                asyncio.run(work())
+            finally:
+                live.end()
+                on_change()
+        live.thread = threading.Thread(target=thread, name=f"cells-{live.latest.id}", daemon=True)
+        live.thread.start()
+        return live
+
