@@ -199,18 +199,22 @@ def _lowest(slos: Sequence[SloState], none: str) -> Score:
     known = [(slo.budget.remaining, slo) for slo in slos
              if slo.budget is not None and slo.budget.quality is not Quality.LOW_N]
     unread = next((slo for slo in slos if slo.budget is None and slo.verdict is Verdict.UNKNOWN), None)
+    young = next((slo for slo in slos if slo.budget is not None and slo.budget.quality is Quality.LOW_N), None)
     if not known:
-        few = next((slo for slo in slos if slo.budget is not None), None)
-        if few is not None and few.budget is not None:
-            return Score(None, few.name, Quality.LOW_N, few.budget.total, few.budget.note)
+        if young is not None and young.budget is not None:
+            return Score(None, young.name, Quality.LOW_N, young.budget.total, young.budget.note)
         if unread is not None:
             return Score(None, unread.name, unread.now.quality, why=unread.sentence)
         return Score(None, "", Quality.NO_DATA, why=none)
     remaining, slo = min(known, key=lambda pair: pair[0])
     budget = slo.budget
     quality = slo.now.quality if slo.now.quality is Quality.STALE else Quality.OK if budget is None else budget.quality
-    return Score(remaining, slo.name, quality, budget.total if budget is not None else None,
-                 f"{unread.name} cannot be read: {unread.sentence}" if unread is not None else "")
+    why = ""
+    if unread is not None:
+        why = f"{unread.name} cannot be read: {unread.sentence}"
+    elif young is not None and young.budget is not None:
+        why = f"that of {young.name} cannot be told yet: {young.budget.note}"
+    return Score(remaining, slo.name, quality, budget.total if budget is not None else None, why)
 
 
 def _burn(slos: Sequence[SloState]) -> Score:
