@@ -58,31 +58,34 @@ class KubernetesSender:
 
     async def send(self, request: Request, action_id: str) -> Sent:
         """Send it, once. The server's audit log finds ``action_id`` in the user agent."""
-        sent, _ = await self._once(request.method, request.path, request, f"action/{action_id}")
+        sent, _ = await self.exchange(request, request.path, f"action/{action_id}")
         return sent
 
     async def rehearse(self, request: Request) -> Json | Rehearsal:
         """The object as it would be, or why the server would not do it."""
-        sent, item = await self._once(request.method, request.dry_run_path, request, "rehearsal")
+        sent, item = await self.exchange(request, request.dry_run_path, "rehearsal")
         if sent.fate is Fate.DONE and item is not None:
             return item
         if sent.fate is Fate.REFUSED and _NO_DRY_RUN not in sent.message:
             return Rehearsal(False, sent.message)
         return Rehearsal(None, f"the server could not rehearse it: {sent.message}")
 
-    async def _once(self, method: str, path: str, request: Request, purpose: str) -> tuple[Sent, Json | None]:
+    async def exchange(self, request: Request, path: str, purpose: str) -> tuple[Sent, Json | None]:
+        """Send ``request`` to ``path``, once: what became of it, and the object that was answered when it was done.
+
+        ``purpose`` is what the user agent says after our name.
+        """
         course, reach = _Course(), self._client.source.reach()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._client.renew_expired()
                 reach = self._client.source.reach()
-                received = await self._exchange(reach, method, path, request, purpose, course)
+                received = await self._answer(reach, path, request, purpose, course)
         except Exception as error:
             return self._lost(error, course, reach), None
         return self._answered(received, path)
 
-    async def _exchange(self, reach: Reach, method: str, path: str, request: Request, purpose: str,
-                        course: _Course) -> Received:
+    async def _answer(self, reach: Reach, path: str, request: Request, purpose: str, course: _Course) -> Received:
         headers = [pair for pair in reach.headers if pair[0].lower() not in ("user-agent", "accept-encoding")]
         headers += [("User-Agent", f"triage/{__version__} {purpose}"), ("Accept-Encoding", "identity")]
         if request.body:
@@ -95,7 +98,7 @@ class KubernetesSender:
                 verify=reach.tls, proxy=reach.proxy, trust_env=False, follow_redirects=False, http2=False,
                 timeout=httpx.Timeout(self._timeout_seconds, connect=min(CONNECT_SECONDS, self._timeout_seconds)),
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=0)) as http, http.stream(
-                method, reach.base_url + path, content=request.body.encode(), headers=headers,
+                request.method, reach.base_url + path, content=request.body.encode(), headers=headers,
                 extensions=extensions) as response:
             async for piece in response.aiter_raw():
                 body += piece

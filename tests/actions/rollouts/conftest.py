@@ -34,7 +34,7 @@ class Switched:
 
     def __init__(self) -> None:
         self.inside: ASGIApp | None = None
-        self.writes: list[tuple[str, str, Mapping[str, str], bytes]] = []
+        self.writes: list[tuple[str, str, Mapping[str, str], bytearray]] = []
         """(method, path with query, headers, body) of every request that was no GET."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +43,8 @@ class Switched:
             await self.inside(scope, receive, send)
             return
         body = bytearray()
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.writes.append((scope["method"], f"{scope['path']}?{scope['query_string'].decode()}", headers, body))
 
         async def kept() -> Any:
             message = await receive()
@@ -50,11 +52,9 @@ class Switched:
             return message
 
         await self.inside(scope, kept, send)
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        self.writes.append((scope["method"], f"{scope['path']}?{scope['query_string'].decode()}", headers, bytes(body)))
 
     @property
-    def patches(self) -> list[tuple[str, str, Mapping[str, str], bytes]]:
+    def patches(self) -> list[tuple[str, str, Mapping[str, str], bytearray]]:
         return [each for each in self.writes if each[0] == "PATCH"]
 
 
