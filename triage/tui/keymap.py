@@ -13,6 +13,7 @@ EVERYWHERE: tuple[Binding, ...] = (
     Binding("2", "on_call", "on-call", id="screen.on_call", show=False, tooltip="Back to the on-call screen"),
     Binding("3", "debug", "debug", id="screen.debug", show=False,
             tooltip="Debug screen: drift of every feature, stack traces, log lines"),
+    Binding("b", "runbook", "runbook", id="screen.runbook", tooltip="The runbook: its steps and how they stand"),
     Binding("slash", "pick_model", "model", key_display="/", id="model.pick", tooltip="Open another model"),
     Binding(
         "plus,equals_sign",
@@ -75,9 +76,11 @@ LIST: tuple[Binding, ...] = (
     *_moves("app"),
     Binding("enter", "app.open", "open", id="open", tooltip="Open what is selected: why it is as it is"))
 """Bound by screens with rows to select."""
+NEXT_STEP = Binding("tab", "app.next_step", "runbook", id="runbook.next", show=False,
+                    tooltip="To the next step of the runbook, and back to the verdict")
 ZOOM = Binding("z", "app.zoom", "zoom", id="zoom", tooltip="The panel of the selected row on the full screen")
 ON_CALL: tuple[Binding, ...] = (
-    *LIST, ZOOM,
+    *LIST, ZOOM, NEXT_STEP,
     Binding("escape", "app.clear", "clear", key_display="esc", id="clear", show=False, tooltip="Nothing selected"))
 ZOOMED: tuple[Binding, ...] = (
     *LIST,
@@ -87,14 +90,17 @@ ZOOMED: tuple[Binding, ...] = (
 DEBUG: tuple[Binding, ...] = (
     *_moves("screen"),
     Binding("enter", "screen.open", "open", id="open",
-            tooltip="Open what is selected: a feature, a stack trace whole, a log line"),
-    Binding("tab", "screen.next_part", "next part", id="debug.next", tooltip="Features, stack traces, log lines"),
+            tooltip="Open what is selected: a feature, a figure, a pod, a stack trace whole, a log line"),
+    Binding("tab", "screen.next_part", "next", id="debug.next",
+            tooltip="Features, quality, subgroups, labels, pods, stack traces, log lines"),
+    Binding("z", "screen.zoom", "zoom", id="debug.zoom", tooltip="The part with the cursor on the full screen"),
     Binding("slash", "screen.filter", "filter", key_display="/", id="debug.filter",
             tooltip="Features by a part of their name"),
     Binding("v", "screen.version", "version", id="debug.version",
             tooltip="Logs of one version, of the next one, of all"),
     Binding("t", "screen.search", "text", id="debug.search", tooltip="Logs with a text, or of a request: id:REQUEST"),
-    Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
+    Binding("y", "app.copy", "copy", id="copy", show=False,
+            tooltip="This screen as plain text, to the clipboard and on screen"),
     BACK)
 """Bound by the debug screen."""
 FLEET: tuple[Binding, ...] = (
@@ -108,6 +114,20 @@ FLEET: tuple[Binding, ...] = (
     Binding("escape", "screen.close", "back", key_display="esc", id="back", show=False,
             tooltip="All models again where some are sought, else back"))
 """Bound by the fleet screen."""
+RUNBOOK: tuple[Binding, ...] = (
+    *_moves("screen"),
+    Binding("enter", "screen.step('go')", "do it", id="runbook.go",
+            tooltip="Do the step: answer, run its cell, open its plan, take its way"),
+    Binding("s", "screen.step('skip')", "skip", id="runbook.skip", tooltip="Leave the step out, with a reason"),
+    Binding("d", "screen.step('done')", "done by hand", id="runbook.done",
+            tooltip="Say how the step came out that was done elsewhere"),
+    Binding("x", "screen.step('again')", "again", id="runbook.again", tooltip="Do the step anew"),
+    Binding("c", "screen.step('claim')", "claim", id="runbook.claim", tooltip="Say that you are on it, or release it"),
+    Binding("E", "screen.step('close')", "end", id="runbook.close", show=False,
+            tooltip="End this run of the runbook: the next one begins anew"),
+    Binding("y", "app.copy", "copy", id="copy", tooltip="The runbook as plain text, to the clipboard and on screen"),
+    BACK)
+"""Bound by the screen of the whole runbook."""
 PAGE: tuple[Binding, ...] = (
     *_moves("screen"),
     Binding("space,pagedown,ctrl+d", "screen.page(1)", "page down", id="page.down", show=False, tooltip="Next page"),

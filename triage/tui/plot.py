@@ -47,7 +47,7 @@ class Plot:
     end: float
     """Unix seconds of the left and right edge."""
     unit: str
-    """``s`` or ``ratio`` (of bad events)."""
+    """``s``, ``ratio`` (of bad events), or "" for a number without one."""
     threshold: float | None = None
     markers: tuple[tuple[float, str], ...] = ()
     """(Unix seconds, text)."""
@@ -66,6 +66,8 @@ def quantity(value: float, unit: str) -> str:
     """A value of the plot in words."""
     if unit == "s":
         return wording.duration(value)
+    if not unit:
+        return wording.significant(value, 2)
     return f"{wording.significant(value * 100, 2)} %" if value else "0 %"
 
 

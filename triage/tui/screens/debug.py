@@ -1,80 +1,48 @@
-"""The debug screen: which features moved and how, and what the logs say; asked for only while it is open."""
+"""The debug screen: why the model is as it is; what only it shows is asked for only while it is open."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal, NamedTuple, cast
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 
+from triage.facts.closer_look import CloserLook
 from triage.facts.log_reading import LogsWanted
-from triage.facts.logs import LogLine, StackTrace
-from triage.signals import drift_words as words
-from triage.signals.drift_reading import Moved, moved
-from triage.tui import log_pages as pages
-from triage.tui.drift_page import drift_page
+from triage.signals.drift_reading import Moved
+from triage.tui.debug_parts import (
+    BY_NAME,
+    LEFT,
+    PARTS,
+    Content,
+    Part,
+    Row,
+    Shown,
+    content,
+    need,
+    priority,
+    zoomed,
+)
 from triage.tui.keymap import DEBUG
-from triage.tui.layout import Need, allot
+from triage.tui.layout import allot
 from triage.tui.line import BLANK, Line, Role, line
-from triage.tui.page_parts import moment, paragraph
-from triage.tui.panels import features, logs, top
+from triage.tui.page_parts import moment
+from triage.tui.panels import top
 from triage.tui.screens.ask import Ask
 from triage.tui.screens.base import Host, TriageScreen
-from triage.tui.screens.reader import Page, Reader
+from triage.tui.screens.reader import Reader
 from triage.tui.view import View, drift_key
 from triage.tui.widgets.lines import Lines
 
 BESIDE_FROM = 150
-"""Cells from which the logs stand beside the features."""
+"""Cells from which the parts stand in two columns."""
 ID_PREFIX = "id:"
 TEXT_CELLS = 160
 """Of the copied text: rows are cut there; the pages hold everything."""
-_LOOK = 14
-"""Rows of a part that are made to see how many it wants; more is not asked for unless there is plenty."""
-_ABOVE = 4
-"""Rows that may stand above those of a table."""
-_PRIORITY = ("drift", "traces", "overlay", "lines")
-_Kind = Literal["feature", "trace", "line"]
-_KINDS: tuple[_Kind, ...] = ("feature", "trace", "line")
-
-
-class Row(NamedTuple):
-    """Something that can be selected and opened."""
-
-    kind: _Kind
-    key: str
-
-
-class _Content(NamedTuple):
-    """What a view has for this screen."""
-
-    view: View
-    sought: str
-    wanted: LogsWanted
-    features: tuple[Moved, ...]
-    traces: tuple[StackTrace, ...]
-    lines: tuple[LogLine, ...]
-    rows: list[Row]
-
-
-def _content(view: View, sought: str, wanted: LogsWanted) -> _Content:
-    model = view.model
-    found: tuple[Moved, ...] = ()
-    if model is not None and model.drift is not None:
-        found = tuple(item for item in moved(model.drift, model.versions)
-                      if sought.casefold() in words.name(item.feature).casefold())
-    traces, lines = logs.found_traces(view, wanted), logs.found_lines(view, wanted)
-    rows = [Row("feature", drift_key(item)) for item in found]
-    rows += [Row("trace", trace.fingerprint) for trace in traces]
-    rows += [Row("line", logs.line_key(each)) for each in lines]
-    return _Content(view, sought, wanted, found, traces, lines, list(dict.fromkeys(rows)))
-
-
-def _extent(part: list[Line], items: int) -> tuple[int, int]:
-    """(rows it has, at most ``_LOOK``; rows it has use for), from its first rows."""
-    return len(part), len(part) if len(part) < _LOOK else items + _ABOVE
+_NAMES = tuple(part.name for part in PARTS)
+_RIGHT = tuple(name for name in _NAMES if name not in LEFT)
 
 
 class DebugHost(Host):
@@ -82,6 +50,9 @@ class DebugHost(Host):
 
     def read_logs(self, wanted: LogsWanted | None) -> None:
         """What is looked for in the logs; None: nothing is asked."""
+
+    def look_closer(self, wanted: CloserLook | None) -> None:
+        """What is asked for only for a closer look; None: nothing is."""
 
     def say(self, message: str) -> None:
         """Put a message in place of the keys for a few seconds."""
@@ -104,10 +75,12 @@ class Debug(TriageScreen, inherit_bindings=False):
         self._model = ""
         self._sought = ""
         self._wanted = LogsWanted()
+        self._closer: CloserLook | None = None
         self._selected: Row | None = None
-        self._made: _Content | None = None
+        self._made: Content | None = None
         self._feature: str | None = None
-        """Key of the feature whose distributions are shown, also while the cursor is in the logs."""
+        """Key of the feature whose distributions and past are shown, also while the cursor is elsewhere."""
+        self._zoomed = False
 
     @property
     def wanted(self) -> LogsWanted:
@@ -128,95 +101,94 @@ class Debug(TriageScreen, inherit_bindings=False):
         self._host.read_logs(self._wanted)
 
     def on_unmount(self) -> None:
-        """Nobody looks at the logs any more."""
+        """Nobody looks at the logs any more, nor closely at anything."""
         self._host.read_logs(None)
+        self._host.look_closer(None)
 
     @property
     def _host(self) -> DebugHost:
         return cast(DebugHost, self.app)
 
     def update_from(self, view: View) -> None:
-        """Show the view: drift and the chosen feature, then the logs, as much of each as there is room for."""
+        """Show the view: the part with the cursor first, then as much of each other as there is room for."""
         self._view = view
         if view.model is not None and view.model.name != self._model:
             # Another model has other versions and other requests.
             if self._model:
                 self._look_for(LogsWanted())
                 self._sought = ""
-            self._model, self._selected, self._feature = view.model.name, None, None
+            self._model, self._selected, self._feature, self._zoomed = view.model.name, None, None, False
+        self._look_closer(view)
         self.update_header(view)
         width, height = view.width, max(0, view.height - 4)
         self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
         self.lines("rule").set_lines([top.rule(view, width)], view.look)
-        if width >= BESIDE_FROM:
-            right = width * 12 // 25
-            self.set_width("right", right)
-            self.lines("left").set_lines(self._parts(view, ("drift", "overlay"), width - right - 2, height), view.look)
-            bar = view.look.pick("│ ", "| ")
-            beside = self._parts(view, ("traces", "lines"), right - 2, height)
-            filled = [*beside, *[BLANK] * (height - len(beside))]
-            self.lines("right").set_lines([line((bar, Role.RULE), text) for text in filled], view.look)
-        else:
+        if self._zoomed or width < BESIDE_FROM:
             self.set_width("right", 0)
-            self.lines("left").set_lines(self._parts(view, ("drift", "overlay", "traces", "lines"), width, height),
-                                         view.look)
+            names = zoomed(self._focus(view)) if self._zoomed else _NAMES
+            self.lines("left").set_lines(self._parts(view, names, width, height), view.look)
+            return
+        right = width * 12 // 25
+        self.set_width("right", right)
+        self.lines("left").set_lines(self._parts(view, LEFT, width - right - 2, height), view.look)
+        bar = view.look.pick("│ ", "| ")
+        beside = self._parts(view, _RIGHT, right - 2, height)
+        filled = [*beside, *[BLANK] * (height - len(beside))]
+        self.lines("right").set_lines([line((bar, Role.RULE), text) for text in filled], view.look)
 
     def _parts(self, view: View, names: tuple[str, ...], width: int, height: int) -> list[Line]:
-        places = allot(height, [n for n in self._needs(view, width) if n.name in names],
-                       [p for p in _PRIORITY if p in names])
+        focus = self._focus(view)
+        shown = {name: self._shown(view, name) for name in names}
+        needs = [need(BY_NAME[name], shown[name], width, focused=name == focus) for name in names]
+        if len(names) < len(LEFT):
+            # Alone on the screen, a part takes all of it.
+            needs = [each._replace(wanted=max(each.wanted, each.most)) for each in needs]
+        places = allot(height, needs, [name for name in priority(focus) if name in names])
         out: list[Line] = []
         for name in names:
             place = places[name]
             if place.rows:
-                part = self._part(name, view, width, place.rows)
+                part = BY_NAME[name].lines(shown[name], width, place.rows)
                 out += [*[BLANK] * place.space, *part, *[BLANK] * (place.rows - len(part))]
         return out
 
-    def _part(self, name: str, view: View, width: int, rows: int) -> list[Line]:
+    def _shown(self, view: View, name: str) -> Shown:
         chosen = self._chosen(view)
-        under = {kind: chosen.key if chosen is not None and chosen.kind == kind else None for kind in _KINDS}
-        if name == "drift":
-            return features.table(view, self._content(view).features, under["feature"], self._sought, width, rows)
-        if name == "overlay":
-            return features.overlay(view, self._shown_feature(view), width, rows, stale=_is_stale(view))
-        if name == "traces":
-            return logs.traces(view, self._wanted, under["trace"], width, rows)
-        return logs.lines(view, self._wanted, under["line"], width, rows)
+        key = chosen.key if chosen is not None and chosen.part == name else None
+        return Shown(self._content(view), self._shown_feature(view), key)
 
-    def _needs(self, view: View, width: int) -> list[Need]:
-        tall = view.height >= 32
-        shown = self._content(view)
-        table, most_table = _extent(self._part("drift", view, width, _LOOK), len(shown.features))
-        overlay = features.overlay_rows(shown.features)
-        traces, most_traces = _extent(self._part("traces", view, width, _LOOK), len(shown.traces))
-        found, most_lines = _extent(self._part("lines", view, width, _LOOK), len(shown.lines))
-        return [Need("drift", min(3, table), min(table, 10 if tall else 5), most_table, spaced=False),
-                Need("overlay", min(3, overlay), min(overlay, 14 if tall else 6), overlay),
-                Need("traces", min(2, traces), min(traces, 7 if tall else 3), most_traces),
-                Need("lines", min(2, found), min(found, 9 if tall else 3), most_lines)]
+    def _focus(self, view: View) -> str:
+        chosen = self._chosen(view)
+        return chosen.part if chosen is not None else "drift"
 
-    def _content(self, view: View) -> _Content:
+    def _content(self, view: View) -> Content:
         """What there is to show; made once for a view and what is looked for."""
         known = self._made
         if known is None or known.view is not view or (known.sought, known.wanted) != (self._sought, self._wanted):
-            known = self._made = _content(view, self._sought, self._wanted)
+            known = self._made = content(view, self._sought, self._wanted)
         return known
 
     def _shown_feature(self, view: View) -> Moved | None:
         found = self._content(view).features
         return next((item for item in found if drift_key(item) == self._feature), found[0] if found else None)
 
-    def _rows(self, view: View) -> list[Row]:
-        return self._content(view).rows
+    def _look_closer(self, view: View) -> None:
+        """Have asked what the feature shown needs; also before any is known, for all that is not about one."""
+        item = self._shown_feature(view)
+        wanted = CloserLook(pods=True) if item is None else CloserLook(
+            item.feature.feature, item.feature.is_prediction, pods=True)
+        if wanted != self._closer:
+            self._closer = wanted
+            self._host.look_closer(wanted)
 
     def _chosen(self, view: View) -> Row | None:
         """The row under the cursor: the first one while nothing is selected, or when it is gone."""
-        rows = self._rows(view)
+        rows = self._content(view).rows
         return self._selected if self._selected in rows else rows[0] if rows else None
 
     def _select(self, row: Row) -> None:
         self._selected = row
-        if row.kind == "feature":
+        if row.part == "drift":
             self._feature = row.key
         self._again()
 
@@ -227,7 +199,7 @@ class Debug(TriageScreen, inherit_bindings=False):
     def action_move(self, step: int) -> None:
         """Select another row."""
         view = self._view
-        rows = self._rows(view) if view is not None else []
+        rows = self._content(view).rows if view is not None else []
         chosen = self._chosen(view) if view is not None else None
         if chosen is not None:
             self._select(rows[min(len(rows) - 1, max(0, rows.index(chosen) + step))])
@@ -238,32 +210,27 @@ class Debug(TriageScreen, inherit_bindings=False):
         chosen = self._chosen(view) if view is not None else None
         if view is None or chosen is None:
             return
-        rows = self._rows(view)
-        here = _KINDS.index(chosen.kind)
-        for kind in (*_KINDS[here + 1:], *_KINDS[:here]):
-            first = next((row for row in rows if row.kind == kind), None)
+        rows = self._content(view).rows
+        here = _NAMES.index(chosen.part)
+        for name in (*_NAMES[here + 1:], *_NAMES[:here]):
+            first = next((row for row in rows if row.part == name), None)
             if first is not None:
                 self._select(first)
                 return
+
+    def action_zoom(self) -> None:
+        """The part with the cursor on the full screen, or all of them again."""
+        self._zoomed = not self._zoomed
+        self._again()
 
     def action_open(self) -> None:
         """Everything behind the selected row."""
         view = self._view
         chosen = self._chosen(view) if view is not None else None
-        if view is None or chosen is None:
+        part: Part | None = BY_NAME.get(chosen.part) if chosen is not None else None
+        if view is None or chosen is None or part is None or part.page is None:
             return
-        wanted = self._wanted
-        if chosen.kind == "feature":
-            name = chosen.key.partition("\n")[0]
-            self._open(f"DRIFT of {name}", lambda now, width: _feature_page(now, chosen.key, width))
-        elif chosen.kind == "trace":
-            trace = next(t for t in logs.found_traces(view, wanted) if t.fingerprint == chosen.key)
-            self._open("STACK TRACE", lambda now, width: pages.trace_page(now, trace, wanted, width))
-        else:
-            found = next(item for item in logs.found_lines(view, wanted) if logs.line_key(item) == chosen.key)
-            self._open("LOG LINE", lambda now, width: pages.line_page(now, found, width))
-
-    def _open(self, title: str, page: Page) -> None:
+        title, page = part.page(self._shown(view, part.name), chosen.key)
         self.app.push_screen(Reader(title, page, copies_itself=True))
 
     def action_filter(self) -> None:
@@ -309,8 +276,11 @@ class Debug(TriageScreen, inherit_bindings=False):
             self._host.read_logs(wanted)
 
     def action_close(self) -> None:
-        """Back to the on-call screen."""
-        self.dismiss(None)
+        """All parts again, or back to the on-call screen."""
+        if self._zoomed:
+            self.action_zoom()
+        else:
+            self.dismiss(None)
 
     def as_text(self, view: View) -> str:
         """Everything on the screen and what had no room on it, for a chat or a ticket; "" before there is a model."""
@@ -319,16 +289,7 @@ class Debug(TriageScreen, inherit_bindings=False):
         marker = f" {view.marker}" if view.marker else ""
         out = [f"{view.model.name} in {view.snapshot.context}{marker}, {moment(view.now, view.now).partition(' (')[0]}",
                *(row.text for row in top.verdict(view, TEXT_CELLS, 9))]
-        for name in ("drift", "overlay", "traces", "lines"):
-            part = self._part(name, view, TEXT_CELLS, 9999)
-            out += ["", *(row.text for row in part)] if part else []
+        for part in PARTS:
+            rows = part.lines(self._shown(view, part.name), TEXT_CELLS, 16 if part.name == "scores" else 9999)
+            out += ["", *(row.text for row in rows)] if rows else []
         return "\n".join(view.look.say(row).replace("▸", " ").rstrip() for row in out) + "\n"
-
-
-def _feature_page(view: View, key: str, width: int) -> list[Line]:
-    page = drift_page(view, view.model, key, width) if view.model is not None else []
-    return page or paragraph("it is no longer watched, or nothing is known of it any more", width, Role.UNKNOWN)
-
-
-def _is_stale(view: View) -> bool:
-    return view.model is not None and view.model.drift is not None and view.model.drift.is_stale(view.now)

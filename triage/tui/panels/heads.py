@@ -1,0 +1,69 @@
+"""The first rows of a part of the debug screen: its name, what it comes to, and what is wrong with the answer."""
+
+from __future__ import annotations
+
+from triage.facts.outcome import Failure
+from triage.signals import wording
+from triage.signals.reading import Verdict
+from triage.tui.line import VERDICT_ROLES, Line, Role, line, wrap
+from triage.tui.panels.features import second_of_day
+from triage.tui.view import View
+
+SHOWN_AS = {Verdict.FAIL: Verdict.WARN}
+"""What is beyond its limit warns; where it must fail the model it is an objective. The reports say the same."""
+
+
+def shown_as(verdict: Verdict) -> Verdict:
+    """The verdict that a figure or a feature view shows for the model."""
+    return SHOWN_AS.get(verdict, verdict)
+
+
+def as_of(answered_at: float | None, view: View, *, stale: bool) -> str:
+    """``as of 14:32:40``, with its age once that is too old; "" without an answer."""
+    if answered_at is None:
+        return ""
+    old = f", {wording.coarse_age(max(0.0, view.now - answered_at))} old" if stale else ""
+    return f"as of {second_of_day(answered_at, view.now)}{old}"
+
+
+def head(title: str, worst: tuple[Verdict, str] | None, about: str, view: View, width: int, *,
+         stale: bool = False, chosen: bool = False) -> Line:
+    """One row that stands for the whole part: ``worst`` is what is not fine, with its glyph; None: all is.
+
+    ``chosen``: the cursor is on the part as a whole.
+    """
+    loud = line()
+    if worst is not None:
+        verdict, said = worst
+        role = Role.STALE if stale else VERDICT_ROLES[verdict]
+        loud = line("  ", (view.look.glyph(verdict), role), " ", (f"({said})" if stale else said, role),
+                    (", " if about else "", Role.DIM))
+    return line(mark(view, chosen=chosen), (title, Role.HEADING), loud, ("" if worst is not None else "  ", Role.DIM),
+                (about, Role.DIM)).fitted(width, view.look.ellipsis)
+
+
+def failed(failure: Failure | None, view: View, width: int, *, first: bool) -> list[Line]:
+    """Why there is no newer answer, and what to do; [] when there is one."""
+    if failure is None:
+        return []
+    hint = f"; {failure.hint}" if failure.hint else ""
+    said = f"{'not answered' if first else 'not renewed'}: {failure.sentence()}{hint}"
+    wrapped = wrap(view.look.say(said), max(8, width - 4))[:2]
+    return [line(" ", view.look.mark(Verdict.UNKNOWN) if not number else "  ", (text, Role.UNKNOWN))
+            .fitted(width, view.look.ellipsis) for number, text in enumerate(wrapped)]
+
+
+def waiting(view: View, width: int) -> Line:
+    """Asked, and not answered yet."""
+    said = "the picture is paused, p goes on" if view.paused_at is not None else "asked, no answer yet"
+    return line("   ", (said, Role.DIM)).fitted(width, view.look.ellipsis)
+
+
+def mark(view: View, *, chosen: bool) -> Line:
+    """The cursor, or the room for it."""
+    return line((view.look.pick("▸", ">"), Role.ACCENT)) if chosen else line(" ")
+
+
+def bracketed(text: str, *, stale: bool) -> tuple[str, Role]:
+    """A value in its role; in brackets and dimmed when it no longer describes the present."""
+    return (f"({text})", Role.STALE) if stale and text != "-" else (text, Role.PLAIN)
