@@ -16,13 +16,13 @@ GIB = 2.0**30
 POD = "fraud-scorer-7c9f8-x2k4p"
 
 
-def sample(value: float, at: float = NOW, **labels: str) -> Sample:
-    return Sample(labels, value, at)
+def sample(value: float, **labels: str) -> Sample:
+    return Sample(labels, value, NOW)
 
 
-def per_pod(values: Mapping[str, float], at: float = NOW, **labels: str) -> list[Sample]:
+def per_pod(values: Mapping[str, float], **labels: str) -> list[Sample]:
     """One sample for each pod, of its container ``server``."""
-    return [sample(value, at, **{"pod": pod, "container": "server", **labels}) for pod, value in values.items()]
+    return [sample(value, pod=pod, container="server", **labels) for pod, value in values.items()]
 
 
 def answers(found: Mapping[PodPart, Sequence[Sample]], **more: Any) -> PodAnswers:
@@ -30,17 +30,20 @@ def answers(found: Mapping[PodPart, Sequence[Sample]], **more: Any) -> PodAnswer
                       **{"answered_at": NOW, **more})
 
 
-def usual(pods: Sequence[str] = (POD,), at: float = NOW, **changed: Sequence[Sample]) -> dict[PodPart, list[Sample]]:
-    """What is asked of pods that are well: 1.3 of 2 cores, 2 of 4 GiB, no throttling, no restart."""
+def usual(**changed: Sequence[Sample]) -> dict[PodPart, list[Sample]]:
+    """What is asked of a pod that is well: 1.3 of 2 cores, 2 of 4 GiB, no throttling, no restart."""
+    return usual_of((POD,), **changed)
+
+
+def usual_of(pods: Sequence[str], **changed: Sequence[Sample]) -> dict[PodPart, list[Sample]]:
+    """The same of several pods."""
     found = {
-        PodPart.CPU: per_pod(dict.fromkeys(pods, 1.3), at), PodPart.MEMORY: per_pod(dict.fromkeys(pods, 2 * GIB), at),
-        PodPart.LIMITS: [*per_pod(dict.fromkeys(pods, 2.0), at, resource="cpu"),
-                         *per_pod(dict.fromkeys(pods, 4 * GIB), at, resource="memory")],
-        PodPart.PERIODS: per_pod(dict.fromkeys(pods, 3000.0), at),
-        PodPart.THROTTLED: per_pod(dict.fromkeys(pods, 30.0), at),
-        PodPart.RESTARTS: per_pod(dict.fromkeys(pods, 0.0), at),
-        PodPart.RESTARTED: per_pod(dict.fromkeys(pods, 0.0), at),
-        PodPart.SEEN: [sample(at - 10, at, pod=pod) for pod in pods]}
+        PodPart.CPU: per_pod(dict.fromkeys(pods, 1.3)), PodPart.MEMORY: per_pod(dict.fromkeys(pods, 2 * GIB)),
+        PodPart.LIMITS: [*per_pod(dict.fromkeys(pods, 2.0), resource="cpu"),
+                         *per_pod(dict.fromkeys(pods, 4 * GIB), resource="memory")],
+        PodPart.PERIODS: per_pod(dict.fromkeys(pods, 3000.0)), PodPart.THROTTLED: per_pod(dict.fromkeys(pods, 30.0)),
+        PodPart.RESTARTS: per_pod(dict.fromkeys(pods, 0.0)), PodPart.RESTARTED: per_pod(dict.fromkeys(pods, 0.0)),
+        PodPart.SEEN: [sample(NOW - 10, pod=pod) for pod in pods]}
     return found | {PodPart[name]: list(samples) for name, samples in changed.items()}
 
 
