@@ -231,7 +231,7 @@ class Executor:
         """A confirmed action that was not carried out is written down as well, where that is possible."""
         try:
             await asyncio.to_thread(self.journal.append, Kind.REFUSED, prepared.action_id, {
-                "action": str(prepared.plan.action), "target": prepared.plan.target.key,
+                "wished": str(prepared.plan.action), "target": prepared.plan.target.key,
                 "digest": prepared.plan.digest, "why": list(wrong)})
         except JournalError:
             # The journal being the reason is said on screen; nothing was done that would have to be recorded.

@@ -1,0 +1,203 @@
+"""Leases in files: one holder at a time, told apart from one that was killed, in one machine and between two."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from triage.actions.lease import Busy, Claim, Free, Held, NoLease, kept_alive
+from triage.actions.lease_files import FileLeases
+from triage.state_dir import StateDir
+
+KEY = "argo/prod-eu/ml/fraud-scorer"
+ANA, BEN = Claim("ana on a", "1", "rollback to v7"), Claim("ben on b", "2", "promote")
+FORK = multiprocessing.get_context("fork")
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def leases(folder: Path, host: str = "a", time: Time | None = None) -> FileLeases:
+    return FileLeases(StateDir(folder, "leases"), host, now=time or Time())
+
+
+async def taken(of: FileLeases, claim: Claim = ANA) -> Held:
+    found = await of.acquire(KEY, claim)
+    assert not isinstance(found, Busy | NoLease), found
+    return found
+
+
+async def test_one_has_it_until_it_is_given_back(tmp_path: Path) -> None:
+    of = leases(tmp_path)
+    assert await of.look(KEY) == Free()
+    held = await taken(of)
+    seen = await of.look(KEY)
+    assert isinstance(seen, Busy)
+    assert seen.sentence() == "held by ana on a: rollback to v7"
+    assert isinstance(await of.acquire(KEY, BEN), Busy)
+    assert await held.release() == ""
+    assert await of.look(KEY) == Free()
+    assert (await taken(of, BEN)).token == 2
+
+
+async def test_targets_do_not_stand_in_each_others_way(tmp_path: Path) -> None:
+    of = leases(tmp_path)
+    await taken(of)
+    assert not isinstance(await of.acquire("argo/prod-eu/ml/other", BEN), Busy | NoLease)
+
+
+def hold_for_ever(folder: str) -> None:
+    async def acquire() -> None:
+        await taken(leases(Path(folder)))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(acquire())
+
+
+async def test_a_holder_that_was_killed_keeps_nobody_waiting_and_is_named(tmp_path: Path) -> None:
+    process = FORK.Process(target=hold_for_ever, args=(str(tmp_path),))
+    process.start()
+    await asyncio.to_thread(process.join, 30)
+    assert process.exitcode == -signal.SIGKILL
+    of = leases(tmp_path)
+    assert await of.look(KEY) == Free(ANA)
+    held = await taken(of, BEN)
+    assert (held.token, held.taken_over_from) == (2, ANA)
+
+
+async def test_a_holder_on_another_machine_has_it_until_its_end(tmp_path: Path) -> None:
+    time = Time()
+    gone = await taken(leases(tmp_path, "far", time))
+    gone._hold.release()  # type: ignore[attr-defined]
+    of = leases(tmp_path, "a", time)
+    assert isinstance(await of.look(KEY), Busy)
+    assert isinstance(await of.acquire(KEY, BEN), Busy)
+    time.now += 31
+    assert await of.look(KEY) == Free(ANA)
+    held = await taken(of, BEN)
+    assert held.taken_over_from == ANA
+    assert "somebody else has the lease: ben on b" in await gone.renew()
+    assert "somebody else has the lease" in await gone.release()
+    assert await held.renew() == ""
+
+
+async def test_a_heartbeat_moves_the_end_on_and_one_that_comes_too_late_does_not(tmp_path: Path) -> None:
+    time = Time()
+    of = leases(tmp_path, time=time)
+    held = await taken(of)
+    for _ in range(5):
+        time.now += 20
+        assert await held.renew() == ""
+    time.now += 40
+    assert "the lease ended before it was moved on" in await held.renew()
+
+
+async def test_it_is_kept_alive_while_something_goes_on() -> None:
+    class Counting:
+        token, taken_over_from = 1, None
+        beats = asyncio.Event()
+
+        async def renew(self) -> str:
+            self.beats.set()
+            return ""
+
+        async def release(self) -> str:
+            return ""
+
+    held = Counting()
+    async with kept_alive(held, seconds=0.003):
+        await asyncio.wait_for(held.beats.wait(), 5)
+
+
+async def test_what_is_no_lease_is_not_taken_for_a_free_one(tmp_path: Path) -> None:
+    of = leases(tmp_path)
+    await taken(of)
+    file = next(path for path in (tmp_path / "leases").iterdir() if path.name.endswith(".1"))
+    file.write_bytes(b"nonsense")
+    assert isinstance(await of.look(KEY), NoLease)
+    other = FileLeases(StateDir(tmp_path, "leases"), "b")
+    assert not isinstance(await other.acquire(KEY, BEN), Free)
+
+
+@pytest.mark.parametrize("operation", ["look", "acquire"])
+async def test_a_folder_that_others_can_write_holds_no_leases(tmp_path: Path, operation: str) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "leases").mkdir(mode=0o755)
+    of = leases(tmp_path)
+    found = await (of.look(KEY) if operation == "look" else of.acquire(KEY, ANA))
+    assert isinstance(found, NoLease)
+    assert "open to other users" in found.message
+
+
+class Holders(RuleBasedStateMachine):
+    """Whatever three processes of two machines do, one holds the lease, and tokens only grow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.time = Time()
+        path = Path(self.folder.name) / "state"
+        self.of = [FileLeases(StateDir(path), host, now=self.time) for host in ("a", "a", "b")]
+        self.held: dict[int, Held] = {}
+        self.tokens: list[int] = []
+
+    def teardown(self) -> None:
+        for held in self.held.values():
+            held._hold.release()  # type: ignore[attr-defined]
+        self.folder.cleanup()
+
+    def acquire(self, who: int) -> None:
+        found = asyncio.run(self.of[who].acquire(KEY, Claim(str(who), "", "")))
+        if not isinstance(found, Busy | NoLease):
+            self.held[who] = found
+            self.tokens.append(found.token)
+
+    @rule()
+    @precondition(lambda self: 0 not in self.held)
+    def first_acquires(self) -> None:
+        self.acquire(0)
+
+    @rule()
+    @precondition(lambda self: 1 not in self.held)
+    def second_acquires(self) -> None:
+        self.acquire(1)
+
+    @rule()
+    @precondition(lambda self: 2 not in self.held)
+    def third_acquires(self) -> None:
+        self.acquire(2)
+
+    @rule()
+    def of_all_who_renew_one_at_most_still_has_it(self) -> None:
+        still = [who for who, held in self.held.items() if asyncio.run(held.renew()) == ""]
+        assert len(still) <= 1
+
+    @rule()
+    def somebody_releases(self) -> None:
+        for who in list(self.held)[:1]:
+            asyncio.run(self.held.pop(who).release())
+
+    @rule()
+    def time_passes(self) -> None:
+        self.time.now += 20
+
+    @invariant()
+    def tokens_grow(self) -> None:
+        assert self.tokens == sorted(set(self.tokens))
+
+
+TestHolders = Holders.TestCase
+TestHolders.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
