@@ -61,6 +61,8 @@ def _numbers(view: View, feature: FeatureDrift, width: int) -> list[Line]:
                                     "it was adjusted for the features tested together", width)
     out += fact("n", f"{wording.count(feature.n_current)} in {wording.span(feature.window_seconds)}, reference "
                      f"{wording.count(feature.n_reference)}, needed {wording.count(feature.n_needed)}", width)
+    if feature.reference_from:
+        out += fact("reference", feature.reference_from, width)
     if feature.bins is not None:
         filled = f", empty ones filled as {feature.smoothing} does" if feature.smoothing else ""
         out += fact("bins", f"{feature.bins}{filled}", width)

@@ -15,6 +15,7 @@ from triage.lab.registry import Metric, Registry, Run
 from triage.lab.world.fleet import FLEET, Member
 from triage.lab.world.gpu import hash_of
 from triage.lab.world.grid import DAY, HOUR
+from triage.lab.world.models.loan import references
 from triage.lab.world.scenario import Release, Scenario
 
 STABLE_ALIAS = "champion"
@@ -137,8 +138,13 @@ def _add_version(registry: Registry, member: Member, release: Release, version: 
                                                                 round(created * 1000)),),
                          params={"seed": "7", "epochs": "20"}))
     registry.add_version(member.name, number, f"s3://models/{member.name}/{number}", run_id,
-                         _tags(member, release, version), created,
+                         {**_tags(member, release, version), **_kept(member)}, created,
                          description=f"Serves as {version}." if version != number else "")
+
+
+def _kept(member: Member) -> dict[str, str]:
+    """Documents that are kept with every version, as tags."""
+    return {"triage.references": references()} if member.name == "loan-approval" else {}
 
 
 def _tags(member: Member, release: Release, version: str) -> dict[str, str]:

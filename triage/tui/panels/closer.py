@@ -147,7 +147,9 @@ def _sparks(known: LabelHistory, view: View, width: int) -> list[Line]:
     mature = [state.maturity is Maturity.MATURE for state in states]
     rows = [_spark(view, f"predictions in {per}", series([state.cohort.predictions for state in states]),
                    wording.count(states[-1].cohort.predictions), end, width),
-            _spark(view, "labels in", series([state.cohort.coverage for state in states]),
+            # Labels that are not due are no lack of labels.
+            _spark(view, "labels in", series([None if state.maturity is Maturity.PENDING else state.cohort.coverage
+                                              for state in states]),
                    "-" if not any(mature) else wording.percent(next(
                        state.cohort.coverage or 0.0 for state in reversed(states)
                        if state.maturity is Maturity.MATURE)), end, width)]

@@ -62,6 +62,10 @@ def table(view: View, found: Sequence[Moved], chosen: str | None, sought: str, w
     sought_text = f"  {len(found)} of {total} by /{sought}" if sought else f"  {total} features"
     hidden = f", {shown.start + 1} to {shown.stop} shown" if len(shown) < len(found) else ""
     at = as_of(reading, view.now)
+    if rows == 1:
+        said = words.counted(found)
+        return [line((" DRIFT", Role.HEADING), (f"{sought_text}{f', {said}' if said else ''}, {at}", Role.DIM))
+                .fitted(width, view.look.ellipsis)]
     out = [line((" DRIFT", Role.HEADING), (f"{sought_text}{hidden}, {at}, window "
                                            f"{wording.span(reading.state.features[0].window_seconds)}"
                                            if total else sought_text, Role.DIM)).fitted(width, view.look.ellipsis)]
@@ -195,7 +199,9 @@ def _facts(item: Moved, *, stale: bool) -> list[tuple[str, Role]]:
     score = words.score(feature)
     if method is not None and feature.score is not None:
         score = f"{method} {words.number(feature.score)}"
-    facts = [f"n {wording.count(feature.n_current)}", f"m {wording.count(feature.n_reference)}",
+    where = feature.reference_from.partition(",")[0]
+    facts = [f"n {wording.count(feature.n_current)}",
+             f"m {wording.count(feature.n_reference)}{f' of {where}' if where else ''}",
              f"{feature.bins} bins" if feature.bins is not None else "no bins",
              f"window {wording.span(feature.window_seconds)}"]
     return [(f"({score})" if stale else score, Role.STALE if stale else Role.PLAIN),

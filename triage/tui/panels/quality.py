@@ -138,9 +138,8 @@ def _estimated(item: VersionEstimate, *, stale: bool) -> dict[str, Cell]:
 
 def expectation(expected: Expected, unit: str) -> str:
     """``≥ 60.00 %``, ``≤ 0.080``, or both limits; ``-`` without one."""
-    lowest, highest = expected.lowest, expected.highest
+    lowest, highest = (None if limit is None else wording.value(limit, unit) if unit else
+                       wording.significant(limit, 2) for limit in (expected.lowest, expected.highest))
     if lowest is not None and highest is not None:
-        return f"{wording.value(lowest, unit)} … {wording.value(highest, unit)}"
-    if lowest is not None:
-        return f"≥ {wording.value(lowest, unit)}"
-    return "-" if highest is None else f"≤ {wording.value(highest, unit)}"
+        return f"{lowest} … {highest}"
+    return f"≥ {lowest}" if lowest is not None else "-" if highest is None else f"≤ {highest}"

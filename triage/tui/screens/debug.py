@@ -140,6 +140,7 @@ class Debug(TriageScreen, inherit_bindings=False):
         focus = self._focus(view)
         shown = {name: self._shown(view, name) for name in names}
         needs = [need(BY_NAME[name], shown[name], width, focused=name == focus) for name in names]
+        needs[0] = needs[0]._replace(spaced=False)
         if len(names) < len(LEFT):
             # Alone on the screen, a part takes all of it.
             needs = [each._replace(wanted=max(each.wanted, each.most)) for each in needs]

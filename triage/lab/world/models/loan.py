@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from triage.lab.world.behaviour import Run
@@ -42,6 +44,13 @@ _FEEDBACK = Feedback(
 
 def _own(version: str) -> dict[str, str]:
     return {"model": "loan-approval", "model_version": version, "deployment": "loan-approval", "namespace": "credit"}
+
+
+def references() -> str:
+    """Reference distributions as they are kept with a registered version: YAML, of which JSON is a part."""
+    taken = {"data": "applications", "at": "2026-08-31"}
+    features = {item.name: {"edges": list(item.edges), "counts": list(item.counts), **taken} for item in _NUMERIC}
+    return json.dumps({"apiVersion": "triage/v1alpha1", "kind": "References", "features": features})
 
 
 class _Version:
