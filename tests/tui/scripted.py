@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from triage.config import Active
     from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
@@ -29,6 +30,7 @@ class ScriptedFeed:
         self.logs: list[LogsWanted | None] = []
         self.closer: list[CloserLook | None] = []
         self.expressions: list[ExpressionsWanted | None] = []
+        self.active: Active | None = None
         self.notebooks: dict[str, Notebook] = {}
         self.fleet: list[bool] = []
         self.refreshes = 0
@@ -65,6 +67,9 @@ class ScriptedFeed:
 
     def look_closer(self, wanted: CloserLook | None) -> None:
         self.closer.append(wanted)
+
+    def context(self) -> Active | None:
+        return self.active
 
     def watch_fleet(self, *, wanted: bool) -> None:
         self.fleet.append(wanted)

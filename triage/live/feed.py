@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from triage.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from triage.config import Overrides
+    from triage.config import Active, Overrides
     from triage.facts.alerts import Alert
     from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
@@ -41,6 +41,7 @@ class LiveFeed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
         self._poller: Poller | None = None
+        self._active: Active | None = None
         self._names: tuple[str, ...] = ()
         self._broken: frozenset[str] = frozenset()
         self._model: str | None = None
@@ -78,6 +79,9 @@ class LiveFeed:
 
     def notebook(self, model: str) -> Notebook | None:
         return self._notebooks.get(model)
+
+    def context(self) -> Active | None:
+        return self._active
 
     def look_closer(self, wanted: CloserLook | None) -> None:
         self._closer_look = wanted
@@ -134,6 +138,7 @@ class LiveFeed:
         from triage.live.poller import Poller
         active = activate(self._overrides())
         loaded = load_notebooks(active)
+        self._active = active
         if self._model is not None:
             chosen_names(loaded, [self._model])
         self._notebooks = {n.name: n for n in loaded.notebooks}

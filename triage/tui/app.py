@@ -21,6 +21,7 @@ from textual.theme import BUILTIN_THEMES
 from triage.errors import TriageError
 from triage.signals.reading import Verdict
 from triage.tui import look, theme
+from triage.tui.cell_link import CellLink
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
 from triage.tui.keymap import EVERYWHERE
@@ -108,6 +109,7 @@ class TriageApp(App[None], inherit_bindings=False):
         self._message_until = 0.0
         self._stopped = False
         self._frames = FrameMemory()
+        self.cells = CellLink(self, feed)
         self.theme = theme.choose(theme_name).name
 
     @property
@@ -145,7 +147,8 @@ class TriageApp(App[None], inherit_bindings=False):
             self.post_message(message)
 
     def on_unmount(self) -> None:
-        """Whatever ends the program ends the feed."""
+        """Whatever ends the program ends the feed, and the cells that run."""
+        self.cells.close()
         self.stop_feed()
 
     def stop_feed(self) -> None:
@@ -308,6 +311,17 @@ class TriageApp(App[None], inherit_bindings=False):
             self._push(Debug())
             return
         while not isinstance(self.screen, Debug):
+            self.pop_screen()
+        self.call_after_refresh(self.show)
+
+    def action_cells(self) -> None:
+        """The cells screen: close what lies on it, or open it."""
+        from triage.tui.screens.cells import Cells
+        if not any(isinstance(screen, Cells) for screen in self.screen_stack):
+            self.action_on_call()
+            self._push(Cells())
+            return
+        while not isinstance(self.screen, Cells):
             self.pop_screen()
         self.call_after_refresh(self.show)
 

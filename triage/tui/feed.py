@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from triage.config import Active
     from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
     from triage.facts.log_reading import LogsWanted
@@ -45,6 +46,10 @@ class Feed(Protocol):
 
     def notebook(self, model: str) -> Notebook | None:
         """The notebook of a model; None until the notebooks are read, and where there is none."""
+        ...
+
+    def context(self) -> Active | None:
+        """The context that is asked; None until the configuration is read."""
         ...
 
     def watch_fleet(self, *, wanted: bool) -> None:

@@ -13,6 +13,8 @@ EVERYWHERE: tuple[Binding, ...] = (
     Binding("2", "on_call", "on-call", id="screen.on_call", show=False, tooltip="Back to the on-call screen"),
     Binding("3", "debug", "debug", id="screen.debug", show=False,
             tooltip="Debug screen: drift of every feature, stack traces, log lines"),
+    Binding("4", "cells", "cells", id="screen.cells", show=False,
+            tooltip="Cells screen: what can be asked of the notebook, and what came of it"),
     Binding("b", "runbook", "runbook", id="screen.runbook", tooltip="The runbook: its steps and how they stand"),
     Binding("slash", "pick_model", "model", key_display="/", id="model.pick", tooltip="Open another model"),
     Binding(
@@ -114,6 +116,16 @@ FLEET: tuple[Binding, ...] = (
     Binding("escape", "screen.close", "back", key_display="esc", id="back", show=False,
             tooltip="All models again where some are sought, else back"))
 """Bound by the fleet screen."""
+CELLS: tuple[Binding, ...] = (
+    *_moves("screen"),
+    Binding("enter", "screen.run", "run", id="cells.run", tooltip="Run the selected cell, within limits"),
+    Binding("x", "screen.stop", "stop", id="cells.stop",
+            tooltip="Interrupt the selected cell; the second time kill it"),
+    Binding("o", "screen.output", "output", id="cells.output", tooltip="All of what it put out, and how it ran"),
+    Binding("e", "screen.values", "values", id="cells.values", tooltip="Other values for the notebook's parameters"),
+    Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
+    BACK)
+"""Bound by the cells screen."""
 RUNBOOK: tuple[Binding, ...] = (
     *_moves("screen"),
     Binding("enter", "screen.step('go')", "do it", id="runbook.go",

@@ -1,0 +1,292 @@
+"""``CellLink``: the program's hand on the cells: reads notebooks and prepares runs in threads, holds the runs.
+
+One listing at a time, for the model that is shown; runs go on when another model is looked at, and end with the
+program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from triage.tui.shelf import Shelf
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from triage.cells.prepare import Prepared
+    from triage.cells.results import Run
+    from triage.config import Active
+    from triage.desk.cells import CellDesk, LiveRun
+    from triage.live.snapshot import Snapshot
+    from triage.notebook.load import Notebook
+    from triage.tui.look import Look
+    from triage.tui.theme import Palette
+    from triage.tui.view import View
+
+_MOST_OFTEN_SECONDS = 0.5
+"""Between two paintings of a run: a flood of output must not become a flood on the wire."""
+_CLOSE_SECONDS = 2.0
+Ended = Callable[["Run"], None]
+
+
+class CellFeed(Protocol):
+    """Where the notebooks and the context come from."""
+
+    def notebook(self, model: str) -> Notebook | None: ...
+
+    def context(self) -> Active | None: ...
+
+    def now(self) -> float: ...
+
+
+class CellApp(Protocol):
+    """The program, as the link sees it."""
+
+    @property
+    def palette(self) -> Palette: ...
+
+    def say(self, message: str) -> None: ...
+
+    def show(self) -> None: ...
+
+    def view(self) -> View: ...
+
+    def push_screen(self, screen: Screen[Any], callback: Callable[[Any], None]) -> Any: ...
+
+
+class CellLink:
+    """The cells of the model shown, and every run of this session."""
+
+    def __init__(self, app: CellApp, feed: CellFeed) -> None:
+        self._app = app
+        self._feed = feed
+        self._shelf = Shelf()
+        self._runs: dict[tuple[str, str], LiveRun] = {}
+        self._values: dict[str, dict[str, str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._desk: CellDesk | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._painted = 0.0
+        self._due = False
+        self._telling: dict[str, Ended] = {}
+
+    def shelf(self) -> Shelf:
+        """What there is to show now."""
+        model = self._shelf.model
+        runs = {cell: live.latest for (name, cell), live in self._runs.items() if name == model}
+        return replace(self._shelf, runs=runs, values=dict(self._values.get(model, {})))
+
+    def open(self, model: str | None) -> None:
+        """Read the notebook of ``model``, where it is not the one at hand."""
+        if model is None or (self._shelf.model == model and self._shelf.listing is not None):
+            return
+        self._shelf = Shelf(model)
+        self._begin(self._read(model))
+
+    def reread(self) -> None:
+        """Read the notebook again."""
+        model = self._shelf.model
+        if model:
+            self._begin(self._read(model))
+
+    def set_values(self, text: str) -> None:
+        """``NAME=VALUE NAME="A VALUE"``; empty: as in the notebook."""
+        try:
+            words = [word.partition("=") for word in shlex.split(text)]
+        except ValueError:
+            self._app.say("a quote is not closed: write NAME=VALUE, a value with spaces in quotes")
+            return
+        wrong = next((name for name, equals, _ in words if not equals or not name), None)
+        if wrong is not None:
+            self._app.say(f"{wrong} is no NAME=VALUE")
+            return
+        self._values[self._shelf.model] = {name: value for name, _, value in words}
+        self._app.show()
+
+    def start(self, cell: str, params: Mapping[str, str] | None = None, *, incident: str = "",
+              when_ended: Ended | None = None) -> str:
+        """Run ``cell`` of the model shown. Why that is not possible, "" when it is under way or being asked about.
+
+        ``params`` in place of the values that were set by hand; ``when_ended`` is called with the finished run.
+        """
+        model = self._shelf.model
+        notebook = self._feed.notebook(model) if model else None
+        if notebook is None:
+            return "the notebook is not read yet" if model else "no model is shown"
+        running = self._runs.get((model, cell))
+        if running is not None and not running.is_over():
+            return f"{cell} runs already"
+        given = dict(params) if params is not None else dict(self._values.get(model, {}))
+        self._begin(self._prepare(notebook, cell, given, incident, when_ended))
+        return ""
+
+    def stop(self, cell: str) -> None:
+        """Interrupt it; the second time kill it."""
+        live = self._runs.get((self._shelf.model, cell))
+        if live is None or live.is_over():
+            self._app.say(f"{cell} does not run")
+            return
+        live.stop.ask()
+        self._app.say("interrupted; once more kills it" if live.stop.asked == 1 else "killed")
+
+    def close(self) -> None:
+        """The program ends: kill what runs."""
+        for live in self._runs.values():
+            if not live.is_over():
+                live.stop.ask()
+                live.stop.ask()
+        for live in self._runs.values():
+            live.close(_CLOSE_SECONDS)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read(self, model: str) -> None:
+        from triage.errors import TriageError
+        notebook = self._feed.notebook(model)
+        active = self._feed.context()
+        if notebook is None or active is None:
+            self._shelf = replace(self._shelf, trouble=f"there is no notebook of {model} that can be used")
+            self._app.show()
+            return
+        try:
+            desk = self._desk
+            if desk is None:
+                desk = self._desk = await asyncio.to_thread(self._made, active)
+            listing = await asyncio.to_thread(desk.listing, notebook)
+        except TriageError as error:
+            self._shelf = replace(self._shelf, trouble=error.message)
+        else:
+            if self._shelf.model == model:
+                self._shelf = replace(self._shelf, listing=listing, trouble="")
+        self._app.show()
+
+    def _made(self, active: Active) -> CellDesk:
+        from triage.cells.run import CELLS
+        from triage.desk.cells import CellDesk
+        from triage.state_dir import StateDir, StateError, state_home
+        try:
+            state: StateDir | None = StateDir(state_home(os.environ), CELLS)
+        except StateError:
+            state = None
+        return CellDesk(active, _FeedClock(self._feed), state)
+
+    async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], incident: str,
+                       when_ended: Ended | None) -> None:
+        from triage.errors import InvalidDocument, TriageError
+        view = self._app.view()
+        end = view.end if view.end is not None else view.now
+        start = end - view.range_seconds
+
+        def work() -> tuple[CellDesk, Prepared, str]:
+            from triage.cells.filling import filled
+            active = self._feed.context()
+            if self._desk is None and active is not None:
+                self._desk = self._made(active)
+            if self._desk is None:
+                raise TriageError("the configuration is not read yet")
+            model = view.model if view.model is not None and view.model.name == notebook.name else None
+            prepared = self._desk.prepared(notebook, cell, given,
+                                           filled(model, start=start, end=end, incident=incident))
+            return self._desk, prepared, _facts(view.snapshot)
+        try:
+            desk, prepared, facts = await asyncio.to_thread(work)
+        except InvalidDocument as error:
+            self._app.say(error.findings[0].sentence())
+            return
+        except TriageError as error:
+            self._app.say(f"{error.message}; {error.hint}" if error.hint else error.message)
+            return
+        if prepared.effects:
+            self._app.say(f"{prepared.effects[0]}: triage is read-only, so it is not run")
+            return
+
+        def go() -> None:
+            self._go(desk, prepared, facts, incident, when_ended)
+        if prepared.difference or prepared.chosen.doubts:
+            self._ask(prepared, view.look, go)
+        else:
+            go()
+
+    def _ask(self, prepared: Prepared, look: Look, go: Callable[[], None]) -> None:
+        """What differs, and what is not proven, before anything runs."""
+        from triage.tui.screens.consent import Consent
+        said = [prepared.difference] if prepared.difference else []
+        said += [f"not proven that nothing else is needed: {doubt}" for doubt in prepared.chosen.doubts[:3]]
+        word = prepared.book.sha256[:8] if prepared.difference else "run"
+
+        def taken(agreed: bool | None) -> None:
+            if agreed:
+                go()
+            self._app.show()
+        names = ", ".join(cell.id for cell in prepared.asked)
+        self._app.push_screen(Consent(f"RUN {look.say(names)}", said, word, look, self._app.palette), taken)
+
+    def _go(self, desk: CellDesk, prepared: Prepared, facts: str, incident: str, when_ended: Ended | None) -> None:
+        cell = prepared.asked[0].id
+        loop = self._loop
+        if loop is None:
+            return
+
+        def changed() -> None:
+            # From the run's thread; a program that has ended meanwhile needs no picture.
+            if not loop.is_closed():
+                try:
+                    loop.call_soon_threadsafe(self._changed)
+                except RuntimeError:
+                    return
+        live = desk.start(prepared, facts=facts, incident=incident, on_change=changed)
+        self._runs[(prepared.notebook.name, cell)] = live
+        if when_ended is not None:
+            self._telling[live.latest.id] = when_ended
+        self._app.show()
+
+    def _changed(self) -> None:
+        """Something is new in a run: paint it, but not more often than is pleasant."""
+        for live in self._runs.values():
+            if live.is_over() and (tell := self._telling.pop(live.latest.id, None)) is not None:
+                tell(live.latest)
+        if self._due:
+            return
+        wait = self._painted + _MOST_OFTEN_SECONDS - time.monotonic()
+        if wait <= 0:
+            self._paint()
+        elif self._loop is not None:
+            self._due = True
+            self._loop.call_later(wait, self._paint)
+
+    def _paint(self) -> None:
+        self._due = False
+        self._painted = time.monotonic()
+        self._app.show()
+
+
+class _FeedClock:
+    """World time from the feed, which may be another than the machine's."""
+
+    def __init__(self, feed: CellFeed) -> None:
+        self._feed = feed
+
+    def now(self) -> float:
+        return self._feed.now()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    @property
+    def speed(self) -> float:
+        return 1.0
+
+
+def _facts(snapshot: Snapshot | None) -> str:
+    from triage.report.json import status_json
+    return "" if snapshot is None else status_json(snapshot)

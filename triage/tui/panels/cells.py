@@ -1,0 +1,209 @@
+"""The cells of a model: the list with what came of each, and one cell with its newest run. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from triage.cells import words
+from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table
+from triage.signals import wording
+from triage.signals.reading import Verdict
+from triage.tui.line import BLANK, VERDICT_ROLES, Cell, Column, Line, Role, line, row, wrap
+from triage.tui.page_parts import fact, heading, moment
+from triage.tui.shelf import Shelf
+from triage.tui.view import View, window_of
+
+if TYPE_CHECKING:
+    from triage.cells.document import Cell as NotebookCell
+    from triage.cells.results import CellRun, Run
+
+_MOST_NAME = 28
+_MOST_FOR = 26
+
+
+def listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
+    """A heading and a row for each cell: how its newest run ended, its question, and the firing alert it helps with."""
+    found = shelf.listing
+    if shelf.trouble or found is None:
+        said = shelf.trouble or ("no model is shown" if view.model is None else "the notebook is being read")
+        return [_head(view, "CELLS", "", width), *_told([said], view, width)][:rows]
+    if found.book is None:
+        return [_head(view, "CELLS", "they cannot be read", width), *_told(found.troubles, view, width)][:rows]
+    pin = words.pin_words(found.pin)
+    out = [_head(view, "CELLS", f"{found.book.path.name} {found.book.sha256[:8]}, {pin}", width)]
+    if not shelf.cells:
+        return [*out, *_told(['no cell is tagged "diagnostic"'], view, width)][:rows]
+    out += _told(found.troubles[:2], view, width)
+    firing = {group.name for group in view.model.alerts if group.state == "firing"} if view.model is not None else set()
+    names = [cell.id for cell in shelf.cells]
+    name_cells = min(_MOST_NAME, max(map(len, names)))
+    wide = width >= 90
+    columns = [Column("", 2, gap=0), Column("", 2, gap=0), Column("", name_cells, gap=0),
+               Column("", max(8, width - name_cells - (8 + _MOST_FOR if wide else 6)))]
+    if wide:
+        columns.append(Column("", _MOST_FOR))
+    shown = window_of(len(names), names.index(chosen) if chosen in names else None, rows - len(out))
+    for index in shown:
+        cell = shelf.cells[index]
+        here = cell.id == chosen
+        helps = next((name for name in cell.words.answers if name in firing), "")
+        cells: list[Cell] = [(view.look.pick("▸", ">"), Role.ACCENT) if here else "", _mark(view, shelf, cell),
+                             (cell.id, Role.STRONG if here else Role.PLAIN),
+                             (cell.purpose, Role.PLAIN if here else Role.DIM)]
+        if wide:
+            cells.append((f"for {helps}", Role.WARN) if helps else
+                         ("" if cell.reads_only else "changes something", Role.UNKNOWN))
+        out.append(row(columns, cells, view.look.say, view.look.ellipsis).fitted(width, view.look.ellipsis))
+    return out[:rows]
+
+
+def detail(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
+    """One cell: what it is, what came of its newest run as far as there is room, what is in force."""
+    cell = shelf.cell(chosen)
+    if cell is None or rows <= 0:
+        return []
+    run = shelf.runs.get(chosen)
+    out = [_title(view, cell, run, width)]
+    about = [words.effects_of(cell), f"at most {words.limit_words(cell)}"]
+    if cell.words.answers:
+        about.append(f"for {', '.join(cell.words.answers)}")
+    out += [line(" ", (text, Role.DIM)) for text in wrap(view.look.say("; ".join(about)), max(8, width - 2))[:2]]
+    if shelf.values:
+        said = ", ".join(f"{name}={value}" for name, value in shelf.values.items())
+        out.append(line(" ", (f"with {view.look.say(said)}", Role.ACCENT)).fitted(width, view.look.ellipsis))
+    if run is None:
+        listed = shelf.listing
+        body = [BLANK, line((" IN FORCE WHEN IT RUNS", Role.HEADING))]
+        body += [line("   ", (text, Role.DIM)) for each in (listed.protection if listed is not None else ())
+                 for text in wrap(view.look.say(each), max(8, width - 4))]
+        return [*out, *body][:rows]
+    room = rows - len(out)
+    body = output_lines(view, run, max(8, width - 2))
+    ending = _ending(view, run, width)
+    keep = max(0, room - len(ending))
+    hidden = len(body) - keep
+    if hidden > 0 and keep > 1:
+        # The end is worth most: the verdict stands there, and what is being written now.
+        body = [line((f"{view.look.ellipsis} {hidden + 1:,} rows above, o shows all", Role.DIM)), *body[-(keep - 1):]]
+    return [*out, *(line(" ", each) for each in body[:keep] if keep), *ending][:rows]
+
+
+def page(view: View, shelf: Shelf, cell_id: str, width: int) -> list[Line]:
+    """Everything about the newest run of a cell."""
+    cell = shelf.cell(cell_id)
+    run = shelf.runs.get(cell_id)
+    if cell is None or run is None:
+        return [line(("it has not been run yet", Role.DIM))]
+    out = [_sentence(view, run, width), BLANK, *output_lines(view, run, width), *heading("HOW IT RAN")]
+    for each in run.cells:
+        out += fact(each.id, view.look.say(words.end_sentence(each)), width,
+                    Role.FAIL if each.status == "fail" else Role.PLAIN)
+    out += fact("began", moment(run.started_at, view.now), width)
+    if run.kernel:
+        out += fact("kernel", run.kernel, width)
+    if shelf.values:
+        out += fact("values set", ", ".join(f"{name}={value}" for name, value in shelf.values.items()), width)
+    for text in run.protection:
+        label, _, said = text.partition(": ")
+        out += fact(label, view.look.say(said), width)
+    if run.record or run.record_trouble:
+        out += fact("kept in", run.record or run.record_trouble, width)
+    out += heading("SOURCE")
+    out += [line((text, Role.DIM)) for raw in clean_source(cell) for text in wrap(view.look.say(raw), width)]
+    return out
+
+
+def clean_source(cell: NotebookCell) -> list[str]:
+    """The source of a cell, as it may be shown."""
+    from triage.text import clean
+    return clean(cell.source.replace("\t", "    "), multiline=True, limit=20_000).split("\n")
+
+
+def output_lines(view: View, run: Run, width: int) -> list[Line]:
+    """What the cells put out that were asked for, and those that failed before them."""
+    out: list[Line] = []
+    for cell in run.cells:
+        if cell.part != "asked" and cell.status != "fail":
+            continue
+        if cell.part != "asked":
+            out.append(line((f"{cell.id}, which it needs:", Role.DIM)))
+        for output in cell.outputs:
+            out += _output(view, output, width)
+        dropped = words.dropped_sentence(cell)
+        if dropped:
+            out.append(line(view.look.mark(Verdict.WARN), (dropped, Role.WARN)))
+    return out
+
+
+def _output(view: View, output: Output, width: int) -> list[Line]:
+    say = view.look.say
+    if isinstance(output, CellVerdict):
+        verdict = words.verdict_of(output.status)
+        wrapped = wrap(say(words.verdict_sentence(output)), max(8, width - 2))
+        return [line(view.look.mark(verdict) if not number else "  ", (text, VERDICT_ROLES[verdict]))
+                for number, text in enumerate(wrapped)]
+    if isinstance(output, Table):
+        from triage.report.cells import table_rows
+        return [line((say(text), Role.DIM if not number else Role.PLAIN)).fitted(width, view.look.ellipsis)
+                for number, text in enumerate(table_rows(output))]
+    if isinstance(output, Picture):
+        said = f"picture: {output.path}" if output.path else f"a picture was not kept: {output.trouble}"
+        return [line((text, Role.DIM)) for text in wrap(say(said), width)]
+    if isinstance(output, Raised):
+        return [line((text, Role.PLAIN)).fitted(width, view.look.ellipsis)
+                for text in say(output.traceback).split("\n")]
+    return [line((text, Role.WARN if output.is_error else Role.PLAIN)).fitted(width, view.look.ellipsis)
+            for text in say(output.text.rstrip("\n").replace("\t", "    ")).split("\n")]
+
+
+def _title(view: View, cell: NotebookCell, run: Run | None, width: int) -> Line:
+    if run is None:
+        return line((f" {view.look.say(cell.id)}", Role.HEADING), "  ",
+                    (view.look.say(cell.purpose), Role.PLAIN)).fitted(width, view.look.ellipsis)
+    return line((f" {view.look.say(cell.id)}", Role.HEADING), "  ", _sentence(view, run, width)
+                ).fitted(width, view.look.ellipsis)
+
+
+def _sentence(view: View, run: Run, width: int) -> Line:
+    """How the run stands, with its glyph; its age when it is over."""
+    said = view.look.say(words.headline(run))
+    if run.phase != "ended":
+        seconds = wording.span(max(1.0, view.now - run.started_at))
+        return line(view.look.mark(Verdict.PENDING), (f"{said}, {seconds}, x stops it", Role.ACCENT))
+    verdict = words.verdict_of(run.status)
+    return line(view.look.mark(verdict), (said, VERDICT_ROLES[verdict] if run.status != "pass" else Role.PLAIN))
+
+
+def _ending(view: View, run: Run, width: int) -> list[Line]:
+    """The last row: how long ago and how long, where it is kept."""
+    if run.phase != "ended" or run.ended_at is None:
+        return []
+    asked = [cell for cell in run.cells if cell.part == "asked"]
+    parts = [f"{wording.coarse_age(max(0.0, view.now - run.ended_at))} ago"]
+    parts += [_took(cell) for cell in asked if cell.seconds is not None]
+    parts.append(f"kept in {run.record}" if run.record else f"not kept: {run.record_trouble or 'nothing ran'}")
+    return [line(" ", (view.look.say(", ".join(parts)), Role.DIM)).fitted(width, view.look.ellipsis)]
+
+
+def _took(cell: CellRun) -> str:
+    return f"took {words.seconds_text(cell.seconds or 0.0)}"
+
+
+def _mark(view: View, shelf: Shelf, cell: NotebookCell) -> Line:
+    run = shelf.runs.get(cell.id)
+    if run is None:
+        return line(" ")
+    if run.phase != "ended":
+        return view.look.mark(Verdict.PENDING)
+    return view.look.mark(words.verdict_of(run.status))
+
+
+def _head(view: View, title: str, about: str, width: int) -> Line:
+    return line((f" {title}", Role.HEADING), (f"  {view.look.say(about)}" if about else "", Role.DIM)
+                ).fitted(width, view.look.ellipsis)
+
+
+def _told(texts: Sequence[str], view: View, width: int) -> list[Line]:
+    return [line("   ", (text, Role.UNKNOWN)) for each in texts
+            for text in wrap(view.look.say(each), max(8, width - 4))]

@@ -1,0 +1,171 @@
+"""The cells screen: what can be asked of the notebook, and what came of it, streaming while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+
+from triage.tui.keymap import CELLS
+from triage.tui.line import BLANK, Line, Role, line
+from triage.tui.panels import cells as panel
+from triage.tui.panels import top
+from triage.tui.screens.ask import Ask
+from triage.tui.screens.base import Host, TriageScreen
+from triage.tui.screens.reader import Reader
+from triage.tui.shelf import Shelf
+from triage.tui.view import View
+from triage.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from triage.tui.cell_link import CellLink
+
+BESIDE_FROM = 150
+"""Cells from which the result stands beside the list."""
+TEXT_CELLS = 120
+_MOST_LIST = 10
+
+
+class CellsHost(Host):
+    """The program, as this screen sees it."""
+
+    cells: CellLink
+
+    def say(self, message: str) -> None:
+        """Put a message in place of the keys for a few seconds."""
+
+
+class Cells(TriageScreen, inherit_bindings=False):
+    """The diagnostic cells of the model shown."""
+
+    DEFAULT_CSS = """
+    Cells #verdict, Cells #rule { height: 1; }
+    Cells #body { height: 1fr; width: 1fr; background: ansi_default; }
+    Cells #left { width: 1fr; height: 1fr; }
+    Cells #right { width: 0; height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = list(CELLS)
+
+    def __init__(self, selected: str = "") -> None:
+        """``selected``: id of the cell that the cursor is on at first."""
+        super().__init__()
+        self._view: View | None = None
+        self._selected = selected
+
+    @property
+    def _link(self) -> CellLink:
+        return cast(CellsHost, self.app).cells
+
+    def compose(self) -> ComposeResult:
+        yield from self.compose_header()
+        yield Lines(id="verdict")
+        yield Lines(id="rule")
+        with Horizontal(id="body"):
+            yield Lines(id="left")
+            yield Lines(id="right")
+        yield Lines(id="footer")
+
+    def select(self, cell: str) -> None:
+        """Put the cursor on a cell."""
+        self._selected = cell
+        self._again()
+
+    def update_from(self, view: View) -> None:
+        """Show the list, and the chosen cell with its newest run."""
+        self._view = view
+        self.update_header(view)
+        self._link.open(view.model.name if view.model is not None else None)
+        shelf = self._link.shelf()
+        width, height = view.width, max(0, view.height - 4)
+        self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
+        self.lines("rule").set_lines([top.rule(view, width)], view.look)
+        chosen = self._chosen(shelf)
+        if width >= BESIDE_FROM:
+            right = width * 3 // 5
+            self.set_width("right", right)
+            self.lines("left").set_lines(panel.listing(view, shelf, chosen, width - right - 2, height), view.look)
+            bar = view.look.pick("│ ", "| ")
+            beside = panel.detail(view, shelf, chosen, right - 2, height)
+            filled = [*beside, *[BLANK] * (height - len(beside))]
+            self.lines("right").set_lines([line((bar, Role.RULE), text) for text in filled], view.look)
+            return
+        self.set_width("right", 0)
+        wanted = max(1, len(shelf.cells)) + 1
+        listed = panel.listing(view, shelf, chosen, width, min(wanted, _MOST_LIST, max(3, height // 3 + 1)))
+        below: list[Line] = []
+        room = height - len(listed) - 1
+        if room >= 3:
+            below = [BLANK, *panel.detail(view, shelf, chosen, width, room)]
+        self.lines("left").set_lines([*listed, *below], view.look)
+
+    def _chosen(self, shelf: Shelf) -> str:
+        """The cell under the cursor: the first one while nothing is selected, or when it is gone."""
+        names = [cell.id for cell in shelf.cells]
+        return self._selected if self._selected in names else names[0] if names else ""
+
+    def _again(self) -> None:
+        if self._view is not None and self.ready:
+            self.update_from(self._view)
+
+    def action_move(self, step: int) -> None:
+        """Select another cell."""
+        shelf = self._link.shelf()
+        names = [cell.id for cell in shelf.cells]
+        if names:
+            here = names.index(self._chosen(shelf))
+            self._selected = names[min(len(names) - 1, max(0, here + step))]
+            self._again()
+
+    def action_run(self) -> None:
+        """Run the selected cell."""
+        chosen = self._chosen(self._link.shelf())
+        if chosen:
+            self._selected = chosen
+            trouble = self._link.start(chosen)
+            if trouble:
+                cast(CellsHost, self.app).say(trouble)
+
+    def action_stop(self) -> None:
+        """Stop the selected cell."""
+        chosen = self._chosen(self._link.shelf())
+        if chosen:
+            self._link.stop(chosen)
+
+    def action_output(self) -> None:
+        """Everything that the newest run of the selected cell put out."""
+        chosen = self._chosen(self._link.shelf())
+        link = self._link
+        if chosen:
+            def page(view: View, width: int) -> list[Line]:
+                return panel.page(view, link.shelf(), chosen, width)
+            self.app.push_screen(Reader(f"CELL {chosen}", page, copies_itself=True))
+
+    def action_values(self) -> None:
+        """Other values for parameters."""
+        view = self._view
+        shelf = self._link.shelf()
+        if view is None or shelf.listing is None:
+            return
+        names = ", ".join(parameter.name for parameter in shelf.listing.parameters)
+        before = " ".join(f"{name}={value}" for name, value in shelf.values.items())
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                self._link.set_values(text)
+        self.app.push_screen(Ask(f"values of {names or 'no parameters'}", "NAME=VALUE NAME=VALUE", before, view.look,
+                                 self.lines("left").palette, "enter take  empty: as in the notebook  esc back"), take)
+
+    def action_close(self) -> None:
+        """Back to where it was opened."""
+        self.dismiss(None)
+
+    def as_text(self, view: View) -> str:
+        """The list, and the chosen cell with its newest run."""
+        shelf = self._link.shelf()
+        chosen = self._chosen(shelf)
+        rows = [*panel.listing(view, shelf, chosen, TEXT_CELLS, 9999), BLANK,
+                *(panel.page(view, shelf, chosen, TEXT_CELLS) if chosen in shelf.runs else
+                  panel.detail(view, shelf, chosen, TEXT_CELLS, 9999))]
+        return "\n".join(view.look.say(each.text).replace("▸", " ").rstrip() for each in rows) + "\n"
