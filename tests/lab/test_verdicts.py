@@ -24,7 +24,7 @@ from triage.facts.rollouts import RolloutFacts
 from triage.lab.clock import LabClock
 from triage.lab.site import Tokens, site
 from triage.lab.world.fleet import FLEET
-from triage.lab.world.scenario import available, load
+from triage.lab.world.scenario import Scenario, available, load
 from triage.lab.world.world import World
 from triage.live.once import take_snapshot
 from triage.live.snapshot import Snapshot
@@ -144,9 +144,9 @@ class Lab:
 
 
 @contextmanager
-def lab(name: str, folder: Path, seed: int | None = None) -> Iterator[Lab]:
+def lab(of: str | Scenario, folder: Path, seed: int | None = None) -> Iterator[Lab]:
     """The world of a scenario at its opening, with its whole past; of its own seed unless another is given."""
-    scenario = load(name)
+    scenario = load(of) if isinstance(of, str) else of
     clock = MovedClock(NOW, 0.0, 0.0)
     world = World(scenario, scenario.seed if seed is None else seed, clock)
     world.begin()
