@@ -22,6 +22,7 @@ from triage.cli_group import (
     sentence,
     where,
 )
+from triage.cli_journal import journal
 from triage.cli_lab import demo, lab
 from triage.cli_looks import check, status
 from triage.errors import TriageError
@@ -303,6 +304,7 @@ cli.add_command(cells)
 cli.add_command(capture)
 cli.add_command(demo)
 cli.add_command(lab)
+cli.add_command(journal)
 notebook.add_command(run_notebook)
 
 

@@ -10,6 +10,10 @@ from typing import Any
 from triage.actions.journal import Kind, Record
 from triage.actions.plan import Action, Plan, plan_of
 from triage.actions.system import Fate, Progress
+from triage.text import clean
+
+_VERBATIM = frozenset({"body", "path"})
+_MOST_TEXT = 20_000
 
 
 class Outcome(StrEnum):
@@ -155,16 +159,29 @@ def history_of(records: Iterable[Record]) -> History:
     return History(tuple(deeds.values()), trouble)
 
 
+def cleaned(value: Any) -> Any:
+    """What a record holds, every text in it cleaned: whoever can write the journal must not reach a terminal. Bodies
+    and paths of requests, which are never shown from here, stay as they were sent."""
+    if isinstance(value, Mapping):
+        return {key: inner if key in _VERBATIM else cleaned(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [cleaned(inner) for inner in value]
+    return clean(value, multiline=True, limit=_MOST_TEXT) if isinstance(value, str) else value
+
+
 def _begun(record: Record) -> Deed:
-    fields: Mapping[str, Any] = record.fields
-    return Deed(record.action_id, plan_of(fields["plan"]), str(fields["actor"]), record.at,
+    fields: Mapping[str, Any] = cleaned(record.fields)
+    return Deed(clean(record.action_id, limit=40), plan_of(fields["plan"]), str(fields["actor"]), record.at,
                 approval=str(fields.get("approval", "")))
 
 
 def _continued(deed: Deed, record: Record) -> Deed:
-    fields = record.fields
+    fields = cleaned(record.fields)
     if record.kind == Kind.INTENT:
-        return replace(deed, attempts=(*deed.attempts, Attempt(int(fields["request"]), record.at, None, "")))
+        index = int(fields["request"])
+        if index not in range(len(deed.plan.requests)):
+            raise ValueError("the plan has no such request")
+        return replace(deed, attempts=(*deed.attempts, Attempt(index, record.at, None, "")))
     if record.kind == Kind.RESULT:
         index = int(fields["request"])
         return replace(deed, attempts=tuple(

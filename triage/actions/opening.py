@@ -1,0 +1,59 @@
+"""Opens what actions of a context are recorded in and held back by, as the configuration says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from triage.actions.anchors import Anchor, FileAnchor, SyslogAnchor
+from triage.actions.freeze import WriteMode, write_mode
+from triage.actions.journal import Journal, Origin
+from triage.actions.lease import Leases
+from triage.actions.lease_files import FileLeases
+from triage.actions.lease_kubernetes import KubernetesLeases
+from triage.clock import Clock
+from triage.config import Active
+from triage.config_actions import AnchorFile, LeaseKubernetes
+from triage.endpoints import ConfigError
+from triage.sources.kubernetes import KubernetesClient
+from triage.state_dir import StateDir, state_home
+
+
+def open_journal(active: Active, clock: Clock, environ: Mapping[str, str] = os.environ) -> Journal:
+    """The journal of the context. Touches no file yet.
+
+    Raises :class:`~triage.state_dir.StateError` when no place for it is known.
+    """
+    settings = active.context.actions.journal
+    anchor: Anchor | None = None
+    if settings.anchor is not None:
+        anchor = (FileAnchor(active.beside_config(settings.anchor.path)) if isinstance(settings.anchor, AnchorFile)
+                  else SyslogAnchor())
+    return Journal(_folder(active, settings.folder, "journal", environ), clock, anchor)
+
+
+def open_leases(active: Active, origin: Origin, kubernetes: KubernetesClient | None,
+                environ: Mapping[str, str] = os.environ) -> Leases:
+    """The leases of the context. Raises :class:`~triage.endpoints.ConfigError` when they lie in a cluster that the
+    context does not name, and :class:`~triage.state_dir.StateError` as :func:`open_journal` does."""
+    settings = active.context.actions.leases
+    if isinstance(settings, LeaseKubernetes):
+        if kubernetes is None:
+            raise ConfigError("actions.leases are kept in Kubernetes, and the context names no kubernetes",
+                              "add kubernetes to the context, or use leases of kind files")
+        return KubernetesLeases(kubernetes, settings.namespace)
+    return FileLeases(_folder(active, settings.folder, "leases", environ), origin.host)
+
+
+def mode_of(active: Active, *, write: bool, environ: Mapping[str, str] = os.environ) -> WriteMode:
+    """Whether anything may be executed now; ``write`` is what the command line says."""
+    context = active.context
+    return write_mode(write=write, context_allows=context.allow_write,
+                      freeze_file=active.beside_config(context.actions.freeze_file), environ=environ)
+
+
+def _folder(active: Active, named: str | None, default: str, environ: Mapping[str, str]) -> StateDir:
+    if named is not None:
+        return StateDir(Path(os.path.normpath(active.beside_config(named).absolute())))
+    return StateDir(state_home(environ), default)
