@@ -339,7 +339,8 @@ class RolloutWatch(_Beside["KubernetesClient"]):
         if not isinstance(told, Failure) or not isinstance(self._scaling, ScalingFacts):
             self._scaling = told
         # Whoever may not read pods or events has heard from the server all the same.
-        return [each for each in (listed, told) if isinstance(each, Failure) and each.kind in SILENT]
+        return [each for each in (listed, told)
+                if isinstance(each, Failure) and each.kind in SILENT and each.status != 403]
 
     def _next_try_in(self, client: KubernetesClient) -> float | None:
         return client.breaker.next_try_in()
