@@ -12,6 +12,7 @@ from tests.real import notebooks
 from tests.real.stage import EXAMPLES, Stage
 from triage.live.channel import combined
 from triage.live.expressions import Pace, questions
+from triage.live.resources import pod_questions, replicas_expression
 from triage.live.trends import trend_questions
 from triage.notebook.load import Notebook, load_all
 from triage.notebook.presets import preset_names
@@ -46,6 +47,8 @@ def check(stage: Stage, book: Notebook) -> None:
         group = [(a.question, a.expression) for a in asked if a.pace is pace]
         if group:
             ask(stage, combined(group)[0])
+    ask(stage, combined(pod_questions(book))[0])
+    ask(stage, replicas_expression(book.manifest))
     charts = trend_questions(book, "2m")
     if charts:
         ask(stage, combined(charts)[0])
