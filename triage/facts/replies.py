@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, TypeVar, cast
 
 from triage.facts.outcome import Failure
 from triage.facts.samples import Sample, Series
+
+
+Derived = TypeVar("Derived")
 
 
 class Part(StrEnum):
@@ -91,6 +95,17 @@ class Reply:
     """Why the latest try failed; None when it succeeded or has not been made."""
     retry_at: float | None = None
     """After a failure: Unix seconds from which it is asked again. None: with the source, or nothing will be asked."""
+    _derived: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def derived(self, name: Hashable, make: Callable[[tuple[Sample, ...]], Derived]) -> Derived:
+        """What ``make`` makes of the samples, made once: they are read many times while they are the newest.
+
+        ``name`` says what it is; ``make`` must depend on nothing else.
+        """
+        found = self._derived.get(name)
+        if found is None:
+            found = self._derived[name] = make(self.samples)
+        return cast(Derived, found)
 
     def is_stale(self, now: float) -> bool:
         """Whether it is too old at ``now`` (world time)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
 from typing import Generic, TypeVar
@@ -36,6 +36,8 @@ class Shared(Generic[Address]):
     """Of the first member, as if it were asked alone."""
     members: Mapping[str, tuple[str, ...]]
     """Own values by name."""
+    _names: dict[int, dict[tuple[str, ...], list[str]]] = field(default_factory=dict, compare=False, repr=False)
+    """By branch, the models that have each value of its labels; made when it is first needed."""
 
     @property
     def parts(self) -> int:
@@ -56,7 +58,7 @@ class Shared(Generic[Address]):
         return self._of(names[:half]), self._of(names[half:])
 
     def _of(self, names: Sequence[str]) -> Shared[Address]:
-        return replace(self, members={name: self.members[name] for name in names})
+        return Shared(self.address, self.branches, self.expression, {name: self.members[name] for name in names})
 
     def told_apart(self, found: Sequence[Sequence[Item]]) -> dict[str, list[Item]]:
         """The items of each member, from those of each branch; () for members that nothing was said of.
@@ -70,7 +72,7 @@ class Shared(Generic[Address]):
             return out
         for number, (branch, items) in enumerate(zip(self.branches, found, strict=True)):
             said = {name for name, own in out.items() if own} if number else frozenset()
-            names = self._names(branch)
+            names = self._names.get(number) or self._names.setdefault(number, self._by_values(branch))
             for item in items:
                 for name in names.get(_key(item, branch.labels), ()):
                     if name not in said:
@@ -80,7 +82,7 @@ class Shared(Generic[Address]):
                     out[name] = _combined(out[name], branch)
         return out
 
-    def _names(self, branch: Branch) -> dict[tuple[str, ...], list[str]]:
+    def _by_values(self, branch: Branch) -> dict[tuple[str, ...], list[str]]:
         names: dict[tuple[str, ...], list[str]] = {}
         for name, own in self.members.items():
             for key in branch.keys(own):

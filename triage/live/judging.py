@@ -48,6 +48,7 @@ class TrialAsker:
         self.reading: CanaryReading | None = None
         """The version on trial against stable; None while there is none, or nothing has been asked yet."""
         self._notebook = notebook
+        self._traffic = requests_selectors(notebook.manifest)
         self._channel = channel
         self._arms: Arms | None = None
         self._judged: tuple[str, Weight | None] | None = None
@@ -71,8 +72,7 @@ class TrialAsker:
         Both are looked at again when the series are there.
         """
         self._replies, self._deployed = replies, deployed
-        manifest = self._notebook.manifest
-        traffic = requests_selectors(manifest)
+        manifest, traffic = self._notebook.manifest, self._traffic
         clock, interval = self._channel.clock, self._channel.interval
         now = clock.now()
         seen = settled(versions(traffic, manifest.spec.canary.arm, replies, now, manifest.metadata.version),

@@ -200,11 +200,11 @@ class Poller:
             self._fleet = Fleet(notebooks, self._prometheus, self._clock, self._interval, slots=self._slots,
                                 landed=self._fleet_landed, judged=self._publish, judging=self._judging,
                                 goes_on=self._goes_on)
-        for asker in self._fleet.askers:
-            self._tell(asker)
         return self._fleet
 
     def _judging(self) -> Judge:
+        if self._fleet is not None:
+            self._tell_all(self._fleet)
         now, sources, index = self._clock.now(), self._sources(), AlertIndex(self.alerts())
 
         def judge(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts) -> ModelState:
@@ -215,6 +215,10 @@ class Poller:
         """What others said of the model."""
         asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, self._interval)
         asker.know(self._registry.references(asker.notebook))
+
+    def _tell_all(self, fleet: Fleet) -> None:
+        for asker in fleet.askers:
+            self._tell(asker)
 
     def _everyone(self) -> list[ModelAsker]:
         """The askers of every model that is asked about, alone or together."""
@@ -245,8 +249,9 @@ class Poller:
             asker.begin(self.look)
         fleet = self._together()
         if fleet is not None:
+            self._tell_all(fleet)
             fleet.begin()
-            if self._goes_on:
+            if self._published is not None:
                 fleet.begin_judging()
         for asker in self._chosen()[:1]:
             self._expressions.begin(asker.notebook.name, asker.channel)
@@ -294,7 +299,7 @@ class Poller:
 
     def _fleet_landed(self) -> None:
         self._landed()
-        if self._fleet is not None and self._goes_on:
+        if self._fleet is not None and self._published is not None:
             self._fleet.begin_judging()
 
     def _settle(self) -> None:
@@ -354,14 +359,17 @@ class Poller:
         late = frozenset(task for item in flights for task in item.tasks()) if patience_seconds is not None else ()
         self._begin()
         await landing(flights, patience_seconds, late)
+        fleet = self._together()
         if patience_seconds is None:
             # Whoever says which version is on trial may have answered last.
+            if fleet is not None:
+                self._tell_all(fleet)
             for asker in self._everyone():
                 asker.begin_trial()
             await landing(flights)
         self._settle()
-        fleet = self._together()
         if fleet is not None:
+            self._tell_all(fleet)
             await fleet.judge()
         return self.snapshot()
 

@@ -119,6 +119,18 @@ def chosen_candidate(objective: Objective, replies: Replies, scrape_interval: fl
 def window_counts(objective: Objective, index: int, window_seconds: float, replies: Replies,
                   now: float) -> WindowCounts:
     """The counts of one window of a ratio or a histogram objective."""
+    return all_window_counts(objective, index, (window_seconds,), replies, now)[window_seconds]
+
+
+def all_window_counts(objective: Objective, index: int, windows: Sequence[float], replies: Replies,
+                      now: float) -> dict[float, WindowCounts]:
+    """The counts of several windows; all of them are read with the same bucket."""
+    snapped = snapped_threshold(objective, index, replies)
+    return {window: _window_counts(objective, index, window, replies, snapped, now) for window in windows}
+
+
+def _window_counts(objective: Objective, index: int, window_seconds: float, replies: Replies,
+                   snapped: Snapped | None, now: float) -> WindowCounts:
     candidate = objective.candidates[index]
     name = objective.slo.name
     asked = {part: reply for part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)
@@ -127,7 +139,7 @@ def window_counts(objective: Objective, index: int, window_seconds: float, repli
         return WindowCounts(window_seconds, {}, Quality.WAITING, "not asked yet")
     found = trouble(tuple(asked.values()), now)
     if Part.BUCKETS in asked:
-        counts = _from_buckets(objective, index, window_seconds, asked[Part.BUCKETS], replies)
+        counts = _from_buckets(objective, index, window_seconds, asked[Part.BUCKETS], snapped)
     else:
         counts = _from_counters(candidate, window_seconds, asked)
     if found is not None:
@@ -137,8 +149,9 @@ def window_counts(objective: Objective, index: int, window_seconds: float, repli
 
 def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[Part, Reply]) -> WindowCounts:
     label = candidate.version_label
-    sums = {part: _sums(reply.samples, label) for part, reply in asked.items()}
-    broken = [s for reply in asked.values() for s in reply.samples if not math.isfinite(s.value)]
+    sums = {part: reply.derived(("sums", label), lambda samples: _sums(samples, label))
+            for part, reply in asked.items()}
+    broken = any(reply.derived("broken", _some_broken) for reply in asked.values())
     if Part.TOTAL in sums:
         totals = sums[Part.TOTAL]
     else:
@@ -187,6 +200,10 @@ def absent_is_zero(candidate: Candidate) -> bool:
     return len(set(names)) == 1
 
 
+def _some_broken(samples: Iterable[Sample]) -> bool:
+    return any(not math.isfinite(s.value) for s in samples)
+
+
 def _sums(samples: Iterable[Sample], label: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for sample in samples:
@@ -196,16 +213,21 @@ def _sums(samples: Iterable[Sample], label: str) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
-def buckets_by_version(objective: Objective, index: int, window_seconds: float,
-                       replies: Replies) -> dict[str, Buckets]:
-    """The histograms of one window; versions without ``+Inf`` are left out."""
-    candidate = objective.candidates[index]
-    unit = getattr(candidate.sli, "unit", "s")
-    reply = replies.get(Question(objective.slo.name, index, Part.BUCKETS, window_seconds), UNASKED)
-    by_version: dict[str, list[Sample]] = {}
-    for sample in reply.samples:
-        by_version.setdefault(sample.labels.get(candidate.version_label, ""), []).append(sample)
-    return {v: b for v, items in sorted(by_version.items()) if (b := buckets_from(items, unit)) is not None}
+def _buckets(reply: Reply, label: str, unit: str) -> dict[str, Buckets]:
+    def make(samples: Iterable[Sample]) -> dict[str, Buckets]:
+        by_version: dict[str, list[Sample]] = {}
+        for sample in samples:
+            by_version.setdefault(sample.labels.get(label, ""), []).append(sample)
+        return {v: b for v, items in sorted(by_version.items()) if (b := buckets_from(items, unit)) is not None}
+    return reply.derived(("buckets", label, unit), make)
+
+
+def _bounds(reply: Reply, label: str, unit: str) -> tuple[float, ...]:
+    """Bounds that the histograms of all versions have."""
+    def make(samples: Iterable[Sample]) -> tuple[float, ...]:
+        both = merged(list(_buckets(reply, label, unit).values()))
+        return both.bounds if both is not None else ()
+    return reply.derived(("bounds", label, unit), make)
 
 
 def snapped_threshold(objective: Objective, index: int, replies: Replies) -> Snapped | None:
@@ -214,23 +236,22 @@ def snapped_threshold(objective: Objective, index: int, replies: Replies) -> Sna
     threshold = getattr(sli, "threshold", None)
     if threshold is None:
         return None
-    bounds: list[float] = []
-    for question in sorted((q for q in replies if q.objective == objective.slo.name and q.candidate == index
-                            and q.part is Part.BUCKETS), key=lambda q: q.window_seconds):
-        both = merged(list(buckets_by_version(objective, index, question.window_seconds, replies).values()))
-        if both is not None and len(both.bounds) > len(bounds):
-            bounds = list(both.bounds)
+    label, unit = objective.candidates[index].version_label, getattr(sli, "unit", "s")
+    asked = [(q.window_seconds, _bounds(reply, label, unit)) for q, reply in replies.items()
+             if q.part is Part.BUCKETS and q.candidate == index and q.objective == objective.slo.name]
+    # Of several with as many bounds, the shortest window's.
+    bounds = max(sorted(asked, key=lambda item: item[0]), key=lambda item: len(item[1]), default=(0.0, ()))[1]
     return snap(threshold, bounds, getattr(sli, "snap", "exact")) if bounds else None
 
 
 def _from_buckets(objective: Objective, index: int, window_seconds: float, reply: Reply,
-                  replies: Replies) -> WindowCounts:
-    by_version = buckets_by_version(objective, index, window_seconds, replies)
+                  snapped: Snapped | None) -> WindowCounts:
+    candidate = objective.candidates[index]
+    by_version = _buckets(reply, candidate.version_label, getattr(candidate.sli, "unit", "s"))
     if not by_version:
         if reply.samples:
             return WindowCounts(window_seconds, {}, Quality.SUSPECT, "a histogram without its +Inf bucket")
         return WindowCounts(window_seconds, {}, Quality.NO_DATA, "no such series")
-    snapped = snapped_threshold(objective, index, replies)
     counts: dict[str, Count] = {}
     quality, note = Quality.OK, "" if snapped is None else snapped.note
     if snapped is not None and snapped.bound is None:

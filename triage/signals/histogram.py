@@ -69,8 +69,8 @@ def _bound(text: str, scale: float) -> float | None:
 
 def merged(parts: Sequence[Buckets]) -> Buckets | None:
     """The sum of histograms of several versions; bounds that one of them lacks are left out. None for none."""
-    if not parts:
-        return None
+    if len(parts) < 2:
+        return parts[0] if parts else None
     common = set(parts[0].bounds).intersection(*(p.bounds for p in parts[1:]))
     bounds = tuple(sorted(common))
     tables: list[Mapping[float, float]] = [dict(zip(p.bounds, p.counts, strict=True)) for p in parts]

@@ -11,7 +11,7 @@ from triage.facts.replies import UNASKED, Part, Question, Replies
 from triage.signals import burn as burns_of
 from triage.signals import wording
 from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
-from triage.signals.counts import WindowCounts, chosen_candidate, sampled_at, trouble, window_counts
+from triage.signals.counts import WindowCounts, all_window_counts, chosen_candidate, sampled_at, trouble, window_counts
 from triage.signals.histogram import Buckets, merged, quantile
 from triage.signals.level import level_state
 from triage.signals.model import Budget, Burn, GroupCount, Quantiles, SloKind, SloState, Tier, VersionCount
@@ -62,7 +62,7 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
     newest = sampled_at(objective, index, replies)
     windows = sorted({q.window_seconds for q in replies if q.objective == slo.name and q.candidate == index
                       and q.part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)} | {slo.reading_window})
-    counts = {w: window_counts(objective, index, w, replies, around.now) for w in windows}
+    counts = all_window_counts(objective, index, windows, replies, around.now)
     hour = counts[slo.reading_window]
     judged = slo.objective is not None and slo.objective < 100
     burns: tuple[Burn, ...] = ()
