@@ -110,7 +110,7 @@ def _filled(cohort: Cohort, counted: Counted, promised: Promised, shift: float) 
     predicted = None
     if promised.calibrated:
         # Which of the cohort's predictions were labelled is not known: the mean of all stands for theirs.
-        predicted = None if mean is None or not math.isfinite(mean) else mean * (counts.n if counts else cohort.labels)
+        predicted = None if mean is None or not math.isfinite(mean) else mean * cohort.labels
     elif counts is not None:
         predicted = counts.tp + counts.fp
     return replace(cohort, counts=counts, predicted=predicted)
