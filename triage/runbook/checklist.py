@@ -24,20 +24,19 @@ _MOST_OBJECTIVES = 4
 _MOST_CELLS = 4
 
 
-def checklist(model: ModelState, notebook: Notebook | None, cells: Sequence[tuple[str, str]] = ()) -> Runbook:
+def checklist(model: ModelState, notebook: Notebook, cells: Sequence[tuple[str, str]] = ()) -> Runbook:
     """The checklist for ``model``; ``cells`` are (id, purpose) of its diagnostic cells."""
     return parse_runbook(checklist_text(model, notebook, cells), "")
 
 
-def checklist_text(model: ModelState, notebook: Notebook | None, cells: Sequence[tuple[str, str]] = ()) -> str:
+def checklist_text(model: ModelState, notebook: Notebook, cells: Sequence[tuple[str, str]] = ()) -> str:
     """The same as Markdown."""
     judged = [slo for slo in model.slos if slo.objective is not None or slo.threshold is not None]
     required = sorted(judged, key=lambda slo: not slo.required)[:_MOST_OBJECTIVES]
     fresh = [slo for slo in judged if slo.kind is SloKind.FRESHNESS and slo not in required]
-    owner = notebook.manifest.metadata.owners[0] if notebook is not None else None
     parts = [
         _lines("---", f"id: {CHECKLIST_ID}", "title: Incident checklist",
-               f"owner: {_quoted(owner.name if owner else '-')}", f"reviewed: {_REVIEWED}", "---", "",
+               f"owner: {_quoted(notebook.manifest.metadata.owners[0].name)}", f"reviewed: {_REVIEWED}", "---", "",
                "# Incident checklist"),
         _heading("Meaning", "This model has no runbook of its own. These are the checks that hold for every model."),
         _heading("Diagnosis"),
@@ -74,14 +73,12 @@ def checklist_text(model: ModelState, notebook: Notebook | None, cells: Sequence
     return "\n".join(parts)
 
 
-def _to(notebook: Notebook | None) -> dict[str, str]:
-    good = notebook.manifest.spec.rollback.last_known_good if notebook is not None else None
+def _to(notebook: Notebook) -> dict[str, str]:
+    good = notebook.manifest.spec.rollback.last_known_good
     return {"to": _quoted(good)} if good else {}
 
 
-def _owners(notebook: Notebook | None) -> str:
-    if notebook is None:
-        return "The notebook names them."
+def _owners(notebook: Notebook) -> str:
     return "; ".join(f"{owner.name} ({owner.role}) {owner.contact}".rstrip()
                      for owner in notebook.manifest.metadata.owners) + "."
 

@@ -81,6 +81,22 @@ def go(runbook: Runbook, standing: Standing, by: str, now: float, said: str | No
     return _done(standing, by, now, "")
 
 
+def by_hand(standing: Standing, by: str, now: float, said: str | None = None) -> Move:
+    """Say how a step came out that was done elsewhere: ``said`` begins with how, ``failed: no pods left``."""
+    if isinstance(standing.step.does, Check | Query | Branch | Wait):
+        return Move(refused="is nothing that is done by hand; s skips it")
+    if standing.state not in (StepState.READY, StepState.RUNNING, StepState.FAILED):
+        return Move(refused=_not_now(standing, by, now) or "is done; x does it again")
+    if standing.state is StepState.FAILED:
+        return Move(refused="is done; x does it again")
+    word, _, text = (said or "").strip().partition(" ")
+    outcome = {"passed": Outcome.PASSED, "failed": Outcome.FAILED}.get(word.rstrip(":,.").casefold())
+    if outcome is None or not text.strip():
+        return Move(prompt=Prompt(f"how did {standing.step.number} come out, and what was seen",
+                                  ("passed, and what", "failed, and what")))
+    return Move(Event(EventKind.DONE, now, by, standing.step.id, outcome, f"by hand: {text.strip()}"))
+
+
 def skip(standing: Standing, by: str, now: float, reason: str | None = None) -> Move:
     """Leave the step out; never without a reason, and never does it anything."""
     if standing.state is StepState.SKIPPED:

@@ -118,11 +118,11 @@ class RunbookSession:
         """``by`` is who works here, as ``user@host``."""
         self._state = state
         self._by = by
-        self._shelves: dict[str, tuple[Notebook | None, Shelf]] = {}
+        self._shelves: dict[str, tuple[Notebook, Shelf]] = {}
         self._desks: dict[tuple[str, str, str], _Desk] = {}
         self._shown: _Shown | None = None
 
-    def look(self, notebook: Notebook | None, snapshot: Snapshot, model: ModelState, now: float) -> Sheet:
+    def look(self, notebook: Notebook, snapshot: Snapshot, model: ModelState, now: float) -> Sheet:
         """The runbook that fits ``model`` (as it is shown) best, looked at ``now`` (Unix seconds)."""
         volumes = self._shelf(model.name, notebook).volumes(model)
         volume, why = self._choose(volumes, snapshot.context, model, now)
@@ -133,6 +133,10 @@ class RunbookSession:
         """Do a step of the sheet that was shown last."""
         return self._move(step, now, lambda runbook, standing, model: moves.go(
             runbook, standing, self._by, now, said, model))
+
+    def by_hand(self, step: str, now: float, said: str | None = None) -> Result:
+        """Say how a step came out that was done elsewhere."""
+        return self._move(step, now, lambda runbook, standing, model: moves.by_hand(standing, self._by, now, said))
 
     def skip(self, step: str, now: float, reason: str | None = None) -> Result:
         """Leave a step out."""
@@ -171,7 +175,7 @@ class RunbookSession:
         """Everything recorded of the runbook shown last, in the order of writing."""
         return self._shown.desk.progress.events() if self._shown is not None else ()
 
-    def _shelf(self, model: str, notebook: Notebook | None) -> Shelf:
+    def _shelf(self, model: str, notebook: Notebook) -> Shelf:
         known = self._shelves.get(model)
         if known is None or known[0] is not notebook:
             known = notebook, Shelf(notebook)

@@ -65,7 +65,7 @@ def read_volume(path: Path, display: str) -> Volume:
 class Shelf:
     """Keeps what was read of one notebook until it changes on the disk."""
 
-    def __init__(self, notebook: Notebook | None) -> None:
+    def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
         self._read: dict[Path, tuple[_Stamp | None, Volume]] = {}
         self._cells: tuple[tuple[str, str], ...] | None = None
@@ -74,7 +74,7 @@ class Shelf:
     def volumes(self, model: ModelState) -> tuple[Volume, ...]:
         """Every runbook of the notebook, also those that cannot be used; the checklist when none can."""
         found = []
-        for path in runbook_files(self._notebook) if self._notebook is not None else ():
+        for path in runbook_files(self._notebook):
             stamp = _stamp(path)
             known = self._read.get(path)
             if known is None or known[0] != stamp:
@@ -93,14 +93,12 @@ class Shelf:
 
     def _diagnostic_cells(self) -> tuple[tuple[str, str], ...]:
         if self._cells is None:
-            self._cells = ()
-            if self._notebook is not None:
-                try:
-                    book = read_book(self._notebook.path / self._notebook.manifest.spec.notebook.path)
-                    self._cells = tuple((cell.id, cell.purpose) for cell in book.tagged("diagnostic"))
-                except TriageError:
-                    # The checklist is of use without cells; the linter says what is wrong with them.
-                    pass
+            try:
+                book = read_book(self._notebook.path / self._notebook.manifest.spec.notebook.path)
+                self._cells = tuple((cell.id, cell.purpose) for cell in book.tagged("diagnostic"))
+            except TriageError:
+                # The checklist is of use without cells; the linter says what is wrong with them.
+                self._cells = ()
         return self._cells
 
 

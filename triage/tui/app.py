@@ -26,14 +26,20 @@ from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
 from triage.tui.keymap import EVERYWHERE
 from triage.tui.link import end_within, is_behind, on_hang_up, terminal_is_gone
+from triage.tui.runbook_door import RunbookDoor
+from triage.tui.runbook_link import RunbookLink
 from triage.tui.screens.base import TriageScreen
 from triage.tui.screens.oncall import OnCall
 from triage.tui.view import RANGES, TOP, Item, View, alert_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from triage.facts.closer_look import CloserLook
     from triage.facts.log_reading import LogsWanted
     from triage.live.snapshot import Snapshot
+    from triage.runbook.intents import OpenPlan, RunCell
+    from triage.runbook.session import Sheet
     from triage.signals.model import ModelState
 
 _TICK = 1.0
@@ -78,10 +84,12 @@ class TriageApp(App[None], inherit_bindings=False):
     """
 
     def __init__(self, feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
-                 glyphs: str = "auto", chart: str = "auto", banner: str = "") -> None:
+                 glyphs: str = "auto", chart: str = "auto", banner: str = "",
+                 state_home: Path | None = None) -> None:
         """``model`` and ``alert`` as the user named them; the rest as :mod:`triage.tui.theme` and ``look`` read it.
 
         ``banner`` stands on every screen from the first frame on, in place of the context's own marker.
+        ``state_home`` is where progress is kept; None: where the environment says.
         """
         super().__init__()
         self.animation_level = "none"
@@ -110,6 +118,8 @@ class TriageApp(App[None], inherit_bindings=False):
         self._stopped = False
         self._frames = FrameMemory()
         self.cells = CellLink(self, feed)
+        self.runbook = RunbookLink(RunbookDoor(self), state_home)
+        self._held_sheet: Sheet | None = None
         self.theme = theme.choose(theme_name).name
 
     @property
@@ -162,6 +172,7 @@ class TriageApp(App[None], inherit_bindings=False):
         self._latest = message.snapshot
         self._settle_link(message.snapshot)
         self.show()
+        self.see_runbook()
 
     def on_feed_failed(self, message: FeedFailed) -> None:
         """Leave, and say why after the screen is gone."""
@@ -199,9 +210,11 @@ class TriageApp(App[None], inherit_bindings=False):
     def view(self) -> View:
         """The picture as of now."""
         snapshot = self._held if self._paused_at is not None else self._latest
+        model = self._model(snapshot)
+        sheet = self._held_sheet if self._paused_at is not None else self.runbook.sheet
         return View(
             snapshot,
-            self._model(snapshot),
+            model,
             self._wanted,
             self.feed.now(),
             self._range,
@@ -213,6 +226,7 @@ class TriageApp(App[None], inherit_bindings=False):
             self._selected,
             self._note,
             self._banner,
+            sheet if sheet is not None and model is not None and sheet.model == model.name else None,
         )
 
     def _model(self, snapshot: Snapshot | None) -> ModelState | None:
@@ -333,6 +347,44 @@ class TriageApp(App[None], inherit_bindings=False):
         """What is looked at so closely that it is asked for only then; None: nothing."""
         self.feed.look_closer(wanted)
 
+    def see_runbook(self) -> None:
+        """Look at the runbook of the model shown, beside the newest facts."""
+        model = self._model(self._latest)
+        notebook = self.feed.notebook(model.name) if model is not None else None
+        if self._latest is not None and model is not None and notebook is not None:
+            self.runbook.see(notebook, self._latest, model)
+
+    def action_runbook(self) -> None:
+        """The whole runbook: close what lies on it, or open it."""
+        from triage.tui.screens.runbook import RunbookScreen
+        if not any(isinstance(screen, RunbookScreen) for screen in self.screen_stack):
+            self._push(RunbookScreen())
+            return
+        while not isinstance(self.screen, RunbookScreen):
+            self.pop_screen()
+        self.call_after_refresh(self.show)
+
+    def action_next_step(self) -> None:
+        """From the panels to the step of the runbook that is next, or back; without a column to all of it."""
+        view = self.view()
+        steps = [item for item in view.items() if item.kind == "step"]
+        if not steps:
+            self.action_runbook()
+        elif view.chosen().kind == "step":
+            self.action_clear()
+        else:
+            current = view.sheet.current if view.sheet is not None else ""
+            self._selected = next((item for item in steps if item.key == current), steps[0])
+            self.show()
+
+    def open_plan(self, intent: OpenPlan) -> str:
+        """Open the plan of an action; why that is not possible, or "" when it is open."""
+        return f"{intent.action} is not possible from here: do it elsewhere, then say so with d"
+
+    def run_cell(self, intent: RunCell) -> str:
+        """Run a cell; why that is not possible, or "" when it runs."""
+        return f"{intent.cell} cannot be run from here: run it elsewhere, then say so with d"
+
     def action_help(self) -> None:
         """The keys and the signs."""
         from triage.tui.screens.help import help_page
@@ -381,7 +433,7 @@ class TriageApp(App[None], inherit_bindings=False):
     def action_pause(self) -> None:
         """Hold the picture, or let it follow the facts again."""
         self._paused_at = None if self._paused_at is not None else self.feed.now()
-        self._held = self._latest
+        self._held, self._held_sheet = self._latest, self.runbook.sheet
         self.show()
 
     def action_refresh_now(self) -> None:
@@ -400,7 +452,11 @@ class TriageApp(App[None], inherit_bindings=False):
         text = screen.as_text(self.view()) if isinstance(screen, TriageScreen) else ""
         if not text:
             self.say("nothing to copy yet")
-            return
+        else:
+            self.copy_text(text)
+
+    def copy_text(self, text: str) -> None:
+        """Send ``text`` to the clipboard, and show it."""
         from triage.tui.screens.help import text_page
         self._open("AS TEXT", text_page(text))
         self.run_worker(lambda: self._send(text), thread=True, exclusive=True, exit_on_error=False, group="clipboard")
@@ -426,6 +482,9 @@ class TriageApp(App[None], inherit_bindings=False):
         """Everything behind the selected row."""
         from triage.tui import details
         item = self.view().chosen()
+        if item.kind == "step":
+            self.runbook.do(item.key, "go")
+            return
         self._open(details.title(item), lambda view, width: details.page(item, view, width))
 
     def action_zoom(self) -> None:

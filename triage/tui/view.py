@@ -12,6 +12,7 @@ from triage.tui.look import Look
 
 if TYPE_CHECKING:
     from triage.live.snapshot import BrokenNotebook, Snapshot
+    from triage.runbook.session import Sheet
     from triage.signals.drift_reading import Moved
     from triage.signals.model import AlertGroup, ModelState, SloState
 
@@ -22,7 +23,7 @@ WIDE = 100
 RUNBOOK_FROM = 118
 """Cells from which the runbook has its own column."""
 
-ItemKind = Literal["verdict", "slo", "reason", "canary", "drift", "alert", "broken"]
+ItemKind = Literal["verdict", "slo", "reason", "canary", "drift", "alert", "broken", "step"]
 
 
 class Item(NamedTuple):
@@ -61,6 +62,8 @@ class View:
     """What became of the alert that was asked for, and the glyph it is shown with."""
     banner: str = ""
     """What the whole program works on when that is not the real world; "" otherwise. Known before any snapshot."""
+    sheet: Sheet | None = None
+    """The runbook of the model; None before it was looked at."""
 
     @property
     def marker(self) -> str:
@@ -100,6 +103,8 @@ class View:
             items += [Item("alert", alert_key(group)) for group in self.model.alerts]
         if self.snapshot is not None:
             items += [Item("broken", notebook.path) for notebook in self.snapshot.broken]
+        if self.sheet is not None and self.width >= RUNBOOK_FROM and (self.sheet.why or self.sheet.begun):
+            items += [Item("step", standing.step.id) for standing in self.sheet.standings]
         return tuple(dict.fromkeys(items))
 
     def chosen(self) -> Item:

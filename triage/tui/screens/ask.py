@@ -31,8 +31,10 @@ class Ask(ModalScreen[str | None], inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "back", id="ask.cancel")]
 
-    def __init__(self, title: str, placeholder: str, text: str, look: Look, palette: Palette) -> None:
+    def __init__(self, title: str, placeholder: str, text: str, look: Look, palette: Palette,
+                 keys: str = "enter look  empty: all  esc back") -> None:
         super().__init__()
+        self._keys = keys
         self._heading = title
         self._placeholder = placeholder
         self._text = text
@@ -50,7 +52,7 @@ class Ask(ModalScreen[str | None], inherit_bindings=False):
         self.query_one("#box").border_title = self._heading
         keys = self.query_one("#keys", Lines)
         keys.set_look(self._palette)
-        keys.set_lines([line(("enter look  empty: all  esc back", Role.DIM)).fitted(56)], self._look)
+        keys.set_lines([line((self._keys, Role.DIM)).fitted(56)], self._look)
 
     @on(Input.Submitted)
     def take(self, event: Input.Submitted) -> None:

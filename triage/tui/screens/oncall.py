@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from triage.tui.keymap import ON_CALL
 from triage.tui.layout import Need, Place, allot
 from triage.tui.line import Line, Role, line, wrap
-from triage.tui.panels import alerts, canary, charts, drift, slos, top
+from triage.tui.panels import alerts, canary, charts, drift, runbook, slos, top
 from triage.tui.screens.base import RETRY_CELLS, TriageScreen
 from triage.tui.view import RUNBOOK_FROM, View
 from triage.tui.widgets.chart import ChartBox
@@ -20,9 +20,10 @@ from triage.tui.widgets.lines import Lines
 RUNBOOK_CELLS = 35
 TALL = 32
 """Rows from which trends are charts; under that they are one row each."""
-SECTIONS = ("slos", "reasons", "latency", "errors", "sparks", "groups", "canary", "drift", "alerts", "broken",
+SECTIONS = ("slos", "reasons", "latency", "errors", "sparks", "groups", "canary", "drift", "alerts", "steps", "broken",
             "notes")
-PRIORITY = ("slos", "alerts", "broken", "reasons", "canary", "drift", "sparks", "latency", "errors", "groups", "notes")
+PRIORITY = ("slos", "alerts", "steps", "broken", "reasons", "canary", "drift", "sparks", "latency", "errors", "groups",
+            "notes")
 LEAST = (24, 7)
 """Cells and rows under which only the verdict is shown."""
 
@@ -84,9 +85,11 @@ class OnCall(TriageScreen, inherit_bindings=False):
         left = width - side
         self.set_width("runbook", side)
         if side:
-            self.lines("runbook").set_lines(runbook(view, side, rows), view.look)
+            self.lines("runbook").set_lines(runbook.column(view, side, rows), view.look)
         latency, errors = charts.chart(view, "latency", left - 1), charts.chart(view, "errors", left - 1)
         needs = self._needs(view, left, latency, errors)
+        strip = 0 if side else runbook.strip_rows(view)
+        needs.append(Need("steps", 1, strip, strip, spaced=view.height >= TALL))
         places = allot(rows, needs, PRIORITY)
         for name, place in places.items():
             self._place(name, place)
@@ -101,6 +104,7 @@ class OnCall(TriageScreen, inherit_bindings=False):
                 ("canary", canary.canary(view, left, places["canary"].rows)),
                 ("drift", drift.drift(view, left, places["drift"].rows)),
                 ("alerts", alerts.alerts(view, left, places["alerts"].rows)),
+                ("steps", runbook.strip(view, left, places["steps"].rows)),
                 ("broken", alerts.broken(view, left, places["broken"].rows)),
                 ("notes", alerts.notes(view, left, places["notes"].rows))):
             self.lines(name).set_lines(content[:places[name].rows], view.look)
@@ -178,22 +182,3 @@ class OnCall(TriageScreen, inherit_bindings=False):
         self._rows("rule", [], view)
         for name in SECTIONS:
             self._place(name, Place(0, 0))
-
-
-def runbook(view: View, width: int, rows: int) -> tuple[Line, ...]:
-    """The column on the right: a thin divider, and where the runbook is."""
-    bar: tuple[str, Role] = (view.look.pick(" │ ", " | "), Role.RULE)
-    out = [line(bar, ("RUNBOOK", Role.HEADING))]
-    model = view.model
-    if model is not None:
-        room = max(8, width - 4)
-        if model.runbook:
-            out += [line(bar, text) for text in wrap(view.look.say(model.runbook), room)[:2]]
-            text = "in the folder of the model notebook; its steps will stand here, beside the panels they look at"
-        else:
-            text = "the model notebook names none (spec.runbook)"
-        out += [line(bar, (row, Role.DIM)) for row in wrap(text, room)]
-        out += [line(bar), line(bar, ("OWNERS", Role.HEADING))]
-        out += [line(bar, (owner, Role.DIM)).fitted(width, view.look.ellipsis) for owner in model.owners[:6]]
-    out += [line(bar)] * max(0, rows - len(out))
-    return tuple(out[:rows])
