@@ -1,177 +1,203 @@
-"""Leases as objects of a cluster (``coordination.k8s.io/v1``): between all who act on it, wherever they sit.
+"""Leases as objects of a cluster (``coordination.k8s.io/v1``): between everybody who can reach it.
 
-The server decides: each write names the ``resourceVersion`` it was made from, and of two one is a conflict.
-``leaseTransitions`` is the token. A holder that is gone has it until ``renewTime`` plus the lease's time; the machines'
-clocks must agree to within that. Needs get, create and update on leases in the namespace.
+One object ``triage-<target>`` for each target, changed by compare and set on its ``resourceVersion``. The token is its
+``leaseTransitions``, so it is never deleted. A lease ends when its holder has not moved it on for its own time; the
+machines' clocks must agree to within a small part of that. Needs get, create and update on leases in the namespace.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from triage.actions.kubernetes_sender import KubernetesSender
 from triage.actions.lease import LEASE_SECONDS, Busy, Claim, Free, Held, NoLease
 from triage.actions.plan import Request
+from triage.actions.rollouts.conditions import OPTIONS, written
 from triage.actions.system import Fate, Sent
-from triage.facts.outcome import Failure, FailureKind
+from triage.facts.outcome import Failure
+from triage.sources.decode import parse_time
 from triage.sources.kubernetes import Json, KubernetesClient, Resource
-from triage.text import clean
+from triage.sources.rollouts.objects import inner, notes_of, text, whole
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
-_ACTION, _TEXT = "triage.dev/action", "triage.dev/text"
-_CONFLICT = 409
+_ACTION, _TEXT = "triage.dev/action", "triage.dev/for"
+_LONGEST_NAME = 100
+_IN_THIS_CLUSTER = frozenset({"argo", "deployment"})
+"""Systems whose targets lie in the cluster that has the leases."""
+_OVER = "the lease ended before it was moved on: this machine was asleep, or the server too slow"
+
+
+def lease_name(key: str) -> str:
+    """``triage-argo-fraud-scorer-3f9ac21e`` of :attr:`~triage.actions.plan.Target.key`.
+
+    For what lies in the cluster itself it is the same for everybody, whatever they call that cluster.
+    """
+    system, _, rest = key.partition("/")
+    cluster, _, place = rest.rpartition("/")
+    cluster, _, namespace = cluster.rpartition("/")
+    known_as = "/".join((system, namespace, place)) if system in _IN_THIS_CLUSTER else key
+    spelt = re.sub(r"[^a-z0-9]+", "-", f"{system}-{place}".lower())[:_LONGEST_NAME].strip("-")
+    return f"triage-{spelt}-{hashlib.sha256(known_as.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What stands in a Lease."""
+
+    version: str
+    """``resourceVersion``."""
+    token: int
+    claim: Claim | None
+    """None when it was given back."""
+    since: float
+    until: float
 
 
 class KubernetesLeases:
-    """Leases in ``namespace`` of the cluster that ``client`` reads from. Times are the machine's."""
+    """Leases in ``namespace`` of the cluster that ``client`` reads from. Raises nothing.
+
+    Times are the machine's, not the clock's of a lab or a replay: what is shared with others needs one time.
+    """
 
     def __init__(self, client: KubernetesClient, namespace: str, *, seconds: float = LEASE_SECONDS,
                  now: Callable[[], float] = time.time) -> None:
-        self._client, self._sender = client, KubernetesSender(client)
-        self._namespace, self._seconds, self._now = namespace, seconds, now
+        self._client = client
+        self._sender = KubernetesSender(client, timeout_seconds=seconds / 3)
+        self._namespace = namespace
+        self._seconds = seconds
+        self._now = now
 
     async def look(self, key: str) -> Free | Busy | NoLease:
         """As the protocol says."""
-        found = await self._read(key)
-        return NoLease(found.sentence()) if isinstance(found, Failure) else self._judged(found)
+        found = await self._read(lease_name(key))
+        return found if isinstance(found, NoLease) else self._judged(found)
 
     async def acquire(self, key: str, claim: Claim) -> Held | Busy | NoLease:
         """As the protocol says."""
-        found = await self._read(key)
-        if isinstance(found, Failure):
-            return NoLease(found.sentence())
-        state = self._judged(found)
+        name = lease_name(key)
+        before = await self._read(name)
+        if isinstance(before, NoLease):
+            return before
+        state = self._judged(before)
         if isinstance(state, Busy):
             return state
-        lease = _KubernetesLease(self, key, claim, found, state.abandoned)
-        sent = await lease.put(released=False)
-        if sent.fate is Fate.DONE:
-            return lease
-        # The other was faster, or no answer came: whoever stands there now has it.
-        there = await self._read(key)
-        if isinstance(there, Failure):
-            return NoLease(sent.message)
-        if lease.adopt(there):
-            return lease
-        now = self._judged(there)
-        return now if isinstance(now, Busy) else NoLease(sent.message)
+        token, now = (0 if before is None else before.token) + 1, self._now()
+        sent, item = await self._write(name, before, claim, token, now)
+        if sent.fate is Fate.DONE and item is not None:
+            return _KubernetesLease(self, name, self._entry(item), claim, now, state.abandoned)
+        # It was somebody else's turn, or the answer was lost: the object says which.
+        after = await self._read(name)
+        if isinstance(after, _Entry):
+            if after.token == token and after.claim == claim:
+                return _KubernetesLease(self, name, after, claim, now, state.abandoned)
+            found = self._judged(after)
+            if isinstance(found, Busy):
+                return found
+        return NoLease(f"the Lease {self._namespace}/{name} cannot be taken: {sent.message}")
 
-    async def _read(self, key: str) -> Json | Failure | None:
-        """The object; None when there is none yet."""
-        found = await self._client.read(LEASES, self._namespace, _name(key))
-        return None if isinstance(found, Failure) and found.kind is FailureKind.NOT_FOUND else found
+    async def _read(self, name: str) -> _Entry | NoLease | None:
+        found = await self._client.read(LEASES, self._namespace, name)
+        if not isinstance(found, Failure):
+            return self._entry(found)
+        if found.status == 404:
+            return None
+        return NoLease(f"the Lease {self._namespace}/{name} cannot be read: {found.message}")
 
-    def _judged(self, item: Json | None) -> Free | Busy:
-        spec = _mapping(item, "spec")
-        holder = clean(spec.get("holderIdentity") or "", limit=200)
-        if not holder:
+    def _judged(self, entry: _Entry | None) -> Free | Busy:
+        if entry is None or entry.claim is None:
             return Free()
-        notes = _mapping(_mapping(item, "metadata"), "annotations")
-        claim = Claim(holder, clean(notes.get(_ACTION, ""), limit=40), clean(notes.get(_TEXT, ""), limit=200))
-        since, renewed = _moment(spec.get("acquireTime")), _moment(spec.get("renewTime"))
-        duration = spec.get("leaseDurationSeconds")
-        lasts = float(duration) if isinstance(duration, int) and not isinstance(duration, bool) else self._seconds
-        if renewed is None or self._now() < renewed + lasts:
-            # One that does not say when it was renewed is not ours to judge as over.
-            return Busy(claim, since or self._now(), (renewed or self._now()) + lasts)
-        return Free(claim)
+        if self._now() < entry.until:
+            return Busy(entry.claim, entry.since, entry.until)
+        return Free(entry.claim)
+
+    async def _write(self, name: str, before: _Entry | None, claim: Claim | None, token: int,
+                     since: float) -> tuple[Sent, Json | None]:
+        """Compare and set; ``claim`` None gives it back."""
+        spec: Json = {"leaseDurationSeconds": max(1, round(self._seconds)), "leaseTransitions": token,
+                      "acquireTime": _micro(since), "renewTime": _micro(self._now())}
+        metadata: Json = {"name": name, "namespace": self._namespace}
+        if claim is not None:
+            spec["holderIdentity"] = claim.holder
+            metadata["annotations"] = {_ACTION: claim.action_id, _TEXT: claim.text}
+        if before is not None:
+            metadata["resourceVersion"] = before.version
+        body = written({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+        path = f"{LEASES.path(self._namespace, '' if before is None else name)}?{OPTIONS}"
+        request = Request("POST" if before is None else "PUT", path, "application/json", body, f"lease {name}", "")
+        return await self._sender.exchange(request, path, f"lease/{name}")
+
+    def _entry(self, item: Json) -> _Entry:
+        spec, notes = inner(item, "spec"), notes_of(item)
+        holder = text(spec.get("holderIdentity"))
+        claim = Claim(holder, text(notes.get(_ACTION), 100), text(notes.get(_TEXT), 400)) if holder else None
+        renewed, lasts = parse_time(spec.get("renewTime")), whole(spec.get("leaseDurationSeconds"))
+        # One that does not say when it was moved on was written by a person: it is not for us to judge it over.
+        lasting = self._seconds if lasts is None else lasts
+        until = (self._now() if renewed is None else renewed) + lasting
+        return _Entry(text(inner(item, "metadata").get("resourceVersion")), whole(spec.get("leaseTransitions")) or 0,
+                      claim, parse_time(spec.get("acquireTime")) or self._now(), until)
+
+    async def moved_on(self, name: str, entry: _Entry, claim: Claim, since: float, *, release: bool) -> _Entry | str:
+        """The lease with its end moved on, or given back; else why it is not ours any more."""
+        if self._now() >= entry.until and not release:
+            newest = await self._read(name)
+            other = newest.claim if isinstance(newest, _Entry) and newest.token != entry.token else None
+            return _OVER if other is None else f"somebody else has the lease: {other.holder}"
+        sent, item = await self._write(name, entry, None if release else claim, entry.token, since)
+        if sent.fate is Fate.DONE and item is not None:
+            return self._entry(item)
+        after = await self._read(name)
+        if isinstance(after, NoLease):
+            return after.message
+        if after is None:
+            return "the lease is gone: somebody deleted it"
+        if after.token != entry.token or (after.claim != claim and not (release and after.claim is None)):
+            return f"somebody else has the lease: {'nobody' if after.claim is None else after.claim.holder}"
+        if after.version == entry.version:
+            return f"the lease could not be moved on: {sent.message}"
+        # Ours, and another version: an earlier answer was lost, or somebody else put a label on it.
+        if not release and self._now() >= after.until:
+            return _OVER
+        if release and after.claim is not None:
+            sent, item = await self._write(name, after, None, entry.token, since)
+            return self._entry(item) if sent.fate is Fate.DONE and item is not None else (
+                f"the lease could not be given back: {sent.message}")
+        return after
 
 
 class _KubernetesLease:
-    def __init__(self, leases: KubernetesLeases, key: str, claim: Claim, before: Json | None,
+    def __init__(self, leases: KubernetesLeases, name: str, entry: _Entry, claim: Claim, since: float,
                  taken_over_from: Claim | None) -> None:
-        self._leases, self._key, self._claim, self._item = leases, key, claim, before
+        self._leases, self._name, self._entry, self._claim, self._since = leases, name, entry, claim, since
         self._taken_over_from = taken_over_from
-        self._since = leases._now()
-        transitions = _mapping(before, "spec").get("leaseTransitions")
-        self._token = (transitions if isinstance(transitions, int) else 0) + 1
 
     @property
     def token(self) -> int:
-        return self._token
+        return self._entry.token
 
     @property
     def taken_over_from(self) -> Claim | None:
         return self._taken_over_from
 
     async def renew(self) -> str:
-        return await self._written(released=False)
+        return await self._move(release=False)
 
     async def release(self) -> str:
-        return await self._written(released=True)
+        return await self._move(release=True)
 
-    async def put(self, *, released: bool) -> Sent:
-        """Write it, from the version that was read last."""
-        leases, name = self._leases, _name(self._key)
-        version = _mapping(self._item, "metadata").get("resourceVersion")
-        metadata: dict[str, Any] = {"name": name, "namespace": leases._namespace,
-                                    "annotations": {_ACTION: self._claim.action_id, _TEXT: self._claim.text}}
-        if isinstance(version, str):
-            metadata["resourceVersion"] = version
-        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": {
-            "holderIdentity": "" if released else self._claim.holder, "leaseTransitions": self._token,
-            "leaseDurationSeconds": max(1, round(leases._seconds)), "acquireTime": _spelt(self._since),
-            "renewTime": _spelt(leases._now())}}
-        create = self._item is None
-        path = LEASES.path(leases._namespace, "" if create else name)
-        request = Request("POST" if create else "PUT", f"{path}?fieldManager=triage", "application/json",
-                          json.dumps(body), "lease", "")
-        sent, item = await leases._sender.exchange(request, request.path, f"action/{self._claim.action_id}")
-        if sent.fate is Fate.DONE and item is not None:
-            self._item = item
-        return sent
-
-    def adopt(self, item: Json | None) -> bool:
-        """Go on from ``item`` when that is our own lease."""
-        spec = _mapping(item, "spec")
-        notes = _mapping(_mapping(item, "metadata"), "annotations")
-        ours = (spec.get("holderIdentity"), spec.get("leaseTransitions"), notes.get(_ACTION)) == (
-            self._claim.holder, self._token, self._claim.action_id)
-        if ours:
-            self._item = item
-        return ours
-
-    async def _written(self, *, released: bool) -> str:
-        sent = await self.put(released=released)
-        if sent.fate is Fate.DONE:
-            return ""
-        there = await self._leases._read(self._key)
-        if isinstance(there, Failure):
-            return sent.message
-        if not self.adopt(there):
-            state = self._leases._judged(there)
-            return f"somebody else has the lease: {state.claim.holder}" if isinstance(state, Busy) else (
-                "the lease is not ours any more")
-        if sent.code != _CONFLICT:
-            return sent.message
-        # Two of our own heartbeats met: the object is ours, and its newest version is known now.
-        again = await self.put(released=released)
-        return "" if again.fate is Fate.DONE else again.message
+    async def _move(self, *, release: bool) -> str:
+        found = await self._leases.moved_on(self._name, self._entry, self._claim, self._since, release=release)
+        if isinstance(found, str):
+            return found
+        self._entry = found
+        return ""
 
 
-def _name(key: str) -> str:
-    kept = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:40].strip("-") or "target"
-    return f"triage-{kept}-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-
-
-def _mapping(item: Json | None, key: str) -> Json:
-    found = None if item is None else item.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _spelt(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _moment(text: Any) -> float | None:
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return None if found is None or found.tzinfo is None else found.timestamp()
+def _micro(at: float) -> str:
+    """``metav1.MicroTime``."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,13 +1,18 @@
-"""Leases kept in the cluster: of all who ask for one target, one gets it, and everybody can see who."""
+"""Leases kept in the lab's cluster: of all who ask for one target, one gets it, and everybody can see who."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from tests.lab.cluster.ground import START, Ground
@@ -15,8 +20,8 @@ from tests.lab.serving import serving
 from tests.sources import faults
 from tests.sources.faults import FaultServer, Request, json_answer
 from tests.sources.test_kubernetes import status
-from triage.actions.kubernetes_lease import KubernetesLeases, lease_name
 from triage.actions.lease import Busy, Claim, Free, Held, Leases, NoLease
+from triage.actions.lease_kubernetes import KubernetesLeases, lease_name
 from triage.actions.plan import Target
 from triage.clock import ManualClock
 from triage.endpoints import Endpoint
@@ -25,6 +30,7 @@ from triage.lab.cluster.resources import LEASES
 from triage.sources.kubernetes import KubernetesClient
 
 TARGET = Target("prod-eu", True, "fraud-scorer", "argo", "Argo Rollout", "prod-eu", "ml", "fraud")
+NAME = "triage-argo-fraud-" + hashlib.sha256(b"argo/ml/fraud").hexdigest()[:8]
 ANA = Claim("ana on bastion-1 (process 4711)", "a1", "rollback fraud-scorer to 7")
 BEN = Claim("ben on laptop (process 12)", "b1", "promote fraud-scorer")
 
@@ -78,7 +84,7 @@ def now() -> Now:
 
 @pytest.fixture
 def leases(client: KubernetesClient, now: Now) -> KubernetesLeases:
-    return KubernetesLeases(client, TARGET, seconds=30, now=now)
+    return KubernetesLeases(client, "ml", seconds=30, now=now)
 
 
 def held(found: Held | Busy | NoLease) -> Held:
@@ -93,7 +99,7 @@ def test_it_is_what_the_protocol_asks_for(leases: KubernetesLeases) -> None:
 
 async def test_the_object_says_who_has_it_what_for_and_until_when(leases: KubernetesLeases, ground: Ground) -> None:
     held(await leases.acquire(TARGET.key, ANA))
-    item = ground.cluster.storage.get(LEASES, "ml", "triage-argo-fraud")
+    item = ground.cluster.storage.get(LEASES, "ml", NAME)
     assert item["spec"] == {
         "holderIdentity": ANA.holder, "leaseDurationSeconds": 30, "leaseTransitions": 1,
         "acquireTime": "2027-01-15T08:00:00.000000Z", "renewTime": "2027-01-15T08:00:00.000000Z"}
@@ -109,7 +115,7 @@ async def test_nobody_else_gets_it_and_is_told_who_has_it(leases: KubernetesLeas
 
 async def test_of_many_at_once_one_gets_it(client: KubernetesClient, now: Now) -> None:
     claims = [Claim(f"engineer {number}", f"a{number}", "roll back") for number in range(6)]
-    found = await asyncio.gather(*(KubernetesLeases(client, TARGET, now=now).acquire(TARGET.key, each)
+    found = await asyncio.gather(*(KubernetesLeases(client, "ml", now=now).acquire(TARGET.key, each)
                                    for each in claims))
     assert [isinstance(each, Busy) for each in found].count(False) == 1
 
@@ -128,7 +134,7 @@ async def test_who_says_nothing_loses_it_and_the_next_knows_from_whom(leases: Ku
     assert await leases.look(TARGET.key) == Free(ANA)
     second = held(await leases.acquire(TARGET.key, BEN))
     assert (second.token, second.taken_over_from) == (2, ANA)
-    assert "the lease ended before it was moved on" in await first.renew()
+    assert await first.renew() == "somebody else has the lease: ben on laptop (process 12)"
     assert "somebody else has the lease: ben on laptop" in await first.release()
     assert await second.renew() == ""
 
@@ -144,23 +150,23 @@ async def test_moved_on_it_stays_ours(leases: KubernetesLeases, now: Now) -> Non
 async def test_a_label_that_somebody_puts_on_it_does_not_lose_it(leases: KubernetesLeases, ground: Ground) -> None:
     found = held(await leases.acquire(TARGET.key, ANA))
     for _ in range(2):
-        ground.patch({"metadata": {"labels": {"seen": "yes"}}}, resource=LEASES, name="triage-argo-fraud")
+        ground.patch({"metadata": {"labels": {"seen": "yes"}}}, resource=LEASES, name=NAME)
         assert await found.renew() == ""
-        ground.patch({"metadata": {"labels": {"seen": None}}}, resource=LEASES, name="triage-argo-fraud")
+        ground.patch({"metadata": {"labels": {"seen": None}}}, resource=LEASES, name=NAME)
     assert await found.release() == ""
     assert await leases.look(TARGET.key) == Free()
 
 
 async def test_one_that_was_deleted_is_not_ours_any_more(leases: KubernetesLeases, ground: Ground) -> None:
     found = held(await leases.acquire(TARGET.key, ANA))
-    ground.cluster.storage.remove(LEASES, "ml", "triage-argo-fraud")
+    ground.cluster.storage.remove(LEASES, "ml", NAME)
     assert await found.renew() == "the lease is gone: somebody deleted it"
 
 
 async def test_who_may_not_write_leases_has_none(client: KubernetesClient, address: str, now: Now,
                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     reader = client_of(address, monkeypatch, "reading")
-    found = await KubernetesLeases(reader, TARGET, now=now).acquire(TARGET.key, ANA)
+    found = await KubernetesLeases(reader, "ml", now=now).acquire(TARGET.key, ANA)
     assert isinstance(found, NoLease)
     assert 'cannot create resource "leases"' in found.message
     await reader.aclose()
@@ -168,10 +174,10 @@ async def test_who_may_not_write_leases_has_none(client: KubernetesClient, addre
 
 async def test_what_cannot_be_read_is_no_lease(now: Now, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = client_of(f"http://127.0.0.1:{faults.free_port()}", monkeypatch)
-    leases = KubernetesLeases(gone, TARGET, now=now)
+    leases = KubernetesLeases(gone, "ml", now=now)
     for found in (await leases.look(TARGET.key), await leases.acquire(TARGET.key, ANA)):
         assert isinstance(found, NoLease)
-        assert "the Lease ml/triage-argo-fraud cannot be read" in found.message
+        assert f"the Lease ml/{NAME} cannot be read" in found.message
     await gone.aclose()
 
 
@@ -187,13 +193,31 @@ async def test_an_answer_that_is_lost_is_looked_up(now: Now, monkeypatch: pytest
         return await json_answer(json.loads(kept[0]))(request, writer)
     async with FaultServer(handle) as server:
         client = client_of(server.url, monkeypatch)
-        found = held(await KubernetesLeases(client, TARGET, now=now).acquire(TARGET.key, ANA))
+        found = held(await KubernetesLeases(client, "ml", now=now).acquire(TARGET.key, ANA))
         await client.aclose()
     assert (found.token, len(kept)) == (1, 1)
 
 
+async def test_one_that_a_person_wrote_without_a_time_is_held(leases: KubernetesLeases, ground: Ground) -> None:
+    ground.cluster.add({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                        "metadata": {"name": NAME, "namespace": "ml"}, "spec": {"holderIdentity": "ana, by hand"}})
+    ground.wait(0)
+    found = await leases.acquire(TARGET.key, BEN)
+    assert isinstance(found, Busy)
+    assert found.claim.holder == "ana, by hand"
+
+
 def test_its_name_is_the_same_for_everybody_and_one_that_kubernetes_takes() -> None:
-    assert lease_name(TARGET) == "triage-argo-fraud"
-    odd = Target("x", False, "m", "haproxy", "backend", "elsewhere", "ml", "Be_Fraud/" + "x" * 300)
-    assert lease_name(odd).startswith("triage-haproxy-be-fraud-xxx")
-    assert len(lease_name(odd)) == 200
+    assert lease_name(TARGET.key) == NAME
+    assert lease_name(replace(TARGET, cluster="https://k8s.example:6443/k8s/clusters/c1").key) == NAME
+    assert lease_name(replace(TARGET, namespace="ml-2").key) != NAME
+    assert lease_name(replace(TARGET, system="deployment").key) != NAME
+    one, other = (replace(TARGET, system="haproxy", cluster=cluster).key for cluster in ("lb-1:9999", "lb-2:9999"))
+    assert lease_name(one) != lease_name(other)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_target_has_a_name_that_kubernetes_takes(system: str, name: str) -> None:
+    found = lease_name(f"{system}/cluster/ml/{name}")
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", found)
+    assert len(found) < 150
