@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _KNOWN = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__", "_", "__", "___", "In", "Out",
@@ -47,10 +48,10 @@ def names_of(source: str) -> Names:
     defines = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
     defines |= _globals_assigned(table)
     needs = {name for name in _referenced(table) if name not in _KNOWN}
-    early = _used_before_assigned(tree, defines)
+    early = _used_before_assigned(tree.body, set()) & defines
     doubts = list(_doubts(tree))
     changed = _changed(tree) - (defines - early)
-    return Names(frozenset(defines), frozenset((needs - defines) | (early & needs)), frozenset(changed & needs),
+    return Names(frozenset(defines), frozenset((needs - defines) | (early - _KNOWN)), frozenset(changed & needs),
                  tuple(dict.fromkeys(doubts)))
 
 
@@ -72,44 +73,95 @@ def _globals_assigned(table: symtable.SymbolTable) -> set[str]:
     return found
 
 
-def _used_before_assigned(tree: ast.Module, defines: set[str]) -> set[str]:
-    """Names that the cell assigns and that its statements read before: ``df = df.dropna()`` needs another ``df``."""
-    assigned: set[str] = set()
+def _used_before_assigned(body: Iterable[ast.stmt], assigned: set[str]) -> set[str]:
+    """Names that are read before the cell itself assigns them: ``df = df.dropna()`` needs another cell's ``df``.
+
+    ``assigned`` is what may have been assigned so far, and grows; a name that one branch assigns counts as assigned.
+    """
     early: set[str] = set()
-    for statement in tree.body:
-        deferred = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if not deferred:
-            early |= {name for name in _loads(statement) if name in defines and name not in assigned}
-        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name) \
-                and statement.target.id not in assigned:
-            early.add(statement.target.id)
-        assigned |= _bound(statement)
+    for statement in body:
+        here, inside = _parts(statement)
+        early |= {name for part in here for name in _reads(part)} - assigned
+        assigned |= {name for part in here for name in _walrus(part)}
+        assigned |= _targets(statement)
+        for block in inside:
+            own = set(assigned)
+            early |= _used_before_assigned(block, own)
+            assigned |= own
     return early
 
 
-def _loads(statement: ast.stmt) -> set[str]:
-    """Names that a statement reads and does not itself bind in a comprehension, lambda, loop or ``with``."""
-    own = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    own |= {arg.arg for node in ast.walk(statement) if isinstance(node, ast.Lambda | ast.FunctionDef)
-            for arg in [*node.args.args, *node.args.kwonlyargs, *node.args.posonlyargs]}
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        # The value is read before the targets are bound.
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        own -= {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-            and node.id not in own}
+def _parts(statement: ast.stmt) -> tuple[list[ast.AST], list[list[ast.stmt]]]:
+    """(what a statement evaluates before it binds anything, the blocks inside it)."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        arguments = statement.args
+        return [*statement.decorator_list, *arguments.defaults, *(d for d in arguments.kw_defaults if d)], []
+    if isinstance(statement, ast.ClassDef):
+        return [*statement.decorator_list, *statement.bases, *statement.keywords], []
+    if isinstance(statement, ast.Try | ast.TryStar):
+        handlers: list[list[ast.stmt]] = [_handled(each) for each in statement.handlers]
+        kinds: list[ast.AST] = [each.type for each in statement.handlers if each.type is not None]
+        return kinds, [statement.body, *handlers, statement.orelse, statement.finalbody]
+    if isinstance(statement, ast.Match):
+        return [statement.subject], [case.body for case in statement.cases]
+    here: list[ast.AST] = []
+    inside: list[list[ast.stmt]] = []
+    for name, value in ast.iter_fields(statement):
+        if name in ("body", "orelse") and isinstance(value, list):
+            inside.append(value)
+        elif isinstance(value, ast.AST):
+            here.append(value)
+        elif isinstance(value, list):
+            here += [each for each in value if isinstance(each, ast.AST)]
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        # Its target is read, too, though the syntax tree says that it is only stored.
+        here.append(ast.Name(statement.target.id, ast.Load()))
+    return here, inside
 
 
-def _bound(statement: ast.stmt) -> set[str]:
-    found = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    for node in ast.walk(statement):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
+def _handled(handler: ast.ExceptHandler) -> list[ast.stmt]:
+    if handler.name is None:
+        return handler.body
+    named: ast.stmt = ast.Assign([ast.Name(handler.name, ast.Store())], ast.Constant(None))
+    return [named, *handler.body]
+
+
+def _reads(node: ast.AST) -> set[str]:
+    """Names that are read where ``node`` is evaluated; what comprehensions and lambdas bind is theirs."""
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Load) else set()
+    found = {name for child in ast.iter_child_nodes(node) for name in _reads(child)}
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+        # The first iterable is read outside.
+        bound = {name for each in node.generators for name in _stored(each.target)}
+        return (found - bound) | _reads(node.generators[0].iter)
+    if isinstance(node, ast.Lambda):
+        return found - {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
     return found
+
+
+def _walrus(node: ast.AST) -> set[str]:
+    return {each.target.id for each in ast.walk(node) if isinstance(each, ast.NamedExpr)}
+
+
+def _stored(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+
+
+def _targets(statement: ast.stmt) -> set[str]:
+    """Names that a statement itself binds, its blocks left out."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.Match):
+        return {each.name for case in statement.cases for each in ast.walk(case.pattern)
+                if isinstance(each, ast.MatchAs | ast.MatchStar) and each.name is not None}
+    if isinstance(statement, ast.With | ast.AsyncWith):
+        return {name for item in statement.items if item.optional_vars is not None
+                for name in _stored(item.optional_vars)}
+    targets = [getattr(statement, "target", None), *getattr(statement, "targets", [])]
+    return {name for target in targets if isinstance(target, ast.AST) for name in _stored(target)}
 
 
 def _doubts(tree: ast.Module) -> list[str]:

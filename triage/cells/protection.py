@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-
 LEASH = Path(__file__).with_name("leash.py")
 COOKIE = "TRIAGE_CELL_RUN"
 """Variable that every process of a run inherits: where there is no PID namespace, stragglers are found by it."""

@@ -1,0 +1,207 @@
+"""Cells that would do harm: the result says what happened, and nothing is left running, with namespaces and without."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.cells.books import NOTHING, QUICK, C, run, write
+from triage.cells import words
+from triage.cells.outputs import Text
+from triage.cells.protection import Means, means
+from triage.cells.protocol import Outcome
+from triage.cells.results import Run
+from triage.cells.supervise import Stop
+
+SYSTEMS = [pytest.param(means(), id="namespaces", marks=pytest.mark.skipif(
+    not means().namespace, reason="no user and PID namespaces here")), pytest.param(NOTHING, id="none")]
+
+
+@pytest.fixture(params=SYSTEMS)
+def system(request: pytest.FixtureRequest) -> Means:
+    found: Means = request.param
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Every process that was born during a test is gone after it."""
+    before = set(psutil.pids())
+    yield
+    deadline = time.monotonic() + 5
+    while left := _ours(before):
+        assert time.monotonic() < deadline, [(p.pid, p.cmdline()) for p in left]
+        time.sleep(0.02)
+
+
+def _ours(before: set[int]) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in before and process.status() != psutil.STATUS_ZOMBIE \
+                    and "TRIAGE_CELL_RUN" in process.environ():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def hostile(folder: Path, source: str, system: Means, *, seconds: str = "600ms", **limits: int) -> Run:
+    notebook = write(folder, C("first", "print('before')", [], {"effects": "none"}),
+                     C("bad", source, about={"effects": "none", "time_limit": seconds, "requires": ["first"]}))
+    return run(notebook, "bad", system=system, limits=replace(QUICK, **limits))
+
+
+def ending(done: Run) -> tuple[Outcome | None, str]:
+    cell = done.cell("bad")
+    assert cell is not None
+    assert done.phase == "ended"
+    first = done.cell("first")
+    assert first is not None
+    assert first.outcome is Outcome.FINISHED
+    return cell.outcome, words.end_sentence(cell)
+
+
+def test_an_infinite_loop_is_interrupted_at_its_time_limit(tmp_path: Path) -> None:
+    outcome, said = ending(hostile(tmp_path, "while True: pass", means()))
+    assert outcome is Outcome.TIME_LIMIT
+    assert said.startswith("stopped at its time limit after 0.")
+    assert said.endswith(": interrupted")
+
+
+def test_a_cell_that_ignores_the_interrupt_loses_its_kernel(tmp_path: Path) -> None:
+    source = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)"
+    outcome, said = ending(hostile(tmp_path, source, means()))
+    assert outcome is Outcome.TIME_LIMIT
+    assert "did not heed the interrupt for 0.4 s, so its kernel was killed" in said
+
+
+def test_a_hundred_megabytes_of_output_are_cut_and_stopped(tmp_path: Path) -> None:
+    done = hostile(tmp_path, "for _ in range(100): print('x' * 1_000_000)", means(), seconds="60s")
+    outcome, _ = ending(done)
+    cell = done.cell("bad")
+    assert cell is not None
+    assert outcome is Outcome.OUTPUT_LIMIT
+    assert sum(len(each.text) for each in cell.outputs if isinstance(each, Text)) <= 256_001
+    assert cell.dropped_bytes > 40_000_000
+    assert words.dropped_sentence(cell).endswith("MB of its output were dropped")
+
+
+def test_an_allocation_beyond_the_limit_raises_in_the_cell(tmp_path: Path) -> None:
+    outcome, said = ending(hostile(tmp_path, "x = bytearray(10**11)", means(), seconds="20s"))
+    assert outcome is Outcome.RAISED
+    assert said == "raised MemoryError (it wanted more memory than it may have)"
+
+
+def test_processes_that_take_too_much_memory_together_are_killed(tmp_path: Path) -> None:
+    source = ("import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n"
+              "        held = bytearray(120 * 2**20)\n        time.sleep(600)\ntime.sleep(600)")
+    outcome, said = ending(hostile(tmp_path, source, means(), seconds="20s", memory_bytes=300 << 20))
+    assert outcome is Outcome.MEMORY_LIMIT
+    assert said == "stopped for too much memory: everything it had started was killed"
+
+
+def test_too_many_processes_are_killed_also_those_in_sessions_of_their_own(tmp_path: Path, system: Means) -> None:
+    source = ("import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n"
+              "        os.setsid()\n        time.sleep(600)\ntime.sleep(600)")
+    outcome, said = ending(hostile(tmp_path, source, system, seconds="20s", processes=16))
+    assert outcome is Outcome.PROCESS_LIMIT
+    assert said == "stopped for too many processes: everything it had started was killed"
+
+
+def test_what_a_cell_leaves_behind_ends_with_the_run(tmp_path: Path, system: Means) -> None:
+    source = "import subprocess\nsubprocess.Popen(['sleep', '987'], start_new_session=True)"
+    assert ending(hostile(tmp_path, source, system, seconds="20s"))[0] is Outcome.FINISHED
+
+
+def test_a_kernel_that_is_killed_is_said_to_have_died(tmp_path: Path) -> None:
+    outcome, said = ending(hostile(tmp_path, "import os\nos.kill(os.getpid(), 9)", means(), seconds="20s"))
+    assert outcome is Outcome.KERNEL_DIED
+    assert said.endswith("by signal SIGKILL")
+
+
+def test_a_runner_that_is_killed_by_its_cell_ends_the_run(tmp_path: Path, system: Means) -> None:
+    done = hostile(tmp_path, "import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(5)", system)
+    # In a namespace of its own nobody inside can kill the first process.
+    expected = Outcome.TIME_LIMIT if system.namespace else Outcome.KERNEL_DIED
+    assert ending(done)[0] is expected
+    assert ("the runner ended" in done.trouble) is not system.namespace
+
+
+def test_escape_sequences_never_leave_the_run(tmp_path: Path) -> None:
+    source = ("from IPython.display import display\nbad = '\\x1b]52;c;aGk=\\x07\\x1b[2J\\u202e\\x9b31m'\nprint(bad)\n"
+              "display({'text/plain': bad, 'text/html': '<table><tr><td>' + bad + '</td></tr></table>'}, raw=True)\n"
+              "display({'application/vnd.triage.result+json': {'id': bad, 'status': 'warn', 'message': bad}}, raw=True)\n"
+              "raise ValueError(bad)")
+    done = hostile(tmp_path, source, means(), seconds="20s")
+    cell = done.cell("bad")
+    assert cell is not None
+    assert len(cell.outputs) == 4
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set("".join(_texts(asdict(done))))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for each in value.values() for text in _texts(each))
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _texts(each))
+
+
+def test_a_person_can_stop_it_and_insist(tmp_path: Path) -> None:
+    notebook = write(tmp_path, C("bad", "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+                                 "print('deaf', flush=True)\nwhile True: time.sleep(1)", about={"effects": "none"}))
+    stop = Stop()
+
+    def see(now: Run) -> None:
+        if any(cell.outputs for cell in now.cells) and not stop.asked:
+            stop.ask()
+            threading.Timer(0.2, stop.ask).start()
+    began = time.monotonic()
+    done = run(notebook, "bad", system=means(), stop=stop, see=see, limits=replace(QUICK, interrupt_seconds=30.0))
+    assert done.outcome is Outcome.STOPPED
+    assert time.monotonic() - began < 20
+
+
+def test_nothing_outlives_a_program_that_is_killed(tmp_path: Path, system: Means) -> None:
+    """As when the link is cut, or the machine runs out of memory: nobody is left to clean up. The cell computes in C
+    and never lets go of the interpreter, so its kernel cannot see that its parent is gone."""
+    write(tmp_path, C("bad", "pow(3, 10**9)", about={"effects": "none"}))
+    program = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(tmp_path), json.dumps([system.namespace, system.network])],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    assert program.stdout is not None
+    with program.stdout:
+        assert program.stdout.readline() == "runs\n"
+        below = psutil.Process(program.pid).children(recursive=True)
+        assert len(below) >= 2
+        program.kill()
+        program.wait()
+    _, alive = psutil.wait_procs(below, timeout=3)
+    assert [process.cmdline() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+_PROGRAM = """
+import json, sys
+from pathlib import Path
+from tests.cells.books import run
+from triage.cells.protection import Means
+from triage.notebook.load import load_notebook
+def see(now):
+    if any(cell.running for cell in now.cells):
+        print("runs", flush=True)
+namespace, network = json.loads(sys.argv[2])
+run(load_notebook(Path(sys.argv[1])), "bad", system=Means(namespace, network, True), see=see)
+"""
