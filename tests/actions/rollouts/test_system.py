@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.actions.rollouts.conftest import ACTOR, NOTHING, Stage, manifest
 from tests.lab.cluster.ground import START, Ground
+from tests.tui.snapshots import healthy, with_model
 from triage.actions.plan import Action, Plan, Precondition
 from triage.actions.rollouts.by_kind import kubernetes_system
 from triage.actions.system import Fate, Refusal, Wish
@@ -19,7 +20,7 @@ from triage.clock import ManualClock
 from triage.config import Active, Context
 from triage.facts.outcome import Failure
 from triage.lab.cluster.access import VIEW, Access, Rule, User
-from triage.live.snapshot import Snapshot
+from triage.signals.reading import Verdict
 
 STEERING = (Action.PAUSE, Action.RESUME, Action.PROMOTE, Action.PROMOTE_FULL, Action.ABORT, Action.ROLLBACK)
 
@@ -157,8 +158,16 @@ class TestPlans:
         assert plan.digest not in digests
         assert len(digests) == len(ways)
 
-    async def test_failing_objectives_are_what_has_to_recover(self, argo: Stage) -> None:
-        assert (await argo.plan(Action.ABORT)).verification.readings == ()
+    async def test_objectives_that_fail_are_what_has_to_recover(self, argo: Stage) -> None:
+        observed = await argo.system.observe()
+        assert not isinstance(observed, Failure)
+        [model] = healthy().models
+        worst = replace(model.slos[0], verdict=Verdict.FAIL)
+        snapshot = with_model(healthy(), slos=(worst, *model.slos[1:]))
+        for action, expected in ((Action.ABORT, (worst.name,)), (Action.PAUSE, ())):
+            plan = argo.system.plan(Wish(action), observed, snapshot, ACTOR, START)
+            assert isinstance(plan, Plan)
+            assert plan.verification.readings == expected
 
     async def test_what_was_read_by_another_system_is_refused(self, argo: Stage) -> None:
         from triage.actions.system import Observed
