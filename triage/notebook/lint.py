@@ -16,6 +16,7 @@ from triage.facts.units import UNIT_SECONDS
 from triage.notebook import lint_world
 from triage.notebook.lint_world import drift_features
 from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, is_folder, load_all
+from triage.notebook.secrets import looks_like
 from triage.notebook.slis import AverageSli, HistogramSli
 from triage.quantities import format_duration
 from triage.strict_yaml import PathKey
@@ -31,20 +32,6 @@ CANARY_METRICS = frozenset({"score_mean"})
 """Metrics of a canary that are no SLO, proxy or quality metric: the mean of ``drift.prediction``."""
 MUTABLE_VERSIONS = frozenset({"latest", "main", "master", "head", "current", "dev", "prod", "production", "stable"})
 
-_SECRETS: Sequence[tuple[str, re.Pattern[str]]] = tuple((what, re.compile(rule)) for what, rule in (
-    ("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    ("a password in a URI", r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@$<{]+@"),
-    ("an AWS access key", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    ("a signed URL", r"[?&](?:X-Amz-Signature|X-Goog-Signature|sig)=[A-Za-z0-9%+/]{16,}"),
-    ("a GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"),
-    ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    ("a Hugging Face token", r"\bhf_[A-Za-z0-9]{30,}"),
-    ("a Google API key", r"\bAIza[0-9A-Za-z_-]{35}"),
-    ("a Databricks token", r"\bdapi[0-9a-f]{32}\b"),
-    ("an API key", r"\bsk-[A-Za-z0-9_-]{20,}"),
-    ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\."),
-))
 _SECRET_KEY = re.compile(r"(?i)(?:^|[_.-])(?:passw(?:or)?d|secret|token|api[_-]?key)$")
 _PERCENTILE = re.compile(r"(?i)(?<![a-z])p(?:50|75|9\d{1,2})(?!\d)|percentile|quantile")
 
@@ -83,7 +70,7 @@ def _tiers(notebook: Notebook) -> Iterator[Finding]:
 
 def _secrets(notebook: Notebook) -> Iterator[Finding]:
     for path, text in _strings(notebook.document.content, ()):
-        what = next((what for what, rule in _SECRETS if rule.search(text)), None)
+        what = looks_like(text)
         if what is None and len(text) >= 8 and _SECRET_KEY.search(str(path[-1]) if path else ""):
             what = "a secret"
         if what is not None:
