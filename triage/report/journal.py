@@ -49,10 +49,11 @@ def summary(history: History, verified: Verified) -> str:
 
 def verified_json(verified: Verified) -> str:
     """``triage.journal-verify/v1``."""
-    return dump({"schema": VERIFY_SCHEMA, "integrity": str(verified.integrity),
-                 "exit_code": verified.integrity.exit_code, "records": verified.records, "first": verified.first_seq, "last": verified.last_seq,
-                 "head": verified.head or None, "unanchored": verified.unanchored, "torn": verified.torn,
-                 "findings": list(verified.findings)})
+    return dump({
+        "schema": VERIFY_SCHEMA, "integrity": str(verified.integrity), "exit_code": verified.integrity.exit_code,
+        "records": verified.records, "first": verified.first_seq, "last": verified.last_seq,
+        "head": verified.head or None, "unanchored": verified.unanchored, "torn": verified.torn,
+        "findings": list(verified.findings)})
 
 
 def verified_lines(verified: Verified) -> Iterator[str]:
