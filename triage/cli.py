@@ -113,7 +113,7 @@ def notebook() -> None:
 @click.option("--links", is_flag=True, help="Try the links of the runbooks too.")
 @formats("text", "json")
 def lint(paths: Sequence[str], links: bool, output: str) -> int:
-    """Find errors and doubtful settings in notebooks and their runbooks at and below PATH.
+    """Find errors and doubtful settings in notebooks, their cells and their runbooks at and below PATH.
 
     0 nothing found, 1 warnings only, 2 errors.
 
@@ -125,13 +125,14 @@ def lint(paths: Sequence[str], links: bool, output: str) -> int:
     from datetime import UTC, datetime
     from pathlib import Path
 
+    from triage.cells.lint import lint as find_in_cells
     from triage.notebook.lint import lint as find
     from triage.report import lint as report
     from triage.runbook.lint import lint as find_in_runbooks
     from triage.sources.links import reach
     today = datetime.now(UTC).date()
     findings = list(dict.fromkeys(finding for path in map(Path, paths) for finding in (
-        *find(path), *find_in_runbooks(path, today, reach if links else None))))
+        *find(path), *find_in_cells(path), *find_in_runbooks(path, today, reach if links else None))))
     if output == "json":
         click.echo(report.lint_json(findings))
     else:
