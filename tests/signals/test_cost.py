@@ -64,8 +64,8 @@ def test_both_ends_of_an_hour_counted_are_no_more_than_an_hour() -> None:
 
 
 @pytest.mark.parametrize(("found", "quality", "note"), [
-    (PodAnswers(STALE_AFTER), Quality.WAITING, "no series tell how many pods there were"),
-    (PodAnswers(STALE_AFTER, failure=GONE), Quality.ERROR, "no series tell how many pods there were"),
+    (PodAnswers(STALE_AFTER), Quality.WAITING, ""),
+    (PodAnswers(STALE_AFTER, failure=GONE), Quality.ERROR, GONE.sentence()),
     (told(POD_MINUTES=60.0, MINUTES=60.0), Quality.NO_DATA, "no series count the inferences"),
     (told(INFERENCES=50.0), Quality.NO_DATA, "no series tell how many pods there were"),
     (usual(INFERENCES=50.0), Quality.LOW_N, "few inferences")])

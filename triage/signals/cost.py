@@ -33,8 +33,9 @@ def cost(answers: PodAnswers, price_per_hour: float | None, *, stale: bool) -> C
 
     def each(total: float | None, unit: str, missing: str, factor: float = 1.0) -> Reading:
         if total is None:
-            said = quality if quality in (Quality.WAITING, Quality.ERROR) else Quality.NO_DATA
-            return Reading(None, unit, said, inferences, HOUR, note=missing)
+            untold = quality in (Quality.WAITING, Quality.ERROR)
+            return Reading(None, unit, quality if untold else Quality.NO_DATA, inferences, HOUR,
+                           note=note if untold else missing)
         if not inferences:
             return Reading(None, unit, quality, inferences, HOUR, note=note)
         return Reading(total / inferences * factor, unit, quality, inferences, HOUR, answers.answered_at, note=note)

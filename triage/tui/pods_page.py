@@ -47,7 +47,7 @@ def pod_page(view: View, model: ModelState, name: str, width: int) -> list[Line]
 
 
 def _uses(pod: PodState) -> tuple[tuple[str, Use], ...]:
-    return (("CPU", pod.cpu), ("memory", pod.memory), ("throttled", pod.throttled), ("GPU", pod.gpu),
+    return (("CPU cores", pod.cpu), ("memory", pod.memory), ("throttled", pod.throttled), ("GPU", pod.gpu),
             ("GPU memory", pod.gpu_memory))
 
 
@@ -56,7 +56,7 @@ def _role(use: Use) -> Role:
 
 
 def _use(use: Use) -> str:
-    """``1.30 of 2 cores (limit), 65 %``."""
+    """``1.3 of 2 (limit), 65 %``."""
     if use.used is None:
         return "not known" if use.verdict is Verdict.UNKNOWN else "-"
     if use.share is None:

@@ -44,12 +44,16 @@ def lineage(view: View, width: int, rows: int) -> list[Line]:
 
 def _heading(view: View, found: Lineage, version: str) -> Line:
     counts = [(sum(link.state is state for link in found.links), state) for state in LinkState]
-    said = [line((", " if number else "  ", Role.DIM), (f"{count} {STATE_WORDS[state]}", _role(state)))
+    said = [line((", " if number else "  ", Role.DIM), (f"{count} {_counted(state, count)}", _role(state)))
             for number, (count, state) in enumerate(each for each in counts if each[0])]
     read = f"  registry as of {second_of_day(found.read_at, view.now)}" if found.read_at is not None else (
         "  the registry is not known")
     return line((" LINEAGE", Role.HEADING), (f"  of version {view.look.say(version)}", Role.DIM), *said,
                 (read, Role.DIM))
+
+
+def _counted(state: LinkState, count: int) -> str:
+    return "differ" if state is LinkState.DIFFERS and count > 1 else STATE_WORDS[state]
 
 
 def _role(state: LinkState) -> Role:

@@ -24,7 +24,7 @@ _WIDE = 110
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LEAST_NAME, _MOST_NAME = 12, 44
 _VERSION, _RESTARTS = 9, 8
-_STATES = ((Verdict.FAIL, "failing"), (Verdict.WARN, "to be watched"), (Verdict.UNKNOWN, "not known"),
+_STATES = ((Verdict.FAIL, "failing"), (Verdict.WARN, "to watch"), (Verdict.UNKNOWN, "unknown"),
            (Verdict.PENDING, "new"), (Verdict.PASS, "well"))
 _OF = {Basis.LIMIT: "limit", Basis.REQUEST: "request", Basis.MANIFEST: "manifest's figure"}
 
@@ -211,7 +211,8 @@ def _facts(reading: ServingReading) -> Iterator[tuple[str, Reading, str, str]]:
     price = "-" if cost.per_1000.value is None else wording.significant(cost.per_1000.value)
     yield "cost of 1,000", cost.per_1000, price, computed
     for label, each, what in (("CPU for one", cost.cpu_seconds, "CPU"), ("GPU for one", cost.gpu_seconds, "GPU")):
-        if each.value is not None or each.quality is not Quality.NO_DATA or what == "CPU":
+        # Most models have no GPU.
+        if each.value is not None or what == "CPU":
             yield label, each, wording.reading(each), f"{what} time of all pods / n {wording.count(each.n)} in 1 h"
 
 
@@ -253,16 +254,16 @@ def scaling(view: View, width: int, rows: int) -> list[Line]:
     about = f"{len(found) or 'none'} in {wording.span(view.range_seconds)}" if found or not reading.scaling_note else ""
     out = [line((" SCALING", Role.HEADING), (f"  {about}" if about else "", Role.DIM),
                 (view.look.say(f"  {reading.scaling_note}") if reading.scaling_note else "", Role.DIM))]
-    out += [_change(view, change) for change in found]
+    out += [_change(view, change, 16 if width >= _WIDE else 9) for change in found]
     return [each.fitted(width, view.look.ellipsis) for each in out[:rows]]
 
 
-def _change(view: View, change: Scaling) -> Line:
+def _change(view: View, change: Scaling, cells: int) -> Line:
     counts = ""
     if change.before is not None and change.after is not None:
         arrow = view.look.pick("→", "->")
         counts = f"{change.before} {arrow} {change.after}"
-    version = ending(view.look.say(change.version), 16, view.look.ellipsis)
+    version = ending(view.look.say(change.version), cells, view.look.ellipsis)
     said = change.why or "nobody says why"
-    return line(f"   {second_of_day(change.at, view.now)}  {counts:<9}", (f"{version:<16}  ", Role.PLAIN),
+    return line(f"   {second_of_day(change.at, view.now)}  {counts:<8}", (f"{version:<{cells}}  ", Role.PLAIN),
                 (view.look.say(said), Role.DIM if change.why else Role.UNKNOWN))
