@@ -564,3 +564,13 @@ async def test_a_journal_that_cannot_be_read_is_a_history_with_a_reason(tmp_path
     assert isinstance(await of.history(), History)
 
 
+
+
+async def test_who_may_not_act_sends_no_rehearsal_either(tmp_path: Path) -> None:
+    of = executor(tmp_path, system(tmp_path, permission=Granted(False, "you may not"),
+                                   rehearsal=Rehearsal(True, "accepted")))
+    assert isinstance(of.system, FileSystem)
+    plan = await prepared(of)
+    assert "rehearse" not in of.system.asked
+    assert {c.name for c in plan.stops} == {"permission"}
+    assert plan.acknowledgements == ("dry-run",)

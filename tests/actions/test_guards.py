@@ -149,7 +149,9 @@ ASKING: list[tuple[str, str, dict[str, Any], str]] = [
         "snapshot": snapshot(model(versions=Versions("traffic", (
             VersionState("7", "stable", reading(0.9), NOW - 3600, NOW),))))}, "and not"),
     ("known-good", "objectives not seen", {"snapshot": snapshot(model(slos=()))}, "is not known"),
-    ("known-good", "inputs not known", {"signature": Signature(None, "its inputs are not known")}, "not known"),
+    ("known-good", "inputs not known", {
+        "signature": Signature(None, "its inputs are not known"),
+        "observed": observed(rollout(stable=revision("8", 3), canary=None))}, "its inputs are not known"),
     ("known-good", "nothing to start it from", {
         "observed": observed(rollout(stable=revision("7", 2, available=0), revisions=(revision("7", 2, available=0),))),
         "snapshot": snapshot(model(lineage=None))}, "nothing shows that it can still be loaded"),
@@ -303,6 +305,12 @@ def test_a_version_without_replicas_is_good_when_its_artifact_is_ready() -> None
     idle = revision("7", 2, available=0)
     of = circumstances(observed=observed(rollout(stable=idle, revisions=(idle,))))
     assert "its artifact is registered and ready" in found("known-good", of).sentence
+
+
+def test_a_version_that_serves_now_takes_todays_requests() -> None:
+    of = circumstances(signature=Signature(None, "its inputs are not known"))
+    assert found("known-good", of).verdict is Verdict.OK
+    assert "takes today's requests now" in found("known-good", of).sentence
 
 
 def test_versions_are_found_however_they_are_spelt() -> None:

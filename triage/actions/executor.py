@@ -155,15 +155,20 @@ class Executor:
             parts = ", ".join(approvals.differences(request.plan, plan))
             return Refusal(f"it is not the plan any more that {request.requester} saw: other {parts}",
                            "have it asked for again")
-        rehearsals = await self._rehearsed(plan)
+        granted = await self.system.granted(plan.action)
+        rehearsals = await self._rehearsed(plan, forbidden=granted.allowed is False)
         circumstances = await self._circumstances(plan, request, rehearsals, None)
         return Prepared(secrets.token_hex(8), wish, plan, check(circumstances), rehearsals, circumstances)
 
-    async def _rehearsed(self, plan: Plan) -> tuple[Rehearsal, ...]:
+    async def _rehearsed(self, plan: Plan, *, forbidden: bool) -> tuple[Rehearsal, ...]:
         found = []
         for request in plan.requests:
-            found.append(await self.system.rehearse(request) if request.dry_run_path
-                         else Rehearsal(None, "it has no dry run"))
+            if not request.dry_run_path:
+                found.append(Rehearsal(None, "it has no dry run"))
+            elif forbidden:
+                found.append(Rehearsal(None, "it was not tried, since you may not do it"))
+            else:
+                found.append(await self.system.rehearse(request))
         return tuple(found)
 
     async def _circumstances(self, plan: Plan, request: ApprovalRequest | None, rehearsals: tuple[Rehearsal, ...],

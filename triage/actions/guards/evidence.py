@@ -95,7 +95,7 @@ def evidence(circumstances: Circumstances) -> Iterator[Evidence]:
     yield _served(circumstances, row)
     yield _objectives(circumstances, row)
     yield _capacity(circumstances, row)
-    yield _signature(circumstances)
+    yield _signature(circumstances, row)
 
 
 def capacity(circumstances: Circumstances) -> Found:
@@ -211,8 +211,12 @@ def _capacity(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
     return Evidence(Weight.MISSING, "whether it can be loaded is not known")
 
 
-def _signature(circumstances: Circumstances) -> Evidence:
-    found = circumstances.signature
+def _signature(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
+    found, rollout = circumstances.signature, circumstances.rollout
+    stable = None if rollout is None else rollout.stable
+    if found.fits is None and rollout is not None and stable is not None and stable.available and (
+            stable.version in _names(circumstances, row) and (rollout.weight_set or 0.0) < 100):
+        return Evidence(Weight.GOOD, "takes today's requests now")
     weight = {True: Weight.GOOD, False: Weight.BAD, None: Weight.MISSING}[found.fits]
     return Evidence(weight, found.sentence)
 
