@@ -200,9 +200,6 @@ def _facts(reading: ServingReading) -> Iterator[tuple[str, Reading, str, str]]:
     rate, queue, batch, cost = reading.throughput, reading.queue, reading.batch, reading.cost
     yield "throughput", rate, wording.reading(rate), f"n {wording.count(rate.n)} in 5 min"
     yield "queue time", queue, wording.reading(queue), f"mean of n {wording.count(queue.n)} in 5 min"
-    promised = f", the manifest says {reading.batch_promised}" if reading.batch_promised is not None else ""
-    counted = f"mean of n {wording.count(batch.n)} batches in 5 min" if batch.n is not None else "mean of the pods"
-    yield "batch size", batch, wording.reading(batch), f"{counted}{promised}"
     computed = ""
     if cost.spent is not None and cost.price_per_hour is not None and cost.pod_hours is not None:
         seen = "" if cost.covered is None or cost.covered >= 1 else f", pods seen {wording.share(cost.covered)} of it"
@@ -210,6 +207,9 @@ def _facts(reading: ServingReading) -> Iterator[tuple[str, Reading, str, str]]:
                     f"{wording.count(cost.inferences)} in 1 h{seen}")
     price = "-" if cost.per_1000.value is None else wording.significant(cost.per_1000.value)
     yield "cost of 1,000", cost.per_1000, price, computed
+    promised = f", the manifest says {reading.batch_promised}" if reading.batch_promised is not None else ""
+    counted = f"mean of n {wording.count(batch.n)} batches in 5 min" if batch.n is not None else "mean of the pods"
+    yield "batch size", batch, wording.reading(batch), f"{counted}{promised}"
     for label, each, what in (("CPU for one", cost.cpu_seconds, "CPU"), ("GPU for one", cost.gpu_seconds, "GPU")):
         # Most models have no GPU.
         if each.value is not None or what == "CPU":
