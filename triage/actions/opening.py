@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from triage.actions.anchors import Anchor, FileAnchor, SyslogAnchor
+from triage.actions.circumstances import policy_of
+from triage.actions.executor import Executor
 from triage.actions.freeze import WriteMode, write_mode
 from triage.actions.journal import Journal, Origin
 from triage.actions.lease import Leases
 from triage.actions.lease_files import FileLeases
 from triage.actions.lease_kubernetes import KubernetesLeases
+from triage.actions.signature import Signature, registered_signature
+from triage.actions.system import System
 from triage.clock import Clock
 from triage.config import Active
 from triage.config_actions import AnchorFile, LeaseKubernetes
 from triage.endpoints import ConfigError
+from triage.live.snapshot import Snapshot
+from triage.notebook.manifest import Manifest
 from triage.sources.kubernetes import KubernetesClient
+from triage.sources.registry.face import Registry
 from triage.state_dir import StateDir, state_home
 
 
@@ -44,6 +51,24 @@ def open_leases(active: Active, origin: Origin, kubernetes: KubernetesClient | N
                               "add kubernetes to the context, or use leases of kind files")
         return KubernetesLeases(kubernetes, settings.namespace)
     return FileLeases(_folder(active, settings.folder, "leases", environ), origin.host)
+
+
+def open_executor(system: System, active: Active, manifest: Manifest, clock: Clock,
+                  snapshot: Callable[[], Snapshot | None], *, write: bool, kubernetes: KubernetesClient | None = None,
+                  registry: Registry | None = None, environ: Mapping[str, str] = os.environ) -> Executor:
+    """The executor for one target of the model of ``manifest``; screen and command line use the same.
+
+    ``snapshot`` gives the newest one, ``write`` is what the command line says. What is given stays the caller's to
+    close. Raises as :func:`open_journal` and :func:`open_leases` do.
+    """
+    async def signature(version: str) -> Signature:
+        return await registered_signature(registry, manifest, version)
+
+    journal = open_journal(active, clock, environ)
+    context = active.context
+    return Executor(system, journal, open_leases(active, journal.origin, kubernetes, environ), clock,
+                    policy_of(manifest, context.actions, context.interval),
+                    lambda: mode_of(active, write=write, environ=environ), snapshot, signature)
 
 
 def mode_of(active: Active, *, write: bool, environ: Mapping[str, str] = os.environ) -> WriteMode:
