@@ -17,6 +17,7 @@ import yaml
 from tests.sources.faults import FaultServer, Handler, Request, answering, echo_credentials, hang, json_answer
 from triage.clock import ManualClock
 from triage.config import Active, Context
+from triage.config_sources import Impersonate, Kubeconfig
 from triage.endpoints import ConfigError, Endpoint
 from triage.facts.outcome import Failure, FailureKind
 from triage.sources.breaker import Breaker, BreakerState
@@ -375,6 +376,23 @@ class TestKubeconfig:
         assert isinstance(refused, Failure)
         assert refused.kind is K.TLS
         assert named == ROLLOUT
+
+    async def test_whom_the_configuration_acts_as_goes_before_the_kubeconfig(self, tmp_path: Path) -> None:
+        async with FaultServer(json_answer(ROLLOUT)) as server:
+            active = written(tmp_path, server.url, {"token": "t", "as": "viewer", "as-uid": "7"})
+            kubernetes = Kubeconfig(kubeconfig="kube", context="prod", impersonate=Impersonate(user="oncall"))
+            context = active.context.model_copy(update={"kubernetes": kubernetes})
+            await read_once(Active("test", context, (), active.config_path))
+        assert server.requests[0].headers["impersonate-user"] == "oncall"
+        assert "impersonate-uid" not in server.requests[0].headers
+
+    async def test_with_an_endpoint_one_acts_as_somebody_else_too(self) -> None:
+        async with FaultServer(json_answer(ROLLOUT)) as server:
+            context = Context.model_validate({"prometheus": {"url": server.url}, "kubernetes": {
+                "url": server.url, "impersonate": {"user": "oncall", "extra": {"scopes": ["read"]}}}})
+            await read_once(Active("test", context, (), None))
+        headers = server.requests[0].headers
+        assert (headers["impersonate-user"], headers["impersonate-extra-scopes"]) == ("oncall", "read")
 
     async def test_impersonation_is_sent(self, tmp_path: Path) -> None:
         async with FaultServer(json_answer(ROLLOUT)) as server:

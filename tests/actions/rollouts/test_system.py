@@ -14,7 +14,7 @@ from tests.actions.rollouts.conftest import ACTOR, NOTHING, Stage, manifest
 from tests.lab.cluster.ground import START, Ground
 from tests.tui.snapshots import healthy, with_model
 from triage.actions.plan import Action, Plan, Precondition
-from triage.actions.rollouts.by_kind import kubernetes_system
+from triage.actions.rollouts.by_kind import Surroundings, system_of
 from triage.actions.system import Fate, Refusal, Wish
 from triage.clock import ManualClock
 from triage.config import Active, Context
@@ -236,9 +236,9 @@ def seen(make_stage: Any) -> Any:
 
 class TestByKind:
     @staticmethod
-    def of(stage: Stage, found: Any) -> Any:
+    def of(stage: Stage, found: Any, *, connected: bool = True) -> Any:
         active = Active("lab", Context.model_validate({"prometheus": {"url": "http://p"}}), (), None)
-        return kubernetes_system(found, active, stage.client, ManualClock(START))
+        return system_of(Surroundings(found, active, ManualClock(START), stage.client if connected else None))
 
     async def test_the_target_is_named_in_full(self, argo: Stage) -> None:
         target = argo.system.target
@@ -251,6 +251,11 @@ class TestByKind:
         found = self.of(argo, manifest(kind))
         assert isinstance(found, Refusal)
         assert found.hint
+
+    async def test_a_context_without_a_cluster_says_what_to_add(self, argo: Stage) -> None:
+        found = self.of(argo, manifest(), connected=False)
+        assert isinstance(found, Refusal)
+        assert found.message == "the context lab names no Kubernetes API, which the Argo Rollout is in"
 
     async def test_a_manifest_without_a_rollout_says_what_to_add(self, argo: Stage) -> None:
         bare = manifest().model_copy(update={"spec": manifest().spec.model_copy(update={"rollout": None})})

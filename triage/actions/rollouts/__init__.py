@@ -1,1 +1,1 @@
-"""Systems that move a model's traffic between versions, one module each; ``by_kind`` says which one serves which."""
+"""Systems that move a model's traffic between versions, one module each; ``by_kind`` says which serves what."""

@@ -27,7 +27,7 @@ from triage.actions.rollouts.drafting import (
 )
 from triage.actions.rollouts.gitops import owner_warning
 from triage.actions.rollouts.prediction import Course, rollback_course
-from triage.actions.rollouts.undo import Goal, choose, goal_of, image_warning, in_full, named, plain_template
+from triage.actions.rollouts.undo import Goal, find_goal, image_warning, in_full, named
 from triage.actions.system import Refusal, Wish
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
@@ -42,16 +42,10 @@ def undo(wish: Wish, seen: Seen, place: Place, policy: str) -> Draft | Refusal:
     written = _template_place(seen, place)
     if isinstance(written, Refusal):
         return written
-    revision = choose(wish.to, facts, policy)
-    if isinstance(revision, Refusal):
-        return revision
-    goal = goal_of(revision, seen.sets, HASH_LABEL)
+    goal = find_goal(wish.to, facts, seen.sets, policy, HASH_LABEL, inner(written.item, "spec", "template"))
     if isinstance(goal, Refusal):
         return goal
-    if goal.template == plain_template(inner(written.item, "spec", "template"), HASH_LABEL):
-        aborted = facts.aborted and "; it is aborted: retry starts it again"
-        return Refusal(f"{in_full(revision)} is what the specification asks for already",
-                       f"name another version{aborted or ''}")
+    revision = goal.revision
     course = rollback_course(revision, facts)
     under_way = facts.canary is not None and facts.stable is not None and not facts.aborted and facts.observed
     requests = (*((_abort(place, facts),) if under_way else ()), *_writes(written, place, goal, course))

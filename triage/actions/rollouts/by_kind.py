@@ -1,8 +1,13 @@
-"""Which system serves which ``rollout.kind`` of the manifest, and why the others have none."""
+"""Which system serves which ``rollout.kind`` of the manifest, and why the others have none.
+
+A kind is added by one entry in :data:`MAKERS`; what the maker needs of the surroundings is a field there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from triage.actions.plan import Target
 from triage.actions.rollouts.argo import ArgoRollout
@@ -13,40 +18,55 @@ from triage.actions.system import Refusal, System
 from triage.clock import Clock
 from triage.config import Active
 from triage.config_sources import Kubeconfig
-from triage.notebook.manifest import Manifest
+from triage.notebook.manifest import Manifest, Rollout
 from triage.sources.kubernetes import KubernetesClient
 from triage.text import clean
 
-WORKLOADS: Mapping[str, type[Workload]] = {"argo": ArgoRollout, "deployment": DeploymentRollout}
-"""Systems over the Kubernetes API."""
-_SHOWN = {"argo": "Argo Rollout", "deployment": "Deployment"}
-_MISSING: Mapping[str, Refusal] = {
-    "none": Refusal("the manifest says that nobody moves its traffic (rollout.kind: none)",
-                    "name the controller in spec.rollout"),
-}
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a system is made from. What is open in it stays the caller's: systems do not close it."""
+
+    manifest: Manifest
+    active: Active
+    clock: Clock
+    kubernetes: KubernetesClient | None = None
+    """None when the context names none."""
 
 
-def kubernetes_system(manifest: Manifest, active: Active, client: KubernetesClient, clock: Clock) -> System | Refusal:
-    """The system that moves the model's traffic by way of the Kubernetes API, or why there is none.
+Maker = Callable[[Rollout, Surroundings], System | Refusal]
 
-    ``client`` stays the caller's: the system does not close it.
-    """
-    rollout = manifest.spec.rollout
+
+def system_of(around: Surroundings) -> System | Refusal:
+    """The system that moves the model's traffic, or why there is none."""
+    rollout = around.manifest.spec.rollout
     if rollout is None:
         return Refusal("the manifest names no rollout", "add spec.rollout: {kind: argo, namespace: ..., name: ...}")
-    make = WORKLOADS.get(rollout.kind)
-    if make is None:
-        return _MISSING.get(rollout.kind, Refusal(
-            f"triage cannot change a rollout of kind {rollout.kind}", f"it can change: {', '.join(WORKLOADS)}"))
+    make = MAKERS.get(rollout.kind)
+    if make is not None:
+        return make(rollout, around)
+    if rollout.kind == "none":
+        return Refusal("the manifest says that nobody moves its traffic (rollout.kind: none)",
+                       "name the controller in spec.rollout")
+    return Refusal(f"triage cannot change a rollout of kind {rollout.kind}", f"it can change: {', '.join(MAKERS)}")
+
+
+def _workload(make: type[Workload], shown: str, rollout: Rollout, around: Surroundings) -> System | Refusal:
+    client, active, spec = around.kubernetes, around.active, around.manifest.spec
+    if client is None:
+        return Refusal(f"the context {active.name} names no Kubernetes API, which the {shown} is in",
+                       "add kubernetes: {kubeconfig: ~/.kube/config, context: ...} to it")
     where = active.context.kubernetes
     cluster = clean(where.context, limit=200) if isinstance(where, Kubeconfig) else client.source.url
-    target = Target(active.name, active.context.production, manifest.metadata.name, rollout.kind, _SHOWN[rollout.kind],
-                    cluster, rollout.namespace, rollout.name)
-    return make(Charge(target, rollout, manifest.spec.rollback.last_known_good or "", _bounds(manifest)), client, clock)
+    target = Target(active.name, active.context.production, around.manifest.metadata.name, rollout.kind, shown, cluster,
+                    rollout.namespace, rollout.name)
+    allowed = None if spec.resources is None else spec.resources.replicas
+    return make(Charge(target, rollout, spec.rollback.last_known_good or "",
+                       None if allowed is None else Bounds(allowed.min, allowed.max)), client, around.clock)
 
 
-def _bounds(manifest: Manifest) -> Bounds | None:
-    resources = manifest.spec.resources
-    if resources is None or resources.replicas is None:
-        return None
-    return Bounds(resources.replicas.min, resources.replicas.max)
+MAKERS: Mapping[str, Maker] = {
+    "argo": partial(_workload, ArgoRollout, "Argo Rollout"),
+    "deployment": partial(_workload, DeploymentRollout, "Deployment"),
+}
+"""By ``rollout.kind``."""

@@ -24,7 +24,7 @@ from triage.actions.rollouts.drafting import (
     state,
 )
 from triage.actions.rollouts.gitops import owner_warning
-from triage.actions.rollouts.undo import choose, goal_of, image_warning, in_full, named, plain_template
+from triage.actions.rollouts.undo import find_goal, image_warning, in_full, named
 from triage.actions.rollouts.workload import Workload
 from triage.actions.scale import scale_sighting, scaled
 from triage.actions.system import Observed, Progress, Refusal, Sighting, Wish
@@ -116,14 +116,10 @@ def _undo(wish: Wish, seen: Seen, place: Place, policy: str) -> Draft | Refusal:
     if PAUSED.value(seen.item):
         return Refusal("it is paused: a template that is written now would not roll out",
                        "resume it first; kubectl refuses for the same reason")
-    revision = choose(wish.to, facts, policy)
-    if isinstance(revision, Refusal):
-        return revision
-    goal = goal_of(revision, seen.sets, HASH_LABEL)
+    goal = find_goal(wish.to, facts, seen.sets, policy, HASH_LABEL, inner(seen.item, "spec", "template"))
     if isinstance(goal, Refusal):
         return goal
-    if goal.template == plain_template(inner(seen.item, "spec", "template"), HASH_LABEL):
-        return Refusal(f"{in_full(revision)} is what the specification asks for already", "name another version")
+    revision = goal.revision
     seconds, path = deadline_seconds(seen.item), _rolling(seen, facts)
     moved = facts.weight_set if facts.canary is not None else 100.0
     return Draft(

@@ -71,10 +71,14 @@ def _slow(steps: Sequence[Step]) -> Course:
     parts = [f"slow: all {len(steps)} steps run again",
              f"{duration(seconds)} of pauses" if seconds else "no pause of a set length"]
     if persons:
-        parts.append(f"it waits for a person {'once' if persons == 1 else f'{persons} times'}")
+        parts.append(f"it waits for a person {_times(persons)}")
     if analyses:
         parts.append(f"{analyses} {'analysis' if analyses == 1 else 'analyses'} again")
     return Course(", ".join(parts), seconds, persons > 0)
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _within_window(target: Revision, facts: RolloutFacts) -> bool:

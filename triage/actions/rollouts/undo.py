@@ -94,7 +94,19 @@ def _choices(revisions: Sequence[Revision], but: Revision | None) -> str:
     return (", ".join(in_full(each) for each in there[:_MOST_NAMED]) or "none") + more
 
 
-def goal_of(revision: Revision, sets: Sequence[Json], hash_label: str) -> Goal | Refusal:
+def find_goal(to: str, facts: RolloutFacts, sets: Sequence[Json], policy: str, hash_label: str,
+              present: Json) -> Goal | Refusal:
+    """What ``to`` names (see :func:`choose`) with its template; refused when ``present`` is that template already."""
+    revision = choose(to, facts, policy)
+    goal = revision if isinstance(revision, Refusal) else _with_template(revision, sets, hash_label)
+    if isinstance(goal, Refusal) or goal.template != plain_template(present, hash_label):
+        return goal
+    aborted = "; it is aborted: retry starts it again" if facts.aborted else ""
+    return Refusal(f"{in_full(goal.revision)} is what the specification asks for already",
+                   f"name another version{aborted}")
+
+
+def _with_template(revision: Revision, sets: Sequence[Json], hash_label: str) -> Goal | Refusal:
     """The revision with the template of its ReplicaSet."""
     for each in sets:
         if text(inner(each, "metadata").get("name")) == revision.replica_set and inner(each, "spec", "template"):
