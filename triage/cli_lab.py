@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,16 +107,22 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
         return 0
     if not all(s is not None and s.isatty() for s in (sys.__stdin__, sys.__stderr__)):
         raise TriageError("the screen needs a terminal", "without one: triage lab serve, then triage status")
-    from triage.lab.child import Birth, LabProcess
     from triage.lab.clock import LabClock
+    from triage.live.feed import LiveFeed
+    from triage.tui.app import run_app
     now = time.time()
     clock = LabClock(now, now, speed)
     _forget_environment()
-    with LabProcess(Birth(scenario, clock, seed)) as lab:
-        # The child builds its world while the screen's modules are loaded.
-        from triage.live.feed import LiveFeed
-        from triage.tui.app import run_app
-        return run_app(LiveFeed(lambda: configured(lab), clock=clock), model=model, theme_name=theme,
+    with contextlib.ExitStack() as running:
+        # What is worked through here is forgotten with the world it was about.
+        os.environ["TRIAGE_STATE"] = running.enter_context(tempfile.TemporaryDirectory(prefix="triage-demo-"))
+
+        def begun() -> Overrides:
+            # Not before the feed asks, which it does behind the first frame: being born, the world takes a processor.
+            from triage.lab.child import Birth, LabProcess
+            return configured(running.enter_context(LabProcess(Birth(scenario, clock, seed))))
+
+        return run_app(LiveFeed(begun, clock=clock), model=model, theme_name=theme,
                        glyphs="ascii" if ascii_only else "auto", banner=BANNER, size=size)
 
 

@@ -93,4 +93,6 @@ def test_one_subgroup_that_is_worse_is_named(tmp_path_factory: pytest.TempPathFa
     assert " in pl, " in worse[0].disparity.sentence
     others = [s.disparity.verdict for m in snapshot.models if m is not model and m.quality is not None
               for s in m.quality.present(m.versions).slices]
-    assert set(others) == {Verdict.PASS}
+    # Labels of a version that is younger than its labels' delay are awaited.
+    assert set(others) <= {Verdict.PASS, Verdict.PENDING}
+    assert Verdict.PASS in others

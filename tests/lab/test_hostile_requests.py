@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from triage.lab.apis.past import Stage
 from triage.lab.clock import LabClock
 from triage.lab.site import Tokens, site
 from triage.lab.world.scenario import load
@@ -33,7 +34,7 @@ def world() -> World:
     scenario = load("canary-latency")
     made = World(scenario, scenario.seed, LabClock(NOW, 0.0, 0.0))
     made.begin()
-    made.past.completed()
+    made.past.reached(Stage.WHOLE)
     return made
 
 

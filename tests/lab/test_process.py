@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from triage.lab.apis.past import Stage
 from triage.lab.child import TOKENS_VARIABLE, Birth, LabProcess
 from triage.lab.clock import LabClock
 from triage.lab.serve import serve
@@ -160,7 +161,7 @@ async def test_a_world_that_breaks_ends_the_lab_with_its_error() -> None:
             raise RuntimeError("the world broke")
 
         def make_past(self) -> None:
-            self.past.completed()
+            self.past.reached(Stage.WHOLE)
 
     world = Broken(load("healthy"), 1, FROZEN.clock)
     with socket.socket() as listening:

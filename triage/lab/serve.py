@@ -37,8 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to end. 2 when the scenario cannot be used."""
     wanted = _parser().parse_args(arguments)
     if wanted.with_parent is not None:
-        # Where the processor is short, the screen that started it comes first.
-        os.nice(_NICENESS)
         threading.Thread(target=_end_with_parent, args=(wanted.with_parent,), name="triage-lab-parent",
                          daemon=True).start()
     words = os.environ.pop(TOKENS_VARIABLE, "").split()
@@ -58,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                   experimental="promql-experimental-functions" in wanted.enable_feature)
     listening = socket.socket(fileno=wanted.fd) if wanted.fd is not None else _listen(wanted.port)
     world.begin()
+    if wanted.with_parent is not None:
+        # Where the processor is short, the screen that started it comes first, but for what it waits for.
+        os.nice(_NICENESS)
     asyncio.run(serve(world, Tokens(*words), listening))
     return 0
 

@@ -133,10 +133,12 @@ class LiveFeed:
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
+        # Before the heavy modules: what it starts comes up beside them.
+        overrides = self._overrides()
         from triage.config import activate
         from triage.live.once import chosen_names, load_notebooks
         from triage.live.poller import Poller
-        active = activate(self._overrides())
+        active = activate(overrides)
         loaded = load_notebooks(active)
         self._active = active
         if self._model is not None:

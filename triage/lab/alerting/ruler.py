@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from triage.lab.alerting.notices import Notice, generator_url
 from triage.lab.alerting.rules import AlertingRule, RecordingRule, RuleGroup
-from triage.lab.alerting.states import ActiveAlert, AlertingState, EvaluationError, Phase, RecordingState
+from triage.lab.alerting.states import (
+    ALERTS,
+    ALERTS_FOR_STATE,
+    ActiveAlert,
+    AlertingState,
+    EvaluationError,
+    Phase,
+    RecordingState,
+)
 from triage.lab.promql.engine import Engine
 from triage.lab.promql.errors import QueryError
 from triage.lab.promql.matching import Labels, LabelSet
@@ -113,6 +121,12 @@ class Ruler:
                 if isinstance(present.memory, AlertingState) and isinstance(past.memory, AlertingState):
                     _inherit(present.memory, past.memory, state.began_at)
 
+    @property
+    def writes(self) -> frozenset[str]:
+        """Names of the metrics that rules write."""
+        recorded = (rule.name for state in self.groups for rule in state.group.rules if isinstance(rule, RecordingRule))
+        return frozenset((*recorded, ALERTS, ALERTS_FOR_STATE))
+
     def alerts(self) -> list[ActiveAlert]:
         """Every pending and firing alert, in order of the rules."""
         return [alert for memory in self._memories() for alert in list(memory.active.values())]
@@ -140,7 +154,9 @@ class Ruler:
         state.evaluated_at = float(times[-1])
         made: dict[LabelSet, list[tuple[float, float | None]]] = {}
         try:
-            for at, present in zip(times.tolist(), self._found(state.rule.expression, times), strict=True):
+            found = self._found(state.rule.expression, times)
+            for place, at in enumerate(times.tolist()):
+                present = found.get(place, [])
                 if not present and not state.written:
                     # Most rules are quiet most of the time.
                     continue
@@ -157,17 +173,17 @@ class Ruler:
             state.error = str(error)
         return {key: _column(samples) for key, samples in made.items()}
 
-    def _found(self, expression: str, times: Seconds) -> list[list[tuple[dict[str, str], float]]]:
-        """What the expression returns at each of ``times``. Raises QueryError."""
+    def _found(self, expression: str, times: Seconds) -> dict[int, list[tuple[dict[str, str], float]]]:
+        """What the expression returns, by the place of its time in ``times``. Raises QueryError."""
         step = float(times[1] - times[0]) if len(times) > 1 else 1.0
-        found: list[list[tuple[dict[str, str], float]]] = [[] for _ in times]
+        found: dict[int, list[tuple[dict[str, str], float]]] = {}
         for first in range(0, len(times), self._engine.max_points):
             part = times[first:first + self._engine.max_points]
             answer = self._engine.range(expression, float(part[0]), float(part[-1]), step).value
             for labels, at, values in answer.series if isinstance(answer, Matrix) else ():
                 places = np.rint((at - times[0]) / step).astype(int).tolist()
                 for place, value in zip(places, values.tolist(), strict=True):
-                    found[place].append((labels, value))
+                    found.setdefault(place, []).append((labels, value))
         return found
 
     def _tell(self, now: float) -> None:

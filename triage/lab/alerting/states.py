@@ -9,6 +9,8 @@ from enum import StrEnum
 from triage.lab.alerting.rules import AlertingRule, RecordingRule
 from triage.lab.promql.matching import METRIC_NAME, LabelSet, label_set
 
+ALERTS, ALERTS_FOR_STATE = "ALERTS", "ALERTS_FOR_STATE"
+"""Metrics that alerting rules write."""
 Found = Iterable[tuple[Mapping[str, str], float]]
 """What an expression returned at one time: labels and value of each series."""
 
@@ -105,8 +107,8 @@ class AlertingState:
 
     def _samples(self) -> Iterator[tuple[LabelSet, float]]:
         for alert in self.active.values():
-            yield label_set({**alert.labels, METRIC_NAME: "ALERTS", "alertstate": alert.phase.value}), 1.0
-            yield label_set({**alert.labels, METRIC_NAME: "ALERTS_FOR_STATE"}), float(int(alert.active_at))
+            yield label_set({**alert.labels, METRIC_NAME: ALERTS, "alertstate": alert.phase.value}), 1.0
+            yield label_set({**alert.labels, METRIC_NAME: ALERTS_FOR_STATE}), float(int(alert.active_at))
 
     def _labels(self, series: Mapping[str, str], value: float) -> dict[str, str]:
         key = label_set(series)

@@ -6,53 +6,73 @@ import asyncio
 import math
 import threading
 from collections.abc import Sequence
+from enum import IntEnum
 
-from triage.lab.promql.matching import Matcher
+from triage.lab.promql.matching import METRIC_NAME, Matcher
 from triage.lab.promql.store import Column, Store
+
+
+class Stage(IntEnum):
+    """How much of the past is there."""
+
+    NOTHING = 0
+    SCRAPED = 1
+    """What was scraped; not yet what rules make of it."""
+    WHOLE = 2
 
 
 class Past:
     """How far the samples of a store reach back, while a thread of its own prepends older ones."""
 
-    def __init__(self, begins_at: float = -math.inf) -> None:
-        """``begins_at``: Unix seconds from which on there are samples already; by default there is no more to come."""
+    def __init__(self, begins_at: float = -math.inf, written_by_rules: frozenset[str] = frozenset()) -> None:
+        """``begins_at``: Unix seconds from which on there are samples already; by default there is no more to come.
+        ``written_by_rules``: names of the metrics that come last."""
         self.begins_at = begins_at
+        self.written_by_rules = written_by_rules
         self._lock = threading.Lock()
-        self._complete = begins_at == -math.inf
-        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._stage = Stage.WHOLE if begins_at == -math.inf else Stage.NOTHING
+        self._waiting: list[tuple[Stage, asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     @property
     def is_complete(self) -> bool:
-        return self._complete
+        return self._stage is Stage.WHOLE
 
-    def completed(self) -> None:
-        """Everything is there. For the thread that makes it, also when it fails: nobody is to wait for ever."""
+    def has(self, stage: Stage) -> bool:
+        """Whether so much is there."""
+        return self._stage >= stage
+
+    def reached(self, stage: Stage) -> None:
+        """So much is there. For the thread that makes it; the whole also when it fails: nobody waits for ever."""
         with self._lock:
-            self._complete = True
-            waiting, self._waiting = self._waiting, []
-        for loop, event in waiting:
+            self._stage = max(self._stage, stage)
+            ready = [each for each in self._waiting if each[0] <= self._stage]
+            self._waiting = [each for each in self._waiting if each[0] > self._stage]
+        for _, loop, event in ready:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
 
-    async def wait(self) -> None:
-        """Until everything is there."""
+    async def wait(self, stage: Stage = Stage.WHOLE) -> None:
+        """Until so much is there."""
         event = asyncio.Event()
         with self._lock:
-            if self._complete:
+            if self._stage >= stage:
                 return
-            self._waiting.append((asyncio.get_running_loop(), event))
+            self._waiting.append((stage, asyncio.get_running_loop(), event))
         await event.wait()
 
 
 class NotedStore(Store):
-    """A store that notes how far back it was asked. It only reads."""
+    """A store that notes how much of the past is asked of it. It only reads."""
 
-    def __init__(self, whole: Store) -> None:
+    def __init__(self, whole: Store, past: Past) -> None:
         super().__init__()
         self._whole = whole
-        self.earliest_ms: float = math.inf
-        """Earliest time asked for, Unix milliseconds."""
+        self._past = past
+        self.needed = Stage.NOTHING
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Column]:
-        self.earliest_ms = min(self.earliest_ms, start_ms)
+        if start_ms < self._past.begins_at * 1000:
+            names = {matcher.value for matcher in matchers if (matcher.name, matcher.op) == (METRIC_NAME, "=")}
+            scraped = names and names.isdisjoint(self._past.written_by_rules)
+            self.needed = max(self.needed, Stage.SCRAPED if scraped else Stage.WHOLE)
         return self._whole.select(matchers, start_ms, end_ms)

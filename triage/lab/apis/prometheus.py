@@ -132,11 +132,11 @@ class _Api:
     async def _evaluated(self, evaluate: Callable[[Engine], Result]) -> Result:
         if self._past.is_complete:
             return evaluate(self._engine())
-        noted = NotedStore(self._engine().store)
+        noted = NotedStore(self._engine().store, self._past)
         result = evaluate(self._over(noted))
-        if noted.earliest_ms >= self._past.begins_at * 1000:
+        if self._past.has(noted.needed):
             return result
-        await self._past.wait()
+        await self._past.wait(noted.needed)
         return evaluate(self._engine())
 
     async def _series(self, request: Request) -> Response:

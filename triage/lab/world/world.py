@@ -11,7 +11,7 @@ from triage.lab.alerting.book import AlertBook
 from triage.lab.alerting.ruler import Ruler
 from triage.lab.alerting.rules import load_rule_files
 from triage.lab.apis.disturbance import Disturbance, Disturbances
-from triage.lab.apis.past import Past
+from triage.lab.apis.past import Past, Stage
 from triage.lab.apis.prometheus_json import ScrapeTarget
 from triage.lab.clock import LabClock
 from triage.lab.cluster import Cluster
@@ -66,7 +66,7 @@ class World:
         self.registry = Registry(clock)
         self.cluster = Cluster(clock)
         self.disturbances = Disturbances()
-        self.past = Past(self.began_at)
+        self.past = Past(self.began_at, self.ruler.writes)
         furnish_registry(self.registry, scenario, self.opening)
         furnish_cluster(self.cluster, scenario, self.opening)
         self._simulation = Simulation(scenario, seed, self.opening)
@@ -102,9 +102,10 @@ class World:
             ledger = PastLedger(self.store)
             past(self.scenario, self.seed, self.opening, self.began_at, ledger)
             ledger.write(self._starts)
+            self.past.reached(Stage.SCRAPED)
             self.ruler.prepend_past(self.began_at - PAST_SECONDS, PAST.step)
         finally:
-            self.past.completed()
+            self.past.reached(Stage.WHOLE)
 
     def advance(self, now: float) -> None:
         """Scrape what is due until ``now`` (epoch seconds), and let everything else happen until then."""
