@@ -8,7 +8,7 @@ from triage.signals import wording
 from triage.signals.estimated import NotEstimated
 from triage.signals.quality_reading import VersionEstimate, VersionFigure
 from triage.signals.reading import Verdict
-from triage.tui.line import VERDICT_ROLES, Column, Line, Role, fit, line, pad, row, titles
+from triage.tui.line import BLANK, VERDICT_ROLES, Column, Line, Role, fit, line, pad, row, titles
 from triage.tui.page_parts import bullet, fact, heading, moment, paragraph
 from triage.tui.panels import closer, promises, quality, slices
 from triage.tui.panels.heads import shown_as
@@ -129,19 +129,7 @@ def labels_page(view: View, width: int) -> list[Line]:
     for note in (*known.coverage.notes, *known.notes):
         out += bullet(note, width)
     out += _weeks(view, width)
-    out += heading("BY PREDICTION TIME")
-    name = next((state.figure.name for state in known.states if state.figure is not None), "")
-    columns = [Column("", 16, gap=0), Column("predictions", 12, "right"), Column("labels", 11, "right"),
-               Column("in", 9, "right"), Column(name, 10, "right"), Column("stand", 8)]
-    out.append(titles(columns, view.look.say).fitted(width, view.look.ellipsis))
-    for state in reversed(known.states):
-        figure, cohort = state.figure, state.cohort
-        out.append(row(columns, [
-            (wording.clock_time(cohort.start, view.now), Role.DIM), wording.count(cohort.predictions),
-            wording.count(cohort.labels), "-" if cohort.coverage is None else wording.percent(cohort.coverage),
-            "-" if figure is None or figure.value is None else wording.percent(figure.value),
-            (str(state.maturity), Role.UNKNOWN if state.maturity == "overdue" else Role.DIM)],
-            view.look.say, view.look.ellipsis).fitted(width, view.look.ellipsis))
+    out += [BLANK, *closer.cohorts(known, view, width)]
     if found.labels.answered_at is not None:
         out += fact("answered", moment(found.labels.answered_at, view.now), width)
     if found.labels.failure is not None:

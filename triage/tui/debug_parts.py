@@ -117,6 +117,9 @@ def _extent(part: Part, shown: Shown, width: int) -> tuple[int, int]:
     if part.name == "scores":
         rows = len(part.lines(shown, width, closer.SCORE_ROWS))
         return rows, 2 * rows if rows > 1 else rows
+    if part.keys(shown.view)[:1] == (WHOLE,):
+        rows = len(part.lines(shown, width, LOOK))
+        return rows, rows if rows < LOOK else len(part.lines(shown, width, shown.view.height))
     rows = len(part.lines(shown, width, LOOK))
     items = sum(row.part == part.name for row in shown.content.rows)
     return rows, rows if rows < LOOK else items + _ABOVE

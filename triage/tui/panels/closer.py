@@ -10,8 +10,8 @@ from triage.signals import drift_words as words
 from triage.signals import wording
 from triage.signals.cohorts import Maturity
 from triage.signals.reading import Verdict
-from triage.tui.line import Line, Role, fit, line, pad, wrap
-from triage.tui.panels.heads import as_of, failed, head, waiting
+from triage.tui.line import BLANK, Cell, Column, Line, Role, fit, line, pad, row, wrap
+from triage.tui.panels.heads import as_of, failed, head, unanswered
 from triage.tui.plot import Plot, Series, draw, sparkline
 from triage.tui.view import View
 
@@ -52,9 +52,9 @@ def scores(view: View, item: Moved | None, width: int, rows: int) -> list[Line]:
     name = (f" {words.name(item.feature)} over time", Role.STRONG)
     failure = told.scores.failure if told is not None else None
     if known is None:
-        out = [line(name).fitted(width, view.look.ellipsis)]
-        out += failed(failure, view, width, first=True)
-        return [*out, *([waiting(view, width)] if failure is None else [])][:rows]
+        wrong, said = unanswered(failure, view)
+        why = line((said, Role.DIM)) if wrong is None else line(view.look.mark(wrong[0]), (wrong[1], Role.UNKNOWN))
+        return [line(name, "  ", why).fitted(width, view.look.ellipsis)]
     end = known.start + known.step * (len(known.values) - 1)
     plot = Plot((Series("score", known.start, known.step, known.values),), known.start, end, "", known.critical,
                 from_zero=not known.low_is_drift)
@@ -69,7 +69,7 @@ def scores(view: View, item: Moved | None, width: int, rows: int) -> list[Line]:
         room = width - heading.width - 2
         drawn = line(heading, "  ", sparkline(plot, min(room, 40), view.look)) if room >= 8 else heading
         return [drawn.fitted(width, view.look.ellipsis)]
-    out = [heading.fitted(width, view.look.ellipsis), *failed(failure, view, width, first=False)]
+    out = [heading.fitted(width, view.look.ellipsis), *failed(failure, view, width)]
     return [*out, *draw(plot, width - 1, rows - len(out), view.look)][:rows]
 
 
@@ -84,13 +84,13 @@ def attributions(view: View, chosen: str | None, width: int, rows: int) -> list[
                                and view.now - told.answered_at > max(found.stale_after, 900.0))
     first = f"{every[0].feature} {wording.percent(every[0].share)} of all" if every else ""
     about = ", ".join(part for part in (first, as_of(told.answered_at, view, stale=stale)) if part)
-    out = [head("ATTRIBUTIONS", None, about, view, width, stale=stale, chosen=chosen is not None)]
-    out += failed(told.failure, view, width, first=told.answer is None)
-    if told.answer is None and told.failure is None:
-        out.append(waiting(view, width))
-    elif told.answer == ():
-        out.append(line("   ", ("? no series: spec.attributions of the model notebook names one that nobody exports",
-                                Role.UNKNOWN)).fitted(width, view.look.ellipsis))
+    if told.answer is None:
+        return [head("ATTRIBUTIONS", *unanswered(told.failure, view), view, width)]
+    if not every:
+        return [head("ATTRIBUTIONS", (Verdict.UNKNOWN, "nobody exports the series that spec.attributions names"), "",
+                     view, width)]
+    out = [head("ATTRIBUTIONS", None, about, view, width, stale=stale, chosen=chosen is not None),
+           *failed(told.failure, view, width)]
     cells = min(30, max((cell_len(view.look.say(item.feature)) for item in every), default=0))
     bar = max(6, min(40, width - cells - 34))
     out += [_attribution(item, view, cells, bar, width, stale=stale) for item in every]
@@ -112,19 +112,44 @@ def labels(view: View, chosen: str | None, width: int, rows: int) -> list[Line]:
         return []
     told = found.labels
     known = told.answer
-    worst = (Verdict.UNKNOWN, known.coverage.notes[0]) if known is not None and known.coverage.notes else None
-    about = "" if known is None else known.coverage.sentence
-    out = [head("LABELS", worst if rows == 1 else None, about, view, width, stale=view.is_silent,
-                chosen=chosen is not None)]
-    out += failed(told.failure, view, width, first=known is None)
     if known is None:
-        return [*out, *([waiting(view, width)] if told.failure is None else [])][:rows]
+        return [head("LABELS", *unanswered(told.failure, view), view, width)]
+    late, noted = known.coverage.overdue, known.coverage.notes
+    worst = None
+    if noted:
+        worst = Verdict.UNKNOWN, noted[0] if rows == 1 else f"{late} overdue" if late else "coverage fell"
+    out = [head("LABELS", worst, known.coverage.sentence, view, width, stale=view.is_silent,
+                chosen=chosen is not None), *failed(told.failure, view, width)]
     sparks = _sparks(known, view, width)
     notes = [(text, Role.UNKNOWN) for text in known.coverage.notes] + [(text, Role.DIM) for text in known.notes]
     told_rows = [line("   ", (text, role)) for note, role in notes for text in wrap(view.look.say(note), width - 4)]
     gap = [] if known.gap is None or known.gap.value is None else [
         line("   ", text) for text in wrap(view.look.say(f"by {known.predicted_by}: {known.gap.sentence}"), width - 4)]
-    return [*out, *sparks, *gap, *told_rows][:rows]
+    out += [*sparks, *gap, *told_rows]
+    if len(out) + 4 <= rows:
+        # On the full screen there is room for every cohort.
+        out += [BLANK, *cohorts(known, view, width)]
+    return out[:rows]
+
+
+def cohorts(known: LabelHistory, view: View, width: int) -> list[Line]:
+    """A row for each cohort, newest first."""
+    name = next((state.figure.name for state in known.states if state.figure is not None), "")
+    columns = [Column("prediction time", 16, gap=1), Column("predictions", 12, "right"), Column("labels", 11, "right"),
+               Column("in", 9, "right"), *([Column(name, 10, "right")] if name else []), Column("stand", 8)]
+    out = [row(columns, [(column.title, Role.DIM) for column in columns], view.look.say)]
+    for state in reversed(known.states):
+        figure, cohort = state.figure, state.cohort
+        share = "-" if cohort.coverage is None or state.maturity is Maturity.PENDING else \
+            wording.percent(cohort.coverage)
+        cells: list[Cell] = [(wording.clock_time(cohort.start, view.now), Role.DIM), wording.count(cohort.predictions),
+                             wording.count(cohort.labels), share]
+        if name:
+            cells.append("-" if figure is None or figure.value is None else wording.percent(figure.value))
+        overdue = state.maturity is Maturity.OVERDUE
+        out.append(row(columns, [*cells, (str(state.maturity), Role.UNKNOWN if overdue else Role.DIM)], view.look.say,
+                       view.look.ellipsis))
+    return [each.fitted(width, view.look.ellipsis) for each in out]
 
 
 def _sparks(known: LabelHistory, view: View, width: int) -> list[Line]:

@@ -63,8 +63,8 @@ def table(view: View, found: Sequence[Moved], chosen: str | None, sought: str, w
     hidden = f", {shown.start + 1} to {shown.stop} shown" if len(shown) < len(found) else ""
     at = as_of(reading, view.now)
     if rows == 1:
-        said = words.counted(found)
-        return [line((" DRIFT", Role.HEADING), (f"{sought_text}{f', {said}' if said else ''}, {at}", Role.DIM))
+        counts = words.counted(found)
+        return [line((" DRIFT", Role.HEADING), (f"{sought_text}{f', {counts}' if counts else ''}, {at}", Role.DIM))
                 .fitted(width, view.look.ellipsis)]
     out = [line((" DRIFT", Role.HEADING), (f"{sought_text}{hidden}, {at}, window "
                                            f"{wording.span(reading.state.features[0].window_seconds)}"

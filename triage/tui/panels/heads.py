@@ -42,26 +42,33 @@ def head(title: str, worst: tuple[Verdict, str] | None, about: str, view: View, 
                 (about, Role.DIM)).fitted(width, view.look.ellipsis)
 
 
-def failed(failure: Failure | None, view: View, width: int, *, first: bool) -> list[Line]:
+def failed(failure: Failure | None, view: View, width: int) -> list[Line]:
     """Why there is no newer answer, and what to do; [] when there is one."""
     if failure is None:
         return []
     hint = f"; {failure.hint}" if failure.hint else ""
-    said = f"{'not answered' if first else 'not renewed'}: {failure.sentence()}{hint}"
+    said = f"not renewed: {failure.sentence()}{hint}"
     wrapped = wrap(view.look.say(said), max(8, width - 4))[:2]
     return [line(" ", view.look.mark(Verdict.UNKNOWN) if not number else "  ", (text, Role.UNKNOWN))
             .fitted(width, view.look.ellipsis) for number, text in enumerate(wrapped)]
 
 
-def waiting(view: View, width: int) -> Line:
-    """Asked, and not answered yet."""
-    said = "the picture is paused, p goes on" if view.paused_at is not None else "asked, no answer yet"
-    return line("   ", (said, Role.DIM)).fitted(width, view.look.ellipsis)
-
-
 def mark(view: View, *, chosen: bool) -> Line:
     """The cursor, or the room for it."""
     return line((view.look.pick("▸", ">"), Role.ACCENT)) if chosen else line(" ")
+
+
+def unanswered(failure: Failure | None, view: View) -> tuple[tuple[Verdict, str] | None, str]:
+    """What a heading says before a first answer: (what is wrong, what else)."""
+    if failure is not None:
+        return (Verdict.UNKNOWN, f"not answered: {failure.sentence()}"), ""
+    return None, "the picture is paused, p goes on" if view.paused_at is not None else "asked, no answer yet"
+
+
+def between(low: str, high: str) -> str:
+    """``50.02 … 51.98 %``: the unit once."""
+    unit = " %"
+    return f"{low.removesuffix(unit) if high.endswith(unit) else low} … {high}"
 
 
 def bracketed(text: str, *, stale: bool) -> tuple[str, Role]:

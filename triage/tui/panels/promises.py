@@ -8,7 +8,7 @@ from triage.signals.feature_freshness import ViewState
 from triage.signals.reading import Verdict
 from triage.signals.retrain import Trigger, TriggerState
 from triage.tui.line import VERDICT_ROLES, Line, Role, fit, line, pad
-from triage.tui.panels.heads import as_of, failed, head, mark, shown_as, waiting
+from triage.tui.panels.heads import as_of, failed, head, mark, shown_as, unanswered
 from triage.tui.view import View, window_of
 
 STATE_VERDICTS = {TriggerState.ASKED: Verdict.WARN, TriggerState.BUILDING: Verdict.LOW_N,
@@ -34,10 +34,9 @@ def feature_store(view: View, chosen: str | None, width: int, rows: int) -> list
                                         as_of(reading.answered_at, view, stale=stale)) if part)
     worst = None if loud is None else (shown_as(loud.verdict), f"{loud.view}: {loud.sentence}" if rows == 1 else
                                        loud.view)
-    out = [head("FEATURE STORE", worst, about, view, width, stale=stale)]
-    out += failed(reading.failure, view, width, first=reading.answered_at is None)
-    if reading.answered_at is None and reading.failure is None:
-        out.append(waiting(view, width))
+    if reading.answered_at is None:
+        return [head("FEATURE STORE", *unanswered(reading.failure, view), view, width)]
+    out = [head("FEATURE STORE", worst, about, view, width, stale=stale), *failed(reading.failure, view, width)]
     names = [item.view for item in reading.views]
     cells = min(30, max((cell_len(name) for name in names), default=0))
     shown = window_of(len(names), names.index(chosen) if chosen in names else None, rows - len(out))

@@ -12,7 +12,7 @@ from triage.signals.quality import Expected, Figure
 from triage.signals.quality_reading import QualityReading, VersionEstimate, VersionFigure
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row, titles
-from triage.tui.panels.heads import as_of, bracketed, failed, head, mark, shown_as, waiting
+from triage.tui.panels.heads import as_of, between, bracketed, failed, head, mark, shown_as, unanswered
 from triage.tui.view import View, window_of
 
 _WIDE = 96
@@ -66,10 +66,9 @@ def quality(view: View, chosen: str | None, width: int, rows: int) -> list[Line]
     about = ", ".join(part for part in (f"{fine} of {len(judged)} figures as expected" if judged else "no figures",
                                         as_of(found.answered_at, view, stale=stale)) if part)
     worst = None if loud is None else (loud.verdict, _named(loud))
-    out = [head("QUALITY", worst, about if found.answered_at is not None else "", view, width, stale=stale)]
-    out += failed(found.failure, view, width, first=found.answered_at is None)
-    if found.answered_at is None and found.failure is None:
-        out.append(waiting(view, width))
+    if found.answered_at is None:
+        return [head("QUALITY", *unanswered(found.failure, view), view, width)]
+    out = [head("QUALITY", worst, about, view, width, stale=stale), *failed(found.failure, view, width)]
     if not every or rows <= len(out):
         return out[:rows]
     columns = _columns(every, width)
@@ -96,7 +95,7 @@ def _columns(every: list[Row], width: int) -> list[Column]:
     columns = [Column("", 1, gap=0), Column("figure", name, gap=1), Column("value", 9, "right", gap=1)]
     if wide:
         columns.append(Column("95 %", 18, "right"))
-    return [*columns, Column("n", 11, "right", gap=1), Column("expected", 16, "right"), Column("verdict", 12)]
+    return [*columns, Column("n", 11, "right", gap=1), Column("expected", 17, "right"), Column("verdict", 12)]
 
 
 def _row(view: View, item: Row, columns: list[Column], width: int, *, chosen: bool, stale: bool) -> Line:
@@ -124,7 +123,7 @@ def _row(view: View, item: Row, columns: list[Column], width: int, *, chosen: bo
 def _interval(figure: Figure) -> Cell:
     if figure.low is None or figure.high is None:
         return "-", Role.DIM
-    return f"{wording.value(figure.low, figure.unit)} … {wording.value(figure.high, figure.unit)}", Role.DIM
+    return between(wording.value(figure.low, figure.unit), wording.value(figure.high, figure.unit)), Role.DIM
 
 
 def _estimated(item: VersionEstimate, *, stale: bool) -> dict[str, Cell]:
@@ -141,5 +140,5 @@ def expectation(expected: Expected, unit: str) -> str:
     lowest, highest = (None if limit is None else wording.value(limit, unit) if unit else
                        wording.significant(limit, 2) for limit in (expected.lowest, expected.highest))
     if lowest is not None and highest is not None:
-        return f"{lowest} … {highest}"
+        return between(lowest, highest)
     return f"≥ {lowest}" if lowest is not None else "-" if highest is None else f"≤ {highest}"

@@ -10,13 +10,13 @@ from triage.signals import wording
 from triage.signals.quality_reading import VersionSlice
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row, titles
-from triage.tui.panels.heads import bracketed, head, mark, shown_as
+from triage.tui.panels.heads import between, bracketed, head, mark, shown_as
 from triage.tui.panels.quality import is_stale, reading
 from triage.tui.view import View, window_of
 
 _WIDE = 96
 _WORDS = {"demographic_parity": "selection rate", "equal_opportunity": "true positive rate",
-          "equalized_odds": "true and false positive rate", "error_rate": "error rate"}
+          "equalized_odds": "true and false positive rate"}
 _FINE = (Verdict.PASS, Verdict.NOT_JUDGED)
 
 
@@ -41,8 +41,8 @@ def rows_of(view: View) -> list[Row]:
 
 def definition_words(definition: str) -> str:
     """``equal opportunity, true positive rate``; a figure's own name where that is compared."""
-    rate = _WORDS.get(definition)
-    return definition.replace("_", " ") + (f", {rate}" if rate is not None else "")
+    rate, name = _WORDS.get(definition), definition.replace("_", " ")
+    return name if rate is None else f"{name}, {rate}"
 
 
 def slices(view: View, chosen: str | None, width: int, rows: int) -> list[Line]:
@@ -79,6 +79,8 @@ def _extremes(item: Row) -> str:
     pairs = [(min(items, key=lambda r: r.value or 0.0), max(items, key=lambda r: r.value or 0.0))
              for items in by_kind.values()]
     low, high = max(pairs, key=lambda pair: (pair[1].value or 0.0) - (pair[0].value or 0.0))
+    if low is high:
+        return f"{wording.percent(low.value or 0.0)} in all"
     return f"{low.group} {wording.percent(low.value or 0.0)}, {high.group} {wording.percent(high.value or 0.0)}"
 
 
@@ -97,7 +99,7 @@ def _row(view: View, item: Row, columns: list[Column], width: int, *, chosen: bo
     role = Role.STALE if stale else VERDICT_ROLES[verdict]
     apart = "-" if found.difference is None else wording.percent(found.difference)
     interval = "-" if found.low is None or found.high is None else \
-        f"{wording.percent(found.low)} … {wording.percent(found.high)}"
+        between(wording.percent(found.low), wording.percent(found.high))
     cells: dict[str, Cell] = {
         "": (view.look.glyph(verdict), role), "compared": (_named(item), Role.STRONG if chosen else Role.PLAIN),
         "apart": bracketed(apart, stale=stale), "95 %": (interval, Role.DIM),
