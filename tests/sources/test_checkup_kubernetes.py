@@ -63,7 +63,7 @@ async def test_a_reader_of_a_healthy_cluster_is_told_who_it_is_and_what_it_can(
     assert found.latency_seconds is not None
     assert line(found, "identity").detail == "viewer by the token from env LAB_TOKEN"
     for what in ("get rollouts.argoproj.io in ml", "get deployments.apps in ml", "list replicasets.apps in ml",
-                 "list pods in ml"):
+                 "list pods in ml", "list events in ml"):
         assert line(found, what).state == "ok"
     assert line(found, "rollouts of the manifests").detail == "2 of 2 looked for, all found"
 

@@ -14,6 +14,7 @@ from triage.sources.checkup import Capability, SourceCheck
 from triage.sources.examination import clock_capability, examine
 from triage.sources.failures import Received
 from triage.sources.kubernetes import (
+    EVENTS,
     PODS,
     REPLICA_SETS,
     ROLLOUTS,
@@ -104,7 +105,8 @@ async def _readable(client: KubernetesClient, place: Place) -> list[Capability]:
     namespace, resource = place
     wanted = ((Permission("get", resource, namespace), "where a rollout stands is not known"),
               (Permission("list", REPLICA_SETS, namespace), "versions and replicas are not known"),
-              (Permission("list", PODS, namespace), "restarts and ends for want of memory are not shown"))
+              (Permission("list", PODS, namespace), "restarts and ends for want of memory are not shown"),
+              (Permission("list", EVENTS, namespace), "why the number of pods changed is not shown"))
     answers = await asyncio.gather(*(client.may(permission) for permission, _ in wanted))
     lines = []
     for (permission, consequence), answer in zip(wanted, answers, strict=True):
