@@ -53,6 +53,7 @@ def findings(write_notebook: WriteNotebook, *lines: str, slos: str = SLOS) -> li
     ("data: [{name: a}, {name: a}]", "spec", "names the data set a twice"),
     ("resources: {cpu: 2 cores}", "spec.resources.cpu", 'is not an amount of CPU: "2 cores"'),
     ("resources: {memory: 4 gigs}", "spec.resources.memory", 'is not a size: "4 gigs"'),
+    ("resources: {replicas: {min: 3, max: 2}}", "spec.resources.replicas", "has a min above its max"),
     ("runbook: 'a\n\n    b.md'", "spec", "has a line break in runbook"),
     ("quality: {}", "spec.quality.feedback", "is missing"),
     ("quality: {feedback: {regime: instant}, metrics: [{name: a, metric: x}], proxies: [{name: a, metric: y}]}",
