@@ -68,8 +68,9 @@ async def nobody(path: str, fields: Sequence[tuple[str, str]]) -> tuple[int, str
 
 
 def run(notebook: Notebook, *names: str, given: Mapping[str, str] | None = None,
-        filled: Mapping[str, Any] | None = None, limits: Limits = QUICK, system: Means | None = None, state: StateDir | None = None, answer: Answer = nobody,
-        stop: Stop | None = None, see: Callable[[Run], None] = lambda run: None, facts: str = "") -> Run:
+        filled: Mapping[str, Any] | None = None, limits: Limits = QUICK, system: Means | None = None,
+        state: StateDir | None = None, answer: Answer = nobody, stop: Stop | None = None,
+        see: Callable[[Run], None] = lambda run: None, facts: str = "") -> Run:
     """Run cells by name and wait for the end."""
     prepared = prepare(notebook, open_book(notebook), names, given or {}, filled or {}, state)
     setting = Setting("test", state, limits=limits, system=system, facts=facts)

@@ -142,7 +142,8 @@ def test_a_runner_that_is_killed_by_its_cell_ends_the_run(tmp_path: Path, system
 def test_escape_sequences_never_leave_the_run(tmp_path: Path) -> None:
     source = ("from IPython.display import display\nbad = '\\x1b]52;c;aGk=\\x07\\x1b[2J\\u202e\\x9b31m'\nprint(bad)\n"
               "display({'text/plain': bad, 'text/html': '<table><tr><td>' + bad + '</td></tr></table>'}, raw=True)\n"
-              "display({'application/vnd.triage.result+json': {'id': bad, 'status': 'warn', 'message': bad}}, raw=True)\n"
+              "display({'application/vnd.triage.result+json': {'id': bad, 'status': 'warn', 'message': bad}},"
+              " raw=True)\n"
               "raise ValueError(bad)")
     done = hostile(tmp_path, source, means(), seconds="20s")
     cell = done.cell("bad")

@@ -36,6 +36,9 @@ _FIXED = re.compile(r"[?&]versionId=|@[0-9a-f]{7,}|[0-9a-f]{32,}|\bsnap(?:shot)?
                     r"|\d{4}-?\d{2}-?\d{2}", re.IGNORECASE)
 _INSTALL = re.compile(r"^\s*[%!]\s*(?:(?:pip|conda|mamba|uv)\b|python\d?\s+-m\s+pip)[^\n]*\binstall\b", re.MULTILINE)
 _PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?\s*[^\s*]+$|@\s*\S+)")
+_PIECE, _OVERLAP = 1_000, 200
+_MOST_SCANNED = 400_000
+"""Characters of one source or output."""
 _MOST_REQUIREMENTS = 2_000
 
 
@@ -64,30 +67,37 @@ def _said(book: Book, cell: Cell | None, message: str, hint: str, code: str, sev
 
 
 def _secrets(notebook: Notebook, book: Book) -> Iterator[Finding]:
-    for cell in book.cells:
-        for where, text in (("its source", cell.source), ("its output", _output_text(cell))):
-            what = _secret_in(text)
-            if what is not None:
-                yield _said(book, cell, f"has what looks like {what} in {where}",
-                            "remove it and replace the secret: others may have read it. What is none: a comment "
-                            '"pragma: allowlist secret" in its line', "secret", "error")
+    from detect_secrets.settings import transient_settings
+    with transient_settings({"plugins_used": [{"name": name} for name in _DETECTORS]}):
+        found = [(cell, where, what) for cell in book.cells
+                 for where, text in (("its source", cell.source), ("its output", _output_text(cell)))
+                 if (what := _secret_in(text)) is not None]
+    for cell, where, what in found:
+        yield _said(book, cell, f"has what looks like {what} in {where}",
+                    'remove it and replace the secret: others may have read it. What is none: a comment "pragma: '
+                    'allowlist secret" in its line', "secret", "error")
 
 
 def _secret_in(text: str) -> str | None:
     from detect_secrets.core.scan import scan_line
-    from detect_secrets.settings import transient_settings
-    with transient_settings({"plugins_used": [{"name": name} for name in _DETECTORS]}):
-        for row in text.splitlines():
-            if _ALLOWED.search(row):
-                continue
-            known = looks_like(row)
-            if known is not None:
-                return known
-            found = next(iter(scan_line(row)), None)
-            if found is not None:
-                kind = found.type.removesuffix(" Credentials")
-                return "a password" if kind == "Secret Keyword" else f"a secret ({kind})"
+    for row in _pieces(text[:_MOST_SCANNED]):
+        if not row.strip() or _ALLOWED.search(row):
+            continue
+        known = looks_like(row)
+        if known is not None:
+            return known
+        found = next(iter(scan_line(row)), None)
+        if found is not None:
+            kind = found.type.removesuffix(" Credentials")
+            return "a password" if kind == "Secret Keyword" else f"a secret ({kind})"
     return None
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Its lines; long ones in pieces that overlap, because the detectors' time grows with the square of a line."""
+    for row in text.splitlines():
+        for start in range(0, max(1, len(row)), _PIECE - _OVERLAP):
+            yield row[start:start + _PIECE]
 
 
 def _output_text(cell: Cell) -> str:
