@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.lab.cluster.ground import START, Ground
 from tests.lab.serving import serving
 from triage.actions.plan import Action, Plan
-from triage.actions.rollouts.by_kind import Surroundings, system_of
+from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.rollouts.workload import Workload
 from triage.actions.system import Fate, Offer, Progress, Refusal, Sent, Sighting, Wish
 from triage.clock import ManualClock
@@ -145,7 +145,7 @@ def make_stage(switched: Switched, address: str, monkeypatch: pytest.MonkeyPatch
         kubernetes = KubernetesEndpoint.model_validate({"url": address})
         active = Active("lab", Context(prometheus=endpoint, kubernetes=kubernetes), (), None)
         name = {"argo": "fraud", "deployment": "chat"}[kind]
-        system = system_of(Surroundings(manifest(kind, name, **spec), active, clock, client))
+        system = system_of(Setting(manifest(kind, name, **spec), active, clock, client))
         assert isinstance(system, Workload)
         return Stage(ground, system, switched, client)
     return make

@@ -12,7 +12,7 @@ from tests.actions.rollouts.conftest import NOTHING, manifest
 from tests.sources.faults import FaultServer, Request, json_answer
 from tests.sources.test_kubernetes import status
 from triage.actions.plan import Action, Plan
-from triage.actions.rollouts.by_kind import Surroundings, system_of
+from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.rollouts.workload import Workload
 from triage.actions.system import Progress, Refusal, Wish
 from triage.clock import ManualClock
@@ -70,7 +70,7 @@ async def answered(item: Json, *, deployment: Json | Failure | None = None,
         endpoint = Endpoint.model_validate({"url": server.url})
         client = KubernetesClient(endpoint, ManualClock(NOW))
         active = Active("lab", Context(prometheus=endpoint), (), None)
-        system = system_of(Surroundings(manifest(**spec), active, ManualClock(NOW), client))
+        system = system_of(Setting(manifest(**spec), active, ManualClock(NOW), client))
         assert isinstance(system, Workload)
         observed = await system.observe()
         await client.aclose()

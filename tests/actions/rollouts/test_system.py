@@ -14,7 +14,7 @@ from tests.actions.rollouts.conftest import ACTOR, NOTHING, Stage, manifest
 from tests.lab.cluster.ground import START, Ground
 from tests.tui.snapshots import healthy, with_model
 from triage.actions.plan import Action, Plan, Precondition
-from triage.actions.rollouts.by_kind import Surroundings, system_of
+from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.system import Fate, Refusal, Wish
 from triage.clock import ManualClock
 from triage.config import Active, Context
@@ -238,7 +238,7 @@ class TestByKind:
     @staticmethod
     def of(stage: Stage, found: Any, *, connected: bool = True) -> Any:
         active = Active("lab", Context.model_validate({"prometheus": {"url": "http://p"}}), (), None)
-        return system_of(Surroundings(found, active, ManualClock(START), stage.client if connected else None))
+        return system_of(Setting(found, active, ManualClock(START), stage.client if connected else None))
 
     async def test_the_target_is_named_in_full(self, argo: Stage) -> None:
         target = argo.system.target

@@ -1,6 +1,6 @@
 """Which system serves which ``rollout.kind`` of the manifest, and why the others have none.
 
-A kind is added by one entry in :data:`MAKERS`; what the maker needs of the surroundings is a field there.
+A kind is added by one entry in :data:`MAKERS`; what a maker needs is a field of :class:`Setting`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from triage.text import clean
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Setting:
     """What a system is made from. What is open in it stays the caller's: systems do not close it."""
 
     manifest: Manifest
@@ -34,10 +34,10 @@ class Surroundings:
     """None when the context names none."""
 
 
-Maker = Callable[[Rollout, Surroundings], System | Refusal]
+Maker = Callable[[Rollout, Setting], System | Refusal]
 
 
-def system_of(around: Surroundings) -> System | Refusal:
+def system_of(around: Setting) -> System | Refusal:
     """The system that moves the model's traffic, or why there is none."""
     rollout = around.manifest.spec.rollout
     if rollout is None:
@@ -51,7 +51,7 @@ def system_of(around: Surroundings) -> System | Refusal:
     return Refusal(f"triage cannot change a rollout of kind {rollout.kind}", f"it can change: {', '.join(MAKERS)}")
 
 
-def _workload(make: type[Workload], shown: str, rollout: Rollout, around: Surroundings) -> System | Refusal:
+def _workload(make: type[Workload], shown: str, rollout: Rollout, around: Setting) -> System | Refusal:
     client, active, spec = around.kubernetes, around.active, around.manifest.spec
     if client is None:
         return Refusal(f"the context {active.name} names no Kubernetes API, which the {shown} is in",
