@@ -104,9 +104,7 @@ class Executor:
             return
         self._used.add(prepared.action_id)
         plan = prepared.plan
-        claim = Claim(self.journal.origin.sentence(), prepared.action_id,
-                      f"{plan.action} {plan.target.model} to {shown_version(plan.after.version)}"
-                      if plan.after.version else f"{plan.action} {plan.target.model}")
+        claim = Claim(self.journal.origin.sentence(), prepared.action_id, plan.title)
         held = await self._acquired(plan, claim)
         if isinstance(held, Busy | NoLease):
             told = held.sentence() if isinstance(held, Busy) else held.message

@@ -189,6 +189,12 @@ class Plan:
         return f"{self.digest[:4]} {self.digest[4:8]}"
 
     @property
+    def title(self) -> str:
+        """``rollback fraud-scorer to v7``; the version only where it changes."""
+        moves = self.after.version and self.after.version != self.before.version
+        return f"{self.action} {self.target.model}" + (f" to {shown_version(self.after.version)}" if moves else "")
+
+    @property
     def confirmation(self) -> str:
         """What has to be typed; "" when one plain confirmation is enough, as for pausing."""
         return "" if self.action is Action.PAUSE else self.target.model

@@ -8,7 +8,6 @@ from typing import Any
 from triage.actions.history import Deed, History, cleaned
 from triage.actions.journal import Record
 from triage.actions.journal_verify import Verified
-from triage.actions.plan import shown_version
 from triage.report.json import dump
 from triage.report.times import iso, spoken
 from triage.text import clean
@@ -28,8 +27,7 @@ def journal_lines(history: History) -> Iterator[str]:
     """Every action in a few lines, oldest first."""
     for deed in history.deeds:
         plan = deed.plan
-        version = f" to {shown_version(plan.after.version)}" if plan.after.version else ""
-        yield f"{spoken(deed.begun_at)}  {plan.action} {plan.target.model}{version}  {_end(deed)}"
+        yield f"{spoken(deed.begun_at)}  {plan.title}  {_end(deed)}"
         yield f"    {plan.target.sentence()}; by {deed.actor}; {plan.reason or 'no reason given'}; id {deed.action_id}"
         if deed.actor != plan.actor:
             yield f"    asked for by {plan.actor}"

@@ -18,8 +18,8 @@ def ends(circumstances: Circumstances) -> Found:
     if open_ends:
         last = open_ends[-1]
         ago = age(circumstances.now - last.last_at)
-        return cannot_tell(f"the end of {last.plan.action} to {shown_version(last.plan.after.version)} by "
-                           f"{last.actor}, {ago} ago, is not known: look where the target stands")
+        return cannot_tell(f"the end of {last.plan.title} by {last.actor}, {ago} ago, is not known: look where the "
+                           "target stands")
     return cannot_tell(history.trouble) if history.trouble else ok("every earlier action has a known end")
 
 
