@@ -28,8 +28,8 @@ _BESIDE_PROMETHEUS = frozenset({"alert", "registry"})
 class Seen:
     """What a check or query came to."""
 
-    outcome: Outcome
-    """``passed``, ``failed`` or ``unknown``; a query passes when it has numbers."""
+    outcome: Outcome | None
+    """``passed``, ``failed`` or ``unknown``; a query passes when it has numbers. None: asked and not answered yet."""
     said: str
     """The value in a few words, or why there is none."""
     at: float | None
@@ -68,9 +68,11 @@ def _number(snapshot: Snapshot, model: ModelState, expr: str, unit: str, expect:
             now: float) -> Seen:
     asked = snapshot.expressions
     reply = asked.replies.get(expr) if asked is not None and asked.model == model.name else None
+    if reply is None or (reply.answered_at is None and reply.failure is None):
+        return Seen(None, "asking", None)
     trouble = _trouble(reply, now)
-    if reply is None or trouble:
-        return Seen(Outcome.UNKNOWN, trouble, None if reply is None else reply.answered_at)
+    if trouble:
+        return Seen(Outcome.UNKNOWN, trouble, reply.answered_at)
     values = [sample.value for sample in reply.samples]
     said = _said(reply.samples, unit, expect)
     if any(not math.isfinite(value) for value in values):
@@ -79,10 +81,8 @@ def _number(snapshot: Snapshot, model: ModelState, expr: str, unit: str, expect:
     return Seen(Outcome.PASSED if holds else Outcome.FAILED, said, reply.answered_at)
 
 
-def _trouble(reply: Reply | None, now: float) -> str:
+def _trouble(reply: Reply, now: float) -> str:
     """Why a reply says nothing; "" when it does."""
-    if reply is None or (reply.answered_at is None and reply.failure is None):
-        return "asking"
     if reply.failure is not None:
         return reply.failure.sentence()
     if reply.is_stale(now):
@@ -99,10 +99,13 @@ def _said(samples: Sequence[Sample], unit: str, expect: Criterion | None) -> str
         ordered.sort(key=lambda s: expect.holds(s.value))
     if len(samples) == 1:
         return _value(ordered[0].value, unit) if ordered else ""
-    shown = [f"{' '.join(v for k, v in sorted(s.labels.items()) if k != '__name__') or '-'} {_value(s.value, unit)}"
-             for s in ordered[:_SHOWN_SERIES]]
+    # Seconds are written in the unit that fits each; any other unit stands once, at the end.
+    each_unit = unit if unit == "s" else ""
+    shown = [f"{' '.join(v for k, v in sorted(s.labels.items()) if k != '__name__') or '-'} "
+             f"{_value(s.value, each_unit)}" for s in ordered[:_SHOWN_SERIES]]
     more = len(samples) - len(shown)
-    return ", ".join(shown) + (f", {more} more" if more and shown else "")
+    whole = ", ".join(shown) + (f", {more} more" if more and shown else "")
+    return whole if each_unit or not shown else f"{whole} {unit}".rstrip()
 
 
 def _value(value: float, unit: str) -> str:

@@ -92,6 +92,7 @@ class _Reader:
         self._sections: list[Section] = []
         self._steps: list[Step] = []
         self._links: list[Link] = []
+        self._blocks = 0
         self._open = _Open()
 
     def read(self) -> Runbook | None:
@@ -102,7 +103,7 @@ class _Reader:
         self._check_ids()
         if front is None:
             return None
-        if not self._steps:
+        if not self._blocks:
             self._say(None, "has no steps", f"add a fenced block that begins with ```{FENCE}", "no-steps")
         return Runbook(front.id, front.title or self._heading or front.id, self._file, front.owner, front.reviewed,
                        tuple(front.alerts), front.severity, front.est_minutes, tuple(self._sections),
@@ -190,6 +191,7 @@ class _Reader:
             self._sections.append(Section(self._open.section, tuple(self._open.section_prose)))
 
     def _step(self, token: Token, line: int) -> None:
+        self._blocks += 1
         text = "\n" * line + token.content
         kind, name = _kind_and_id(text)
         where = f"step {name}" if name else "step"

@@ -127,9 +127,9 @@ def _of_version(model: ModelState, slo: SloState, wanted: str) -> Observed:
         version = arm.version
     count = next((each for each in slo.by_version if each.version == version), None)
     if count is None or count.value is None:
-        return Observed(f"{version}: {'not counted by itself' if count is None else 'no events'}")
+        return Observed(f"on {version}: {'not counted by itself' if count is None else 'no events'}")
     seen = _number(replace(slo.now, value=count.value, unit="ratio", n=count.total), slo.verdict, slo.objective)
-    return replace(seen, said=f"{version} {seen.said}")
+    return replace(seen, said=f"on {version}: {seen.said}")
 
 
 def _number(reading: Reading, verdict: Verdict, objective: float | None = None) -> Observed:

@@ -119,8 +119,9 @@ class _Way:
         off = self._off_the_way(step)
         if off is not None:
             state, note = off
-            if record.status is not Status.NONE and not isinstance(step.does, Check):
-                # What was done stays done, although the way now leads past it.
+            if record.status is Status.SKIPPED or (record.status is not Status.NONE
+                                                   and not isinstance(step.does, Check)):
+                # What was done or skipped stays so, although the way now leads past it.
                 state = _SHOWN_AS[record.status]
             self._add(Standing(step, state, record, note))
             if state is StepState.PENDING:

@@ -139,7 +139,7 @@ def _answered(before: Record, event: Event) -> Record | None:
 def _took(before: Record, event: Event) -> Record | None:
     if before.goto or not event.goto or before.status not in (Status.NONE, Status.FAILED):
         return None
-    if event.outcome is Outcome.PASSED:
+    if event.outcome is Outcome.PASSED and before.status is Status.NONE:
         return replace(_settled(before, Status.PASSED, event), goto=event.goto)
     return replace(before, goto=event.goto)
 

@@ -250,6 +250,8 @@ class RunbookSession:
             if name not in seen or not isinstance(does, Check):
                 continue
             outcome, record = seen[name].outcome, run.record(name)
+            if outcome is None:
+                continue
             if outcome is Outcome.PASSED and does.hold_seconds and record.status is not Status.PASSED:
                 held = record.status is Status.HOLDING and now - record.since >= does.hold_seconds
                 outcome = Outcome.PASSED if held and not rested else Outcome.HOLDING

@@ -164,7 +164,7 @@ def _steps(view: View, sheet: Sheet, room: int, rows: int) -> list[Line]:
     name = "checklist" if sheet.is_checklist else sheet.runbook.id
     out = [line(("RUNBOOK ", Role.HEADING), name).fitted(room, view.look.ellipsis)]
     for text, role in summary(view, sheet):
-        limit = 1 if role is Role.DIM else 3
+        limit = 2 if role is Role.DIM else 3
         out += [line((row, role)).fitted(room) for row in wrap(view.look.say(text), room)[:limit]]
     out.append(Line())
     left = max(1, rows - len(out))
