@@ -24,6 +24,43 @@ def found(write_notebook: WriteNotebook, text: str) -> list[Finding]:
     return list(lint(write_notebook(spec=text)))
 
 
+QUALITY = "quality: {feedback: {regime: delayed, expected_delay: 14d, labels: l}"
+SCORES = ("drift: {prediction: {name: score, histogram: h, reference: {edges: [0.2, 0.5], counts: [1, 1, 1]}}}")
+FAIR = "slices: [{name: g, values: [a, b], fairness: [demographic_parity, error_rate]"
+
+
+@pytest.mark.parametrize(("lines", "code", "field"), [
+    ([QUALITY + ", calibrated: true}"], "no-decision-threshold", "spec.quality.calibrated"),
+    ([QUALITY + ", decision_threshold: 0.5}"], "no-scores", "spec.quality.decision_threshold"),
+    ([QUALITY + ", decision_threshold: 0.4}", SCORES], "threshold-no-bucket", "spec.quality.decision_threshold"),
+    (["quality: {feedback: {regime: instant, cohort: 1h}}"], "labels-uncounted", "spec.quality.feedback.cohort"),
+    (["quality: {feedback: {regime: instant, predictions: p}}"], "labels-uncounted",
+     "spec.quality.feedback.predictions"),
+    ([QUALITY + f", {FAIR}}}]}}"], "fairness-uncounted", "spec.quality.slices[0].fairness"),
+    (["drift: {features: [{name: a, histogram: h, reference: {registered: true}}]}"], "registered-nowhere",
+     "spec.drift.features[0].reference.registered"),
+    ([SCORES, "attributions: {gauge: g, reference: {scroe: 1}}"], "unknown-feature", "spec.attributions.reference"),
+])
+def test_what_would_be_unknown_for_ever_is_a_warning(write_notebook: WriteNotebook, lines: list[str], code: str,
+                                                    field: str) -> None:
+    [finding] = found(write_notebook, spec(*lines))
+    assert (finding.code, finding.field, finding.severity) == (code, field, "warning")
+    assert finding.hint
+
+
+@pytest.mark.parametrize("lines", [
+    [QUALITY + ", calibrated: true, decision_threshold: 0.5}", SCORES],
+    [QUALITY + ", calibrated: false}"],
+    [QUALITY + f", {FAIR}, outcomes: o}}]}}"],
+    [QUALITY + ", slices: [{name: g, values: [a, b]}]}"],
+    ["registry: {kind: mlflow, name: m}",
+     "drift: {features: [{name: a, histogram: h, reference: {registered: true}}]}"],
+    [SCORES, "attributions: {gauge: g, reference: {score: 1}}"],
+])
+def test_what_can_be_known_is_none(write_notebook: WriteNotebook, lines: list[str]) -> None:
+    assert found(write_notebook, spec(*lines)) == []
+
+
 def test_a_good_notebook_has_no_findings(write_notebook: WriteNotebook) -> None:
     assert found(write_notebook, spec()) == []
 

@@ -62,10 +62,12 @@ def table(view: View, found: Sequence[Moved], chosen: str | None, sought: str, w
     sought_text = f"  {len(found)} of {total} by /{sought}" if sought else f"  {total} features"
     hidden = f", {shown.start + 1} to {shown.stop} shown" if len(shown) < len(found) else ""
     at = as_of(reading, view.now)
-    if rows == 1:
+    if rows <= 2:
+        # Too few for a table: how many stand how, and the worst.
         counts = words.counted(found)
-        return [line((" DRIFT", Role.HEADING), (f"{sought_text}{f', {counts}' if counts else ''}, {at}", Role.DIM))
-                .fitted(width, view.look.ellipsis)]
+        summary = line((" DRIFT", Role.HEADING), (f"{sought_text}{f', {counts}' if counts else ''}, {at}", Role.DIM))
+        worst = [_row(view, item, columns, width, chosen=drift_key(item) == chosen, stale=stale) for item in found[:1]]
+        return [summary.fitted(width, view.look.ellipsis), *worst][:rows]
     out = [line((" DRIFT", Role.HEADING), (f"{sought_text}{hidden}, {at}, window "
                                            f"{wording.span(reading.state.features[0].window_seconds)}"
                                            if total else sought_text, Role.DIM)).fitted(width, view.look.ellipsis)]

@@ -106,7 +106,7 @@ def _row(view: View, item: Row, columns: list[Column], width: int, *, chosen: bo
         "allowed": ("-" if found.limit is None else wording.percent(found.limit), Role.DIM),
         "n": (wording.count(found.n) if found.n else "-", Role.DIM)}
     word = wording.word(verdict) if verdict is not Verdict.NOT_JUDGED else "not judged"
-    extremes = _extremes(item)
+    extremes = _extremes(item) if verdict in (*_FINE, Verdict.WARN) else ""
     why = f": {extremes}" if extremes else f": {found.sentence}" if verdict not in _FINE else ""
     made = row(columns[:-1], [cells[c.title] for c in columns[:-1]], view.look.say, view.look.ellipsis)
     return line(mark(view, chosen=chosen), made, "  ", (view.look.say(f"({word})" if stale else word), role),
