@@ -117,7 +117,7 @@ class TriageApp(App[None], inherit_bindings=False):
         self._message_until = 0.0
         self._stopped = False
         self._frames = FrameMemory()
-        self.cells = CellLink(self, feed)
+        self.cells = CellLink(self, feed, state_home)
         self.runbook = RunbookLink(RunbookDoor(self), state_home)
         self._held_sheet: Sheet | None = None
         self.theme = theme.choose(theme_name).name
@@ -383,7 +383,13 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def run_cell(self, intent: RunCell) -> str:
         """Run a cell; why that is not possible, or "" when it runs."""
-        return f"{intent.cell} cannot be run from here: run it elsewhere, then say so with d"
+        from triage.tui.screens.cells import Cells
+        model = self.view().model
+        self.cells.open(None if model is None else model.name)
+        trouble = self.cells.start_step(intent, self.runbook.conclude)
+        if not trouble and not isinstance(self.screen, Cells):
+            self._push(Cells(intent.cell))
+        return trouble
 
     def action_help(self) -> None:
         """The keys and the signs."""

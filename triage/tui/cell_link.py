@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triage.tui.shelf import Shelf
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.screen import Screen
 
     from triage.cells.prepare import Prepared
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from triage.desk.cells import CellDesk, LiveRun
     from triage.live.snapshot import Snapshot
     from triage.notebook.load import Notebook
+    from triage.runbook.events import Outcome
+    from triage.runbook.intents import RunCell
     from triage.tui.look import Look
     from triage.tui.theme import Palette
     from triage.tui.view import View
@@ -32,7 +36,11 @@ if TYPE_CHECKING:
 _MOST_OFTEN_SECONDS = 0.5
 """Between two paintings of a run: a flood of output must not become a flood on the wire."""
 _CLOSE_SECONDS = 2.0
-Ended = Callable[["Run"], None]
+Told = Callable[["Run | None", str], None]
+"""Gets the finished run, or None and why there was none."""
+
+Conclude = Callable[[str, "Outcome | None", str], None]
+"""(step, how it came out, in a sentence); None: it was not done."""
 
 
 class CellFeed(Protocol):
@@ -63,8 +71,10 @@ class CellApp(Protocol):
 class CellLink:
     """The cells of the model shown, and every run of this session."""
 
-    def __init__(self, app: CellApp, feed: CellFeed) -> None:
+    def __init__(self, app: CellApp, feed: CellFeed, state_home: Path | None = None) -> None:
+        """``state_home``: where runs are kept; None: where the environment says."""
         self._app = app
+        self._state_home = state_home
         self._feed = feed
         self._shelf = Shelf()
         self._runs: dict[tuple[str, str], LiveRun] = {}
@@ -74,7 +84,7 @@ class CellLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._painted = 0.0
         self._due = False
-        self._telling: dict[str, Ended] = {}
+        self._telling: dict[str, Told] = {}
 
     def shelf(self) -> Shelf:
         """What there is to show now."""
@@ -110,10 +120,10 @@ class CellLink:
         self._app.show()
 
     def start(self, cell: str, params: Mapping[str, str] | None = None, *, incident: str = "",
-              when_ended: Ended | None = None) -> str:
+              told: Told | None = None) -> str:
         """Run ``cell`` of the model shown. Why that is not possible, "" when it is under way or being asked about.
 
-        ``params`` in place of the values that were set by hand; ``when_ended`` is called with the finished run.
+        ``params`` in place of the values that were set by hand; ``told`` is called once when it is over.
         """
         model = self._shelf.model
         notebook = self._feed.notebook(model) if model else None
@@ -123,8 +133,19 @@ class CellLink:
         if running is not None and not running.is_over():
             return f"{cell} runs already"
         given = dict(params) if params is not None else dict(self._values.get(model, {}))
-        self._begin(self._prepare(notebook, cell, given, incident, when_ended))
+        self._begin(self._prepare(notebook, cell, given, incident, told or _nobody))
         return ""
+
+    def start_step(self, intent: RunCell, conclude: Conclude) -> str:
+        """Run the cell of a runbook's step, with the step's values, and ``conclude`` the step when it is over."""
+        def told(run: Run | None, why: str) -> None:
+            if run is None:
+                conclude(intent.step, None, why)
+            else:
+                from triage.cells.words import headline
+                conclude(intent.step, _as_step(run), headline(run))
+        given = {name: _typed(value) for name, value in intent.params.items()}
+        return self.start(intent.cell, given, told=told)
 
     def stop(self, cell: str) -> None:
         """Interrupt it; the second time kill it."""
@@ -175,13 +196,13 @@ class CellLink:
         from triage.desk.cells import CellDesk
         from triage.state_dir import StateDir, StateError, state_home
         try:
-            state: StateDir | None = StateDir(state_home(os.environ), CELLS)
+            state: StateDir | None = StateDir(self._state_home or state_home(os.environ), CELLS)
         except StateError:
             state = None
         return CellDesk(active, _FeedClock(self._feed), state)
 
     async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], incident: str,
-                       when_ended: Ended | None) -> None:
+                       told: Told) -> None:
         from triage.errors import InvalidDocument, TriageError
         view = self._app.view()
         end = view.end if view.end is not None else view.now
@@ -201,37 +222,40 @@ class CellLink:
         try:
             desk, prepared, facts = await asyncio.to_thread(work)
         except InvalidDocument as error:
-            self._app.say(error.findings[0].sentence())
+            self._refuse(error.findings[0].sentence(), told)
             return
         except TriageError as error:
-            self._app.say(f"{error.message}; {error.hint}" if error.hint else error.message)
+            self._refuse(f"{error.message}; {error.hint}" if error.hint else error.message, told)
             return
         if prepared.effects:
-            self._app.say(f"{prepared.effects[0]}: triage is read-only, so it is not run")
+            self._refuse(f"{prepared.effects[0]}: triage is read-only, so it is not run", told)
             return
 
-        def go() -> None:
-            self._go(desk, prepared, facts, incident, when_ended)
+        def decided(agreed: bool | None) -> None:
+            if agreed:
+                self._go(desk, prepared, facts, incident, told)
+            else:
+                told(None, "it was not confirmed")
+                self._app.show()
         if prepared.difference or prepared.chosen.doubts:
-            self._ask(prepared, view.look, go)
+            self._ask(prepared, view.look, decided)
         else:
-            go()
+            decided(True)
 
-    def _ask(self, prepared: Prepared, look: Look, go: Callable[[], None]) -> None:
+    def _refuse(self, why: str, told: Told) -> None:
+        self._app.say(why)
+        told(None, why)
+
+    def _ask(self, prepared: Prepared, look: Look, decided: Callable[[bool | None], None]) -> None:
         """What differs, and what is not proven, before anything runs."""
         from triage.tui.screens.consent import Consent
         said = [prepared.difference] if prepared.difference else []
         said += [f"not proven that nothing else is needed: {doubt}" for doubt in prepared.chosen.doubts[:3]]
         word = prepared.book.sha256[:8] if prepared.difference else "run"
-
-        def taken(agreed: bool | None) -> None:
-            if agreed:
-                go()
-            self._app.show()
         names = ", ".join(cell.id for cell in prepared.asked)
-        self._app.push_screen(Consent(f"RUN {look.say(names)}", said, word, look, self._app.palette), taken)
+        self._app.push_screen(Consent(f"RUN {look.say(names)}", said, word, look, self._app.palette), decided)
 
-    def _go(self, desk: CellDesk, prepared: Prepared, facts: str, incident: str, when_ended: Ended | None) -> None:
+    def _go(self, desk: CellDesk, prepared: Prepared, facts: str, incident: str, told: Told) -> None:
         cell = prepared.asked[0].id
         loop = self._loop
         if loop is None:
@@ -246,15 +270,14 @@ class CellLink:
                     return
         live = desk.start(prepared, facts=facts, incident=incident, on_change=changed)
         self._runs[(prepared.notebook.name, cell)] = live
-        if when_ended is not None:
-            self._telling[live.latest.id] = when_ended
+        self._telling[live.latest.id] = told
         self._app.show()
 
     def _changed(self) -> None:
         """Something is new in a run: paint it, but not more often than is pleasant."""
         for live in self._runs.values():
             if live.is_over() and (tell := self._telling.pop(live.latest.id, None)) is not None:
-                tell(live.latest)
+                tell(live.latest, "")
         if self._due:
             return
         wait = self._painted + _MOST_OFTEN_SECONDS - time.monotonic()
@@ -285,6 +308,24 @@ class _FeedClock:
     @property
     def speed(self) -> float:
         return 1.0
+
+
+def _typed(value: str | int | float | bool) -> str:
+    """A value as a person would type it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _as_step(run: Run) -> Outcome:
+    """How a step came out: what a cell could not answer is unknown, a warning alone is no failure."""
+    from triage.cells.protocol import Outcome as End
+    from triage.runbook.events import Outcome
+    if run.trouble or run.outcome is not End.FINISHED or run.status == "unknown":
+        return Outcome.UNKNOWN
+    return Outcome.FAILED if run.status == "fail" else Outcome.PASSED
+
+
+def _nobody(run: Run | None, why: str) -> None:
+    """Nobody waits for it."""
 
 
 def _facts(snapshot: Snapshot | None) -> str:
