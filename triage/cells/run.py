@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -30,6 +28,7 @@ from triage.cells.records import Circumstances, Record
 from triage.cells.results import CellRun, Part, Run
 from triage.cells.supervise import Answer, Order, Step, Stop, supervise
 from triage.clock import Clock
+from triage.person import person
 from triage.state_dir import StateDir, StateError
 from triage.text import clean
 
@@ -55,15 +54,6 @@ class Setting:
     limits: Limits = field(default_factory=Limits)
     system: Means | None = None
     """What the system offers; None: it is tried."""
-
-
-def actor() -> str:
-    """Who is at work here, as this machine knows them: ``name@host``."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = f"uid {os.getuid()}"
-    return clean(f"{name}@{socket.gethostname()}", limit=120)
 
 
 def new_id(now: float) -> str:
@@ -127,7 +117,7 @@ async def run_cells(prepared: Prepared, setting: Setting, clock: Clock, answer: 
 
 def circumstances(prepared: Prepared, setting: Setting) -> Circumstances:
     """Under which a run takes place, for its record."""
-    return Circumstances(setting.context, actor(), setting.incident, prepared.book, prepared.pin,
+    return Circumstances(setting.context, person(), setting.incident, prepared.book, prepared.pin,
                          prepared.pinned_sha256, prepared.values)
 
 
