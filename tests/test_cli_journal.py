@@ -32,14 +32,15 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def acted(folder: Path, fate: Fate = Fate.DONE, *, does: bool = True, reason: str = "errors") -> None:
+def acted(folder: Path, fate: Fate = Fate.DONE, *, does: bool = True, reason: str = "errors",
+          action: Action = Action.ROLLBACK, glass: str = "") -> None:
     """One rollback, in the journal of the state directory."""
     async def act() -> None:
         of = executor(folder, FileSystem(World(folder / "world"), ManualClock(), fate=fate, does=does))
-        plan = await of.prepare(Wish(Action.ROLLBACK, reason, "7"))
+        plan = await of.prepare(Wish(action, reason, "7"))
         assert isinstance(plan, Prepared)
         words = frozenset(plan.acknowledgements)
-        async for _ in of.carry_out(plan, Confirmation("fraud-scorer", words)):
+        async for _ in of.carry_out(plan, Confirmation("fraud-scorer", words, glass)):
             pass
 
     asyncio.run(act())
@@ -62,6 +63,11 @@ def test_an_action_is_shown_with_who_what_and_how_it_ended(tmp_path: Path) -> No
     assert where.startswith("    Argo Rollout ml/fraud-scorer, prod-eu; by ana; errors; id ")
     assert (request, end) == ("    request 1: done", "    v7 takes all traffic")
     assert found.stderr == "1 action; intact\n"
+
+
+def test_broken_glass_is_loud(tmp_path: Path) -> None:
+    acted(tmp_path, action=Action.PROMOTE, glass="customers cannot pay")
+    assert "    GLASS BROKEN: customers cannot pay" in run("journal", "show").stdout.splitlines()
 
 
 def test_one_whose_end_is_not_known_says_verify(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def test_a_request_is_used_once_whoever_uses_it(tmp_path: Path) -> None:
     path = tmp_path / "request.json"
     write(REQUEST, path)
     assert use_up(read(path)) == ""
-    assert "exists already" in use_up(read(path))
+    write(REQUEST, tmp_path / "copy.json")
+    assert "exists already" in use_up(read(tmp_path / "copy.json"))
     assert use_up(REQUEST) == ""
 
 
@@ -50,6 +51,12 @@ def test_a_plan_that_was_changed_in_the_file_is_found() -> None:
     body["plan"]["requests"][0]["path"] = "/rollouts/other"
     with pytest.raises(ApprovalError, match="was changed"):
         parse(json.dumps(body))
+
+
+@pytest.mark.parametrize("identity", ["../../etc/passwd", "", "A" * 16, 7, None])
+def test_an_id_that_would_name_another_file_is_no_id(identity: object) -> None:
+    with pytest.raises(ApprovalError, match="cannot be read"):
+        parse(json.dumps({**json.loads(dump(REQUEST)), "id": identity}))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"schema": "triage.approval/v1"}',

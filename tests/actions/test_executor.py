@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.actions.building import TARGET, FileSystem, World, executor, model, slo, snapshot
-from triage.actions.approvals import ask
+from triage.actions.approvals import ApprovalError, ask, read
 from triage.actions.circumstances import Policy
 from triage.actions.executor import Executor
 from triage.actions.freeze import WriteMode
@@ -137,6 +137,7 @@ async def test_read_only_refuses_every_action_and_opens_no_socket_for_it(
     confirmation = Confirmation(plan.plan.confirmation, frozenset(plan.acknowledgements), "let me")
     steps = await carried(of, plan, confirmation)
     assert [(s.outcome, "read-only" in s.sentence) for s in steps] == [(Outcome.REFUSED, True)]
+    assert of.system.asked == []
     again = await of.prepare(Wish(action, "x", "7"))
     if killed:
         assert isinstance(again, Refusal)
@@ -447,7 +448,7 @@ async def test_another_person_carries_out_the_same_plan_once(tmp_path: Path) -> 
     policy = Policy(approvals=1)
     asker = executor(tmp_path, policy=policy)
     plan = await prepared(asker, Wish(Action.RETRY, "x", "7"))
-    asked = ask(plan.plan, plan.wish, asker.clock.now())
+    asked = await asker.ask(plan, tmp_path / "request.json")
     same = await asker.prepare_approval(asked)
     assert isinstance(same, Prepared)
     assert [c.name for c in same.stops] == ["persons"]
@@ -456,12 +457,43 @@ async def test_another_person_carries_out_the_same_plan_once(tmp_path: Path) -> 
     assert isinstance(shown, Prepared)
     assert (shown.plan.digest, shown.plan.actor, shown.stops) == (plan.plan.digest, "ana", ())
     assert outcome(await carried(other, shown)).outcome is Outcome.DONE
-    begun = other.journal.records()[1].fields
+    begun = next(r for r in other.journal.records() if r.kind == Kind.BEGUN).fields
     assert (begun["actor"], begun["requester"], begun["approval"]) == ("ben", "ana", asked.id)
     World(tmp_path / "world").put(version="8")
     again = await other.prepare_approval(asked)
     assert isinstance(again, Prepared)
     assert "used already" in next(c.sentence for c in again.stops if c.name == "persons")
+
+
+async def test_where_two_others_are_needed_the_first_of_them_adds_to_the_request(tmp_path: Path) -> None:
+    policy = Policy(approvals=2)
+    asker = executor(tmp_path, policy=policy)
+    plan = await prepared(asker, Wish(Action.RETRY, "x", "7"))
+    asked = await asker.ask(plan, tmp_path / "request.json")
+    ben, cem = (executor(tmp_path, system(tmp_path, identity=name), policy=policy) for name in ("ben", "cem"))
+    first = await ben.prepare_approval(read(tmp_path / "request.json"))
+    assert isinstance(first, Prepared)
+    assert "1 of 2 other persons" in next(c.sentence for c in first.stops)
+    await ben.approve(first, tmp_path / "approved.json")
+    last_one = await cem.prepare_approval(read(tmp_path / "approved.json"))
+    assert isinstance(last_one, Prepared)
+    assert outcome(await carried(cem, last_one)).outcome is Outcome.DONE
+    begun = next(r for r in cem.journal.records() if r.kind == Kind.BEGUN).fields
+    assert (begun["approved_by"], begun["actor"], begun["approval"]) == (["ben"], "cem", asked.id)
+    assert [r.kind for r in cem.journal.records()][1:3] == ["asked", "asked"]
+
+
+@pytest.mark.parametrize("identity", ["ana", "unverified: ben", LOST])
+async def test_nobody_approves_what_they_asked_for_or_without_a_name(tmp_path: Path, identity: Any) -> None:
+    asker = executor(tmp_path)
+    asked = await asker.ask(await prepared(asker, Wish(Action.RETRY, "x", "7")), tmp_path / "request.json")
+    other = executor(tmp_path, system(tmp_path, identity=identity))
+    found = await other.prepare_approval(asked)
+    assert isinstance(found, Prepared)
+    with pytest.raises(ApprovalError, match="not yours to approve"):
+        await other.approve(found, tmp_path / "approved.json")
+    with pytest.raises(ApprovalError, match="not yours to approve"):
+        await other.approve(await prepared(other), tmp_path / "approved.json")
 
 
 async def test_an_approval_of_what_is_not_the_same_plan_any_more_is_refused(tmp_path: Path) -> None:

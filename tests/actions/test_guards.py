@@ -282,6 +282,11 @@ def test_pausing_asks_for_nothing_but_its_confirmation_when_prometheus_and_regis
     assert objections(of.plan, answers, Confirmation(), NOW) == ()
 
 
+def test_a_freeze_lets_a_pause_be_one_confirmation() -> None:
+    answer = found("freeze", circumstances(Action.PAUSE, policy=Policy(freezes=(FREEZE,))))
+    assert (answer.verdict, answer.acknowledgement) == (Verdict.WARN, "")
+
+
 def test_the_evidence_is_said_and_not_only_counted() -> None:
     sentence = found("known-good", circumstances()).sentence
     assert sentence == ("v7: the manifest names it last known good; approved by risk; is the controller's stable "

@@ -7,14 +7,16 @@ approver's credential never carries out requests that somebody else wrote.
 
 Its limits, which no file can mend: the system authenticates whoever acts, so the name of the requester is as good as
 the requester's own journal, where the request stands as well; where several approvals are needed, those before the
-last are recorded in the file only; and a copy of the file in another place has no mark that it was used (the
-approver's journal and the target's preconditions still have it happen once).
+last are recorded in the file only; and a copy in another folder has no mark that it was used (the approver's journal
+and the target's preconditions still have it happen once). Whoever can forge a whole request acts alone, under their own
+name: the journals and the target's audit log show it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -100,7 +102,7 @@ def parse(text: str, path: Path | None = None) -> ApprovalRequest:
         plan = plan_of(body["plan"])
         wish = {name: clean(value) for name, value in body["wish"].items() if name != "parameters"}
         found = ApprovalRequest(
-            clean(body["id"], limit=40), plan, Wish(Action(wish.pop("action")), parameters={
+            _checked_id(body["id"]), plan, Wish(Action(wish.pop("action")), parameters={
                 clean(k): clean(v) for k, v in body["wish"]["parameters"].items()}, **wish),
             float(body["expires_at"]),
             tuple(Approved(clean(each["by"], limit=200), float(each["at"])) for each in body["approvals"]), path)
@@ -135,10 +137,10 @@ def approved(request: ApprovalRequest, by: str, now: float) -> ApprovalRequest:
 
 
 def use_up(request: ApprovalRequest) -> str:
-    """Mark the request's file as used. Returns "" when it was not used before, else why it may not be used."""
+    """Mark the request as used, beside its file. Returns "" when it was not used before, else why it may not be."""
     if request.path is None:
         return ""
-    marker = request.path.with_name(f"{request.path.name}.used")
+    marker = request.path.with_name(f"{request.id}.used")
     try:
         _create(marker, f"{request.plan.digest}\n".encode())
     except ApprovalError as error:
@@ -150,6 +152,13 @@ def differences(asked: Plan, mine: Plan) -> tuple[str, ...]:
     """Names of the parts in which the approver's own plan is another; empty when the digests are equal."""
     theirs, ours = asked.content(), mine.content()
     return tuple(name.replace("_", " ") for name in ours if name != "made_at" and ours[name] != theirs.get(name))
+
+
+def _checked_id(text: Any) -> str:
+    # It becomes part of a file's name.
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{16}", text):
+        raise ValueError("no id of a request")
+    return text
 
 
 def _create(path: Path, content: bytes) -> None:

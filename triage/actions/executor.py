@@ -14,9 +14,10 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from triage.actions import approvals
-from triage.actions.approvals import UNVERIFIED, ApprovalRequest
+from triage.actions.approvals import UNVERIFIED, ApprovalError, ApprovalRequest
 from triage.actions.carrying import Course
 from triage.actions.circumstances import Circumstances, JournalLook, Policy
 from triage.actions.freeze import WriteMode
@@ -72,6 +73,33 @@ class Executor:
         """The same plan that somebody else asked to be approved, made here and now, for carrying it out as another
         person. A refusal when it is not the same plan any more."""
         return await self._prepared(request.wish, request)
+
+    async def ask(self, prepared: Prepared, path: Path) -> ApprovalRequest:
+        """Write a request to have the plan approved to the new file ``path``, for another person to carry it out.
+
+        Changes nothing in the world; it stands in the journal. Raises :class:`~triage.actions.approvals.ApprovalError`
+        or :class:`~triage.actions.journal.JournalError`.
+        """
+        return await self._asked(approvals.ask(prepared.plan, prepared.wish, self.clock.now()), prepared, path)
+
+    async def approve(self, prepared: Prepared, path: Path) -> ApprovalRequest:
+        """Add our approval to the request that ``prepared`` answers and write it to the new file ``path``, where the
+        manifest asks for more persons than one. The last of them carries it out instead.
+
+        Raises as :meth:`ask` does, and :class:`~triage.actions.approvals.ApprovalError` when it is not ours to approve.
+        """
+        request, identity = prepared.circumstances.approval, prepared.circumstances.identity
+        if request is None or isinstance(identity, Failure) or identity.startswith(UNVERIFIED) or (
+                identity == request.requester):
+            raise ApprovalError("this is not yours to approve", "another person does, under a credential of their own")
+        return await self._asked(approvals.approved(request, identity, self.clock.now()), prepared, path)
+
+    async def _asked(self, request: ApprovalRequest, prepared: Prepared, path: Path) -> ApprovalRequest:
+        await asyncio.to_thread(self.journal.append, Kind.ASKED, prepared.action_id, {
+            "request": request.id, "digest": request.plan.digest, "requester": request.requester,
+            "approved_by": [each.by for each in request.approvals], "title": request.plan.title})
+        await asyncio.to_thread(approvals.write, request, path)
+        return replace(request, path=path)
 
     async def recheck(self, prepared: Prepared) -> Prepared:
         """The same plan, its guards asked again: what is shown while somebody reads it stays true."""

@@ -63,6 +63,8 @@ class Deed:
     """Where the world was found afterwards; None when nobody looked."""
     approval: str = ""
     """Id of the approval request that it used up; "" without one."""
+    break_glass: str = ""
+    """Why guards were overridden; "" when none was."""
 
     @property
     def unresolved(self) -> bool:
@@ -172,7 +174,7 @@ def cleaned(value: Any) -> Any:
 def _begun(record: Record) -> Deed:
     fields: Mapping[str, Any] = cleaned(record.fields)
     return Deed(clean(record.action_id, limit=40), plan_of(fields["plan"]), str(fields["actor"]), record.at,
-                approval=str(fields.get("approval", "")))
+                approval=str(fields.get("approval", "")), break_glass=str(fields.get("break_glass", "")))
 
 
 def _continued(deed: Deed, record: Record) -> Deed:

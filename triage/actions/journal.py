@@ -53,6 +53,8 @@ class Kind(StrEnum):
     """What became of it."""
     CONCLUDED = "concluded"
     """How the action ended."""
+    ASKED = "asked"
+    """Another person was asked to approve a plan, or approved one that needs more."""
     REFUSED = "refused"
     """A confirmed action was not carried out: nothing was sent."""
     RECONCILED = "reconciled"

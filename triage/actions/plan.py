@@ -7,7 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 PLAN_SECONDS = 120.0
 """How long a plan may be carried out after it was made: what it rests on grows old."""
@@ -216,8 +220,14 @@ def shown_version(version: str) -> str:
 
 def plan_of(content: Mapping[str, Any]) -> Plan:
     """The plan whose :meth:`Plan.content` this is. Raises ValueError when it is none."""
+    return _adapter().validate_python(content)
+
+
+@cache
+def _adapter() -> TypeAdapter[Plan]:
+    # Made once, since it takes longer than reading a hundred plans; and late, since planning needs no pydantic.
     from pydantic import TypeAdapter
-    return TypeAdapter(Plan).validate_python(content)
+    return TypeAdapter(Plan)
 
 
 def _whole(value: Any) -> Any:

@@ -31,6 +31,8 @@ def journal_lines(history: History) -> Iterator[str]:
         yield f"    {plan.target.sentence()}; by {deed.actor}; {plan.reason or 'no reason given'}; id {deed.action_id}"
         if deed.actor != plan.actor:
             yield f"    asked for by {plan.actor}"
+        if deed.break_glass:
+            yield f"    GLASS BROKEN: {deed.break_glass}"
         for attempt in deed.attempts:
             yield f"    {plan.requests[attempt.index].sentence}: {_fate(deed, attempt.index)}"
         if deed.sentence:
@@ -97,6 +99,7 @@ def _deed(deed: Deed) -> Mapping[str, Any]:
     return {"id": deed.action_id, "at": iso(deed.begun_at), "action": str(plan.action), "model": plan.target.model,
             "target": plan.target.key, "from": plan.before.version or None, "to": plan.after.version or None,
             "actor": deed.actor, "requester": plan.actor, "reason": plan.reason, "incident": plan.incident or None,
+            "break_glass": deed.break_glass or None,
             "digest": plan.digest, "outcome": None if deed.outcome is None else str(deed.outcome),
             "sentence": deed.sentence, "concluded_at": iso(deed.concluded_at),
             "reconciled": None if deed.reconciled is None else str(deed.reconciled), "unresolved": deed.unresolved,

@@ -25,7 +25,8 @@ def announced(circumstances: Circumstances) -> Found:
     on = freeze.current(circumstances.policy.freezes, plan.target.model, circumstances.now)
     if not on:
         return ok("no freeze was announced for now")
-    return warn(on[0], ask=True) if plan.action.safe else blocked(on[0])
+    # A pause changes nothing that a freeze protects, and needs one confirmation.
+    return warn(on[0], ask=plan.action is not Action.PAUSE) if plan.action.safe else blocked(on[0])
 
 
 def owner(circumstances: Circumstances) -> Found:
