@@ -250,17 +250,19 @@ class RunbookSession:
             if name not in seen or not isinstance(does, Check):
                 continue
             outcome, record = seen[name].outcome, run.record(name)
+            status = record.status
             if outcome is None:
                 continue
-            if outcome is Outcome.PASSED and does.hold_seconds and record.status is not Status.PASSED:
-                held = record.status is Status.HOLDING and now - record.since >= does.hold_seconds
-                outcome = Outcome.PASSED if held and not rested else Outcome.HOLDING
-                if record.status is Status.HOLDING and rested:
+            if outcome is Outcome.PASSED and does.hold_seconds and status is not Status.PASSED:
+                if status is Status.HOLDING and rested:
                     news.append(Event(EventKind.CHECKED, now, self._by, name, Outcome.UNKNOWN, "nobody looked"))
+                    status = Status.UNKNOWN
+                held = status is Status.HOLDING and now - record.since >= does.hold_seconds
+                outcome = Outcome.PASSED if held else Outcome.HOLDING
             changed = desk.last.get(name) is not outcome or rested
             desk.last[name] = outcome
             # What nobody knew, or was done anew, is recorded whatever this process saw before.
-            if (changed or record.status in (Status.NONE, Status.UNKNOWN)) and str(record.status) != str(outcome):
+            if (changed or status in (Status.NONE, Status.UNKNOWN)) and str(status) != str(outcome):
                 news.append(Event(EventKind.CHECKED, now, self._by, name, outcome, seen[name].said))
         return news
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ class Volume:
     text: str
     digest: str
     findings: tuple[Finding, ...] = ()
-    """Why it cannot be used."""
+    """Why it cannot be used; beside a runbook: why its present text cannot, this being the one before."""
     is_checklist: bool = False
 
     @property
@@ -78,7 +78,11 @@ class Shelf:
             stamp = _stamp(path)
             known = self._read.get(path)
             if known is None or known[0] != stamp:
-                known = stamp, read_volume(path, path.name)
+                volume = read_volume(path, path.name)
+                if volume.runbook is None and known is not None:
+                    # Broken by an edit: whoever works with it goes on with what could be read before.
+                    volume = replace(known[1], findings=volume.findings)
+                known = stamp, volume
                 self._read[path] = known
             found.append(known[1])
         if not any(volume.runbook for volume in found):
