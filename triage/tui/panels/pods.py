@@ -50,7 +50,7 @@ def pods(view: View, chosen: str | None, width: int, rows: int) -> list[Line]:
     stale = reading.is_stale(view.now)
     columns = _columns(reading.pods, width)
     out = [_heading(view, reading, width), *_above(view, reading, width)]
-    if rows > len(out):
+    if rows > len(out) + 1:
         out.append(line(" ", titles(columns, view.look.say)).fitted(width, view.look.ellipsis))
     names = [pod.name for pod in reading.pods]
     shown = window_of(len(names), names.index(chosen) if chosen in names else None, rows - len(out))
