@@ -98,22 +98,25 @@ _accept = click.option("--accept", metavar="DIGEST", help="Run a file that is no
               help="Look at a capture instead of the present: questions to Prometheus are answered from it.")
 @click.option("--incident", metavar="ID", default="", help="Incident that the run belongs to.")
 @_accept
+@click.option("--write", is_flag=True, help="Run a cell that changes something, after its guards and your word.")
+@click.option("--reason", metavar="TEXT", default="", help="Why; it is journalled with a cell that changes something.")
 @formats("text", "json")
 @where
 @ascii_only
 def run_cell(model: str, cell: str, params: Sequence[str], last: float, capture_folder: str | None, incident: str,
-             accept: str | None, output: str) -> int:
+             accept: str | None, write: bool, reason: str, output: str) -> int:
     """Run one cell, with the cells that it needs, in a process of its own and within limits.
 
-    Only cells that are declared to change nothing are run: one with effects is an action. 0 when nothing speaks
-    against the model, 1 warn, 2 fail (also when the cell raised or was stopped), 3 unknown, 130 interrupted. ctrl-c
-    interrupts the cell, a second one kills it.
+    A cell that is not declared to change nothing is an action: its plan is shown, and it is run with --write only,
+    after its guards and a confirmation, and journalled. 0 when nothing speaks against the model, 1 warn, 2 fail (also
+    when the cell raised or was stopped), 3 unknown, 130 interrupted. ctrl-c interrupts the cell, a second one kills it.
 
     \b
     Examples:
       triage cells run fraud-scorer slowest-requests
       triage cells run fraud-scorer compare-feature --param FEATURE=amount --last 6h
       triage cells run fraud-scorer slowest-requests --capture ./capture-fraud-scorer-20261123T143300Z
+      triage cells run fraud-scorer rebuild-features --write --reason "stale since 14:02"
     """
     import asyncio
 
@@ -128,8 +131,8 @@ def run_cell(model: str, cell: str, params: Sequence[str], last: float, capture_
     elif has_server:
         from triage.cli_sights import Present
         sight = Present(active, clock, model)
-    return asyncio.run(_run(notebook, [cell], _assignments(params), sight, _Wish(active.name, last, incident, accept,
-                                                                                  output)))
+    wish = _Wish(active.name, last, incident, accept, output, active, write, reason)
+    return asyncio.run(_run(notebook, [cell], _assignments(params), sight, wish))
 
 
 @click.command("run")
@@ -166,8 +169,8 @@ def run_notebook(path: Path, tag: str, params: Sequence[str], accept: str | None
     if given("prometheus") or given("config") or given("context"):
         from triage.cli_sights import Present
         sight = Present(_context()[0], SystemClock(), notebook.name)
-    return asyncio.run(_run(notebook, names, _assignments(params), sight, _Wish("", _DEFAULT_WINDOW, "", accept,
-                                                                                 output)))
+    return asyncio.run(_run(notebook, names, _assignments(params), sight,
+                            _Wish("", _DEFAULT_WINDOW, "", accept, output)))
 
 
 @click.command()
@@ -224,6 +227,10 @@ class _Wish(NamedTuple):
     incident: str
     accept: str | None
     output: str
+    active: Active | None = None
+    """None: nothing may be changed, whatever is said."""
+    write: bool = False
+    reason: str = ""
 
 
 async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, str], sight: Sight | None,
@@ -250,7 +257,7 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     if prepared.difference and not (wish.accept and is_accepted(prepared, wish.accept)):
         raise TriageError(prepared.difference, f"look at what differs; to run it nevertheless: --accept "
                           f"{book.sha256[:12]}")
-    if prepared.effects:
+    if prepared.effects and (wish.active is None or seen is None):
         raise TriageError(f"{prepared.effects[0]}: it is not run here, where nothing is changed",
                           'declare "effects": "none" in its metadata where that is true')
     for doubt in prepared.chosen.doubts:
@@ -263,8 +270,18 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     for sentence in begun.protection:
         click.echo(f"triage: {sentence}", err=True)
     stop = Stop()
-    with _interrupts(stop):
-        run = await run_cells(prepared, setting, clock, answer, stop, _narrator(), begun)
+    if prepared.effects and wish.active is not None and seen is not None:
+        from triage.cells.system import CellSystem
+        from triage.cli_cell_plan import carry_out
+        system = CellSystem(prepared, setting, clock, answer, production=wish.active.context.production,
+                            on_change=_narrator())
+        stop = system.stop
+        with _interrupts(stop):
+            run = await carry_out(system, wish.active, notebook.manifest, seen.snapshot, write=wish.write,
+                                  reason=wish.reason, incident=wish.incident)
+    else:
+        with _interrupts(stop):
+            run = await run_cells(prepared, setting, clock, answer, stop, _narrator(), begun)
     if sight is not None:
         await sight.aclose()
     _write(prepared, setting, run, wish)

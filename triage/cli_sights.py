@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from triage.cells.questions import Answered
     from triage.clock import Clock
     from triage.config import Active
+    from triage.live.snapshot import Snapshot
     from triage.signals.model import ModelState
 
 
@@ -24,6 +25,8 @@ class Seen:
     """None: nothing, or only what ``facts`` say."""
     facts: str
     """``triage.status/v1``; "" for nothing."""
+    snapshot: Snapshot | None = None
+    """None for a capture."""
 
 
 class Sight(Protocol):
@@ -61,7 +64,7 @@ class Present:
         from triage.live.once import take_snapshot
         from triage.report.json import status_json
         snapshot = await take_snapshot(self._active, [self._model], self._clock)
-        return Seen(snapshot.at, snapshot.model(self._model), status_json(snapshot))
+        return Seen(snapshot.at, snapshot.model(self._model), status_json(snapshot), snapshot)
 
     async def answer(self, path: str, fields: Sequence[tuple[str, str]]) -> Answered:
         return await self._questions.answer(path, fields)

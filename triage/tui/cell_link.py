@@ -228,7 +228,7 @@ class CellLink:
             self._refuse(f"{error.message}; {error.hint}" if error.hint else error.message, told)
             return
         if prepared.effects:
-            self._refuse(f"{prepared.effects[0]}: triage is read-only, so it is not run", told)
+            self._refuse(f"{prepared.effects[0]}: an action, run by: triage cells run {notebook.name} {cell} --write", told)
             return
 
         def decided(agreed: bool | None) -> None:
