@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.actions.building import TARGET, FileSystem, World, executor, model, slo, snapshot
+from tests.actions.building import TARGET, FileSystem, World, executor, model, rollout, slo, snapshot
 from triage.actions.approvals import ApprovalError, ask, read
 from triage.actions.circumstances import Policy
 from triage.actions.executor import Executor
@@ -399,6 +399,24 @@ async def test_what_somebody_takes_back_while_it_is_watched_has_failed(tmp_path:
             World(tmp_path / "world").put(version="8")
     assert outcome(steps).outcome is Outcome.FAILED
     assert "was taken back" in outcome(steps).sentence
+
+
+async def test_what_gitops_owns_is_watched_for_being_taken_back(tmp_path: Path) -> None:
+    of = executor(tmp_path, system(tmp_path, facts=rollout(managed_by="Argo CD")))
+    steps = await carried(of, await prepared(of))
+    assert outcome(steps).outcome is Outcome.DONE
+    watched = [step for step in steps if step.stage is Stage.VERIFYING]
+    assert watched[-1].at - watched[0].at >= 57
+    World(tmp_path / "world").put(version="8")
+    again = await prepared(of)
+    taken = []
+    words = replace(TYPED, acknowledgements=frozenset(again.acknowledgements))
+    async for step in of.carry_out(again, words):
+        taken.append(step)
+        if "does its owner leave it there?" in step.sentence:
+            World(tmp_path / "world").put(version="8")
+    assert outcome(taken).outcome is Outcome.FAILED
+    assert "was taken back: v8 serves" in outcome(taken).sentence
 
 
 async def test_who_stops_watching_leaves_an_unknown_end_and_no_lease(tmp_path: Path) -> None:

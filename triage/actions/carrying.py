@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from triage.actions.guards.checking import Verdict
 from triage.actions.guards.foundation import identity, moved
+from triage.actions.guards.rules import OWNER
 from triage.actions.history import Outcome
 from triage.actions.journal import JournalError, Kind, Record
 from triage.actions.lease import Held
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 """Between two looks at the target."""
+REVERSAL_SECONDS = 60.0
+"""How long a target that GitOps owns is watched for being taken back: Argo CD does within seconds."""
 SETTLED_SECONDS = 60.0
 """A request without an answer that has shown no effect for so long is taken for not done."""
 
@@ -157,15 +160,16 @@ class Course:
         if last.progress is not Progress.REACHED:
             yield await self._conclude(*self._not_reached(last))
             return
-        deadline = self._sent_at + max(wanted.recovery_seconds, 0.0)
+        watched_until = self._sent_at + (REVERSAL_SECONDS if self._is_owned else 0.0)
+        deadline = max(self._sent_at + wanted.recovery_seconds, watched_until)
         while True:
             found = recovery(self._plan, self._executor.snapshot(), self._sent_at)
-            if settled(found):
+            if settled(found) and self._executor.clock.now() >= watched_until:
                 yield await self._conclude(Outcome.DONE, self._reached("; ".join(each.sentence for each in found)))
                 return
             last = await self._sighting()
-            yield self._step(Stage.VERIFYING, "; ".join(each.sentence for each in found), progress=last.progress,
-                             recovery=found, deadline=deadline)
+            told = "; ".join(each.sentence for each in found) or f"{last.sentence}; does its owner leave it there?"
+            yield self._step(Stage.VERIFYING, told, progress=last.progress, recovery=found, deadline=deadline)
             if last.progress is Progress.ELSEWHERE:
                 yield await self._conclude(Outcome.FAILED, f"it was there and was taken back: {last.sentence}")
                 return
@@ -176,6 +180,11 @@ class Course:
         unseen = [each.sentence for each in found if each.recovered is None]
         yield await self._conclude(Outcome.NOT_RECOVERED if unmet else Outcome.UNKNOWN,
                                    self._reached("; ".join((*unmet, *unseen))))
+
+    @property
+    def _is_owned(self) -> bool:
+        """Whether somebody keeps the target as it is written down elsewhere, and may take the change back."""
+        return any(c.name == OWNER and c.verdict is not Verdict.OK for c in self._prepared.checked)
 
     async def _pause(self) -> None:
         # The world of a lab may live faster than the machine.

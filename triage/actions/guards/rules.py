@@ -13,6 +13,7 @@ from triage.signals.model import SloKind
 from triage.signals.reading import Quality
 from triage.signals.wording import age, budget_left
 
+OWNER = "gitops"
 _OF_CONTROLLERS = frozenset({"argo", "deployment"})
 _BUDGETED = frozenset({SloKind.RATIO, SloKind.LATENCY})
 _CHANGES = frozenset({Action.PAUSE, Action.RESUME, Action.PROMOTE, Action.PROMOTE_FULL, Action.ABORT, Action.ROLLBACK,
@@ -119,7 +120,7 @@ def two_persons(circumstances: Circumstances) -> Found:
 
 GUARDS = (
     Guard("freeze", Strength.BREAKABLE, _CHANGES, announced),
-    Guard("gitops", Strength.BREAKABLE, _CHANGES, owner),
+    Guard(OWNER, Strength.BREAKABLE, _CHANGES, owner),
     Guard("budget", Strength.BREAKABLE, RISKY, budget),
     Guard("trial", Strength.BREAKABLE, RISKY - {Action.RETRY}, trial),
     Guard("persons", Strength.BREAKABLE, RISKY | {Action.RETRAIN}, two_persons),
