@@ -635,7 +635,7 @@ def renamed(old_ago: float | None, new_ago: float | None) -> tuple[Objective, An
     found: Answers = {}
     for index, ago in enumerate((old_ago, new_ago)):
         for question, answer in answers(BOOK).items():
-            asked = replace(question, candidate=index)
+            asked = question._replace(candidate=index)
             sampled = reply(*([({}, NOW - ago)] if ago is not None else []))
             found[asked] = sampled if question.part is Part.SAMPLED_AT else answer
     return replace(objective, candidates=objective.candidates * 2), found

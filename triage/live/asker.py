@@ -14,7 +14,7 @@ from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.pod_series import PodAnswers
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer
-from triage.live.channel import Channel, by_question, combined
+from triage.live.channel import Channel, Combined, by_question, combined
 from triage.live.closer import CloserAsker
 from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
@@ -94,6 +94,8 @@ class ModelAsker:
             self._asked[asked.pace] = (*self._asked.get(asked.pace, ()), asked)
         self._replies: dict[Question, Reply] = {
             a.question: Reply(None, stale_after(a.pace, interval)) for every in self._asked.values() for a in every}
+        self._combined: dict[Pace, tuple[Combined, dict[str, Question]]] = {}
+        """Everything of a pace as one expression; made when it is first asked."""
         self._turns: dict[Key, Turn] = {}
         self._refused: set[tuple[Pace, str]] = set()
         self._apart_until: dict[Pace, float] = {}
@@ -226,7 +228,8 @@ class ModelAsker:
             raise
 
     async def _together(self, pace: Pace) -> None:
-        asked = [a for a in self._asked[pace] if (pace, a.question.objective) not in self._refused]
+        barred = {name for other, name in self._refused if other is pace}
+        asked = [a for a in self._asked[pace] if a.question.objective not in barred] if barred else self._asked[pace]
         names = list(dict.fromkeys(a.question.objective for a in asked))
         outcome = await self._send(pace, asked)
         if not isinstance(outcome, Failure) or outcome.kind not in REJECTED:
@@ -259,7 +262,10 @@ class ModelAsker:
         return refused
 
     async def _send(self, pace: Pace, asked: Sequence[Asked]) -> Outcome:
-        expression, addresses = combined([(a.question, a.expression) for a in asked])
+        known = self._combined.get(pace) if asked is self._asked[pace] else None
+        expression, addresses = known or combined([(a.question, a.expression) for a in asked])
+        if asked is self._asked[pace]:
+            self._combined[pace] = expression, addresses
         ask = self.channel.query_at_once if pace is Pace.FAST else self.channel.query
         outcome = await ask(expression)
         return outcome if isinstance(outcome, Failure) else (outcome, addresses)

@@ -125,7 +125,7 @@ class Gathering:
                     item.answered.set_exception(error)
 
     def _plan(self, kind: Hashable, wanted: Sequence[_Wanted]) -> Plan:
-        key = kind, tuple((item.name, str(item.expression)) for item in wanted)
+        key = kind, tuple((item.name, item.expression) for item in wanted)
         plan = self._plans.pop(key, None)
         if plan is None:
             plan = Plan(share((item.name, question, expression) for item in wanted

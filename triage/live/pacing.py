@@ -13,6 +13,8 @@ TOGETHER_AGAIN_SECONDS = 300.0
 """After how long a group whose parts all succeeded apart is asked in one request again."""
 LONGEST_WAIT_SECONDS = 300.0
 """Longest wait that a server can ask for: whoever throttles must not switch the screen off."""
+SELDOM_SECONDS = 15.0
+"""Refreshes that are so far apart are of many models: two hours and six are then read once a minute."""
 _EARLY = 0.2
 """Share of the interval by which something may be asked too early, rather than one interval late."""
 _NEVER_ASKED = float("-inf")
@@ -20,8 +22,10 @@ _NEVER_ASKED = float("-inf")
 
 def period(pace: Pace, interval: float) -> float:
     """Seconds between two requests of this pace."""
-    if pace in (Pace.FAST, Pace.MID):
+    if pace is Pace.FAST or (pace is Pace.MID and interval < SELDOM_SECONDS):
         return interval
+    if pace is Pace.MID:
+        return max(interval, 60.0)
     return max(interval, 60.0 if pace is Pace.DAY else 300.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from triage.facts.outcome import REJECTED, FailureKind
@@ -129,19 +130,30 @@ def all_window_counts(objective: Objective, index: int, windows: Sequence[float]
     return {window: _window_counts(objective, index, window, replies, snapped, now) for window in windows}
 
 
+@lru_cache(maxsize=4096)
+def _addresses(objective: str, index: int, window_seconds: float) -> tuple[Question, ...]:
+    """Of what may have been asked about one window; the models of a fleet share names and windows."""
+    return tuple(Question(objective, index, part, window_seconds)
+                 for part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS))
+
+
 def _window_counts(objective: Objective, index: int, window_seconds: float, replies: Replies,
                    snapped: Snapped | None, now: float) -> WindowCounts:
     candidate = objective.candidates[index]
     name = objective.slo.name
-    asked = {part: reply for part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)
-             if (reply := replies.get(Question(name, index, part, window_seconds))) is not None}
+    asked = {question.part: reply for question in _addresses(name, index, window_seconds)
+             if (reply := replies.get(question)) is not None}
     if not asked:
         return WindowCounts(window_seconds, {}, Quality.WAITING, "not asked yet")
     found = trouble(tuple(asked.values()), now)
-    if Part.BUCKETS in asked:
-        counts = _from_buckets(objective, index, window_seconds, asked[Part.BUCKETS], snapped)
-    else:
-        counts = _from_counters(candidate, window_seconds, asked)
+    first, *others = asked.values()
+
+    def make(samples: object) -> WindowCounts:
+        if Part.BUCKETS in asked:
+            return _from_buckets(objective, index, window_seconds, asked[Part.BUCKETS], snapped)
+        return _from_counters(candidate, window_seconds, asked)
+
+    counts = first.derived(("counts", index, snapped), make, *others)
     if found is not None:
         return WindowCounts(window_seconds, counts.by_version, found[0], found[1], counts.buckets)
     return counts
@@ -236,7 +248,7 @@ def snapped_threshold(objective: Objective, index: int, replies: Replies) -> Sna
     threshold = getattr(sli, "threshold", None)
     if threshold is None:
         return None
-    label, unit = objective.candidates[index].version_label, getattr(sli, "unit", "s")
+    label, unit = objective.candidates[index].version_label, str(getattr(sli, "unit", "s"))
     asked = [(q.window_seconds, _bounds(reply, label, unit)) for q, reply in replies.items()
              if q.part is Part.BUCKETS and q.candidate == index and q.objective == objective.slo.name]
     # Of several with as many bounds, the shortest window's.
