@@ -10,9 +10,14 @@ import yaml
 
 from tests.real import notebooks
 from tests.real.stage import EXAMPLES, Stage
+from triage.facts.closer_look import CloserLook
 from triage.live.channel import combined
 from triage.live.expressions import Pace, questions
+from triage.live.feature_store import feature_store_questions
+from triage.live.labels import label_questions
+from triage.live.quality import quality_questions
 from triage.live.resources import pod_questions, replicas_expression
+from triage.live.scores import attribution_questions, score_questions
 from triage.live.trends import trend_questions
 from triage.notebook.load import Notebook, load_all
 from triage.notebook.presets import preset_names
@@ -49,6 +54,13 @@ def check(stage: Stage, book: Notebook) -> None:
             ask(stage, combined(group)[0])
     ask(stage, combined(pod_questions(book))[0])
     ask(stage, replicas_expression(book.manifest))
+    drift = book.manifest.spec.drift
+    watched = drift.features if drift is not None else []
+    for more in (feature_store_questions(book), label_questions(book), quality_questions(book),
+                 (*(asked for one in watched for asked in score_questions(book, CloserLook(one.name))),
+                  *attribution_questions(book))):
+        if more:
+            ask(stage, combined(more)[0])
     charts = trend_questions(book, "2m")
     if charts:
         ask(stage, combined(charts)[0])
