@@ -110,6 +110,9 @@ class TestPromote:
         plan = await argo.do(Action.PROMOTE)
         assert plan.path == "to step 3 of 4: 50 %, then pause until resumed"
         assert plan.blast_radius.traffic_share == pytest.approx(0.4)
+        argo.ground.wait(1)
+        assert argo.ground.status["currentStepIndex"] == 2
+        assert await argo.progress(plan) is Progress.UNDER_WAY
         argo.ground.wait(READY_SECONDS)
         assert (argo.ground.status["currentStepIndex"], argo.ground.split) == (3, {"7": 50, "8": 50})
         assert await argo.progress(plan) is Progress.REACHED

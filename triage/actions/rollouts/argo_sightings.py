@@ -67,7 +67,10 @@ def _stepped(plan: Plan, observed: Observed, facts: RolloutFacts) -> Sighting:
     if facts.canary is None:
         return Sighting(Progress.REACHED, f"{named(facts.stable)} is the stable version")
     if isinstance(before, int) and facts.step_index is not None and facts.step_index > before:
-        return Sighting(Progress.REACHED, standing(facts))
+        # The controller leaves a step that sets a weight once the pods for it serve.
+        current = facts.steps[facts.step_index:facts.step_index + 1]
+        setting = any(step.weight is not None for step in current)
+        return Sighting(Progress.UNDER_WAY if setting else Progress.REACHED, standing(facts))
     if observed.values.get("waiting") == expected(plan, "waiting") and expected(plan, "waiting"):
         return Sighting(Progress.ELSEWHERE, f"it waits as before: {standing(facts)}")
     if observed.values.get("paused") is True:
