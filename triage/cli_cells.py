@@ -343,14 +343,8 @@ def _assignments(params: Sequence[str]) -> dict[str, str]:
 
 
 def _notebook(active: Active, model: str) -> Notebook:
-    from triage.errors import InvalidDocument
-    from triage.live.once import chosen_names, load_notebooks
-    loaded = load_notebooks(active)
-    chosen_names(loaded, [model])
-    broken = next((item for item in loaded.broken if item.name == model), None)
-    if broken is not None:
-        raise InvalidDocument(broken.findings)
-    return next(item for item in loaded.notebooks if item.name == model)
+    from triage.live.once import notebook_of
+    return notebook_of(active, model)
 
 
 def _context() -> tuple[Active, bool]:

@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from triage.clock import Clock, SleepWatch
 from triage.config import Active
-from triage.errors import TriageError
+from triage.errors import InvalidDocument, TriageError
 from triage.facts.closer_look import CloserLook
 from triage.live.poller import Poller
 from triage.live.snapshot import Snapshot
-from triage.notebook.load import Loaded, load_all
+from triage.notebook.load import Loaded, Notebook, load_all
 from triage.text import clean
 
 
@@ -55,6 +55,16 @@ def chosen_names(loaded: Loaded, names: Sequence[str] | None) -> tuple[str, ...]
             raise UnknownModel(f"there is no model notebook of {clean(name, limit=80)}",
                                f"did you mean {' or '.join(near)}?" if near else f"there are: {every}")
     return tuple(name for name in names if name in known)
+
+
+def notebook_of(active: Active, model: str) -> Notebook:
+    """The notebook of one model. Raises as :func:`chosen_names` does, and :class:`~triage.errors.InvalidDocument`."""
+    loaded = load_notebooks(active)
+    chosen_names(loaded, [model])
+    broken = next((item for item in loaded.broken if item.name == model), None)
+    if broken is not None:
+        raise InvalidDocument(broken.findings)
+    return next(item for item in loaded.notebooks if item.name == model)
 
 
 async def take_snapshot(active: Active, names: Sequence[str] | None, clock: Clock, *,
