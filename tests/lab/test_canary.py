@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.lab.test_verdicts import Lab, lab
+from tests.lab.conftest import Opening
+from tests.lab.standing import lab
 from tests.notebook.example_data import EXAMPLES
 from triage.live.snapshot import Snapshot
 from triage.report.verdicts import judge
@@ -26,7 +27,6 @@ FAIL, INSUFFICIENT, PASS = CanaryVerdict.FAIL, CanaryVerdict.INSUFFICIENT, Canar
 class Trial:
     """A scenario's opening, and the model whose canary it is about."""
 
-    lab: Lab
     snapshot: Snapshot
     name: str
 
@@ -60,29 +60,24 @@ def of_canary(model: ModelState) -> list[tuple[Verdict, Urgency]]:
     return [(reason.verdict, reason.urgency) for reason in model.reasons if reason.rule == "canary"]
 
 
-def opened(name: str, model: str, folder: Path) -> Iterator[Trial]:
-    with lab(name, folder) as running:
-        yield Trial(running, running.snapshot(), model)
+@pytest.fixture
+def slow(opening: Opening) -> Trial:
+    return Trial(opening("canary-latency"), "fraud-scorer")
 
 
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    yield from opened("canary-latency", "fraud-scorer", tmp_path_factory.mktemp("slow"))
+@pytest.fixture
+def few(opening: Opening) -> Trial:
+    return Trial(opening("low-traffic"), "loan-approval")
 
 
-@pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    yield from opened("low-traffic", "loan-approval", tmp_path_factory.mktemp("few"))
+@pytest.fixture
+def worse(opening: Opening) -> Trial:
+    return Trial(opening("canary-quality"), "chat-assistant")
 
 
-@pytest.fixture(scope="module")
-def worse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    yield from opened("canary-quality", "chat-assistant", tmp_path_factory.mktemp("worse"))
-
-
-@pytest.fixture(scope="module")
-def well(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    yield from opened("healthy", "fraud-scorer", tmp_path_factory.mktemp("well"))
+@pytest.fixture
+def well(opening: Opening) -> Trial:
+    return Trial(opening("healthy"), "fraud-scorer")
 
 
 def test_a_slow_canary_fails_on_its_latency_and_on_nothing_else(slow: Trial) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.lab.test_verdicts import _TOKEN, Lab, lab
+from tests.lab.conftest import Standing
+from tests.lab.standing import TOKEN, Lab
 from triage.config import activate
 from triage.facts.closer_look import CloserLook
 from triage.live.once import load_notebooks
@@ -43,21 +43,21 @@ def increase(running: Lab, expression: str) -> float:
     """A number computed by the lab's Prometheus itself, apart from what the product asks."""
     answer = httpx.get(f"{running.url}/prometheus/api/v1/query", trust_env=False,
                        params={"query": expression, "time": str(running.clock.now())},
-                       headers={"Authorization": f"Bearer {_TOKEN}"})
+                       headers={"Authorization": f"Bearer {TOKEN}"})
     [sample] = answer.json()["data"]["result"]
     return float(sample["value"][1])
 
 
 @pytest.fixture(scope="module")
-def skewed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelState, CloserReading, float]:
+def skewed(standing: Standing) -> tuple[ModelState, CloserReading, float]:
     """fraud-scorer, whose amounts have been in another unit for under three hours; and predictions of a past day."""
-    with lab("skewed-amount", tmp_path_factory.mktemp("skewed")) as running:
-        model, reading = closely(running, "fraud-scorer", CloserLook("amount"))
-        answer = reading.labels.answer
-        assert answer is not None
-        day = answer.states[-1].cohort
-        ago = running.clock.now() - day.end
-        return model, reading, increase(running, f"sum(increase(fraud_requests_total[1d] offset {round(ago)}s))")
+    running = standing("skewed-amount")
+    model, reading = closely(running, "fraud-scorer", CloserLook("amount"))
+    answer = reading.labels.answer
+    assert answer is not None
+    day = answer.states[-1].cohort
+    ago = running.clock.now() - day.end
+    return model, reading, increase(running, f"sum(increase(fraud_requests_total[1d] offset {round(ago)}s))")
 
 
 def test_labels_that_come_after_a_fortnight_are_matched_to_the_day_they_are_about(
@@ -111,9 +111,8 @@ def test_scores_that_are_no_probabilities_estimate_nothing(skewed: tuple[ModelSt
     assert all(isinstance(item.estimated, NotEstimated) for item in skewed[0].quality.estimates)
 
 
-def test_a_view_that_stands_still_is_found_and_its_references_come_from_the_registry(tmp_path: Path) -> None:
-    with lab("features-stale", tmp_path) as running:
-        model, reading = closely(running, "loan-approval", CloserLook("income"))
+def test_a_view_that_stands_still_is_found_and_its_references_come_from_the_registry(standing: Standing) -> None:
+    model, reading = closely(standing("features-stale"), "loan-approval", CloserLook("income"))
     assert model.feature_store is not None
     [view] = model.feature_store.views
     assert (view.view, view.verdict) == ("credit_bureau", Verdict.FAIL)
@@ -138,9 +137,8 @@ def test_a_view_that_stands_still_is_found_and_its_references_come_from_the_regi
     assert all(rate.value == pytest.approx(0.62, abs=0.04) for rate in parity.rates)
 
 
-def test_quality_is_estimated_for_a_calibrated_model_whose_labels_come_after_weeks(tmp_path: Path) -> None:
-    with lab("healthy", tmp_path) as running:
-        model, reading = closely(running, "churn-ranker", CloserLook())
+def test_quality_is_estimated_for_a_calibrated_model_whose_labels_come_after_weeks(standing: Standing) -> None:
+    model, reading = closely(standing("healthy"), "churn-ranker", CloserLook())
     assert model.quality is not None
     [estimate] = [item.estimated for item in model.quality.estimates]
     assert isinstance(estimate, Estimated)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.test_verdicts import lab
+from tests.lab.conftest import Opening
+from tests.lab.standing import lab
 from triage.live.snapshot import Snapshot
 from triage.signals.drift_reading import DriftReading, Moved, drifting, moved
 from triage.signals.drift_verdicts import DriftVerdict
@@ -16,13 +17,9 @@ SEEDS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
+def worlds(opening: Opening) -> dict[str, Snapshot]:
     """What the product says at the opening of the scenarios in which something moved."""
-    found = {}
-    for name in ("slow-drift", "drift-both-arms", "skewed-amount"):
-        with lab(name, tmp_path_factory.mktemp(name)) as running:
-            found[name] = running.snapshot()
-    return found
+    return {name: opening(name) for name in ("slow-drift", "drift-both-arms", "skewed-amount")}
 
 
 def of(snapshot: Snapshot, name: str) -> tuple[ModelState, DriftReading]:
@@ -82,9 +79,8 @@ def test_in_a_healthy_world_every_feature_is_known_and_none_drifts(
         assert {f.verdict for f in reading.state.features} == {DriftVerdict.OK}, (model.name, reading.state.sentence)
 
 
-def test_one_subgroup_that_is_worse_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with lab("subgroup-hidden", tmp_path_factory.mktemp("subgroup")) as running:
-        snapshot = running.snapshot()
+def test_one_subgroup_that_is_worse_is_named(opening: Opening) -> None:
+    snapshot = opening("subgroup-hidden")
     model = snapshot.model("chat-assistant")
     assert model is not None
     assert model.quality is not None

@@ -6,7 +6,6 @@ The second computation asks the lab's Prometheus raw samples and does its own ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.lab.test_verdicts import NOW, Lab, lab
+from tests.lab.conftest import Standing
+from tests.lab.standing import NOW, TOKEN, Lab, lab
 from triage.config import activate
 from triage.lab.world.scenario import Fault, load
 from triage.live.once import take_snapshot
@@ -42,24 +42,22 @@ def serving_of(running: Lab, model: str) -> ServingReading:
 def raw(running: Lab, selector: str, seconds: float) -> list[list[tuple[float, float]]]:
     """Raw samples of each series up to now: (Unix seconds, value)."""
     answer = httpx.post(f"{running.url}/prometheus/api/v1/query", trust_env=False,
-                        headers={"Authorization": "Bearer only-of-this-test"},
+                        headers={"Authorization": f"Bearer {TOKEN}"},
                         data={"query": f"{selector}[{seconds:.0f}s]", "time": str(NOW)})
     assert answer.status_code == 200, answer.text
     return [[(at, float(value)) for at, value in series["values"]] for series in answer.json()["data"]["result"]]
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def full(standing: Standing) -> Lab:
     """A model whose pods are killed because their memory is full."""
-    with lab("oom-under-load", tmp_path_factory.mktemp("full")) as running:
-        yield running
+    return standing("oom-under-load")
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def trial(standing: Standing) -> Lab:
     """A rollout with a canary, all pods well."""
-    with lab("canary-latency", tmp_path_factory.mktemp("trial")) as running:
-        yield running
+    return standing("canary-latency")
 
 
 def test_pods_that_are_killed_for_want_of_memory_fail_and_are_counted(full: Lab) -> None:
@@ -143,7 +141,7 @@ def test_a_change_of_the_number_of_pods_is_told_with_its_reason(tmp_path: Path) 
         answer = httpx.patch(
             f"{running.url}/kubernetes/apis/argoproj.io/v1alpha1/namespaces/ml/rollouts/fraud-scorer",
             json={"spec": {"replicas": 9}}, trust_env=False,
-            headers={"Authorization": "Bearer only-of-this-test", "Content-Type": "application/merge-patch+json"})
+            headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/merge-patch+json"})
         assert answer.status_code == 200, answer.text
         running.later(300)
         scaling = serving_of(running, "fraud-scorer").scaling

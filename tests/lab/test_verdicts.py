@@ -5,36 +5,22 @@ The table is about symptoms, not causes: what no objective and no alert can see 
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
-import yaml
 
-from tests.lab.notebook_data import NOTEBOOKS
-from tests.lab.serving import serving
-from tests.notebook.example_data import EXAMPLES
-from triage.config import activate
+from tests.lab.conftest import Opening
+from tests.lab.standing import lab
 from triage.facts.rollouts import RolloutFacts
-from triage.lab.clock import LabClock
-from triage.lab.site import Tokens, site
 from triage.lab.world.fleet import FLEET
-from triage.lab.world.scenario import Scenario, available, load
-from triage.lab.world.world import World
-from triage.live.once import take_snapshot
+from triage.lab.world.scenario import available, load
 from triage.live.snapshot import Snapshot
-from triage.overrides import Overrides
 from triage.signals.model import ModelState
 from triage.signals.reading import Urgency, Verdict
 
-NOW = 1_795_831_920.0
-"""2026-11-28 02:12 UTC, far from the time of day of any scenario: each has its own, whenever it is played."""
-_TOKEN = "only-of-this-test"
 PASS, WARN, FAIL, UNKNOWN = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN
 
 
@@ -45,7 +31,7 @@ class Deserved:
     verdicts: tuple[Verdict, ...]
     says: tuple[str, ...] = ()
     """Patterns, each of them found in some reason that is not a pass."""
-    urgencies: tuple[Urgency, ...] = field(default=tuple(Urgency))
+    urgencies: tuple[Urgency, ...] = tuple(Urgency)
     never: tuple[str, ...] = ()
     """Patterns found in no reason that is not a pass."""
 
@@ -106,73 +92,10 @@ DESERVED: Mapping[str, Mapping[str, Deserved]] = {
 """By scenario and model; models that are not named deserve a quiet pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class MovedClock(LabClock):
-    """Stands still but for what the test lets pass."""
-
-    passed: list[float] = field(default_factory=list)
-
-    def now(self) -> float:
-        return self.starts_at + sum(self.passed)
-
-
-@dataclass(frozen=True, slots=True)
-class Lab:
-    """A world that is served, and the product looking at it."""
-
-    world: World
-    clock: MovedClock
-    url: str
-    config: Path
-
-    def snapshot(self) -> Snapshot:
-        """What the product's own clients make of it now."""
-        return asyncio.run(take_snapshot(activate(Overrides(config=str(self.config)), {}), None, self.clock))
-
-    def later(self, seconds: float) -> None:
-        """Let the world go on for a while."""
-        self.clock.passed.append(seconds)
-        self.world.advance(self.clock.now())
-
-    def abort(self, namespace: str, rollout: str) -> None:
-        """Take the traffic from a canary, as kubectl's plugin does."""
-        answer = httpx.patch(
-            f"{self.url}/kubernetes/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{rollout}/status",
-            json={"status": {"abort": True}}, trust_env=False,
-            headers={"Authorization": f"Bearer {_TOKEN}", "Content-Type": "application/merge-patch+json"})
-        assert answer.status_code == 200, answer.text
-
-
-@contextmanager
-def lab(of: str | Scenario, folder: Path, seed: int | None = None) -> Iterator[Lab]:
-    """The world of a scenario at its opening, with its whole past; of its own seed unless another is given."""
-    scenario = load(of) if isinstance(of, str) else of
-    clock = MovedClock(NOW, 0.0, 0.0)
-    world = World(scenario, scenario.seed if seed is None else seed, clock)
-    world.begin()
-    world.make_past()
-    world.advance(clock.now())
-    token = folder / "token"
-    token.touch(mode=0o600)
-    token.write_text(_TOKEN)
-    with serving(site(world, Tokens(_TOKEN, "reads-only"))) as url:
-        secret = {"bearer_token": {"file": str(token)}}
-        config = folder / "triage.yaml"
-        config.write_text(yaml.safe_dump({
-            "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(EXAMPLES), str(NOTEBOOKS)],
-            "contexts": {"lab": {"prometheus": {"url": f"{url}/prometheus", **secret},
-                                 "alertmanager": {"url": f"{url}/alertmanager", **secret},
-                                 "registry": {"kind": "mlflow", "url": f"{url}/mlflow", **secret},
-                                 "kubernetes": {"url": f"{url}/kubernetes", **secret}}}}), "utf-8")
-        config.chmod(0o600)
-        yield Lab(world, clock, url, config)
-
-
 @pytest.fixture(scope="module", params=available())
-def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Snapshot]:
+def seen(request: pytest.FixtureRequest, opening: Opening) -> tuple[str, Snapshot]:
     """A scenario, and what the product says at its opening."""
-    with lab(request.param, tmp_path_factory.mktemp(request.param)) as running:
-        return request.param, running.snapshot()
+    return request.param, opening(request.param)
 
 
 def reasons(model: ModelState) -> list[str]:
