@@ -89,7 +89,7 @@ def settled(book: Book, given: Mapping[str, str], filled: Mapping[str, Value]) -
             raise ParameterError(f"there is no parameter {clean(name, limit=80)}",
                                  f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}")
         out[name] = _read(known[name], text)
-    return out
+    return {name: out[name] for name in known if name in out}
 
 
 def injected_source(values: Mapping[str, Value]) -> str:
