@@ -58,7 +58,7 @@ def _head(view: View, sheet: Sheet, width: int) -> Iterator[Line]:
     if book.reviewed and not sheet.is_checklist:
         age = (datetime.fromtimestamp(view.now, UTC).date() - datetime.fromisoformat(book.reviewed[:10]).date()).days
         about.append(f"reviewed {book.reviewed[:10]}" + (f", {age} days ago" if age > STALE_DAYS else ""))
-    if book.est_minutes:
+    if book.est_minutes and not sheet.begun:
         about.append(f"usually {book.est_minutes:g} min")
     if about:
         yield line(" ", (", ".join(about), Role.DIM)).fitted(width, view.look.ellipsis)
