@@ -9,8 +9,8 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,40 +61,42 @@ PICTURES = (
 
 def differing(folder: Path) -> list[str]:
     """Names of pictures in ``folder`` that are missing or are not what the program draws now."""
-    return [name for name, svg in _drawn() if not _same(folder / f"{name}.svg", svg)]
+    there = {picture.name: folder / f"{picture.name}.svg" for picture in PICTURES}
+    # One that is missing differs from whatever would be drawn.
+    drawn = _drawn([picture for picture in PICTURES if there[picture.name].is_file()])
+    return [name for name, path in there.items() if name not in drawn or path.read_text("utf-8") != drawn[name]]
 
 
 def write(folder: Path) -> list[Path]:
     """Make all of them; the files, in their order."""
     folder.mkdir(parents=True, exist_ok=True)
     out = []
-    for name, svg in _drawn():
+    for name, svg in _drawn(PICTURES).items():
         path = folder / f"{name}.svg"
         path.write_text(svg, encoding="utf-8")
         out.append(path)
     return out
 
 
-def _same(path: Path, svg: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == svg
-
-
-def _drawn() -> list[tuple[str, str]]:
+def _drawn(pictures: Sequence[Picture]) -> dict[str, str]:
+    """By name, in their order."""
     os.environ["TZ"] = "UTC"
     time.tzset()
     # What a terminal says about itself must not colour the pictures.
     for name in ("NO_COLOR", "COLORFGBG", "TMUX", "TEXTUAL_COLOR_SYSTEM"):
         os.environ.pop(name, None)
     os.environ["TERM"], os.environ["COLORTERM"] = "xterm-256color", "truecolor"
-    out: list[tuple[str, str]] = []
-    for scenario in dict.fromkeys(picture.scenario for picture in PICTURES):
-        with LabProcess(Birth(scenario, LabClock(STARTS_AT, time.time(), speed=0.0))) as lab:
+    drawn = dict.fromkeys((picture.name for picture in pictures), "")
+    with ExitStack() as stack:
+        # All are born at once: each waits for the one before it to be drawn.
+        labs = {scenario: stack.enter_context(LabProcess(Birth(scenario, LabClock(STARTS_AT, time.time(), speed=0.0))))
+                for scenario in dict.fromkeys(picture.scenario for picture in pictures)}
+        for scenario, lab in labs.items():
             lab.wait_until_complete()
-            for picture in PICTURES:
+            for picture in pictures:
                 if picture.scenario == scenario:
-                    out.append((picture.name, asyncio.run(_draw(lab, picture))))
-    order = [picture.name for picture in PICTURES]
-    return sorted(out, key=lambda made: order.index(made[0]))
+                    drawn[picture.name] = asyncio.run(_draw(lab, picture))
+    return drawn
 
 
 async def _draw(lab: LabProcess, picture: Picture) -> str:

@@ -12,7 +12,7 @@ from tests.bench.conftest import Figure
 from tests.real.stage import Stage
 from tests.tui.terminal import Terminal
 
-SECONDS = float(os.environ.get("TRIAGE_SOAK_SECONDS", "60"))
+SECONDS = float(os.environ.get("TRIAGE_SOAK_SECONDS", "20"))
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 pytestmark = pytest.mark.bench
