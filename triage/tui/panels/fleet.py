@@ -93,7 +93,7 @@ def sentence(view: View, width: int) -> Line:
         return line(" ", view.look.mark(Verdict.PASS), ("PASS", Role.STRONG), f"  all {count:,} models").fitted(
             width, view.look.ellipsis)
     pages = sum(item.urgency is Urgency.PAGE for item in fleet.rows)
-    said = f"{count:,} of {len(fleet.rows):,}" + (f", {pages:,} for a page" if pages else "")
+    said = f"{count:,} of {len(fleet.rows):,} models" + (f", {pages:,} to page for" if pages else "")
     title = wording.word(worst.verdict).upper()
     shown, role = (f"({title})", Role.STALE) if view.is_silent else (title, VERDICT_ROLES[worst.verdict])
     silent = "Prometheus is silent; " if view.is_silent else ""
@@ -112,8 +112,8 @@ def table(view: View, shown: Sequence[FleetRow], chosen: Key | None, width: int,
 
 
 def _columns(width: int, longest: int) -> list[Column]:
-    columns = [Column("verdict", 12), Column("health", 6, "right"), Column("burn 1h", 7, "right"),
-               Column("canary", 13 if width < ALL_FROM else 22), Column("alerts", 6)]
+    columns = [Column("verdict", 14), Column("health", 6, "right"), Column("burn 1h", 7, "right"),
+               Column("canary", 16 if width < ALL_FROM else 22), Column("alerts", 6)]
     if width >= DRIFT_FROM:
         columns.insert(4, Column("drift", 8))
         columns.append(Column("deployed", 8, "right"))
@@ -131,20 +131,22 @@ def _columns(width: int, longest: int) -> list[Column]:
 
 
 def _row(view: View, item: FleetRow, columns: Sequence[Column], width: int, *, chosen: bool) -> Line:
-    stale = view.is_silent
+    # A gateway repeats the last push for ever: figures of what has not been heard of are not of the present.
+    silent = item.last_seen is not None and item.last_seen.quality is Quality.STALE
+    stale = view.is_silent or silent
     role = VERDICT_ROLES[item.verdict]
     said = wording.word(item.verdict) + (f", {item.urgency}" if item.urgency is not Urgency.NONE else "")
     cells: dict[str, Callable[[], Cell]] = {
         "model": lambda: (item.name, Role.STRONG if chosen or item.verdict is Verdict.FAIL else Role.PLAIN),
-        "verdict": lambda: (f"({said})" if stale else said, Role.STALE if stale else
+        "verdict": lambda: (f"({said})" if view.is_silent else said, Role.STALE if view.is_silent else
                             Role.PLAIN if role is Role.PASS else role),
         "health": lambda: _score(item.health, wording.budget_left, stale=stale),
         "of": lambda: (item.health.slo, Role.DIM),
         "budget": lambda: _score(item.budget, wording.budget_left, stale=stale),
         "burn 1h": lambda: _score(item.burn, wording.burn_rate, stale=stale),
         "canary": lambda: _canary(view, item.trial, stale=stale),
-        "drift": lambda: _drift(view, item.drift),
-        "alerts": lambda: _alerts(item),
+        "drift": lambda: _drift(view, item.drift, stale=stale),
+        "alerts": lambda: _alerts(view, item),
         "deployed": lambda: _deployed(view, item),
         "owner": lambda: (item.owner or "-", Role.DIM),
         "seen": lambda: _seen(view, item)}
@@ -178,20 +180,26 @@ def _canary(view: View, trial: Trial | None, *, stale: bool) -> Cell:
                 " ", (view.look.glyph(verdict), Role.STALE if stale else VERDICT_ROLES[verdict]), f" {word}")
 
 
-def _drift(view: View, drift: DriftCount) -> Cell:
+def _drift(view: View, drift: DriftCount, *, stale: bool) -> Cell:
     if drift.verdict is None:
         return "-", Role.DIM
     count = drift.drifting or drift.warning or drift.unknown
     role = VERDICT_ROLES[drift.verdict]
     many = f" {count}/{drift.total}" if drift.verdict is not Verdict.PASS and drift.total else ""
-    return line((view.look.glyph(drift.verdict), role), many or "")
+    if stale:
+        return f"({view.look.glyph(drift.verdict)}{many})", Role.STALE
+    return line((view.look.glyph(drift.verdict), role), many)
 
 
-def _alerts(item: FleetRow) -> Cell:
+def _alerts(view: View, item: FleetRow) -> Cell:
+    """How many page, open a ticket, and are other; ``?`` where whoever knows does not answer."""
     counts = (item.pages, "p", Role.FAIL), (item.tickets, "t", Role.WARN), (item.other_alerts, "o", Role.DIM)
     parts = [line((f"{count}{letter}", role)) for count, letter, role in counts if count]
     if not parts:
-        return "-" if item.is_broken else "", Role.DIM
+        sources = view.snapshot.sources if view.snapshot is not None else ()
+        asked = [s for s in sources if s.name in ("prometheus", "alertmanager") and s.state != "off"]
+        doubtful = item.is_broken or any(s.state in ("down", "waiting") for s in asked) or not asked
+        return ("?", Role.UNKNOWN) if doubtful else ("0", Role.DIM)
     out = parts[0]
     for part in parts[1:]:
         out = line(out, " ", part)
@@ -299,28 +307,37 @@ def _cell(cell: Cell) -> Line:
 def values(view: View, fleet: FleetState, width: int, rows: int) -> list[Line]:
     """What the answers are worth against how good they are, of models whose notebooks name both."""
     named = [item for item in fleet.rows if item.value is not None]
-    if rows <= 1 or not named:
+    if rows <= 0 or not named:
         return []
+    if rows == 1:
+        more = f"  + {len(named) - 1} more" if len(named) > 1 else ""
+        worth = _value(view, named[0])
+        heading = line((" VALUE", Role.HEADING), "  ")
+        return [line(heading, worth.fitted(max(8, width - heading.width - len(more)), view.look.ellipsis),
+                     (more, Role.DIM))]
     room = rows - 1 if len(named) <= rows - 1 else rows - 2
     out = [line((" VALUE", Role.HEADING), ("  against the quality of the answers", Role.DIM))]
-    for item in named[:max(0, room)]:
-        value = item.value
-        if value is None:
-            continue
-        amount = wording.reading(value.now)
-        if value.now.value is not None and value.now.quality in _UNREAD:
-            amount = f"({amount})"
-        day = " a day" if value.now.window_seconds is not None and value.now.value is not None else ""
-        change = "" if value.change is None else f", {value.change * 100:+.0f} % in a week"
-        text = line("   ", (item.name, Role.PLAIN), f"  {value.name} {amount}{day}{change}")
-        if value.quality_name and value.quality_verdict is not None:
-            role = VERDICT_ROLES[value.quality_verdict]
-            text = line(text, ("  against ", Role.DIM), f"{value.quality_name} {value.quality_text} ",
-                        (view.look.glyph(value.quality_verdict), role), f" {wording.word(value.quality_verdict)}")
-        out.append(text.fitted(width, view.look.ellipsis))
+    out += [line("   ", _value(view, item)).fitted(width, view.look.ellipsis) for item in named[:max(0, room)]]
     if room < len(named):
         out.append(line((f"   {len(named) - room} more", Role.DIM)))
     return out[:rows]
+
+
+def _value(view: View, item: FleetRow) -> Line:
+    value = item.value
+    if value is None:
+        return Line()
+    amount = wording.reading(value.now)
+    if value.now.value is not None and value.now.quality in _UNREAD:
+        amount = f"({amount})"
+    day = " a day" if value.now.window_seconds is not None and value.now.value is not None else ""
+    change = "" if value.change is None else f", {value.change * 100:+.0f} % in a week"
+    text = line((item.name, Role.PLAIN), f"  {value.name} {amount}{day}{change}")
+    if not value.quality_name or value.quality_verdict is None:
+        return text
+    return line(text, ("  against ", Role.DIM), f"{value.quality_name} {value.quality_text} ",
+                (view.look.glyph(value.quality_verdict), VERDICT_ROLES[value.quality_verdict]),
+                f" {wording.word(value.quality_verdict)}")
 
 
 def activity(view: View, fleet: FleetState, width: int) -> Line:

@@ -89,16 +89,23 @@ class TriageScreen(Screen[None], inherit_bindings=False):
 
     def update_header(self, view: View) -> None:
         """Fill the first row."""
-        age = top.data_age(view)
         badges = top.badges(view)
         width = view.width
         age_cells = 0 if width < 40 else AGE_CELLS if view.width_is_wide else NARROW_AGE_CELLS
         badge_cells = badges.width + 4 if badges.width + age_cells + 30 <= width else 0
         self.set_width("age", age_cells)
         self.set_width("badges", badge_cells)
-        self.lines("where").set_lines([top.header(view, width - age_cells - badge_cells - 1)], view.look)
+        self.lines("where").set_lines([self.where(view, width - age_cells - badge_cells - 1)], view.look)
         self.lines("badges").set_lines([line("  ", badges)], view.look)
-        self.lines("age").set_lines([age], view.look)
+        self.lines("age").set_lines([self.age(view)], view.look)
+
+    def where(self, view: View, width: int) -> Line:
+        """Where we are, in at most ``width`` cells."""
+        return top.header(view, width)
+
+    def age(self, view: View) -> Line:
+        """How old what is shown is."""
+        return top.data_age(view)
 
     def own_bindings(self) -> Iterable[Binding]:
         """Bindings of the screen itself, first in the footer."""

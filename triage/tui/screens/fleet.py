@@ -74,14 +74,13 @@ class Fleet(TriageScreen, inherit_bindings=False):
         """Nobody looks at the fleet any more."""
         cast(FleetHost, self.app).watch_fleet(wanted=False)
 
-    def update_header(self, view: View) -> None:
+    def where(self, view: View, width: int) -> Line:
         """As the others', about all models."""
-        super().update_header(view)
-        width = self.lines("where").styles.width
-        cells = view.width - 14 - top.badges(view).width - 4 if width is not None else view.width
-        self.lines("where").set_lines([panel.head(view, max(10, cells), self._sought, len(self._found_now()))],
-                                      view.look)
-        self.lines("age").set_lines([panel.data_age(view)], view.look)
+        return panel.head(view, width, self._sought, len(self._found_now()))
+
+    def age(self, view: View) -> Line:
+        """As the others', about all models."""
+        return panel.data_age(view)
 
     def update_from(self, view: View) -> None:
         """Show the view: the rows in sight, then what stands under them."""
@@ -91,7 +90,8 @@ class Fleet(TriageScreen, inherit_bindings=False):
         self.lines("verdict").set_lines([panel.sentence(view, width)], view.look)
         self.lines("rule").set_lines([top.rule(view, width)], view.look)
         fleet = view.snapshot.fleet if view.snapshot is not None else None
-        self.lines("table").set_lines([] if fleet is None else self._body(view, fleet, width, height), view.look)
+        rows = self._body(view, fleet, width, height) if fleet is not None and fleet.rows else []
+        self.lines("table").set_lines(rows, view.look)
 
     def _body(self, view: View, fleet: FleetState, width: int, height: int) -> list[Line]:
         found = self._rows(fleet)
@@ -113,7 +113,7 @@ class Fleet(TriageScreen, inherit_bindings=False):
         said = panel.details(view, chosen, width, rows)
         out = [BLANK, *said, *[BLANK] * (rows - len(said))]
         burn = panel.top_burn(view, fleet, width, _TOP_ROWS if tall else 1)
-        worth = panel.values(view, fleet, width, _VALUE_ROWS if tall else 2)
+        worth = panel.values(view, fleet, width, _VALUE_ROWS if tall else 1)
         for part in (burn, worth):
             out += [*([BLANK] if tall and part else []), *part]
         return [*out, *([BLANK] if tall else []), panel.activity(view, fleet, width)]
