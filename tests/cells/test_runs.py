@@ -175,7 +175,7 @@ def test_the_executed_copy_is_a_notebook_with_its_outputs(told: Told) -> None:
     copy = nbformat.read(Path(told.done.record) / "executed.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     nbformat.validate(copy)
     assert copy.cells[1].source == "FEATURE = 'amount'\nWINDOW_END = 7.5\n"
-    assert [output.output_type for output in copy.cells[2].outputs][0] == "stream"
+    assert copy.cells[2].outputs[0].output_type == "stream"
     assert copy.metadata.triage_run.run == told.done.id
 
 

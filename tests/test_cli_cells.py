@@ -1,0 +1,214 @@
+"""``triage cells``, ``triage capture`` and ``triage notebook run``: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as xml
+
+import pytest
+
+from tests.cells.books import MODEL, C, write
+from tests.cells.test_capture import store
+from tests.commands import NOWHERE, run
+from tests.lab.serving import serving
+from triage.lab.apis import prometheus
+from triage.lab.clock import LabClock
+from triage.lab.promql.engine import Engine
+
+READS = {"effects": "none", "purpose": "Why is it slow?", "answers": ["Slow"], "time_limit": "20s"}
+ASK = '''
+import json, os, urllib.request
+print(open(os.environ["TRIAGE_FACTS"]).read()[:40].split('"')[3] if "TRIAGE_FACTS" in os.environ else "no facts")
+query = os.environ["TRIAGE_PROMETHEUS_URL"] + "/api/v1/query?query=count(nv_inference_request_success)"
+print(json.load(urllib.request.urlopen(query))["data"]["result"][0]["value"][1])
+'''
+VERDICT = ('from IPython.display import display\n'
+           'display({"application/vnd.triage.result+json": {"id": "v", "status": STATUS, "message": "so"}}, raw=True)')
+CELLS = (C("parameters", 'STATUS = "pass"', ["parameters"], None), C("ask", ASK, about=READS),
+         C("judge", VERDICT, about=READS), C("bad", "1/0", about=READS),
+         C("rebuild", "print('rebuilt')", about={"effects": "rebuilds the view", "purpose": "Rebuild"}),
+         C("valid", "assert True", ["critical"], READS), C("sound", VERDICT, ["critical"], READS))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRIAGE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
+    write(tmp_path / "m", *CELLS)
+    return tmp_path / "m"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    now = time.time()
+    with serving(prometheus.app(Engine(store(now)), LabClock(now, 0.0, 0.0))) as found:
+        yield found
+
+
+def test_the_list_says_what_each_cell_answers_and_needs_no_server(folder: Path) -> None:
+    done = run("cells", "list", MODEL, "--notebooks", folder)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[2:5] == ["ask", "  Why is it slow?", "  reads only; at most 20s; for Slow"]
+    assert "  rebuilds the view; at most 1m" in done.stdout
+    assert ", as pinned, " in done.stdout.splitlines()[0]
+
+
+def test_the_list_as_json_has_every_cell(folder: Path) -> None:
+    document = json.loads(run("cells", "list", MODEL, "--notebooks", folder, "--format", "json").stdout)
+    assert document["schema"] == "triage.cells/v1"
+    assert {cell["id"]: cell["reads_only"] for cell in document["cells"]} == {
+        "ask": True, "judge": True, "bad": True, "rebuild": False}
+
+
+@pytest.mark.parametrize(("status", "code"), [("pass", 0), ("warn", 1), ("fail", 2), ("unknown", 3)])
+def test_the_exit_code_is_the_worst_verdict(folder: Path, status: str, code: int) -> None:
+    done = run("cells", "run", MODEL, "judge", "--param", f"STATUS={status}", "--notebooks", folder)
+    assert done.exit_code == code, done.stderr
+    assert f"{status}: so" in done.stdout
+    assert "triage: judge runs" in done.stderr
+    assert "triage: network: " in done.stderr
+
+
+def test_a_cell_that_raises_ends_with_two_and_its_traceback(folder: Path) -> None:
+    done = run("cells", "run", MODEL, "bad", "--notebooks", folder)
+    assert done.exit_code == 2
+    assert "ZeroDivisionError" in done.stdout
+    assert "raised ZeroDivisionError: division by zero" in done.stdout
+
+
+def test_without_a_server_a_question_is_refused_and_said(folder: Path) -> None:
+    done = run("cells", "run", MODEL, "ask", "--notebooks", folder)
+    assert done.exit_code == 2
+    assert "HTTP Error 503" in done.stdout
+    assert "no facts" in done.stdout
+
+
+def test_a_cell_asks_prometheus_and_knows_the_facts(folder: Path, url: str) -> None:
+    done = run("cells", "run", MODEL, "ask", "--notebooks", folder, "--prometheus", url)
+    assert done.exit_code == 0, done.stdout
+    assert done.stdout.splitlines()[1:3] == ["triage.status/v1", "3"]
+
+
+def test_a_capture_is_taken_and_looked_at_again(folder: Path, url: str, tmp_path: Path) -> None:
+    to = tmp_path / "INC-1"
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("preset: triton", "preset: triton, selector: {model: scorer}"))
+    taken = run("capture", MODEL, "--notebooks", folder, "--prometheus", url, "--to", to, "--last", "1h")
+    assert taken.exit_code == 2
+    assert "not captured: samples of bad predictions: no logs are configured" in taken.stderr
+    assert taken.stdout.splitlines()[0] == str(to)
+    done = run("cells", "run", MODEL, "ask", "--notebooks", folder, "--capture", to)
+    # Two series are the model's; the third one was not captured.
+    assert done.stdout.splitlines()[1:3] == ["triage.status/v1", "2"]
+
+
+def test_a_run_as_json_has_record_and_outputs(folder: Path) -> None:
+    done = run("cells", "run", MODEL, "judge", "--notebooks", folder, "--format", "json", "--incident", "INC-7")
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["status"], document["incident"]) == ("triage.cell-run/v1", "pass", "INC-7")
+    assert document["outputs"]["judge"][0]["kind"] == "cellverdict"
+    assert Path(document["record"], "executed.ipynb").exists()
+
+
+def test_a_file_that_is_not_pinned_is_refused_until_its_digest_is_accepted(folder: Path) -> None:
+    write(folder, *CELLS, pinned=False)
+    refused = run("cells", "run", MODEL, "judge", "--notebooks", folder)
+    assert refused.exit_code == 64
+    assert "nothing pins notebook.ipynb" in refused.stderr
+    digest = refused.stderr.strip().rpartition("--accept ")[2]
+    assert run("cells", "run", MODEL, "judge", "--notebooks", folder, "--accept", "12345678").exit_code == 64
+    assert run("cells", "run", MODEL, "judge", "--notebooks", folder, "--accept", digest).exit_code == 0
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("jugde",), "did you mean judge?"), (("judge", "--param", "STATUS"), '"STATUS" is no NAME=VALUE'),
+    (("judge", "--param", "STTUS=x"), "did you mean STATUS?"),
+    (("rebuild",), "it is not run here, where nothing is changed"),
+    (("judge", "--capture", "/"), "/ cannot be read: No such file or directory")])
+def test_what_cannot_be_run_is_refused_with_what_to_do(folder: Path, words: tuple[str, ...], said: str) -> None:
+    done = run("cells", "run", MODEL, *words, "--notebooks", folder)
+    assert done.exit_code == 64
+    assert said in done.stderr
+
+
+def test_a_cell_with_effects_shows_its_plan_and_waits_for_write(folder: Path, url: str, tmp_path: Path) -> None:
+    done = run("cells", "run", MODEL, "rebuild", "--notebooks", folder, "--prometheus", url)
+    assert done.exit_code == 64
+    assert "run the cell rebuild of notebook.ipynb" in done.stderr
+    assert "changes: rebuilds the view" in done.stderr
+    assert "read-only: nothing is executed without --write" in done.stderr
+    assert not (tmp_path / "state/cells").exists()
+
+
+def test_a_cell_with_effects_is_not_confirmed_by_a_pipe(folder: Path, url: str) -> None:
+    done = run("cells", "run", MODEL, "rebuild", "--notebooks", folder, "--prometheus", url, "--write")
+    assert done.exit_code == 64
+    assert "has to be confirmed" in done.stderr
+
+
+def test_the_tagged_cells_of_a_notebook_are_run_for_a_pipeline(folder: Path) -> None:
+    done = run("notebook", "run", folder, "--tag", "critical", "--format", "junit")
+    assert done.exit_code == 0
+    suite = xml.fromstring(done.stdout).find("testsuite")
+    assert suite is not None
+    assert [case.get("name") for case in suite] == ["valid", "sound"]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "0")
+
+
+def test_a_cell_that_fails_fails_the_pipeline_and_stops_the_others(tmp_path: Path,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_STATE", str(tmp_path / "state"))
+    folder = write(tmp_path / "m", C("bad", "assert 1 == 2, 'one is not two'", ["critical"], READS),
+                   C("good", "1", ["critical"], READS)).path
+    done = run("notebook", "run", folder, "--format", "junit")
+    assert done.exit_code == 2
+    suite = xml.fromstring(done.stdout).find("testsuite")
+    assert suite is not None
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert failure.get("message") == "raised AssertionError: one is not two"
+    assert [case.find("skipped") is not None for case in suite] == [False, True]
+
+
+def test_a_tag_that_no_cell_has_is_refused(folder: Path) -> None:
+    done = run("notebook", "run", folder, "--tag", "nightly")
+    assert done.exit_code == 64
+    assert 'has no cells tagged "nightly"' in done.stderr
+
+
+def test_ctrl_c_interrupts_the_cell_and_says_so(folder: Path) -> None:
+    write(folder, C("loop", "print('begins', flush=True)\nwhile True: pass", about=READS))
+    program = subprocess.Popen([sys.executable, "-m", "triage", "cells", "run", MODEL, "loop", "--notebooks",
+                                str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=dict(os.environ))
+    assert program.stderr is not None
+    while "loop runs" not in program.stderr.readline():
+        assert program.poll() is None
+    program.send_signal(signal.SIGINT)
+    out, _ = program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert "stopped by you after" in out
+
+
+def test_the_linter_of_the_command_line_looks_into_cells(folder: Path) -> None:
+    done = run("notebook", "lint", folder)
+    assert "[unpinned-environment]" in done.stdout
+
+
+def test_names_of_cells_are_completed(folder: Path) -> None:
+    done = run(env={"_TRIAGE_COMPLETE": "bash_complete", "COMP_CWORD": "4",
+                    "COMP_WORDS": f"triage cells run {MODEL} j", "TRIAGE_NOTEBOOKS": str(folder)})
+    assert "plain,judge" in done.stdout
+
+
+def test_a_server_that_does_not_answer_ends_a_capture(folder: Path, tmp_path: Path) -> None:
+    done = run("capture", MODEL, "--notebooks", folder, "--prometheus", NOWHERE, "--to", tmp_path / "c")
+    assert done.exit_code == 64
+    assert f"nothing could be captured of {MODEL}" in done.stderr
