@@ -10,14 +10,15 @@ from tests.real.conftest import installed
 from tests.real.stage import Stage, staged
 
 Figure = Callable[[str, str], None]
-_ROWS: list[tuple[str, str]] = []
+_FIGURE = "figure"
 
 
 @pytest.fixture
-def figure() -> Figure:
+def figure(request: pytest.FixtureRequest) -> Figure:
     """``figure(what, how much)`` adds a row to the table."""
     def add(what: str, amount: str) -> None:
-        _ROWS.append((what, amount))
+        # With the report, so that it arrives from whichever worker the test runs in.
+        request.node.user_properties.append((_FIGURE, [what, amount]))
         print(f"{what}: {amount}")
     return add
 
@@ -30,9 +31,11 @@ def bench_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _ROWS:
+    rows = [value for reports in terminalreporter.stats.values() for report in reports
+            if getattr(report, "when", "") == "call" for name, value in report.user_properties if name == _FIGURE]
+    if not rows:
         return
     terminalreporter.section("figures")
-    width = max(len(what) for what, _ in _ROWS)
-    for what, amount in _ROWS:
+    width = max(len(what) for what, _ in rows)
+    for what, amount in rows:
         terminalreporter.write_line(f"{what:<{width}}  {amount}")
