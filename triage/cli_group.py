@@ -86,6 +86,8 @@ where: Decorator = _all_of(
     _option("--interval", metavar="TIME", type=Span(), help="Time between refreshes, such as 5s; at least 1s."),
 )
 """The options that say where the facts come from."""
+writes: Decorator = _option("--write", is_flag=True, help="Let guarded actions change the environment; without it "
+                            "nothing is executed.")
 screen: Decorator = _all_of(
     _option("--alert", metavar="TEXT", help="Open on the reason of this alert: fingerprint, labels or URL."),
     _option("--theme", type=click.Choice(THEMES), help="Colours of the screen."),
@@ -93,7 +95,8 @@ screen: Decorator = _all_of(
 
 
 def given(name: str) -> Any:
-    """The value of an option of :data:`where`, :data:`screen` or :data:`ascii_only`; None when it was not given."""
+    """The value of an option of :data:`where`, :data:`screen`, :data:`writes` or :data:`ascii_only`; None when it was
+    not given."""
     found: Mapping[str, Any] = click.get_current_context().meta.get(_GIVEN, {})
     return found.get(name)
 

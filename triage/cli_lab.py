@@ -132,8 +132,10 @@ def _forget_environment() -> None:
         del os.environ[name]
 
 
-def configured(lab: LabProcess) -> Overrides:
+def configured(lab: LabProcess, *, writes: bool = False) -> Overrides:
     """Write a ``triage.yaml`` for the lab into its private folder: the product is configured as for any servers.
+
+    ``writes``: with the token that may change the world where actions need it.
 
     Raises :class:`TriageError` when the lab has ended.
     """
@@ -147,14 +149,15 @@ def configured(lab: LabProcess) -> Overrides:
         path.touch(mode=0o600)
         path.write_text(secret)
     credentials = {"bearer_token": {"file": str(lab.folder / "token")}}
+    changing = {"bearer_token": {"file": str(lab.folder / ("token-that-writes" if writes else "token"))}}
     document = {
         "apiVersion": "triage/v1alpha1", "kind": "Config",
         "notebooks": [str(path) for path in _notebooks(lab.birth.scenario)],
         "contexts": {lab.birth.scenario: {
             "prometheus": {"url": f"{lab.url}/prometheus", **credentials},
-            "alertmanager": {"url": f"{lab.url}/alertmanager", **credentials},
-            "registry": {"kind": "mlflow", "url": f"{lab.url}/mlflow", **credentials},
-            "kubernetes": {"url": f"{lab.url}/kubernetes", **credentials},
+            "alertmanager": {"url": f"{lab.url}/alertmanager", **changing},
+            "registry": {"kind": "mlflow", "url": f"{lab.url}/mlflow", **changing},
+            "kubernetes": {"url": f"{lab.url}/kubernetes", **changing},
             "logs": {"kind": "loki", "url": f"{lab.url}/loki", "model_label": "app", **credentials},
         }},
     }
@@ -197,7 +200,9 @@ def lab() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1.  [default: any free one]")
 @click.option("--enable-feature", "features", multiple=True, type=click.Choice(["promql-experimental-functions"]),
               help="As Prometheus' own option: limitk and limit_ratio.")
-def serve(scenario: str, speed: float, seed: int | None, port: int, features: tuple[str, ...]) -> int:
+@click.option("--write", is_flag=True, help="Let the configuration hold the token that may change the world, to try "
+              "triage act --write.")
+def serve(scenario: str, speed: float, seed: int | None, port: int, features: tuple[str, ...], write: bool) -> int:
     """Let a world answer on loopback until ctrl-c, and say how to look at it.
 
     The first line on stdout is the address, the second one the configuration to use with triage --config or
@@ -207,6 +212,7 @@ def serve(scenario: str, speed: float, seed: int | None, port: int, features: tu
     Examples:
       triage lab serve
       triage lab serve --port 9900 --scenario features-stale --speed 10
+      triage lab serve --write
     """
     from triage.lab.child import Birth, LabProcess
     from triage.lab.clock import LabClock
@@ -218,7 +224,7 @@ def serve(scenario: str, speed: float, seed: int | None, port: int, features: tu
     with process:
         with contextlib.suppress(OSError):
             process.wait_until_complete()
-        wanted = configured(process)
+        wanted = configured(process, writes=write)
         click.echo(process.url)
         click.echo(wanted.config)
         click.echo(f"the lab runs; look at it from another terminal, ctrl-c ends it:\n"

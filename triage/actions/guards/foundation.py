@@ -17,6 +17,8 @@ from triage.actions.lease import Busy, NoLease
 from triage.actions.plan import JsonValue
 from triage.facts.outcome import Failure
 
+WRITE = "write"
+"""Name of the guard that nothing passes without ``--write``."""
 IDENTITY = frozenset({"uid"})
 """Preconditions that say which object the target is, and not how it stands."""
 
@@ -126,7 +128,7 @@ def _said(value: JsonValue) -> str:
 
 
 GUARDS = (
-    Guard("write", Strength.FIRM, EVERY, write_mode),
+    Guard(WRITE, Strength.FIRM, EVERY, write_mode),
     Guard("permission", Strength.ABSOLUTE, EVERY, permission),
     Guard("target", Strength.ABSOLUTE, EVERY, identity),
     Guard("unchanged", Strength.FIRM, EVERY, unchanged),

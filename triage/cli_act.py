@@ -1,0 +1,265 @@
+"""The commands that change something: ``triage act`` and ``triage watch``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from triage.cli_group import ascii_only, complete_model, formats, given, overrides, where, writes
+from triage.errors import TriageError
+
+if TYPE_CHECKING:
+    from triage.actions.approvals import ApprovalRequest
+    from triage.actions.guards.checking import Checked
+    from triage.actions.steps import Confirmation, Prepared, Step
+    from triage.actions.system import Refusal
+    from triage.clock import Clock
+    from triage.config import Active
+    from triage.desk.actions import ActionDesk
+    from triage.notebook.load import Notebook
+
+ACTIONS = ("pause", "resume", "promote", "promote-full", "abort", "rollback", "retry", "scale", "retrain", "silence",
+           "expire-silence")
+_REFUSED = 2
+_model = click.argument("model", shell_complete=complete_model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the command line says."""
+
+    action: str
+    to: str = ""
+    reason: str = ""
+    incident: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    confirm: str | None = None
+    acknowledged: tuple[str, ...] = ()
+    break_glass: str = ""
+    dry_run: bool = False
+    share: Path | None = None
+    approve: Path | None = None
+    output: str = "text"
+
+
+@click.command()
+@click.argument("action", type=click.Choice(ACTIONS))
+@_model
+@click.option("--to", default="", metavar="VERSION", help="Version to go to.  [default: the one that the notebook and "
+              "the facts name]")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the journal.  [default: the model's verdict]")
+@click.option("--incident", default="", metavar="ID", help="Incident that it belongs to.")
+@click.option("--set", "parameters", metavar="NAME=VALUE", multiple=True, help="Further figures of the action, such as "
+              "replicas=6 of scale. Repeatable.")
+@click.option("--dry-run", is_flag=True, help="Plan, rehearse and ask every guard, and change nothing; without --write "
+              "this is always so.")
+@click.option("--confirm", metavar="NAME", help="Name of the target, in place of typing it when asked.")
+@click.option("--acknowledge", "acknowledged", metavar="GUARD", multiple=True, help="A guard that was read, such as "
+              "facts when they cannot be had. Repeatable.")
+@click.option("--break-glass", default="", metavar="REASON", help="Override the guards that can be; loud, and in the "
+              "journal.")
+@click.option("--share", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Do not carry it out: "
+              "write it to FILE for another person to approve.")
+@click.option("--approve", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="Carry out what another person shared, as yourself; with --share FILE add your approval only.")
+@formats("text", "json")
+@writes
+@where
+@ascii_only
+def act(action: str, model: str, parameters: Sequence[str], **more: Any) -> int:
+    """Do one guarded action on MODEL: plan, guards, confirmation, each request once, verification.
+
+    Without --write it is a dry run: it ends with 0 when nothing but the missing --write stands in the way.
+
+    0 done and recovered, 1 done but not recovered, 2 failed, or refused by a guard, 3 unknown (a request without an
+    answer, or what cannot be seen), 64 a mistake in the command line or the configuration, 130 interrupted: what was
+    sent stays sent, and the journal says what is not known.
+
+    \b
+    Examples:
+      triage act rollback fraud-scorer
+      triage act rollback fraud-scorer --to 7 --write
+      triage act pause fraud-scorer --write --confirm fraud-scorer --format json
+      triage act promote fraud-scorer --write --share promote.json
+    """
+    import asyncio
+
+    from triage.clock import SystemClock
+    from triage.config import activate
+    from triage.live.once import notebook_of
+    asked = _Asked(action, parameters=_assignments(parameters), **more)
+    if asked.share is not None and asked.share.exists():
+        raise click.BadParameter(f"{asked.share} exists already", param_hint="--share")
+    active = activate(overrides())
+    return asyncio.run(_act(active, notebook_of(active, model), SystemClock(), asked))
+
+
+def _assignments(texts: Sequence[str]) -> dict[str, str]:
+    out = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f'"{text}" is no NAME=VALUE', param_hint="--set")
+        out[name] = value
+    return out
+
+
+async def _act(active: Active, notebook: Notebook, clock: Clock, asked: _Asked) -> int:
+    from triage.actions.approvals import read
+    from triage.actions.system import Refusal
+    from triage.desk.actions import open_desk
+    from triage.desk.newest import Newest
+    request = None if asked.approve is None else read(asked.approve)
+    if request is not None and (str(request.wish.action), request.plan.target.model) != (asked.action, notebook.name):
+        raise TriageError(f"{asked.approve} asks for: {request.wish.action} {request.plan.target.model}",
+                          "name that action and that model")
+    async with Newest(active, notebook.name, clock) as newest:
+        desk = await open_desk(active, notebook, clock, newest, write=bool(given("write")))
+        try:
+            prepared = await _prepared(desk, request, asked)
+            if isinstance(prepared, Refusal):
+                return _refused(prepared, asked)
+            if asked.share is not None:
+                return await _shared(desk, prepared, asked.share, clock, asked)
+            if asked.dry_run or not desk.mode().allows:
+                return _planned(prepared, asked)
+            return await _carried_out(desk, prepared, asked)
+        finally:
+            await desk.aclose()
+
+
+async def _prepared(desk: ActionDesk, request: ApprovalRequest | None, asked: _Asked) -> Prepared | Refusal:
+    from triage.actions.plan import Action
+    from triage.actions.system import Wish
+    from triage.desk.actions import reason_of
+    if request is not None:
+        return await desk.prepare_approval(request)
+    snapshot = desk.snapshot()
+    reason = asked.reason or reason_of(None if snapshot is None else snapshot.model(desk.model))
+    return await desk.prepare(Wish(Action(asked.action), reason, asked.to, asked.incident, asked.parameters))
+
+
+def _refused(refusal: Refusal, asked: _Asked) -> int:
+    from triage.report.actions import refusal_line
+    if asked.output == "json":
+        from triage.report.actions_json import refusal_json
+        click.echo(refusal_json(refusal, _REFUSED))
+    else:
+        click.echo(refusal_line(refusal, _characters()), err=True)
+    return _REFUSED
+
+
+def _planned(prepared: Prepared, asked: _Asked) -> int:
+    """The dry run: what stands in the way besides that writing was not asked for."""
+    from triage.actions.guards.foundation import WRITE
+    stops = [guard.name for guard in _stops(prepared, asked) if guard.name != WRITE]
+    code = _REFUSED if stops else 0
+    if asked.output == "json":
+        from triage.report.actions_json import act_json
+        click.echo(act_json(prepared, (), executed=False, exit_code=code))
+    else:
+        _show(prepared, err=False)
+        said = f"it would be refused: {', '.join(stops)}" if stops else "it may be carried out, with --write"
+        click.echo(f"triage: nothing was changed; {said}", err=True)
+    return code
+
+
+def _stops(prepared: Prepared, asked: _Asked) -> list[Checked]:
+    """The guards that stop it although glass is broken, where it is."""
+    return [guard for guard in prepared.stops if not (guard.breakable and asked.break_glass.strip())]
+
+
+async def _shared(desk: ActionDesk, prepared: Prepared, path: Path, clock: Clock, asked: _Asked) -> int:
+    request = await desk.share(prepared, path)
+    if asked.output == "json":
+        from triage.report.actions_json import act_json
+        click.echo(act_json(prepared, (), executed=False, exit_code=0))
+    else:
+        _show(prepared, err=False)
+    plan = prepared.plan
+    click.echo(f"triage: nothing was changed; plan {plan.short} waits in {path} for another person, who carries it "
+               f"out with:\n  triage act {plan.action} {plan.target.model} --write --approve {path}\n"
+               f"  within {_minutes(request.expires_at - clock.now())}", err=True)
+    return 0
+
+
+def _minutes(seconds: float) -> str:
+    return f"{max(0.0, seconds) / 60:.0f} min"
+
+
+async def _carried_out(desk: ActionDesk, prepared: Prepared, asked: _Asked) -> int:
+    from triage.report.actions import EXIT, ended, receipt_lines, step_line
+    _show(prepared, err=True)
+    confirmation = _confirmation(prepared, asked)
+    steps: list[Step] = []
+    try:
+        async with aclosing(desk.carry_out(prepared, confirmation)) as happening:
+            async for step in happening:
+                if not steps or (step.stage, step.sentence) != (steps[-1].stage, steps[-1].sentence):
+                    click.echo(f"triage: {step_line(step, len(prepared.plan.requests))}", err=True)
+                steps.append(step)
+    except BaseException:
+        click.echo(f"triage: interrupted; what was sent stays sent, and triage journal show says what is not known "
+                   f"({prepared.action_id})", err=True)
+        raise
+    ending = ended(tuple(steps))
+    if ending is None or ending.outcome is None:
+        raise RuntimeError("an action ended without an outcome")
+    code = EXIT[ending.outcome]
+    if asked.output == "json":
+        from triage.report.actions_json import act_json
+        click.echo(act_json(prepared, steps, executed=True, exit_code=code))
+    else:
+        for line in receipt_lines(prepared, tuple(steps), desk.contacts(), _characters()):
+            click.echo(line)
+    return code
+
+
+def _confirmation(prepared: Prepared, asked: _Asked) -> Confirmation:
+    """What was typed, or is typed now; whoever cannot be asked has to have said it before."""
+    from triage.actions.steps import Confirmation
+    plan = prepared.plan
+    acknowledged = set(asked.acknowledged)
+    if asked.confirm is not None and asked.confirm not in (plan.target.model, plan.confirmation):
+        raise TriageError(f"--confirm does not name the target: {plan.target.model}", "read the plan again")
+    if _stops(prepared, asked):
+        # The executor says which; nobody is asked to type for nothing.
+        return Confirmation(plan.confirmation, frozenset(acknowledged), asked.break_glass)
+    missing = [word for word in prepared.acknowledgements if word not in acknowledged]
+    if (missing or asked.confirm is None) and not sys.stdin.isatty():
+        told = (*([f"--confirm {plan.target.model}"] if asked.confirm is None else []),
+                *(f"--acknowledge {word}" for word in missing))
+        raise TriageError(f"{plan.title} has to be confirmed",
+                          f"run it from a terminal, or read the plan and add: {' '.join(told)}")
+    for word in missing:
+        typed = click.prompt(f'type "without {word}" to go on without it', default="", show_default=False, err=True)
+        acknowledged.add(typed.strip().removeprefix("without "))
+    if asked.confirm is None:
+        _typed(prepared)
+    return Confirmation(plan.confirmation, frozenset(acknowledged), asked.break_glass)
+
+
+def _typed(prepared: Prepared) -> None:
+    """Have the name typed, or a pause confirmed. Raises TriageError when it is not."""
+    plan = prepared.plan
+    agreed = (click.prompt(f"type {plan.confirmation} to go on", default="", show_default=False, err=True).strip()
+              == plan.confirmation if plan.confirmation else click.confirm(f"{plan.title}?", err=True))
+    if not agreed:
+        raise TriageError("it was not confirmed: nothing was sent")
+
+
+def _show(prepared: Prepared, *, err: bool) -> None:
+    from triage.report.actions import plan_lines
+    for line in plan_lines(prepared, _characters(err=err)):
+        click.echo(line, err=err)
+
+
+def _characters(*, err: bool = False) -> Any:
+    from triage.report.console import characters
+    return characters(bool(given("ascii")), sys.stderr if err else sys.stdout)

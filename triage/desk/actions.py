@@ -1,0 +1,208 @@
+"""``ActionDesk``: the actions on one model: which system does what, what is possible now, plans, and carrying them out.
+
+Screen, ``triage act`` and ``triage watch`` work through it, so that the same action means the same everywhere. It lives
+in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage.actions.approvals import ApprovalRequest
+from triage.actions.executor import Executor
+from triage.actions.freeze import WriteMode
+from triage.actions.history import Deed, History
+from triage.actions.opening import mode_of, open_executor
+from triage.actions.plan import Action, Target
+from triage.actions.reconcile import open_ends, reconcile
+from triage.actions.rollouts.by_kind import Setting, system_of
+from triage.actions.steps import Confirmation, Prepared, Step
+from triage.actions.system import Offer, Refusal, Sighting, System, Wish
+from triage.clock import Clock
+from triage.config import Active
+from triage.facts.outcome import Failure
+from triage.live.snapshot import Snapshot
+from triage.notebook.load import Notebook
+from triage.notebook.manifest import Manifest
+from triage.signals.model import ModelState
+from triage.signals.reading import Verdict
+from triage.sources.kubernetes import KubernetesClient, connect
+from triage.sources.registry.face import Registry, open_registry
+from triage.text import clean
+
+Maker = Callable[[Setting], System | Refusal]
+TRAFFIC = frozenset({Action.PAUSE, Action.RESUME, Action.PROMOTE, Action.PROMOTE_FULL, Action.ABORT, Action.ROLLBACK,
+                     Action.RETRY, Action.SCALE})
+ROUTES: tuple[tuple[frozenset[Action], Maker], ...] = (
+    (TRAFFIC, system_of),
+)
+"""Which system does which actions: of several that are named for one, the first that the model has."""
+_NOBODY = Refusal("no system that triage knows does this for the model", "")
+_REASON_CELLS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """One action as the menu shows it."""
+
+    action: Action
+    sentence: str
+    """What it would do now, or why it is not possible."""
+    is_possible: bool
+    hint: str = ""
+    """What makes it possible; "" when nothing is known, or it is."""
+    target: Target | None = None
+    """What it would change; None when no system does it."""
+
+
+@dataclass(slots=True)
+class ActionDesk:
+    """Made by :func:`open_desk`; close it with :meth:`aclose`."""
+
+    manifest: Manifest
+    systems: Mapping[Action, System | Refusal]
+    executors: Mapping[str, Executor]
+    """By :attr:`~triage.actions.plan.Target.key`."""
+    mode: Callable[[], WriteMode]
+    snapshot: Callable[[], Snapshot | None]
+    _kubernetes: KubernetesClient | None
+    _registry: Registry | None
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.manifest.metadata.name
+
+    async def possible(self) -> tuple[Possible, ...]:
+        """Every action, possible or with the reason why not: the systems are read, and asked whether we may."""
+        mode = self.mode()
+        if mode.killed:
+            return tuple(Possible(action, mode.sentence, False) for action in _SHOWN)
+        seen = {id(each): each for each in self.systems.values() if not isinstance(each, Refusal)}
+        offers = dict(zip(seen, await asyncio.gather(*(self._offers(each) for each in seen.values())), strict=True))
+        return tuple(await asyncio.gather(*(self._possible(action, offers) for action in _SHOWN)))
+
+    async def _offers(self, system: System) -> Mapping[Action, Offer] | Refusal:
+        observed = await system.observe()
+        if isinstance(observed, Failure):
+            return Refusal(f"{system.target.sentence()} cannot be read: {observed.sentence()}", observed.hint)
+        return {each.action: each for each in system.offers(observed, self.snapshot() or _nothing(system, observed.at))}
+
+    async def _possible(self, action: Action, offers: Mapping[int, Mapping[Action, Offer] | Refusal]) -> Possible:
+        system = self.systems.get(action, _NOBODY)
+        if isinstance(system, Refusal):
+            return Possible(action, system.message, False, system.hint)
+        found = offers[id(system)]
+        refusal = found if isinstance(found, Refusal) else None if action not in found else found[action].refusal
+        if refusal is not None:
+            return Possible(action, refusal.message, False, refusal.hint, system.target)
+        granted = await system.granted(action)
+        if granted.allowed is False:
+            return Possible(action, granted.sentence, False, "", system.target)
+        sentence = found[action].sentence if not isinstance(found, Refusal) and action in found else ""
+        return Possible(action, sentence, True, "", system.target)
+
+    async def prepare(self, wish: Wish) -> Prepared | Refusal:
+        """The plan of ``wish`` with every guard asked; changes nothing."""
+        executor = self._executor(wish.action)
+        return executor if isinstance(executor, Refusal) else await executor.prepare(wish)
+
+    async def prepare_approval(self, request: ApprovalRequest) -> Prepared | Refusal:
+        """The plan that somebody else asked to have approved, made anew, to be carried out as us."""
+        executor = self._executor(request.wish.action)
+        return executor if isinstance(executor, Refusal) else await executor.prepare_approval(request)
+
+    async def recheck(self, prepared: Prepared) -> Prepared:
+        """The same plan, its guards asked again."""
+        return await self._of(prepared).recheck(prepared)
+
+    async def share(self, prepared: Prepared, path: Path) -> ApprovalRequest:
+        """Ask another person: write the plan to the new file ``path``, or, where it answers a request that more
+        persons have to approve, our approval. Raises as :meth:`~triage.actions.executor.Executor.ask` does."""
+        of = self._of(prepared)
+        return await (of.ask if prepared.circumstances.approval is None else of.approve)(prepared, path)
+
+    async def carry_out(self, prepared: Prepared, confirmation: Confirmation) -> AsyncGenerator[Step, None]:
+        """Carry it out, as :meth:`~triage.actions.executor.Executor.carry_out` does."""
+        async with aclosing(self._of(prepared).carry_out(prepared, confirmation)) as steps:
+            async for step in steps:
+                yield step
+
+    async def history(self) -> History:
+        """Everything that the journal tells; empty while the model has no system."""
+        executor = next(iter(self.executors.values()), None)
+        return History(()) if executor is None else await executor.history()
+
+    async def open_ends(self) -> tuple[Deed, ...]:
+        """Actions on the model of which it is not known how they ended."""
+        return tuple(deed for deed in open_ends(await self.history()) if deed.plan.target.key in self.executors)
+
+    async def find_out(self, deed: Deed) -> Sighting:
+        """Look what became of an action that nobody saw the end of. Sends nothing."""
+        executor = self.executors[deed.plan.target.key]
+        return await reconcile(deed, executor.system, executor.journal, executor.leases)
+
+    def contacts(self) -> tuple[str, ...]:
+        """Whom to call when an action did not help: whoever is on call first."""
+        owners = sorted(self.manifest.metadata.owners, key=lambda owner: owner.role != "on-call")
+        return tuple(dict.fromkeys(clean(owner.contact or owner.name, limit=80) for owner in owners))
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        for executor in self.executors.values():
+            await executor.system.aclose()
+        for client in (self._kubernetes, self._registry):
+            if client is not None:
+                await client.aclose()
+
+    def _executor(self, action: Action) -> Executor | Refusal:
+        system = self.systems.get(action, _NOBODY)
+        return system if isinstance(system, Refusal) else self.executors[system.target.key]
+
+    def _of(self, prepared: Prepared) -> Executor:
+        return self.executors[prepared.plan.target.key]
+
+
+async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: Callable[[], Snapshot | None], *,
+                    write: bool, environ: Mapping[str, str] = os.environ,
+                    routes: Sequence[tuple[frozenset[Action], Maker]] = ROUTES) -> ActionDesk:
+    """The desk of one model. Connects to nothing yet.
+
+    Raises :class:`~triage.errors.TriageError` when the configuration of a system, a credential, the journal or the
+    leases cannot be used.
+    """
+    kubernetes = await asyncio.to_thread(connect, active, clock)
+    registry = await asyncio.to_thread(open_registry, active, clock)
+    setting = Setting(notebook.manifest, active, clock, kubernetes)
+    made = [(actions, make(setting)) for actions, make in routes]
+    systems: dict[Action, System | Refusal] = {}
+    for actions, system in made:
+        for action in actions:
+            if isinstance(systems.get(action, _NOBODY), Refusal):
+                systems[action] = system
+    targets = {each.target.key: each for each in systems.values() if not isinstance(each, Refusal)}
+    executors = {key: open_executor(each, active, notebook.manifest, clock, snapshot, write=write,
+                                    kubernetes=kubernetes, registry=registry, environ=environ)
+                 for key, each in targets.items()}
+    return ActionDesk(notebook.manifest, systems, executors, lambda: mode_of(active, write=write, environ=environ),
+                      snapshot, kubernetes, registry)
+
+
+def reason_of(model: ModelState | None) -> str:
+    """A reason to start from: what is wrong with the model, as its verdict says it; "" when nothing is."""
+    if model is None or model.verdict is Verdict.PASS or not model.reasons:
+        return ""
+    text = f"{model.verdict}: {model.reasons[0].text}"
+    return text if len(text) <= _REASON_CELLS else f"{text[:_REASON_CELLS - 3].rstrip()}..."
+
+
+_SHOWN = tuple(action for action in Action if action is not Action.CELL)
+
+
+def _nothing(system: System, at: float) -> Snapshot:
+    return Snapshot(at, system.target.context, system.target.production, (), (), ())

@@ -1,0 +1,114 @@
+"""``triage act``: a plan with its guards, each step, and how it ended, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from triage.actions.guards.checking import Checked
+from triage.actions.guards.checking import Verdict as Found
+from triage.actions.history import Outcome
+from triage.actions.plan import State, shown_version
+from triage.actions.steps import Prepared, Stage, Step
+from triage.actions.system import Refusal
+from triage.report.characters import Characters
+from triage.report.times import spoken
+from triage.signals.reading import Verdict
+
+VERDICTS = {Found.OK: Verdict.PASS, Found.WARN: Verdict.WARN, Found.BLOCKED: Verdict.FAIL,
+            Found.CANNOT_TELL: Verdict.UNKNOWN}
+"""How a guard's answer is drawn."""
+OUTCOMES = {Outcome.DONE: Verdict.PASS, Outcome.NOT_RECOVERED: Verdict.WARN, Outcome.FAILED: Verdict.FAIL,
+            Outcome.REFUSED: Verdict.FAIL, Outcome.UNKNOWN: Verdict.UNKNOWN}
+"""How an ending is drawn."""
+EXIT = {Outcome.DONE: 0, Outcome.NOT_RECOVERED: 1, Outcome.FAILED: 2, Outcome.REFUSED: 2, Outcome.UNKNOWN: 3}
+"""Exit codes of ``triage act``."""
+
+
+def plan_lines(prepared: Prepared, characters: Characters) -> Iterator[str]:
+    """Everything that has to be seen before it is confirmed."""
+    yield from map(characters.say, _plan(prepared, characters))
+
+
+def _plan(prepared: Prepared, characters: Characters) -> Iterator[str]:
+    plan = prepared.plan
+    yield f"{plan.title}    plan {plan.short}"
+    yield f"  {plan.target.sentence()}, context {plan.target.context}" + (
+        " PRODUCTION" if plan.target.production else "")
+    yield f"  from     {standing(plan.before)}"
+    yield f"  to       {standing(plan.after)}"
+    for number, (request, rehearsal) in enumerate(zip(plan.requests, prepared.rehearsals, strict=True), 1):
+        yield f"  request {number} of {len(plan.requests)}  {request.sentence}"
+        yield f"           {request.effect}"
+        if request.preconditions:
+            yield f"           if {'; '.join(each.sentence for each in request.preconditions)}"
+        yield f"           rehearsed: {rehearsal.message}"
+        yield from (f"             {row}" for row in rehearsal.diff)
+    yield f"  touches  {plan.blast_radius.sentence}"
+    yield f"  path     {plan.path}"
+    yield f"  undo     {plan.inverse}"
+    yield f"  after    {after(prepared)}"
+    yield f"  actor    {plan.actor}"
+    yield f"  reason   {plan.reason or 'none given'}" + (f" ({plan.incident})" if plan.incident else "")
+    yield from (f"  {characters.glyph(Verdict.WARN)} {text}" for text in plan.warnings)
+    yield from (f"  {guard_line(each, characters)}" for each in prepared.checked)
+
+
+def guard_line(guard: Checked, characters: Characters) -> str:
+    """One guard: glyph, word and sentence, and what has to be typed."""
+    asks = f" (to acknowledge: {guard.acknowledgement})" if guard.acknowledgement else ""
+    breaks = " (breaking glass overrides it)" if guard.stops and guard.breakable else ""
+    return f"{characters.glyph(VERDICTS[guard.verdict])} {guard.verdict}  {guard.name}: {guard.sentence}{asks}{breaks}"
+
+
+def standing(state: State) -> str:
+    """``v8, revision 12, 10 %, step 1 of 4``."""
+    parts = (shown_version(state.version) if state.version else "",
+             "" if state.revision is None else f"revision {state.revision}", state.text, state.image_digest[:19])
+    return ", ".join(part for part in parts if part) or "as it is"
+
+
+def after(prepared: Prepared) -> str:
+    """What must be seen afterwards, and by when."""
+    wanted = prepared.plan.verification
+    told = f"{wanted.goal}, within {wanted.goal_seconds:.0f} s"
+    if not wanted.readings:
+        return told
+    return f"{told}; {', '.join(wanted.readings)} met again within {wanted.recovery_seconds / 60:.0f} min"
+
+
+def step_line(step: Step, requests: int) -> str:
+    """One step as it happens."""
+    number = "" if step.request is None else f" {step.request + 1} of {requests}"
+    return f"{spoken(step.at)}  {step.stage}{number}: {step.sentence}"
+
+
+def receipt_lines(prepared: Prepared, steps: tuple[Step, ...], contacts: tuple[str, ...],
+                  characters: Characters) -> Iterator[str]:
+    """How it ended, and whom to call when that is no good end."""
+    ending = ended(steps)
+    if ending is None or ending.outcome is None:
+        return
+    glyph = characters.glyph(OUTCOMES[ending.outcome])
+    yield characters.say(f"{glyph} {ending.outcome}  {prepared.plan.title}: {ending.sentence}")
+    if ending.outcome is not Outcome.REFUSED:
+        yield characters.say(f"  in the journal as {prepared.action_id}, plan {prepared.plan.short}")
+    if ending.outcome not in (Outcome.DONE, Outcome.REFUSED):
+        yield characters.say(f"  {next_step(ending.outcome)}" + (f"; call {', '.join(contacts)}" if contacts else ""))
+
+
+def next_step(outcome: Outcome) -> str:
+    """What to do after an ending that is not good; "" after one that is."""
+    return {Outcome.NOT_RECOVERED: "it is where it should be and the readings are not: look for another cause",
+            Outcome.FAILED: "look at the target before anything else is done to it",
+            Outcome.UNKNOWN: "verify where the target stands before anything else is done to it"}.get(outcome, "")
+
+
+def ended(steps: tuple[Step, ...]) -> Step | None:
+    """The step that says how it ended; None while it goes on."""
+    return next((step for step in reversed(steps) if step.stage is Stage.OUTCOME), None)
+
+
+def refusal_line(refusal: Refusal, characters: Characters) -> str:
+    """Why there is no plan."""
+    hint = f"\n  {refusal.hint}" if refusal.hint else ""
+    return characters.say(f"{characters.glyph(Verdict.FAIL)} not possible: {refusal.message}{hint}")

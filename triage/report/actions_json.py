@@ -1,0 +1,72 @@
+"""``triage.act/v1``: a plan, its guards, its steps and its outcome as JSON, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from triage.actions.plan import Plan, State
+from triage.actions.steps import Prepared, Step
+from triage.actions.system import Refusal
+from triage.report.actions import ended
+from triage.report.json import dump
+from triage.report.times import iso
+
+ACT_SCHEMA = "triage.act/v1"
+
+
+def act_json(prepared: Prepared, steps: Sequence[Step], *, executed: bool, exit_code: int) -> str:
+    """A plan, and what became of it; without steps it was only planned."""
+    ending = ended(tuple(steps))
+    return dump({
+        "schema": ACT_SCHEMA, "executed": executed, "exit_code": exit_code, "action_id": prepared.action_id,
+        "refusal": None, "plan": _plan(prepared.plan),
+        "rehearsals": [{"accepted": r.accepted, "message": r.message, "diff": list(r.diff)}
+                       for r in prepared.rehearsals],
+        "guards": [{"name": g.name, "verdict": str(g.verdict), "sentence": g.sentence, "stops": g.stops,
+                    "acknowledgement": g.acknowledgement or None, "breakable": g.breakable}
+                   for g in prepared.checked],
+        "steps": [_step(step) for step in steps],
+        "outcome": None if ending is None else str(ending.outcome),
+        "sentence": None if ending is None else ending.sentence})
+
+
+def refusal_json(refusal: Refusal, exit_code: int) -> str:
+    """Why there is no plan."""
+    return dump({"schema": ACT_SCHEMA, "executed": False, "exit_code": exit_code, "action_id": None,
+                 "refusal": {"message": refusal.message, "hint": refusal.hint or None}, "plan": None, "rehearsals": [],
+                 "guards": [], "steps": [], "outcome": None, "sentence": None})
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    target, radius, wanted = plan.target, plan.blast_radius, plan.verification
+    return {
+        "digest": plan.digest, "title": plan.title, "action": str(plan.action), "model": target.model,
+        "target": {"key": target.key, "context": target.context, "production": target.production,
+                   "system": target.system, "kind": target.kind, "cluster": target.cluster,
+                   "namespace": target.namespace or None, "name": target.name},
+        "from": _state(plan.before), "to": _state(plan.after),
+        "requests": [{"method": r.method, "path": r.path, "content_type": r.content_type or None, "body": r.body,
+                      "sentence": r.sentence, "effect": r.effect,
+                      "preconditions": [{"name": p.name, "expected": p.expected, "sentence": p.sentence}
+                                        for p in r.preconditions]} for r in plan.requests],
+        "inverse": plan.inverse, "path": plan.path,
+        "blast_radius": {"traffic_share": radius.traffic_share, "replicas": radius.replicas,
+                         "capacity_ready": radius.capacity_ready, "sentence": radius.sentence},
+        "verification": {"goal": wanted.goal, "goal_seconds": wanted.goal_seconds, "readings": list(wanted.readings),
+                         "version": wanted.version or None, "recovery_seconds": wanted.recovery_seconds},
+        "actor": plan.actor, "reason": plan.reason, "incident": plan.incident or None, "made_at": iso(plan.made_at),
+        "warnings": list(plan.warnings), "persistent": plan.persistent, "confirmation": plan.confirmation or None}
+
+
+def _state(state: State) -> dict[str, Any]:
+    return {"version": state.version or None, "revision": state.revision, "image_digest": state.image_digest or None,
+            "text": state.text}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"at": iso(step.at), "stage": str(step.stage), "sentence": step.sentence, "request": step.request,
+            "fate": None if step.fate is None else str(step.fate),
+            "progress": None if step.progress is None else str(step.progress),
+            "recovery": [{"name": r.name, "recovered": r.recovered, "sentence": r.sentence} for r in step.recovery],
+            "deadline": iso(step.deadline), "outcome": None if step.outcome is None else str(step.outcome)}
