@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from triage.actions.plan import Plan
 from triage.facts.outcome import SourceState
 from triage.live.snapshot import Snapshot
-from triage.signals.model import SloState
+from triage.signals.model import ModelState, SloState
 from triage.signals.reading import Quality, Verdict
 from triage.signals.wording import QUALITY_WORDS, burn_rate, window
 
@@ -24,6 +24,15 @@ class Recovery:
     recovered: bool | None
     """None when it cannot be seen."""
     sentence: str
+
+
+def to_recover(model: ModelState | None) -> tuple[str, ...]:
+    """Names of the objectives that an action against what is wrong has to mend: those that fail, and those that burn
+    their budget faster than it lasts at present."""
+    if model is None:
+        return ()
+    return tuple(slo.name for slo in model.slos if slo.verdict is Verdict.FAIL or (
+        slo.verdict is Verdict.WARN and slo.burns and (slo.burns[0].rate or 0.0) > SUSTAINABLE))
 
 
 def recovery(plan: Plan, snapshot: Snapshot | None, sent_at: float) -> tuple[Recovery, ...]:

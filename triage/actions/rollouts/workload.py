@@ -17,12 +17,12 @@ from triage.actions.rollouts.conditions import REPLICAS, TEMPLATE, UID, values
 from triage.actions.rollouts.drafting import Draft, Seen, standing, state
 from triage.actions.scale import Bounds, read_autoscaler
 from triage.actions.system import Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
+from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
 from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Rollout
-from triage.signals.reading import Verdict
 from triage.sources.kubernetes import DEPLOYMENTS, REPLICA_SETS, Allowed, Json, KubernetesClient, Permission
 from triage.sources.rollouts.objects import owned
 from triage.sources.rollouts.reading import RolloutKind, RolloutReader
@@ -173,8 +173,7 @@ class Workload(ABC):
         if isinstance(drafted, Refusal) or observed.rollout is None:
             return drafted if isinstance(drafted, Refusal) else _not_ours()
         model = snapshot.model(self.target.model)
-        failing = () if model is None or not drafted.recovers else tuple(
-            slo.name for slo in model.slos if slo.verdict is Verdict.FAIL)
+        failing = to_recover(model) if drafted.recovers else ()
         facts = observed.rollout
         return Plan(
             wish.action, self.target, state(facts.wanted, standing(facts)), drafted.after, drafted.requests,
