@@ -20,8 +20,10 @@ from triage.runbook.criterion import Criterion, parse_criterion
 from triage.runbook.events import Outcome
 from triage.runbook.observe import Observed, observe, parse_signal
 from triage.runbook.steps import Check, Query
-from triage.signals.model import ModelState, VersionCount
-from triage.signals.reading import Quality, Verdict
+from triage.signals.feature_freshness import ViewExpected, ViewSeen, view_state
+from triage.signals.feature_store_reading import FeatureStoreReading
+from triage.signals.model import ModelState, SloKind, VersionCount
+from triage.signals.reading import Quality, Reading, Verdict
 
 NOW = snapshots.NOW
 PASSED, FAILED, UNKNOWN = Outcome.PASSED, Outcome.FAILED, Outcome.UNKNOWN
@@ -68,6 +70,14 @@ def test_a_burn_rate_and_a_budget_are_numbers() -> None:
     assert signalled(snapshot, "slo/latency/budget", "> 90").said == "91 % left"
 
 
+def test_a_level_is_said_with_its_limit() -> None:
+    level = snapshots.latency(now=Reading(7200.0, "s", Quality.OK, None, None, NOW), threshold=3600.0,
+                              kind=SloKind.FRESHNESS, verdict=Verdict.FAIL)
+    snapshot = snapshots.with_model(snapshots.healthy(), slos=(level,))
+    assert signalled(snapshot, "slo/latency") == Seen(FAILED, "120 min, at most 60 min", NOW)
+    assert signalled(snapshot, "slo/latency", "< 7201").outcome is PASSED
+
+
 def test_a_budget_that_is_not_known_is_not_spent() -> None:
     poor = replace(snapshots.budget(-3), quality=Quality.LOW_N, note="too few events")
     assert signalled(with_slo(budget=poor), "slo/latency/budget", "> 0") == Seen(UNKNOWN, "too few events", None)
@@ -88,9 +98,10 @@ def test_an_objective_can_be_asked_of_one_version() -> None:
 
 
 @pytest.mark.parametrize("name", ["slo/none", "slo/latency/burn/7h", "canary", "canary/latency", "drift",
-                                  "drift/amount", "quality/accuracy", "registry"])
+                                  "drift/amount", "quality/accuracy", "registry", "features", "features/user"])
 def test_what_is_not_there_is_unknown_and_said(name: str) -> None:
-    snapshot = snapshots.with_model(with_slo(), canary=None, drift=None, quality=None, lineage=None)
+    snapshot = snapshots.with_model(with_slo(), canary=None, drift=None, quality=None, lineage=None,
+                                    feature_store=None)
     seen = seen_as(snapshot, name)
     assert (seen.value, seen.verdict) == (None, Verdict.UNKNOWN)
     assert seen.said
@@ -120,6 +131,18 @@ def test_drift_has_a_score_and_a_verdict() -> None:
     assert signalled(snapshot, "drift/none").said == "none is not watched"
     old = replace(snapshot, models=(replace(model(snapshot), drift=replace(reading, answered_at=0.0)),))
     assert signalled(old, f"drift/{name}", "< 100").outcome is UNKNOWN
+
+
+def test_a_feature_view_has_an_age_and_a_verdict() -> None:
+    views = tuple(view_state(ViewSeen(name, seconds, NOW, 9), ViewExpected(3600), NOW)
+                  for name, seconds in (("user", 60.0), ("shop", 7200.0)))
+    snapshot = snapshots.with_model(snapshots.healthy(), feature_store=FeatureStoreReading(views, NOW, 60))
+    assert signalled(snapshot, "features/user", "< 100").outcome is PASSED
+    assert signalled(snapshot, "features").said.startswith("shop: materialised up to 2 h 00 m ago")
+    assert signalled(snapshot, "features").outcome is FAILED
+    assert signalled(snapshot, "features/none") == Seen(UNKNOWN, "none is no feature view of the model", None)
+    old = snapshots.with_model(snapshot, feature_store=FeatureStoreReading(views, NOW - 120, 60))
+    assert signalled(old, "features").outcome is UNKNOWN
 
 
 def test_an_alert_passes_when_whoever_knows_says_that_it_does_not_fire() -> None:

@@ -45,6 +45,7 @@ def test_a_runbook_that_is_right_is_passed_over_in_silence(tmp_path: Path) -> No
     ("kind: assert\nsignal: slo/latency/burn/7m\nexpect: '< 1'", "unknown-signal"),
     ("kind: assert\nsignal: drift\nexpect: pass", "unknown-signal"),
     ("kind: assert\nsignal: drift/amount\nexpect: pass", "unknown-signal"),
+    ("kind: assert\nsignal: features\nexpect: pass", "unknown-signal"),
     ("kind: assert\nsignal: quality/accuracy\nexpect: pass", "unknown-signal"),
     ("kind: assert\nsignal: canary/throughput\nexpect: pass", "unknown-signal"),
     ("kind: assert\nexpr: sum(\nexpect: '< 1'", "promql"),

@@ -243,6 +243,11 @@ def unknown_signal(notebook: Notebook, signal: Signal) -> tuple[str, str] | None
             return named("watched feature", features)
         case "drift" if spec.drift is None:
             return "looks at drift, and the manifest watches none", "add spec.drift"
+        case "features":
+            if spec.dependencies is None or spec.dependencies.feature_store is None:
+                return f"looks at {signal}, and the manifest names no feature store", "add spec.dependencies"
+            views = [view.name for view in spec.dependencies.feature_store.feature_views]
+            return named("feature view", views) if signal.name else None
         case "quality":
             return named("quality metric", quality)
         case "canary" if signal.name:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from triage.signals.model import ModelState, SloState
 
 _FORMS = ("slo/NAME", "slo/NAME/burn/1h", "slo/NAME/budget", "canary", "canary/METRIC", "drift", "drift/FEATURE",
-          "quality/METRIC", "alert/NAME", "registry", "model")
-_ALONE = frozenset({"canary", "drift", "registry", "model"})
+          "features", "features/VIEW", "quality/METRIC", "alert/NAME", "registry", "model")
+_ALONE = frozenset({"canary", "drift", "features", "registry", "model"})
 _DRIFT = {DriftVerdict.DRIFT: Verdict.FAIL, DriftVerdict.WATCH: Verdict.WARN, DriftVerdict.OK: Verdict.PASS}
-_NAMED = frozenset({"slo", "canary", "drift", "quality", "alert"})
+_NAMED = frozenset({"slo", "canary", "drift", "features", "quality", "alert"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Signal:
     """The name of something in a model's state."""
 
     kind: str
-    """``slo``, ``canary``, ``drift``, ``quality``, ``alert``, ``registry`` or ``model``."""
+    """``slo``, ``canary``, ``drift``, ``features``, ``quality``, ``alert``, ``registry`` or ``model``."""
     name: str = ""
     part: str = ""
     """Of an objective: ``burn``, ``budget`` or "" for its value."""
@@ -38,7 +38,7 @@ class Signal:
     @property
     def is_number(self) -> bool:
         """Whether it can be compared with a limit; the others have a verdict only."""
-        return self.kind in ("slo", "quality") or (self.kind == "drift" and bool(self.name))
+        return self.kind in ("slo", "quality") or (self.kind in ("drift", "features") and bool(self.name))
 
     @property
     def has_verdict(self) -> bool:
@@ -90,6 +90,8 @@ def observe(snapshot: Snapshot, model: ModelState, signal: Signal, now: float) -
             return _canary(model, signal.name, now)
         case "drift":
             return _drift(model, signal.name, now)
+        case "features":
+            return _features(model, signal.name, now)
         case "quality":
             return _quality(model, signal.name, now)
         case "alert":
@@ -115,7 +117,13 @@ def _slo(model: ModelState, signal: Signal) -> Observed:
             return Observed(slo.budget.note if slo.budget is not None and slo.budget.note else "budget not known")
         return Observed(f"{wording.budget_left(slo.budget.remaining)} left", slo.budget.remaining * 100, slo.verdict,
                         slo.now.sampled_at)
-    return _of_version(model, slo, signal.version) if signal.version else _number(slo.now, slo.verdict, slo.objective)
+    if signal.version:
+        return _of_version(model, slo, signal.version)
+    seen = _number(slo.now, slo.verdict, slo.objective)
+    if slo.threshold is None or slo.now.unit == "ratio":
+        return seen
+    side = "at least" if slo.threshold_side == "at_least" else "at most"
+    return replace(seen, said=f"{seen.said}, {side} {wording.value(slo.threshold, slo.now.unit)}")
 
 
 def _of_version(model: ModelState, slo: SloState, wanted: str) -> Observed:
@@ -186,6 +194,22 @@ def _drift(model: ModelState, name: str, now: float) -> Observed:
     number = f", n {wording.count(worst.n_current)}" if worst.n_current is not None else ""
     return Observed(f"{words.score(worst)}{number}", worst.score if verdict is not Verdict.UNKNOWN else None, verdict,
                     worst.sampled_at or reading.answered_at)
+
+
+def _features(model: ModelState, name: str, now: float) -> Observed:
+    reading = model.feature_store
+    if reading is None or not reading.views:
+        return Observed("the feature store is not known yet")
+    if reading.is_stale(now):
+        return Observed("what the feature store said is stale", sampled_at=reading.answered_at)
+    views = [view for view in reading.views if not name or view.view == name]
+    if not views:
+        return Observed(f"{name} is no feature view of the model")
+    order = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN)
+    worst = min(views, key=lambda view: order.index(view.verdict) if view.verdict in order else len(order))
+    value = worst.freshness.value if worst.freshness.quality is Quality.OK else None
+    said = worst.sentence if name else f"{worst.view}: {worst.sentence}"
+    return Observed(said, value if name else None, worst.verdict, worst.freshness.sampled_at or reading.answered_at)
 
 
 def _quality(model: ModelState, name: str, now: float) -> Observed:

@@ -92,7 +92,7 @@ def _seen(view: View, standing: Standing, said: str, age: float | None) -> list[
     hold = getattr(step.does, "hold_seconds", 0.0)
     role = Role.PLAIN if state in ("passed", "failed", "running", "ready") else Role.UNKNOWN
     text = said
-    if expected is not None and state != "passed":
+    if expected is not None and state != "passed" and str(expected) not in ("pass", "not fail"):
         text += f", expected {expected}"
     out = [(text, role)]
     since = standing.record.since
