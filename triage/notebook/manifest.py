@@ -48,6 +48,14 @@ def _environment_name(text: str) -> str:
     return text
 
 
+def _server_name(text: str) -> str:
+    # What HAProxy takes for names; anything else could end a command of its runtime API.
+    if not re.fullmatch(r"[\w.:-]+", text, re.ASCII):
+        raise ValueError(f'is no name of a backend or server: "{text}"\nletters, digits, and - _ . :')
+    return text
+
+
+ServerName = Annotated[str, AfterValidator(_server_name)]
 EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
@@ -284,13 +292,32 @@ class Evidence(Strict):
 class Rollout(Strict):
     """Who moves traffic between versions."""
 
-    kind: Literal["argo", "flagger", "kserve", "deployment", "istio", "gateway", "haproxy", "seldon", "none"] = Field(
-        description="Controller.")
+    kind: Literal["argo", "flagger", "kserve", "deployment", "istio", "gateway", "haproxy", "seldon", "mlflow",
+                  "webhook", "none"] = Field(description="Controller. mlflow: servers or jobs that follow an alias of "
+                                             "the registry; webhook: a pipeline, by its calls in triage.yaml.")
     namespace: str = Field("default", description="Namespace.")
-    name: str = Field(description="Object name.")
+    name: str = Field(description="Object name; of haproxy the backend, of mlflow the alias, of webhook the entry of "
+                      "webhooks in triage.yaml.")
     version_label: str | None = Field(None, min_length=1, description="Label or annotation of the pod template with "
                                       "the model's version; by default the label app.kubernetes.io/version, else the "
                                       "image tag.")
+    servers: dict[str, list[ServerName]] = Field({}, description="Of haproxy: servers of the backend by the version "
+                                                 "that they serve.")
+    reload: Duration = Field(600.0, validate_default=False, description="Of mlflow and webhook: longest time until "
+                             "what serves has followed.")
+
+    @model_validator(mode="after")
+    def _servers_of_haproxy(self) -> Rollout:
+        if self.kind != "haproxy":
+            if self.servers:
+                raise ValueError(f"has servers, which a rollout of kind {self.kind} does not know\ndrop them")
+            return self
+        if not self.servers or not all(self.servers.values()):
+            raise ValueError("does not say which servers serve which version\nadd servers: {\"7\": [m7a, m7b], "
+                             "\"8\": [m8]}")
+        refuse_twice("server", (server for servers in self.servers.values() for server in servers))
+        _server_name(self.name)
+        return self
 
 
 class Variant(Strict):

@@ -18,6 +18,7 @@ from triage.actions.system import Refusal, System
 from triage.clock import Clock
 from triage.config import Active
 from triage.config_sources import Kubeconfig
+from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Manifest, Rollout
 from triage.sources.kubernetes import KubernetesClient
 from triage.text import clean
@@ -32,6 +33,8 @@ class Setting:
     clock: Clock
     kubernetes: KubernetesClient | None = None
     """None when the context names none."""
+    snapshot: Callable[[], Snapshot | None] = lambda: None
+    """The newest snapshot: which versions serve, for systems that cannot tell it themselves."""
 
 
 Maker = Callable[[Rollout, Setting], System | Refusal]
