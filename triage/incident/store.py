@@ -1,0 +1,87 @@
+"""``Timelines``: the incidents of one context on the disk, a log each, that several screens add to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from triage.errors import TriageError
+from triage.incident.entries import Entry, Kind, new_id, read_log
+from triage.incident.incident import Incident, replay
+from triage.state_dir import Stamp, StateDir, file_name
+from triage.text import clean
+
+FOLDER = "incidents"
+_LOCK = "lock"
+_SUFFIX = ".jsonl"
+_FILE = re.compile(r"INC-([0-9]{4,9})\.jsonl")
+
+
+class UnknownIncident(TriageError):
+    """There is no incident of that name."""
+
+
+class Timelines:
+    """Reads and adds to the logs. What the disk refuses is raised as :class:`triage.state_dir.StateError`."""
+
+    def __init__(self, state: StateDir, context: str) -> None:
+        self._folder = state.folder(FOLDER, file_name(context))
+        self._context = context
+        self._read: dict[str, tuple[Stamp | None, Incident]] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """``INC-0001`` and so on, oldest first."""
+        numbers = sorted(int(found[1]) for file in self._folder.files() if (found := _FILE.fullmatch(file)))
+        return tuple(_name(number) for number in numbers)
+
+    def get(self, name: str) -> Incident:
+        """The incident as it stands, read again where somebody has added to it. Raises :class:`UnknownIncident`."""
+        wanted = name.strip().upper()
+        file = f"{wanted}{_SUFFIX}"
+        stamp = self._folder.stamp(file) if _FILE.fullmatch(file) else None
+        if stamp is None:
+            there = ", ".join(self.names()[-5:])
+            raise UnknownIncident(f"there is no incident {clean(name, limit=40)} in the context {self._context}",
+                                  f"there are: {there}" if there else "none was opened in it yet: key 5, then o")
+        known = self._read.get(wanted)
+        if known is None or known[0] != stamp:
+            known = stamp, replay(wanted, read_log(self._folder.read(file) or b""))
+            self._read[wanted] = known
+        return known[1]
+
+    def all(self) -> tuple[Incident, ...]:
+        """Every incident that was opened, oldest first."""
+        return tuple(found for name in self.names() if (found := self.get(name)).opened_at is not None)
+
+    def open_of(self, model: str) -> Incident | None:
+        """The newest incident of ``model`` that is open; None when none is."""
+        return next((found for name in reversed(self.names())
+                     if (found := self.get(name)).is_open and found.model == model), None)
+
+    def open(self, title: str, model: str, by: str, now: float, entries: Sequence[Entry] = ()) -> Incident:
+        """Open an incident of ``model`` with what is known already; the one that is open, if somebody was faster."""
+        with self._folder.locked(_LOCK):
+            found = self.open_of(model)
+            if found is not None:
+                return found
+            names = self.names()
+            name = _name(int(names[-1].partition("-")[2]) + 1 if names else 1)
+            first = Entry(Kind.OPENED, now, now, by, title, about=model, state=self._context, id=new_id())
+            self._folder.create(f"{name}{_SUFFIX}", first.line() + b"\n")
+        self.add(name, entries)
+        return self.get(name)
+
+    def add(self, name: str, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """Add ``entries``; those of them that counted, beside what others wrote meanwhile."""
+        written = [entry if entry.id else replace(entry, id=new_id()) for entry in entries]
+        for entry in written:
+            self._folder.append(f"{name}{_SUFFIX}", entry.line())
+        if not written:
+            return ()
+        ids = {entry.id for entry in written}
+        return tuple(entry for entry in self.get(name).log if entry.id in ids)
+
+
+def _name(number: int) -> str:
+    return f"INC-{number:04d}"
