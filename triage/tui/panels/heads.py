@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 from triage.facts.outcome import Failure
 from triage.signals import wording
 from triage.signals.reading import Verdict
@@ -13,9 +16,19 @@ SHOWN_AS = {Verdict.FAIL: Verdict.WARN}
 """What is beyond its limit warns; where it must fail the model it is an objective. The reports say the same."""
 
 
+FINE = (Verdict.PASS, Verdict.NOT_JUDGED)
+_LOUD = (Verdict.WARN, Verdict.UNKNOWN, Verdict.LOW_N, Verdict.PENDING)
+_Item = TypeVar("_Item")
+
+
 def shown_as(verdict: Verdict) -> Verdict:
     """The verdict that a figure or a feature view shows for the model."""
     return SHOWN_AS.get(verdict, verdict)
+
+
+def loudest(items: Sequence[_Item], verdict: Callable[[_Item], Verdict]) -> _Item | None:
+    """The first of those that are most in need of a look; None where all are fine."""
+    return next((item for wanted in _LOUD for item in items if verdict(item) is wanted), None)
 
 
 def as_of(answered_at: float | None, view: View, *, stale: bool) -> str:

@@ -8,12 +8,11 @@ from triage.signals.feature_freshness import ViewState
 from triage.signals.reading import Verdict
 from triage.signals.retrain import Trigger, TriggerState
 from triage.tui.line import VERDICT_ROLES, Line, Role, fit, line, pad
-from triage.tui.panels.heads import as_of, failed, head, mark, shown_as, unanswered
+from triage.tui.panels.heads import as_of, failed, head, loudest, mark, shown_as, unanswered
 from triage.tui.view import View, window_of
 
 STATE_VERDICTS = {TriggerState.ASKED: Verdict.WARN, TriggerState.BUILDING: Verdict.LOW_N,
                   TriggerState.QUIET: Verdict.PASS, TriggerState.UNKNOWN: Verdict.UNKNOWN}
-_ORDER = (Verdict.WARN, Verdict.UNKNOWN, Verdict.LOW_N)
 
 
 def views(view: View) -> tuple[ViewState, ...]:
@@ -29,7 +28,7 @@ def feature_store(view: View, chosen: str | None, width: int, rows: int) -> list
         return []
     stale = view.is_silent or reading.is_stale(view.now)
     fine = sum(item.verdict is Verdict.PASS for item in reading.views)
-    loud = next((item for verdict in _ORDER for item in reading.views if shown_as(item.verdict) is verdict), None)
+    loud = loudest(reading.views, lambda item: shown_as(item.verdict))
     about = ", ".join(part for part in (f"{fine} of {len(reading.views)} views fresh" if reading.views else "",
                                         as_of(reading.answered_at, view, stale=stale)) if part)
     worst = None if loud is None else (shown_as(loud.verdict), f"{loud.view}: {loud.sentence}" if rows == 1 else
@@ -58,7 +57,7 @@ def retrain(view: View, chosen: str | None, width: int, rows: int) -> list[Line]
     found = triggers(view)
     if not found or rows <= 0:
         return []
-    loud = next((item for verdict in _ORDER for item in found if STATE_VERDICTS[item.state] is verdict), None)
+    loud = loudest(found, lambda item: STATE_VERDICTS[item.state])
     asked = sum(item.state is TriggerState.ASKED for item in found)
     worst = None if loud is None else (STATE_VERDICTS[loud.state], loud.sentence if rows == 1 else str(loud.state))
     about = f"{asked} of {len(found)} triggers ask for it, nothing starts by itself"

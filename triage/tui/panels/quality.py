@@ -12,12 +12,11 @@ from triage.signals.quality import Expected, Figure
 from triage.signals.quality_reading import QualityReading, VersionEstimate, VersionFigure
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row, titles
-from triage.tui.panels.heads import as_of, between, bracketed, failed, head, mark, shown_as, unanswered
+from triage.tui.panels.heads import FINE, as_of, between, bracketed, failed, head, loudest, mark, shown_as, unanswered
 from triage.tui.view import View, window_of
 
 _WIDE = 96
 _MOST_NAME, _LEAST_NAME = 34, 18
-_FINE = (Verdict.PASS, Verdict.NOT_JUDGED)
 
 
 class Row(NamedTuple):
@@ -60,9 +59,8 @@ def quality(view: View, chosen: str | None, width: int, rows: int) -> list[Line]
         return []
     every, stale = rows_of(view), is_stale(view)
     judged = [item for item in every if isinstance(item.item, VersionFigure)]
-    fine = sum(item.verdict in _FINE for item in judged)
-    loud = next((item for verdict in (Verdict.WARN, Verdict.UNKNOWN, Verdict.LOW_N, Verdict.PENDING)
-                 for item in judged if item.verdict is verdict), None)
+    fine = sum(item.verdict in FINE for item in judged)
+    loud = loudest(judged, lambda item: item.verdict)
     about = ", ".join(part for part in (f"{fine} of {len(judged)} figures as expected" if judged else "no figures",
                                         as_of(found.answered_at, view, stale=stale)) if part)
     worst = None if loud is None else (loud.verdict, _named(loud))
@@ -109,7 +107,7 @@ def _row(view: View, item: Row, columns: list[Column], width: int, *, chosen: bo
                   "n": (wording.count(figure.n) if figure.n else "-", Role.DIM),
                   "expected": (expectation(expected, figure.unit), Role.DIM)}
         word = wording.word(verdict) if verdict is not Verdict.NOT_JUDGED else "not judged"
-        why = "" if verdict in _FINE else f": {item.item.judged.sentence}"
+        why = "" if verdict in FINE else f": {item.item.judged.sentence}"
     else:
         cells |= _estimated(item.item, stale=stale)
         word = "assumes calibrated scores" if isinstance(item.item.estimated, Estimated) else "not estimated"
