@@ -12,23 +12,11 @@ from triage.live.drift import DRIFT, drift_groups, version_label
 from triage.notebook.quality import CountedMetric, Proxy, Quality, QualityMetric, Slice
 from triage.notebook.selector import Matcher, Selector, parse_selector, regex_quote
 from triage.quantities import format_duration
+from triage.signals.counted import Sums, expected, figures
 from triage.signals.drift_model import Kind
 from triage.signals.estimated import estimate
 from triage.signals.histogram import buckets_from
-from triage.signals.quality import (
-    SHARES,
-    Confusion,
-    Expected,
-    Figure,
-    JudgedFigure,
-    click_through,
-    elsewhere,
-    from_confusion,
-    judge,
-    lift,
-    per_class_accuracy,
-    regression,
-)
+from triage.signals.quality import Expected, Figure, JudgedFigure, elsewhere, judge
 from triage.signals.quality_reading import (
     QualityReading,
     VersionEstimate,
@@ -48,7 +36,6 @@ FIGURE, PROXY, COUNTED, SLICED = "quality figure", "quality proxy", "quality cou
 """In place of objectives' names in questions' addresses."""
 WINDOW = 7 * 86400.0
 """Labelled predictions are counted over a week: labels come in batches."""
-_OUTCOMES = ("tp", "fp", "fn", "tn")
 _PARTS: Mapping[str, Part] = {"outcomes": Part.GROUPS, "events": Part.GOOD, "total": Part.TOTAL,
                               "all_events": Part.LEVEL_BAD, "all_total": Part.LEVEL_TOTAL, "squared": Part.VALUE_SUM}
 """Counters of a counted figure by the manifest's names."""
@@ -125,10 +112,10 @@ def quality_reading(notebook: Notebook, found: Found, warnings: tuple[str, ...],
     if quality is None:
         return None
     label = version_label(notebook)
-    figures = [*_exported(quality, found, label), *_proxies(quality, found, label), *_counted(quality, found, label)]
+    told = [*_exported(quality, found, label), *_proxies(quality, found, label), *_counted(quality, found, label)]
     slices = [slice_ for index, item in enumerate(quality.slices)
               for slice_ in _compared(quality, item, index, found, label)]
-    return QualityReading(tuple(figures), tuple(slices), now, stale_after, None, warnings)
+    return QualityReading(tuple(told), tuple(slices), now, stale_after, None, warnings)
 
 
 def estimates(notebook: Notebook, found: Found) -> tuple[VersionEstimate, ...]:
@@ -181,23 +168,17 @@ def _exported(quality: Quality, found: Found, label: str) -> Iterator[VersionFig
         if not values:
             figure = elsewhere(metric.name, None, 0.0, "")
             pending = "" if quality.feedback.regime == "instant" else "no figure is exported yet: labels are awaited"
-            yield VersionFigure("", judge(figure, _expected(metric), pending=pending))
+            yield VersionFigure("", judge(figure, expected(metric), pending=pending))
 
 
 def _judged_gauge(metric: QualityMetric, value: float, n: float, series: float, *, counted: bool) -> JudgedFigure:
     figure = elsewhere(metric.name, value, n if counted else float(metric.min_labels), "",
                        higher_is_better=metric.at_least is not None or metric.at_most is None)
-    judged = judge(figure, _expected(metric))
+    judged = judge(figure, expected(metric))
     notes = [] if counted else ["labels are not counted, so n is not known (quality.feedback.labels)"]
     notes += [f"mean of {series:.0f} series"] if series > 1 else []
     said = "; ".join([judged.sentence, *notes])
     return JudgedFigure(judged.figure, judged.expected, judged.quality, judged.verdict, said)
-
-
-def _expected(metric: QualityMetric | CountedMetric) -> Expected:
-    if isinstance(metric, CountedMetric):
-        return Expected(metric.baseline, metric.tolerance, metric.at_least, metric.at_most, metric.min_labels)
-    return Expected(None, None, metric.at_least, metric.at_most, metric.min_labels)
 
 
 def _proxies(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
@@ -210,13 +191,13 @@ def _judged_proxy(proxy: Proxy, value: float) -> JudgedFigure:
     """A stand-in warns: it moves for many reasons, and only one of them is the quality of the answers."""
     figure = Figure(proxy.name, value, None, None, 0.0, "", None, "computed elsewhere")
     told = proxy.expected is not None and proxy.tolerance is not None
-    expected = Expected(proxy.expected, proxy.tolerance) if told else Expected()
+    usual = Expected(proxy.expected, proxy.tolerance) if told else Expected()
     said = f"{proxy.name} {value:.4g}"
-    lowest, highest = expected.lowest, expected.highest
+    lowest, highest = usual.lowest, usual.highest
     if lowest is None or highest is None:
-        return JudgedFigure(figure, expected, Known.OK, Verdict.NOT_JUDGED, f"{said}; nothing is expected of it")
+        return JudgedFigure(figure, usual, Known.OK, Verdict.NOT_JUDGED, f"{said}; nothing is expected of it")
     verdict = Verdict.PASS if lowest <= value <= highest else Verdict.WARN
-    return JudgedFigure(figure, expected, Known.OK, verdict, f"{said}; usual are {lowest:.4g} to {highest:.4g}")
+    return JudgedFigure(figure, usual, Known.OK, verdict, f"{said}; usual are {lowest:.4g} to {highest:.4g}")
 
 
 def _counted(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
@@ -225,42 +206,22 @@ def _counted(quality: Quality, found: Found, label: str) -> Iterator[VersionFigu
                  for name, part in _PARTS.items()}
         for version in sorted({v for by_version in parts.values() for v in by_version}):
             mine = {name: by_version.get(version, []) for name, by_version in parts.items()}
-            for figure in _figures(metric, mine):
-                yield VersionFigure(version, judge(figure, _expected(metric)))
+            for figure in figures(metric, _sums(metric, mine)):
+                yield VersionFigure(version, judge(figure, expected(metric)))
 
 
-def _figures(metric: CountedMetric, parts: Mapping[str, Sequence[Sample]]) -> Iterator[Figure]:
-    def total(name: str) -> float:
-        return max(0.0, math.fsum(s.value for s in parts[name]))
+def _sums(metric: CountedMetric, parts: Mapping[str, Sequence[Sample]]) -> Sums:
+    """What the counters of one version grew by."""
+    def by(name: str, label: str) -> dict[str, float]:
+        # Summed signed errors may fall, counters may not.
+        least = -math.inf if metric.figure == "bias" and name == "events" else 0.0
+        return {s.labels.get(label, ""): max(least, s.value) for s in parts[name]}
 
-    def by_class(name: str) -> dict[str, float]:
-        return {s.labels.get(metric.class_label, ""): max(0.0, s.value) for s in parts[name]}
+    def total(name: str) -> float | None:
+        return max(0.0, math.fsum(s.value for s in parts[name])) if parts[name] else None
 
-    if metric.figure in SHARES:
-        figure = from_confusion(metric.figure, _confusion(parts["outcomes"], metric.outcome_label), WINDOW)
-    elif metric.figure == "per_class_accuracy":
-        yield from per_class_accuracy(by_class("events"), by_class("total"))
-        return
-    elif metric.figure == "click_through":
-        figure = click_through(total("events"), total("total"))
-    elif metric.figure == "lift":
-        figure = lift(total("events"), total("total"), total("all_events"), total("all_total"))
-    else:
-        squared = total("squared") if parts["squared"] else None
-        signed = math.fsum(s.value for s in parts["events"])
-        figure = regression(metric.figure, total("total"), absolute=signed if metric.figure == "mae" else None,
-                            squared=squared, signed=signed if metric.figure == "bias" else None, unit=metric.unit)
-    yield Figure(metric.name, figure.value, figure.low, figure.high, figure.n, figure.unit, figure.higher_is_better,
-                 figure.method, WINDOW)
-
-
-def _confusion(samples: Sequence[Sample], label: str) -> Confusion:
-    counts = dict.fromkeys(_OUTCOMES, 0.0)
-    for sample in samples:
-        name = sample.labels.get(label, "").lower()
-        if name in counts:
-            counts[name] += max(0.0, sample.value)
-    return Confusion(**counts)
+    return Sums(by("outcomes", metric.outcome_label), by("events", metric.class_label),
+                by("total", metric.class_label), total("all_events"), total("all_total"), total("squared"), WINDOW)
 
 
 def _compared(quality: Quality, item: Slice, index: int, found: Found, label: str) -> Iterator[VersionSlice]:
