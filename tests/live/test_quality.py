@@ -9,7 +9,19 @@ import pytest
 from tests.signals.building import SUCCESS, notebook
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample
-from triage.live.quality import COUNTED, FIGURE, LABELS, PROXY, SLICED, WINDOW, quality_questions, quality_reading
+from triage.live.drift import DRIFT
+from triage.live.quality import (
+    COUNTED,
+    FIGURE,
+    LABELS,
+    PROXY,
+    SLICED,
+    WINDOW,
+    estimates,
+    quality_questions,
+    quality_reading,
+)
+from triage.signals.estimated import Estimated
 from triage.signals.model import Versions, VersionState
 from triage.signals.quality_reading import QualityReading
 from triage.signals.quality_reasons import quality_reasons
@@ -152,3 +164,50 @@ def test_versions_that_have_gone_are_no_reason() -> None:
 def test_what_is_too_old_is_no_reason() -> None:
     assert not list(quality_reasons(read(FIGURES, exported(0.55, 600.0)), versions("7"), NOW + 181))
     assert not list(quality_reasons(None, versions("7"), NOW))
+
+
+OWN = ("quality: {feedback: {regime: delayed, expected_delay: 14d}, slices: [{name: age, values: [old, young], "
+       "max_difference: 5pt, fairness: [demographic_parity, equal_opportunity], outcomes: labelled_total, "
+       "decisions: decided_total, decision_label: what, positive: [yes, maybe]}]}")
+ESTIMATED = ("quality: {feedback: {regime: none}, calibrated: true, decision_threshold: 0.5}\n"
+             "drift: {prediction: {name: score, histogram: score, "
+             "reference: {edges: [0.25, 0.5, 1], counts: [1, 1, 1, 0]}}}")
+
+
+def test_a_slice_asks_its_own_counters_of_labelled_decisions_and_of_all() -> None:
+    asked = {q.part: text for q, text in quality_questions(notebook(SUCCESS, more=OWN))}
+    assert asked[Part.GROUPS].startswith('sum by (model_version, age, outcome) (increase(labelled_total{model="m",')
+    assert asked[Part.CATEGORIES].startswith('sum by (model_version, age, what) (increase(decided_total{model="m",')
+
+
+def test_parity_is_of_all_decisions_while_rates_that_need_labels_are_awaited() -> None:
+    counts = samples(*((of("7", age=group, what=what), count) for group, yes in (("old", 600.0), ("young", 900.0))
+                       for what, count in (("yes", yes - 50), ("maybe", 50.0), ("no", 1500.0 - yes))))
+    found = {s.disparity.definition: s.disparity
+             for s in read(OWN, {Question(f"{SLICED} 0", 0, Part.CATEGORIES, WINDOW): counts}).slices}
+    assert found["demographic_parity"].verdict is Verdict.FAIL
+    assert found["demographic_parity"].difference == pytest.approx(0.2)
+    assert (found["equal_opportunity"].verdict, found["equal_opportunity"].sentence) == (
+        Verdict.PENDING, "labels are awaited")
+
+
+def test_subgroups_that_nobody_counts_are_shown_as_awaited_and_not_left_out() -> None:
+    assert [(s.version, s.disparity.verdict) for s in read(OWN, {}).slices] == [("", Verdict.PENDING)] * 2
+
+
+def test_quality_is_estimated_from_the_scores_that_drift_asks_for() -> None:
+    book = notebook(SUCCESS, more=ESTIMATED)
+    counts = samples(*((of("7", le=le), count) for le, count in (
+        ("0.25", 800.0), ("0.5", 800.0), ("1", 1000.0), ("+Inf", 1000.0))))
+    [found] = estimates(book, {Question(DRIFT, 0, Part.BUCKETS, 3600.0): counts})
+    assert found.version == "7"
+    assert isinstance(found.estimated, Estimated)
+    accuracy = found.estimated.figure("accuracy")
+    assert accuracy is not None
+    assert accuracy.value == pytest.approx(0.8 * 0.875 + 0.2 * 0.75)
+
+
+@pytest.mark.parametrize("more", [FIGURES, ESTIMATED.replace(", decision_threshold: 0.5", ""),
+                                  ESTIMATED.partition("\n")[0]])
+def test_nothing_is_estimated_where_the_manifest_does_not_say_how(more: str) -> None:
+    assert estimates(notebook(SUCCESS, more=more), {}) == ()
