@@ -179,9 +179,27 @@ MODEL = exactly(
     slos=many(SLO), sources=many(SOURCE), alerts=many(exactly(
         name=TEXT, version=TEXT, deployment=TEXT, urgency=URGENCY, state=TEXT, since=TIME, age_seconds=NUMBER,
         alerts=many(ALERT))))
+SCORE = exactly(value=NUMBER, slo=MAYBE, quality=QUALITY, n=NUMBER, note=TEXT)
+COUNTS = {"approvals": NUMBER, "deploys": NUMBER, "retrains": NUMBER}
+ROW = exactly(
+    model=TEXT, broken={"type": "boolean"}, verdict=VERDICT, urgency=URGENCY, reason=TEXT, owner=MAYBE, health=SCORE,
+    budget=SCORE, burn=SCORE, trial={"anyOf": [exactly(version=TEXT, arm=TEXT, share=NUMBER, verdict=MAYBE,
+                                                       more_seconds=NUMBER), {"type": "null"}]},
+    drift=exactly(drifting=NUMBER, warning=NUMBER, unknown=NUMBER, total=NUMBER,
+                  verdict={"enum": [*SLO_VERDICT["enum"], None]}),
+    alerts=exactly(page=NUMBER, ticket=NUMBER, other=NUMBER), seen_at=TIME,
+    deployed=exactly(at=TIME, before=TIME, version=MAYBE, source={"enum": ["rollout", "traffic", None]}),
+    last_seen={"anyOf": [exactly(newest_at=TIME, oldest_at=TIME, within_seconds=NUMBER, quality=QUALITY, note=TEXT),
+                         {"type": "null"}]},
+    activity_30d=exactly(**COUNTS, approvals_from={"enum": ["registry", "notebook", None]}),
+    value={"anyOf": [exactly(name=TEXT, value=NUMBER, unit=TEXT, quality=QUALITY, window_seconds=NUMBER,
+                             week_before=NUMBER, change=NUMBER, against=MAYBE, against_value=MAYBE,
+                             against_verdict={"enum": [*SLO_VERDICT["enum"], None]}), {"type": "null"}]})
+FLEET = exactly(verdicts={"type": "object", "additionalProperties": NUMBER}, top_burn=TEXTS, rows=many(ROW),
+                asked_every_seconds=NUMBER, activity_30d=exactly(**COUNTS, known_of=exactly(**COUNTS)))
 STATUS = exactly(schema={"const": "triage.status/v1"}, at=TIME, context=TEXT, production={"type": "boolean"},
                  models=many(MODEL), broken=many(exactly(name=TEXT, path=TEXT, errors=TEXTS)), sources=many(SOURCE),
-                 other_models=TEXTS)
+                 other_models=TEXTS, fleet={"anyOf": [FLEET, {"type": "null"}]})
 """The contract. Adding a key is a change of this test; taking one away is another version of the format."""
 
 

@@ -18,6 +18,7 @@ from triage.report.canary_json import canary
 from triage.report.closer_json import attributions_json, feature_store_json, labels_json
 from triage.report.deployed_json import registry, rollout
 from triage.report.drift_json import drift, drift_reading
+from triage.report.fleet_json import fleet_json
 from triage.report.quality import quality_json
 from triage.report.reading_json import reading_json
 from triage.report.retrain import retrain_json
@@ -58,6 +59,7 @@ def status(snapshot: Snapshot) -> dict[str, Any]:
         "broken": [_broken(item) for item in snapshot.broken],
         "sources": [_source(source, snapshot.at) for source in snapshot.sources],
         "other_models": list(snapshot.other_models),
+        "fleet": fleet_json(snapshot.fleet),
     }
 
 
