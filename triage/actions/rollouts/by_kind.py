@@ -17,7 +17,8 @@ from triage.actions.scale import Bounds
 from triage.actions.system import Refusal, System
 from triage.clock import Clock
 from triage.config import Active
-from triage.config_sources import Kubeconfig
+from triage.config_sources import Kubeconfig, MlflowRegistry
+from triage.endpoints import ConfigError
 from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Manifest, Rollout
 from triage.sources.kubernetes import KubernetesClient
@@ -68,8 +69,30 @@ def _workload(make: type[Workload], shown: str, rollout: Rollout, around: Settin
                        None if allowed is None else Bounds(allowed.min, allowed.max)), client, around.clock)
 
 
+def _alias(rollout: Rollout, around: Setting) -> System | Refusal:
+    from triage.actions.alias import SYSTEM, Alias
+    from triage.sources.registry.mlflow import MlflowClient
+    active, spec = around.active, around.manifest.spec
+    configured, registry = active.context.registry, spec.registry
+    if registry is None or registry.kind != "mlflow":
+        return Refusal("the manifest names no model in MLflow, whose alias the servers follow",
+                       "add spec.registry: {kind: mlflow, name: ...}")
+    if not isinstance(configured, MlflowRegistry):
+        return Refusal(f"the context {active.name} names no MLflow server, which has the alias",
+                       "add registry: {kind: mlflow, url: ...} to it")
+    try:
+        client = MlflowClient(configured.endpoint(), around.clock)
+    except ConfigError as error:
+        return Refusal(f"MLflow cannot be asked: {error.message}", error.hint)
+    target = Target(active.name, active.context.production, around.manifest.metadata.name, SYSTEM, "alias",
+                    client.where, "", f"{registry.name}@{rollout.name}")
+    return Alias(target, registry, rollout.name, spec.rollback.last_known_good or "", rollout.reload, client,
+                 around.clock, around.snapshot)
+
+
 MAKERS: Mapping[str, Maker] = {
     "argo": partial(_workload, ArgoRollout, "Argo Rollout"),
     "deployment": partial(_workload, DeploymentRollout, "Deployment"),
+    "mlflow": _alias,
 }
 """By ``rollout.kind``."""
