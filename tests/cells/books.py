@@ -45,7 +45,8 @@ def ipynb(*cells: C) -> dict[str, Any]:
             for cell in cells]}
 
 
-def write(folder: Path, *cells: C, pinned: bool = True, notebook: str = "", content: Any = None) -> Notebook:
+def write(folder: Path, *cells: C, pinned: bool = True, notebook: str = "", content: Any = None,
+          name: str = MODEL) -> Notebook:
     """A model notebook of these cells; ``notebook``: more lines of ``spec.notebook``."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = json.dumps(content if content is not None else ipynb(*cells), indent=1).encode()
@@ -54,7 +55,7 @@ def write(folder: Path, *cells: C, pinned: bool = True, notebook: str = "", cont
     (folder / "manifest.yaml").write_text(f"""\
 apiVersion: triage/v1alpha1
 kind: ModelNotebook
-metadata: {{name: {MODEL}, version: "2", owners: [{{name: team, role: model-owner}}]}}
+metadata: {{name: {name}, version: "2", owners: [{{name: team, role: model-owner}}]}}
 spec:
   notebook:
     path: notebook.ipynb

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _MOST_OFTEN_SECONDS = 0.5
 """Between two paintings of a run: a flood of output must not become a flood on the wire."""
+_RETRY_SECONDS = 2.0
+"""Between two looks for a notebook that is not there: the feed may be reading it still."""
 _CLOSE_SECONDS = 2.0
 Told = Callable[["Run | None", str], None]
 """Gets the finished run, or None and why there was none."""
@@ -83,6 +85,7 @@ class CellLink:
         self._desk: CellDesk | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._painted = 0.0
+        self._next_try = 0.0
         self._due = False
         self._telling: dict[str, Told] = {}
 
@@ -93,17 +96,15 @@ class CellLink:
         return replace(self._shelf, runs=runs, values=dict(self._values.get(model, {})))
 
     def open(self, model: str | None) -> None:
-        """Read the notebook of ``model``, where it is not the one at hand."""
-        if model is None or (self._shelf.model == model and self._shelf.listing is not None):
+        """Read the notebook of ``model``, where it is not the one at hand; one that is not there yet is tried again."""
+        known = self._shelf
+        waits = known.listing is None and time.monotonic() < self._next_try
+        if model is None or (known.model == model and (known.listing is not None or waits)):
             return
-        self._shelf = Shelf(model)
+        if known.model != model:
+            self._shelf = Shelf(model)
+        self._next_try = time.monotonic() + _RETRY_SECONDS
         self._begin(self._read(model))
-
-    def reread(self) -> None:
-        """Read the notebook again."""
-        model = self._shelf.model
-        if model:
-            self._begin(self._read(model))
 
     def set_values(self, text: str) -> None:
         """``NAME=VALUE NAME="A VALUE"``; empty: as in the notebook."""
@@ -175,21 +176,18 @@ class CellLink:
         from triage.errors import TriageError
         notebook = self._feed.notebook(model)
         active = self._feed.context()
-        if notebook is None or active is None:
-            self._shelf = replace(self._shelf, trouble=f"there is no notebook of {model} that can be used")
+        found = Shelf(model, trouble=f"there is no notebook of {model} that can be used")
+        if notebook is not None and active is not None:
+            try:
+                desk = self._desk
+                if desk is None:
+                    desk = self._desk = await asyncio.to_thread(self._made, active)
+                found = Shelf(model, await asyncio.to_thread(desk.listing, notebook))
+            except TriageError as error:
+                found = Shelf(model, trouble=error.message)
+        if self._shelf.model == model and self._shelf != found:
+            self._shelf = found
             self._app.show()
-            return
-        try:
-            desk = self._desk
-            if desk is None:
-                desk = self._desk = await asyncio.to_thread(self._made, active)
-            listing = await asyncio.to_thread(desk.listing, notebook)
-        except TriageError as error:
-            self._shelf = replace(self._shelf, trouble=error.message)
-        else:
-            if self._shelf.model == model:
-                self._shelf = replace(self._shelf, listing=listing, trouble="")
-        self._app.show()
 
     def _made(self, active: Active) -> CellDesk:
         from triage.cells.run import CELLS
@@ -228,7 +226,8 @@ class CellLink:
             self._refuse(f"{error.message}; {error.hint}" if error.hint else error.message, told)
             return
         if prepared.effects:
-            self._refuse(f"{prepared.effects[0]}: an action, run by: triage cells run {notebook.name} {cell} --write", told)
+            self._refuse(f"{prepared.effects[0]}: an action, run by: triage cells run {notebook.name} {cell} --write",
+                         told)
             return
 
         def decided(agreed: bool | None) -> None:

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 _MOST_NAME = 28
 _MOST_FOR = 26
+_MOST_SENTENCE = 3
 
 
 def listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
     """A heading and a row for each cell: how its newest run ended, its question, and the firing alert it helps with."""
+    return [each.fitted(width, view.look.ellipsis) for each in _listing(view, shelf, chosen, width, rows)]
+
+
+def _listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
     found = shelf.listing
     if shelf.trouble or found is None:
         said = shelf.trouble or ("no model is shown" if view.model is None else "the notebook is being read")
@@ -63,8 +68,12 @@ def detail(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list
     cell = shelf.cell(chosen)
     if cell is None or rows <= 0:
         return []
-    run = shelf.runs.get(chosen)
-    out = [_title(view, cell, run, width)]
+    return [each.fitted(width, view.look.ellipsis) for each in _detail(view, shelf, cell, width, rows)]
+
+
+def _detail(view: View, shelf: Shelf, cell: NotebookCell, width: int, rows: int) -> list[Line]:
+    run = shelf.runs.get(cell.id)
+    out = _title(view, cell, run, width)
     about = [words.effects_of(cell), f"at most {words.limit_words(cell)}"]
     if cell.words.answers:
         about.append(f"for {', '.join(cell.words.answers)}")
@@ -95,7 +104,9 @@ def page(view: View, shelf: Shelf, cell_id: str, width: int) -> list[Line]:
     run = shelf.runs.get(cell_id)
     if cell is None or run is None:
         return [line(("it has not been run yet", Role.DIM))]
-    out = [_sentence(view, run, width), BLANK, *output_lines(view, run, width), *heading("HOW IT RAN")]
+    out = [line(view.look.mark(_verdict(run)) if not number else "  ", each)
+           for number, each in enumerate(_sentence(view, run, width - 2))]
+    out += [BLANK, *output_lines(view, run, width), *heading("HOW IT RAN")]
     for each in run.cells:
         out += fact(each.id, view.look.say(words.end_sentence(each)), width,
                     Role.FAIL if each.status == "fail" else Role.PLAIN)
@@ -157,22 +168,35 @@ def _output(view: View, output: Output, width: int) -> list[Line]:
             for text in say(output.text.rstrip("\n").replace("\t", "    ")).split("\n")]
 
 
-def _title(view: View, cell: NotebookCell, run: Run | None, width: int) -> Line:
+def _title(view: View, cell: NotebookCell, run: Run | None, width: int) -> list[Line]:
+    """The cell and its question; once it was run how that stands, in a row of its own where it is long."""
+    name = line((f" {view.look.say(cell.id)}", Role.HEADING), "  ")
     if run is None:
-        return line((f" {view.look.say(cell.id)}", Role.HEADING), "  ",
-                    (view.look.say(cell.purpose), Role.PLAIN)).fitted(width, view.look.ellipsis)
-    return line((f" {view.look.say(cell.id)}", Role.HEADING), "  ", _sentence(view, run, width)
-                ).fitted(width, view.look.ellipsis)
+        return [line(name, view.look.say(cell.purpose))]
+    mark = view.look.mark(_verdict(run))
+    whole = _sentence(view, run, 10_000)
+    if name.width + mark.width + whole[0].width <= width:
+        return [line(name, mark, whole[0])]
+    wrapped = _sentence(view, run, max(8, width - 4))[:_MOST_SENTENCE]
+    return [line(name, (view.look.say(cell.purpose), Role.DIM)),
+            *(line(" ", mark if not number else "  ", each) for number, each in enumerate(wrapped))]
 
 
-def _sentence(view: View, run: Run, width: int) -> Line:
-    """How the run stands, with its glyph; its age when it is over."""
-    said = view.look.say(words.headline(run))
+def _verdict(run: Run) -> Verdict:
+    return words.verdict_of(run.status) if run.phase == "ended" else Verdict.PENDING
+
+
+def _sentence(view: View, run: Run, width: int) -> list[Line]:
+    """How the run stands, in rows of ``width``."""
+    said = words.headline(run)
+    if run.asked:
+        # The row begins with its name.
+        said = said.removeprefix(f"{run.asked[0]} ")
+    role = VERDICT_ROLES[_verdict(run)] if run.status != "pass" else Role.PLAIN
     if run.phase != "ended":
         seconds = wording.span(max(1.0, view.now - run.started_at))
-        return line(view.look.mark(Verdict.PENDING), (f"{said}, {seconds}, x stops it", Role.ACCENT))
-    verdict = words.verdict_of(run.status)
-    return line(view.look.mark(verdict), (said, VERDICT_ROLES[verdict] if run.status != "pass" else Role.PLAIN))
+        said, role = f"{said}, {seconds}, x stops it", Role.ACCENT
+    return [line((text, role)) for text in wrap(view.look.say(said), max(1, width))]
 
 
 def _ending(view: View, run: Run, width: int) -> list[Line]:
@@ -194,9 +218,7 @@ def _mark(view: View, shelf: Shelf, cell: NotebookCell) -> Line:
     run = shelf.runs.get(cell.id)
     if run is None:
         return line(" ")
-    if run.phase != "ended":
-        return view.look.mark(Verdict.PENDING)
-    return view.look.mark(words.verdict_of(run.status))
+    return view.look.mark(_verdict(run))
 
 
 def _head(view: View, title: str, about: str, width: int) -> Line:

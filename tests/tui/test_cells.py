@@ -1,0 +1,223 @@
+"""The cells screen: the list, a cell and its run as they stream, stopping, confirming, what ends with the program."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from textual.pilot import Pilot
+
+from tests.cells.books import C, write
+from tests.tui import snapshots
+from tests.tui.driving import press, running, screen_text
+from tests.tui.scripted import ScriptedFeed
+from tests.tui.shelves import SHELVES, chosen
+from tests.tui.test_goldens import check
+from tests.tui.test_sizes import SIZES
+from triage.cells.protocol import Outcome
+from triage.config import Active, Context
+from triage.endpoints import Endpoint
+from triage.notebook.load import Notebook
+from triage.runbook.intents import RunCell
+from triage.tui.app import TriageApp
+from triage.tui.keymap import CELLS, all_keys
+from triage.tui.line import Line
+from triage.tui.look import Look
+from triage.tui.panels import cells as panel
+from triage.tui.screens.cells import Cells
+from triage.tui.screens.consent import Consent
+from triage.tui.screens.oncall import OnCall
+from triage.tui.screens.reader import Reader
+from triage.tui.view import View
+
+READS = {"effects": "none", "purpose": "Why?", "time_limit": "20s"}
+BOOK = (C("parameters", 'FEATURE = "x"', ["parameters"], None),
+        C("quick", "print('feature', FEATURE)\nprint('\\x1b]52;c;aGk=\\x07')", about=READS),
+        C("slow", "import time\nprint('begun', flush=True)\nwhile True: time.sleep(0.01)", about=READS),
+        C("changing", "1", about={"effects": "fills the view", "purpose": "Fill"}))
+
+
+def view(width: int = 120, height: int = 40, *, ascii_only: bool = False) -> View:
+    snapshot = snapshots.ALL["canary"]()
+    return View(snapshot, snapshot.models[0], None, snapshots.NOW, 3600.0, None, None, Look(ascii_only), width, height)
+
+
+def drawn(state: str, width: int, height: int, *, ascii_only: bool = False) -> str:
+    """List and cell as the screen puts them together."""
+    now, shelf = view(width, height, ascii_only=ascii_only), SHELVES[state]()
+    rows: list[Line] = [*panel.listing(now, shelf, chosen(shelf), width, 9), Line(),
+                        *panel.detail(now, shelf, chosen(shelf), width, height)]
+    return "\n".join(row.text.rstrip() for row in rows)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("state", SHELVES)
+def test_every_state_looks_as_agreed(state: str, width: int) -> None:
+    check(f"cells-{state}-{width}", drawn(state, width, 14))
+
+
+def test_in_ascii_nothing_else_is_drawn() -> None:
+    text = drawn("failed", 80, 14, ascii_only=True)
+    assert text.isascii()
+    check("cells-ascii", text)
+
+
+@pytest.mark.parametrize("state", SHELVES)
+def test_no_row_is_wider_than_its_room(state: str) -> None:
+    for width, height in SIZES:
+        now, shelf = view(width, height), SHELVES[state]()
+        for rows in (panel.listing(now, shelf, chosen(shelf), width, height),
+                     panel.detail(now, shelf, chosen(shelf), width, height)):
+            assert len(rows) <= max(0, height)
+            assert [row.text for row in rows if row.width > width] == []
+
+
+def test_everything_about_a_run_is_on_its_page() -> None:
+    shelf = SHELVES["failed"]()
+    check("cells-page", "\n".join(row.text.rstrip() for row in panel.page(view(), shelf, "compare-feature", 78)))
+
+
+@asynccontextmanager
+async def at_work(folder: Path, *, pinned: bool = True, size: tuple[int, int] = (100, 30)
+                  ) -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
+    """The program on the cells screen, with a notebook of its own for the model that is shown."""
+    notebook = write(folder / "m", *BOOK, pinned=pinned, name="fraud-scorer")
+    feed = ScriptedFeed(snapshots.ALL["canary"](), now=snapshots.NOW, names=("fraud-scorer",))
+    feed.notebooks = {"fraud-scorer": notebook}
+    feed.active = Active("prod-eu", Context(prometheus=Endpoint(url="http://127.0.0.1:1")), (folder,), None)
+    async with running(None, size, feed=feed, state_home=folder / "state") as (app, pilot, _):
+        await press(pilot, "4")
+        await until(pilot, lambda: app.cells.shelf().listing is not None)
+        yield app, pilot, notebook
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, screen_text(pilot.app)
+        await asyncio.sleep(0.02)
+    await pilot.pause()
+
+
+def outcome(app: TriageApp, cell: str) -> Outcome | None:
+    run = app.cells.shelf().runs.get(cell)
+    return None if run is None else run.outcome
+
+
+async def test_four_opens_it_and_escape_and_two_go_back(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        assert isinstance(app.screen, Cells)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, OnCall)
+        await press(pilot, "4", "question_mark", "4")
+        assert isinstance(app.screen, Cells)
+        await press(pilot, "2")
+        assert isinstance(app.screen, OnCall)
+
+
+async def test_enter_runs_the_cell_with_the_values_that_were_set_and_o_shows_all(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        await press(pilot, "e", *"FEATURE=amount", "enter", "enter")
+        await until(pilot, lambda: "kept in" in screen_text(app))
+        text = screen_text(app)
+        assert "feature amount" in text
+        assert "with FEATURE=amount" in text
+        assert "\x1b" not in text
+        assert "␛]52;c;aGk=␇" in text
+        await press(pilot, "o")
+        assert isinstance(app.screen, Reader)
+        assert "HOW IT RAN" in screen_text(app)
+        await press(pilot, "escape", "y")
+        assert "feature amount" in screen_text(app)
+
+
+async def test_output_streams_x_interrupts_and_keys_stay_quick(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        await press(pilot, "j", "enter")
+        await until(pilot, lambda: "begun" in screen_text(app))
+        began = time.monotonic()
+        await press(pilot, "k", "j")
+        assert time.monotonic() - began < 2.0
+        await press(pilot, "enter")
+        assert "slow runs already" in screen_text(app)
+        await press(pilot, "x")
+        assert "interrupted; once more kills it" in screen_text(app)
+        await until(pilot, lambda: outcome(app, "slow") is not None)
+        assert outcome(app, "slow") is Outcome.STOPPED
+        assert "stopped by you" in screen_text(app)
+        await press(pilot, "x")
+        assert "slow does not run" in screen_text(app)
+
+
+async def test_what_runs_ends_with_the_program(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        await press(pilot, "j", "enter")
+        await until(pilot, lambda: "begun" in screen_text(app))
+        below = psutil.Process().children(recursive=True)
+        assert below != []
+    _, alive = psutil.wait_procs(below, timeout=5)
+    assert alive == []
+
+
+async def test_a_file_that_is_not_pinned_is_run_only_after_its_digest_was_typed(tmp_path: Path) -> None:
+    async with at_work(tmp_path, pinned=False) as (app, pilot, _):
+        assert "not pinned" in screen_text(app)
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, Consent))
+        assert "nothing pins notebook.ipynb" in screen_text(app)
+        await press(pilot, *"yes", "enter")
+        assert isinstance(app.screen, Consent)
+        assert outcome(app, "quick") is None
+        await press(pilot, "escape", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Consent))
+        listing = app.cells.shelf().listing
+        assert listing is not None
+        assert listing.book is not None
+        await press(pilot, *listing.book.sha256[:8], "enter")
+        await until(pilot, lambda: outcome(app, "quick") is Outcome.FINISHED)
+
+
+async def test_a_cell_with_effects_is_not_run_here_and_says_how_it_is(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        assert "changes something" in screen_text(app)
+        await press(pilot, "j", "j", "enter")
+        await until(pilot, lambda: "an action, run by" in screen_text(app))
+        assert outcome(app, "changing") is None
+
+
+@pytest.mark.parametrize(("typed", "said"), [("FEATURE", "FEATURE is no NAME=VALUE"), ("'a", "a quote is not closed"),
+                                             ("X=1", "there is no parameter X")])
+async def test_values_that_cannot_be_set_are_said(tmp_path: Path, typed: str, said: str) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        await press(pilot, "e", *("quotation_mark" if c == '"' else "apostrophe" if c == "'" else c for c in typed),
+                    "enter", "enter")
+        await until(pilot, lambda: said in screen_text(app))
+
+
+async def test_a_step_of_a_runbook_runs_its_cell_and_is_told_how_it_came_out(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        told: list[tuple[str, str, str]] = []
+        assert app.cells.start_step(RunCell("quick", {"FEATURE": "age"}, "why"), lambda step, how, said: told.append(
+            (step, str(how), said))) == ""
+        await until(pilot, lambda: bool(told))
+        assert told == [("why", "passed", "finished, without a verdict")]
+        assert app.cells.start_step(RunCell("gone", {}, "why"), lambda step, how, said: told.append(
+            (step, str(how), said))) == ""
+        await until(pilot, lambda: len(told) == 2)
+        assert told[1] == ("why", "None", "there is no cell gone in notebook.ipynb; there are: quick, slow, changing")
+
+
+async def test_without_a_notebook_that_is_said() -> None:
+    async with running(snapshots.ALL["canary"]()) as (app, pilot, _):
+        await press(pilot, "4")
+        await until(pilot, lambda: "there is no notebook of fraud-scorer" in screen_text(app))
+        await press(pilot, "enter", "x", "o", "e", "j", "y")
+
+
+def test_help_knows_every_key() -> None:
+    assert {"cells.run", "cells.stop", "cells.output", "cells.values"} <= set(all_keys(CELLS))
