@@ -149,7 +149,7 @@ async def test_output_streams_x_interrupts_and_keys_stay_quick(tmp_path: Path) -
         assert "interrupted; once more kills it" in screen_text(app)
         await until(pilot, lambda: outcome(app, "slow") is not None)
         assert outcome(app, "slow") is Outcome.STOPPED
-        assert "stopped by you" in screen_text(app)
+        await until(pilot, lambda: "stopped by you" in screen_text(app))
         await press(pilot, "x")
         assert "slow does not run" in screen_text(app)
 
