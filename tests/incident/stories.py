@@ -24,7 +24,8 @@ def opened(minutes: float = 0.0, by: str = ANN) -> Entry:
 
 
 def alert(minutes: float, state: str = "firing", name: str = "CanaryLatency") -> Entry:
-    return entry(Kind.ALERT, minutes, f"{name} {state}", about=f"alert {name}", state=state, source=Source.FACTS)
+    return entry(Kind.ALERT, minutes, f"{name} {state}", about=f"alert {name}", state=state, source=Source.FACTS,
+                 details={"urgency": "page"})
 
 
 def verdict(minutes: float, state: str) -> Entry:

@@ -97,11 +97,11 @@ def _automatic(incident: Incident) -> dict[TimeName, _Found]:
 
 
 def _detected(incident: Incident) -> _Found:
-    """The first alert that fires or the first verdict that pages."""
+    """The first alert or verdict that pages."""
     for row in incident.rows:
         entry = row.entry
-        if (entry.kind is Kind.ALERT and entry.state == "firing") or (
-                entry.kind is Kind.VERDICT and is_page(entry.state)):
+        pages = entry.kind is Kind.ALERT and entry.state == "firing" and entry.details.get("urgency") == "page"
+        if pages or (entry.kind is Kind.VERDICT and is_page(entry.state)):
             return row.at, row.text, False
     return _NOT
 

@@ -1,0 +1,99 @@
+"""What runbook, cells and journal tell an incident's timeline: one small function for each kind of event. Pure.
+
+Every entry names the event that it is of, so that whoever tells it, and however often, it counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from triage.actions.history import Deed, Outcome
+from triage.actions.system import Fate
+from triage.cells.results import Run
+from triage.cells.words import headline
+from triage.incident.entries import Entry, Kind, Source
+from triage.runbook.events import Event, EventKind
+from triage.runbook.events import Outcome as StepOutcome
+from triage.runbook.steps import Runbook
+from triage.text import clean
+
+_UNTOLD = frozenset({EventKind.CLAIMED, EventKind.RELEASED, EventKind.AGAIN})
+
+
+def of_runbook(events: Iterable[Event], runbook: Runbook) -> Iterator[Entry]:
+    """What happened to a run of ``runbook``, in the order of writing."""
+    for event in events:
+        said = None if event.kind in _UNTOLD else _step(event, runbook)
+        if said is None:
+            continue
+        told = hashlib.sha256(f"{event.at!r} {event.by} {event.kind} {event.step} {event.outcome}".encode())
+        yield Entry(Kind.STEP, event.at, event.at, event.by, clean(said), Source.RUNBOOK, event.step,
+                    str(event.outcome or event.kind), {"runbook": runbook.id},
+                    origin=f"runbook:{told.hexdigest()[:16]}")
+
+
+def of_cells(run: Run, by: str) -> Entry:
+    """A run of cells that is over."""
+    names = ", ".join(run.asked) or "no cell"
+    details = {"run": run.id, **({"record": run.record} if run.record else {})}
+    for cell in run.cells:
+        for verdict in cell.verdicts:
+            details[f"{cell.id} {verdict.id}"] = f"{verdict.status}: {verdict.message}"
+    ended = run.ended_at if run.ended_at is not None else run.started_at
+    return Entry(Kind.CELL, ended, ended, by, clean(f"cell {names}: {headline(run)}"), Source.CELLS, names,
+                 run.status or "no verdict", details, origin=f"cell:{run.id}")
+
+
+def of_deed(deed: Deed) -> Iterator[Entry]:
+    """What the journal tells of one action."""
+    plan = deed.plan
+    title = {"title": plan.title, "digest": plan.digest, "target": plan.target.sentence()}
+
+    def entry(at: float, state: str, text: str, name: str, **more: str) -> Entry:
+        return Entry(Kind.ACTION, at, at, deed.actor, clean(text), Source.ACTIONS, deed.action_id, state,
+                     {**title, **more}, origin=f"action:{deed.action_id}:{name}")
+    reason = f": {plan.reason}" if plan.reason else ""
+    yield entry(deed.begun_at, "confirmed", f"{plan.title}, confirmed{reason}", "begun")
+    if deed.break_glass:
+        yield entry(deed.begun_at, "confirmed", f"GLASS BROKEN for {plan.title}: {deed.break_glass}", "glass")
+    for attempt in deed.attempts:
+        fate = "sent, no result yet" if attempt.fate is None else str(attempt.fate)
+        message = f", {attempt.message}" if attempt.message and attempt.fate is not Fate.DONE else ""
+        yield entry(attempt.at, "sent", f"{plan.requests[attempt.index].sentence}: {fate}{message}",
+                    f"{attempt.index}:{attempt.fate or ''}")
+    if deed.outcome is not None:
+        over = deed.concluded_at if deed.concluded_at is not None else deed.last_at
+        yield entry(over, str(deed.outcome), f"{plan.title}: {deed.sentence or deed.outcome}", "end",
+                    **({} if deed.outcome is Outcome.UNKNOWN else {"over": "yes"}))
+    if deed.reconciled is not None:
+        yield entry(deed.concluded_at or deed.last_at, str(deed.reconciled), f"{plan.title}: found {deed.reconciled}",
+                    f"found:{deed.reconciled}", over="yes")
+
+
+def _step(event: Event, runbook: Runbook) -> str | None:
+    """The event in a sentence; None for what is no news to a timeline."""
+    found = runbook.step(event.step) if event.step else None
+    name = f"step {found.number} {found.title}" if found is not None else f"step {event.step}" if event.step else ""
+    more = f": {event.text}" if event.text else ""
+    match event.kind:
+        case EventKind.OPENED:
+            return f"runbook {runbook.title} begun{f', {event.text}' if event.text else ''}"
+        case EventKind.CLOSED:
+            return f"runbook {runbook.title} ended{more}"
+        case EventKind.EDITED:
+            return f"runbook {runbook.title} was edited meanwhile"
+        case EventKind.CHECKED if event.outcome not in (StepOutcome.PASSED, StepOutcome.FAILED):
+            return None
+        case EventKind.CHECKED | EventKind.DONE:
+            return f"{name} {event.outcome or 'done'}{more}"
+        case EventKind.BEGAN:
+            return f"{name} begun{more}"
+        case EventKind.ANSWERED:
+            return f"{name} answered{more}"
+        case EventKind.SKIPPED:
+            return f"{name} skipped{more}"
+        case EventKind.TOOK:
+            target = runbook.step(event.goto)
+            return f"{name} leads to {f'{target.number} {target.title}' if target is not None else event.goto}"
+    return None

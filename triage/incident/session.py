@@ -1,0 +1,104 @@
+"""``IncidentSession``: one person's work with the incident of the model that is looked at.
+
+Reads and writes the disk, so it lives in a thread of its own; one call at a time. Nothing is written before somebody
+opens an incident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from triage.incident import by_hand
+from triage.incident.entries import Entry
+from triage.incident.incident import Incident, replay
+from triage.incident.store import Timelines
+from triage.incident.watching import RECENT_SECONDS, news, title_of, wants_incident
+from triage.state_dir import StateDir, StateError
+
+if TYPE_CHECKING:
+    from triage.live.snapshot import Snapshot
+    from triage.signals.model import ModelState
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The incident of a model, ready to be shown."""
+
+    model: str
+    incident: Incident | None
+    """The one that is open, else the last one that was; None when there was none."""
+    wanted: bool = False
+    """Whether none is open and the verdict is worth one."""
+    trouble: str = ""
+    """What keeps it from being read or written; "" when nothing does."""
+
+    @property
+    def open(self) -> Incident | None:
+        """The incident, while it is open."""
+        return self.incident if self.incident is not None and self.incident.is_open else None
+
+
+class IncidentSession:
+    """The incidents of one context, for one person."""
+
+    def __init__(self, state: StateDir, by: str) -> None:
+        """``by`` is who works here, as ``user@host``."""
+        self.by = by
+        self._state = state
+        self._timelines: dict[str, Timelines] = {}
+
+    def look(self, snapshot: Snapshot, model: ModelState, told: Iterable[Entry] = ()) -> Board:
+        """The incident of ``model`` with everything that is new: of the facts, and ``told`` by other logs."""
+        timelines = self._of(snapshot.context)
+        try:
+            found = timelines.open_of(model.name)
+            if found is None:
+                earlier = [each for each in timelines.all() if each.model == model.name]
+                return Board(model.name, earlier[-1] if earlier else None, wants_incident(model))
+        except StateError as error:
+            return Board(model.name, None, wants_incident(model), _said("cannot be read", error))
+        fresh = [*news(found, snapshot, model, self.by), *_untold(found, told)]
+        trouble = ""
+        try:
+            timelines.add(found.id, fresh)
+            found = timelines.get(found.id)
+        except StateError as error:
+            # Without a disk it is shown nevertheless.
+            found, trouble = replay(found.id, [*found.log, *fresh]), _said("is not kept", error)
+        return Board(model.name, found, trouble=trouble)
+
+    def open(self, snapshot: Snapshot, model: ModelState, now: float, title: str = "",
+             told: Iterable[Entry] = ()) -> Board:
+        """Open an incident of ``model``, or join the one that is open. Raises :class:`StateError`."""
+        self._of(snapshot.context).open(title or title_of(model), model.name, self.by, now)
+        board = self.look(snapshot, model, told)
+        return self.write(snapshot, board, [by_hand.joined(self.by, now)])
+
+    def write(self, snapshot: Snapshot, board: Board, entries: Sequence[Entry]) -> Board:
+        """Add what a person says. Raises :class:`StateError`; :class:`by_hand.NotUnderstood` when it did not count."""
+        if board.incident is None:
+            raise by_hand.NotUnderstood("no incident is open", "5, then o opens one")
+        timelines = self._of(snapshot.context)
+        counted = timelines.add(board.incident.id, entries)
+        found = timelines.get(board.incident.id)
+        missing = [entry for entry in entries if entry.id not in {each.id for each in counted}]
+        if missing and missing[0].text and missing[0].kind != "joined":
+            raise by_hand.NotUnderstood("it changes nothing: it is so already, or not for you to say")
+        return replace(board, incident=found)
+
+    def _of(self, context: str) -> Timelines:
+        if context not in self._timelines:
+            self._timelines[context] = Timelines(self._state, context)
+        return self._timelines[context]
+
+
+def _untold(incident: Incident, told: Iterable[Entry]) -> list[Entry]:
+    """What other logs tell of this incident and its two hours before, and is not in it."""
+    since = (incident.opened_at or 0.0) - RECENT_SECONDS
+    return [entry for entry in told if entry.at >= since and entry.origin not in incident.origins]
+
+
+def _said(what: str, error: StateError) -> str:
+    return f"the incident {what}: {error.message} ({error.hint})"
