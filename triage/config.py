@@ -22,7 +22,15 @@ from pydantic import (
 
 from triage import strict_yaml
 from triage.config_actions import ActionSettings
-from triage.config_sources import FolderRegistry, KubernetesAccess, LogFiles, LokiLogs, MlflowRegistry, VictoriaLogs
+from triage.config_sources import (
+    FolderRegistry,
+    HaproxySocket,
+    KubernetesAccess,
+    LogFiles,
+    LokiLogs,
+    MlflowRegistry,
+    VictoriaLogs,
+)
 from triage.endpoints import ConfigError, Endpoint, Settings, checked_url
 from triage.overrides import Overrides as Overrides
 from triage.quantities import Duration, parse_duration
@@ -53,6 +61,8 @@ class Context(Settings):
         None, description="Model registry: an MLflow server, or a folder.")
     kubernetes: KubernetesAccess | None = Field(None, description="Kubernetes API that rollouts are read from: "
                                                 "kubeconfig and context, or url with token and certificates.")
+    haproxy: HaproxySocket | None = Field(None, description="Runtime API of the HAProxy that moves traffic: socket or "
+                                          "address.")
     logs: Annotated[LokiLogs | VictoriaLogs | LogFiles, Field(discriminator="kind")] | None = Field(
         None, description="Where the models' logs are: Loki, VictoriaLogs or files.")
     interval: Duration = Field(5.0, validate_default=False, description="Time between refreshes, at least 1s.")

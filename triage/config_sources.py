@@ -121,6 +121,30 @@ KubernetesAccess = Annotated[
                   custom_error_message="must be a mapping\nuse kubeconfig with context, or url")]
 
 
+def _host_and_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch(r"[\w.:\[\]-]+", host, re.ASCII) or not (port.isascii() and port.isdigit()
+                                                                           and 0 < int(port) < 65536):
+        raise ValueError(f'is no host with its port: "{clean(text, limit=80)}"\nsuch as 127.0.0.1:9999')
+    return text
+
+
+class HaproxySocket(Settings):
+    """The runtime API of an HAProxy (``stats socket ... level admin``). Whoever reaches it may do what its level says:
+    it asks nobody who they are."""
+
+    socket: str | None = Field(None, min_length=1, description="Unix socket; relative to this file.")
+    address: Annotated[str, AfterValidator(_host_and_port)] | None = Field(
+        None, description="In place of socket: host and port, such as 127.0.0.1:9999 (over ssh -L).")
+    timeout: Duration = Field(5.0, validate_default=False, description="Longest wait for one answer.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> HaproxySocket:
+        if (self.socket is None) == (self.address is None):
+            raise ValueError("needs exactly one of socket and address")
+        return self
+
+
 def _field_name(text: str) -> str:
     if not text.isprintable() or text != text.strip() or not 0 < len(text) <= 100:
         raise ValueError("is no name of a field\nsuch as model_version or service.version")

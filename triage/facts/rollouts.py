@@ -27,6 +27,8 @@ class VersionFrom(StrEnum):
     LABEL = "label"
     ANNOTATION = "annotation"
     IMAGE_TAG = "image tag"
+    MANIFEST = "manifest"
+    """The manifest names the servers of each version."""
     NONE = "nothing"
     """Nothing names it: the version is ""."""
 
@@ -127,7 +129,7 @@ class RolloutFacts:
     """A rollout at one time. Every text is cleaned; weights are percent of the requests."""
 
     kind: str
-    """``Rollout`` (of Argo) or ``Deployment``."""
+    """``Rollout`` (of Argo), ``Deployment`` or ``Backend`` (of HAProxy)."""
     namespace: str
     name: str
     read_at: float
