@@ -22,6 +22,7 @@ from triage.cli_group import (
     screen,
     sentence,
     where,
+    writes,
 )
 from triage.cli_journal import journal
 from triage.cli_lab import demo, lab
@@ -40,12 +41,13 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.version_option(__version__, prog_name="triage", message="%(prog)s %(version)s")
 @where
 @screen
+@writes
 @ascii_only
 @click.pass_context
 def cli(ctx: click.Context) -> int | None:
     """On-call triage of machine-learning models: what is wrong, since when, and by which numbers.
 
-    Without a command it opens the screen, on MODEL when one is named. It changes nothing anywhere.
+    Without a command it opens the screen, on MODEL when one is named. It changes nothing anywhere without --write.
 
     \b
     Examples:
@@ -67,6 +69,7 @@ def cli(ctx: click.Context) -> int | None:
 @model_argument()
 @where
 @screen
+@writes
 @ascii_only
 def open_screen(model: str | None) -> int:
     """Open the screen; the same as triage MODEL.
@@ -88,7 +91,7 @@ def _open(model: str | None) -> int:
     named = overrides()
     feed = LiveFeed(lambda: named, wanted=None if alert is None else _wanted(alert))
     return run_app(feed, model=model, alert=alert, theme_name=given("theme") or "auto",
-                   glyphs="ascii" if given("ascii") else "auto")
+                   glyphs="ascii" if given("ascii") else "auto", write=bool(given("write")))
 
 
 def _wanted(text: str) -> Callable[[Alert], bool]:

@@ -93,7 +93,7 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
 
     No server, no network, no account: the world answers on loopback in the protocols of Prometheus, Alertmanager,
     MLflow, Kubernetes and Loki, and the screen asks it as it would ask the real ones. Nothing of your configuration
-    is used.
+    is used. Actions can be tried: it is as with --write, and only this world is changed.
 
     \b
     Examples:
@@ -120,10 +120,12 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
         def begun() -> Overrides:
             # Not before the feed asks, which it does behind the first frame: being born, the world takes a processor.
             from triage.lab.child import Birth, LabProcess
-            return configured(running.enter_context(LabProcess(Birth(scenario, clock, seed))))
+            return configured(running.enter_context(LabProcess(Birth(scenario, clock, seed))),
+                              writes=True)
 
         return run_app(LiveFeed(begun, clock=clock), model=model, theme_name=theme,
-                       glyphs="ascii" if ascii_only else "auto", banner=BANNER, size=size)
+                       glyphs="ascii" if ascii_only else "auto", banner=BANNER, size=size,
+                       write=True)
 
 
 def _forget_environment() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from triage.clock import Clock
     from triage.config import Active
     from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
@@ -71,6 +72,9 @@ class ScriptedFeed:
     def context(self) -> Active | None:
         return self.active
 
+    def clock(self) -> Clock:
+        return ScriptedClock(self)
+
     def watch_fleet(self, *, wanted: bool) -> None:
         self.fleet.append(wanted)
 
@@ -85,6 +89,23 @@ class ScriptedFeed:
 
     def now(self) -> float:
         return self.time
+
+
+class ScriptedClock:
+    """World time as the script says; the machine's own beside it."""
+
+    def __init__(self, feed: ScriptedFeed) -> None:
+        self._feed = feed
+
+    def now(self) -> float:
+        return self._feed.now()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    @property
+    def speed(self) -> float:
+        return 1.0
 
 
 class LiveFeed(ScriptedFeed):

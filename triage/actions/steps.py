@@ -90,6 +90,12 @@ class Step:
     """For :attr:`Stage.OUTCOME` only; ``refused``: nothing was sent."""
 
 
+def seconds_left(plan: Plan, now: float, speed: float = 1.0) -> float:
+    """Seconds of the machine until the plan expires, at the world time ``now`` of a world that lives ``speed`` times
+    as fast; 0 or less when it has."""
+    return plan.expires_in(plan.made_at + (now - plan.made_at) / max(speed, 1.0))
+
+
 def objections(plan: Plan, checked: Sequence[Checked], confirmation: Confirmation, now: float,
                speed: float = 1.0) -> tuple[str, ...]:
     """Why the plan may not be carried out on this confirmation, as sentences; empty when it may.
@@ -97,8 +103,7 @@ def objections(plan: Plan, checked: Sequence[Checked], confirmation: Confirmatio
     The executor asks this, whatever a screen has checked before.
     """
     found = []
-    age_seconds = (now - plan.made_at) / max(speed, 1.0)
-    if plan.expires_in(plan.made_at + age_seconds) <= 0:
+    if seconds_left(plan, now, speed) <= 0:
         found.append("the plan has expired: make it again")
     if confirmation.typed.strip() != plan.confirmation:
         found.append(f"not confirmed: {plan.confirmation} has to be typed" if plan.confirmation

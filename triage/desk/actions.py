@@ -16,8 +16,8 @@ from pathlib import Path
 from triage.actions.approvals import ApprovalRequest
 from triage.actions.executor import Executor
 from triage.actions.freeze import WriteMode
-from triage.actions.history import Deed, History
-from triage.actions.opening import mode_of, open_executor
+from triage.actions.history import Deed, History, history_of
+from triage.actions.opening import mode_of, open_executor, open_journal
 from triage.actions.plan import Action, Target
 from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.rollouts.by_kind import Setting, system_of
@@ -191,6 +191,16 @@ async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: 
                  for key, each in targets.items()}
     return ActionDesk(notebook.manifest, systems, executors, lambda: mode_of(active, write=write, environ=environ),
                       snapshot, kubernetes, registry)
+
+
+def unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
+    """Actions on ``model`` in the journal of the context whose end is not known, without asking anybody; those that
+    are under way in another process are among them.
+
+    Raises :class:`~triage.errors.TriageError` when the journal cannot be read.
+    """
+    return tuple(deed for deed in open_ends(history_of(open_journal(active, clock).records()))
+                 if deed.plan.target.model == model and deed.plan.target.context == active.name)
 
 
 def reason_of(model: ModelState | None) -> str:

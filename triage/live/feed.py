@@ -83,6 +83,9 @@ class LiveFeed:
     def context(self) -> Active | None:
         return self._active
 
+    def clock(self) -> Clock:
+        return self._clock
+
     def look_closer(self, wanted: CloserLook | None) -> None:
         self._closer_look = wanted
         self._in_loop(self._apply_closer)

@@ -21,6 +21,7 @@ from textual.theme import BUILTIN_THEMES
 from triage.errors import TriageError
 from triage.signals.reading import Verdict
 from triage.tui import look, theme
+from triage.tui.action_link import ActionLink
 from triage.tui.cell_link import CellLink
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
@@ -85,11 +86,12 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def __init__(self, feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
                  glyphs: str = "auto", chart: str = "auto", banner: str = "",
-                 state_home: Path | None = None) -> None:
+                 state_home: Path | None = None, write: bool = False) -> None:
         """``model`` and ``alert`` as the user named them; the rest as :mod:`triage.tui.theme` and ``look`` read it.
 
         ``banner`` stands on every screen from the first frame on, in place of the context's own marker.
-        ``state_home`` is where progress is kept; None: where the environment says.
+        ``state_home`` is where progress is kept; None: where the environment says. ``write``: actions may change the
+        environment.
         """
         super().__init__()
         self.animation_level = "none"
@@ -119,6 +121,7 @@ class TriageApp(App[None], inherit_bindings=False):
         self._frames = FrameMemory()
         self.cells = CellLink(self, feed, state_home)
         self.runbook = RunbookLink(RunbookDoor(self), state_home)
+        self.actions = ActionLink(self, feed, self.runbook.conclude, write=write)
         self._held_sheet: Sheet | None = None
         self.theme = theme.choose(theme_name).name
 
@@ -159,6 +162,7 @@ class TriageApp(App[None], inherit_bindings=False):
     def on_unmount(self) -> None:
         """Whatever ends the program ends the feed, and the cells that run."""
         self.cells.close()
+        self.actions.close()
         self.stop_feed()
 
     def stop_feed(self) -> None:
@@ -171,6 +175,9 @@ class TriageApp(App[None], inherit_bindings=False):
         """Show the newer facts, unless the picture is paused."""
         self._latest = message.snapshot
         self._settle_link(message.snapshot)
+        model = self._model(message.snapshot)
+        if model is not None:
+            self.actions.see(model.name)
         self.show()
         self.see_runbook()
 
@@ -227,6 +234,8 @@ class TriageApp(App[None], inherit_bindings=False):
             self._note,
             self._banner,
             sheet if sheet is not None and model is not None and sheet.model == model.name else None,
+            self.actions.writes,
+            self.actions.unknown(model.name) if model is not None else (),
         )
 
     def _model(self, snapshot: Snapshot | None) -> ModelState | None:
@@ -251,6 +260,7 @@ class TriageApp(App[None], inherit_bindings=False):
         for screen in self.screen_stack:
             if isinstance(screen, TriageScreen) and screen.ready:
                 self.fill(screen)
+        self.actions.paint(self.view())
 
     def fill(self, screen: TriageScreen) -> None:
         """Hand the present view to one screen."""
@@ -317,6 +327,10 @@ class TriageApp(App[None], inherit_bindings=False):
         self._picked(name)
         self.action_on_call()
 
+    def action_act(self) -> None:
+        """The action menu."""
+        self.actions.open_menu()
+
     def action_debug(self) -> None:
         """The debug screen: close what lies on it, or open it."""
         from triage.tui.screens.debug import Debug
@@ -379,7 +393,7 @@ class TriageApp(App[None], inherit_bindings=False):
 
     def open_plan(self, intent: OpenPlan) -> str:
         """Open the plan of an action; why that is not possible, or "" when it is open."""
-        return f"{intent.action} is not possible from here: do it elsewhere, then say so with d"
+        return self.actions.open_plan(intent)
 
     def run_cell(self, intent: RunCell) -> str:
         """Run a cell; why that is not possible, or "" when it runs."""
@@ -523,14 +537,16 @@ class TriageApp(App[None], inherit_bindings=False):
 
 
 def run_app(feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
-            glyphs: str = "auto", chart: str = "auto", banner: str = "", size: tuple[int, int] | None = None) -> int:
+            glyphs: str = "auto", chart: str = "auto", banner: str = "", size: tuple[int, int] | None = None,
+            write: bool = False) -> int:
     """Run the dashboard until the user leaves; the process's exit code.
 
-    ``size`` (columns, rows) draws it smaller or larger than the terminal is.
+    ``size`` (columns, rows) draws it smaller or larger than the terminal is; ``write``: actions may change something.
 
     Raises :class:`TriageError` with the feed's message and hint when it could not go on.
     """
-    app = TriageApp(feed, model=model, alert=alert, theme_name=theme_name, glyphs=glyphs, chart=chart, banner=banner)
+    app = TriageApp(feed, model=model, alert=alert, theme_name=theme_name, glyphs=glyphs, chart=chart, banner=banner,
+                    write=write)
     if size is not None:
         # The driver asks the system for the size of the terminal, and this is what the system looks at first.
         os.environ["COLUMNS"], os.environ["LINES"] = map(str, size)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from triage.clock import Clock
     from triage.config import Active
     from triage.facts.closer_look import CloserLook
     from triage.facts.expressions import ExpressionsWanted
@@ -50,6 +51,10 @@ class Feed(Protocol):
 
     def context(self) -> Active | None:
         """The context that is asked; None until the configuration is read."""
+        ...
+
+    def clock(self) -> Clock:
+        """The clock that :meth:`now` is read from; its world may live faster than the machine."""
         ...
 
     def watch_fleet(self, *, wanted: bool) -> None:

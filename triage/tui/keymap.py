@@ -15,6 +15,8 @@ EVERYWHERE: tuple[Binding, ...] = (
             tooltip="Debug screen: drift of every feature, stack traces, log lines"),
     Binding("4", "cells", "cells", id="screen.cells", show=False,
             tooltip="Cells screen: what can be asked of the notebook, and what came of it"),
+    Binding("a", "act", "act", id="act", show=False,
+            tooltip="The action menu: what can be done to the model now, and what not and why"),
     Binding("b", "runbook", "runbook", id="screen.runbook", show=False,
             tooltip="The runbook: its steps and how they stand"),
     Binding("slash", "pick_model", "model", key_display="/", id="model.pick", tooltip="Open another model"),

@@ -64,6 +64,10 @@ class View:
     """What the whole program works on when that is not the real world; "" otherwise. Known before any snapshot."""
     sheet: Sheet | None = None
     """The runbook of the model; None before it was looked at."""
+    write: bool = False
+    """Whether actions may change something."""
+    unknown: tuple[str, ...] = ()
+    """Actions on the model of which nobody knows how they ended, each a sentence."""
 
     @property
     def marker(self) -> str:

@@ -39,6 +39,8 @@ def _header(view: View, width: int, wordy: bool, arms: bool, stand: int) -> Line
         head = line(head, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ")
     if view.marker:
         head = line(head, (view.marker, Role.PRODUCTION), " ")
+    if view.write:
+        head = line(head, ("WRITE", Role.WARN), " ")
     name = view.model.name if view.model is not None else view.wanted
     if name:
         head = line(head, (" " + name, Role.STRONG))
@@ -235,10 +237,12 @@ def source_name(source: SourceHealth) -> str:
 
 
 def source_lines(view: View, width: int) -> tuple[Line, ...]:
-    """One line for every source that does not answer in full: since when, and why."""
+    """One line for every action whose end is not known, and for every source that does not answer in full: since
+    when, and why."""
     if view.snapshot is None:
         return ()
-    out = []
+    out = [line(" ", view.look.mark(Verdict.UNKNOWN), ("unknown: verify", Role.UNKNOWN), f"  {text}   ",
+                ("a v", Role.ACCENT)).fitted(width, view.look.ellipsis) for text in view.unknown]
     for source in view.snapshot.sources:
         if source.state in ("ok", "off", "waiting"):
             continue

@@ -1,0 +1,350 @@
+"""``ActionLink``: the program's hand on actions: menu, plans, what is under way. The desks' thread does the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from triage.tui.panels.course import Course
+from triage.tui.panels.menu import Menu
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.screen import Screen
+
+    from triage.actions.approvals import ApprovalRequest
+    from triage.actions.history import Deed
+    from triage.actions.steps import Confirmation, Prepared, Step
+    from triage.actions.system import Refusal, Wish
+    from triage.clock import Clock
+    from triage.config import Active
+    from triage.desk.actions import ActionDesk
+    from triage.desk.room import DeskRoom
+    from triage.live.snapshot import Snapshot
+    from triage.notebook.load import Notebook
+    from triage.runbook.events import Outcome as StepOutcome
+    from triage.runbook.intents import OpenPlan
+    from triage.tui.theme import Palette
+    from triage.tui.view import View
+
+_CLOSE_SECONDS = 3.0
+T = TypeVar("T")
+Conclude = Callable[[str, "StepOutcome | None", str], None]
+"""(step of the runbook, how it came out, in a sentence); None: it was not done."""
+
+
+class ActionFeed(Protocol):
+    """Where the notebooks and the context come from."""
+
+    def notebook(self, model: str) -> Notebook | None: ...
+
+    def context(self) -> Active | None: ...
+
+    def clock(self) -> Clock: ...
+
+
+class ActionApp(Protocol):
+    """The program, as the link sees it."""
+
+    @property
+    def latest(self) -> Snapshot | None: ...
+
+    @property
+    def palette(self) -> Palette: ...
+
+    @property
+    def screen_stack(self) -> Any: ...
+
+    def say(self, message: str) -> None: ...
+
+    def show(self) -> None: ...
+
+    def view(self) -> View: ...
+
+    def push_screen(self, screen: Screen[Any]) -> Any: ...
+
+    def action_cells(self) -> None: ...
+
+
+class ActionLink:
+    """Actions on the model that is shown. What is under way goes on when another model is looked at."""
+
+    deaf_seconds = 0.5
+    """After a dialog stands, keys are not heard for so long: they were meant for what was there before."""
+
+    def __init__(self, app: ActionApp, feed: ActionFeed, conclude: Conclude, *, write: bool = False) -> None:
+        self._app, self._feed, self._conclude = app, feed, conclude
+        self._write = write
+        self._room: DeskRoom | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._menu = Menu("", None)
+        self._courses: dict[str, Course] = {}
+        self._open_ends: dict[str, tuple[Deed, ...]] = {}
+        self._seen: set[str] = set()
+
+    @property
+    def writes(self) -> bool:
+        """Whether writing was asked for, by ``--write`` or by the context. A kill switch may still be on."""
+        active = self._feed.context()
+        return self._write or (active is not None and active.context.allow_write)
+
+    def unknown(self, model: str) -> tuple[str, ...]:
+        """Actions on ``model`` whose end is not known, each a sentence."""
+        from triage.signals.wording import clock_time
+        now = self._feed.clock().now()
+        return tuple(f"{deed.plan.title}, begun {clock_time(deed.begun_at, now)} by {deed.actor}"
+                     for deed in self._open_ends.get(model, ()))
+
+    def course(self, model: str) -> Course | None:
+        """The newest action on ``model``; None when there was none since the start."""
+        found = self._courses.get(model)
+        return None if found is None else replace(found, now=self._feed.clock().now())
+
+    def menu(self) -> Menu:
+        """What the menu shows now."""
+        model = self._model()
+        course = self._courses.get(model)
+        under_way = "" if course is None or course.is_over else course.prepared.plan.title
+        return replace(self._menu, under_way=under_way, open_ends=self.unknown(model))
+
+    def see(self, model: str) -> None:
+        """A model is shown: look once whether the journal tells of actions whose end is not known."""
+        active = self._feed.context()
+        if active is None or model in self._seen:
+            return
+        self._seen.add(model)
+        self._begin(self._read_ends(active, model))
+
+    def open_menu(self) -> None:
+        """The action menu; the systems are asked behind it."""
+        from triage.tui.screens.act import ActMenu
+        if self._notebook() is None:
+            self._app.say("the notebooks are still being read" if self._feed.context() is None else
+                          "no model is shown that has a notebook")
+            return
+        self._menu = Menu("", None)
+        self._begin(self._ask_menu())
+        self._app.push_screen(ActMenu(self))
+
+    def open_plan(self, intent: OpenPlan) -> str:
+        """The plan of a runbook's step. Why that is not possible, "" when it is being made."""
+        return self.choose(intent.action, to=intent.to, reason=intent.reason, step=intent.step)
+
+    def choose(self, action: str, *, to: str = "", reason: str = "", parameters: Mapping[str, str] | None = None,
+               step: str = "") -> str:
+        """Make the plan of an action and show it. Why that is not possible, "" when it is being made."""
+        from triage.actions.plan import Action
+        from triage.actions.system import Wish
+        from triage.desk.actions import reason_of
+        from triage.tui.screens.plan import PlanDialog
+        if self._notebook() is None:
+            return "no model is shown that has a notebook"
+        latest = self._app.latest
+        why = reason or reason_of(None if latest is None else latest.model(self._model()))
+        self._app.push_screen(PlanDialog(self, Wish(Action(action), why, to, parameters=dict(parameters or {})), step))
+        return ""
+
+    def make(self, wish: Wish, took: Callable[[Prepared | Refusal], None]) -> None:
+        """Make a plan; ``took`` gets it."""
+        from triage.actions.system import Refusal
+        self._ask(lambda desk: desk.prepare(wish), took, lambda message, hint: took(Refusal(message, hint)))
+
+    def recheck(self, prepared: Prepared, took: Callable[[Prepared | None], None]) -> None:
+        """Ask the guards again; ``took`` gets None when that is not possible."""
+        self._ask(lambda desk: desk.recheck(prepared), took, lambda message, hint: took(None))
+
+    def share(self, prepared: Prepared, path: Path) -> None:
+        """Write the plan to a file for another person."""
+        def shared(request: ApprovalRequest) -> None:
+            self._app.say(f"plan {prepared.plan.short} waits in {request.path} for another person: triage act "
+                          f"{prepared.plan.action} {prepared.plan.target.model} --approve {request.path}")
+        self._ask(lambda desk: desk.share(prepared, path), shared, self._trouble)
+
+    def go(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
+        """Carry it out, and show that."""
+        from triage.tui.screens.receipt import Receipt
+        model = prepared.plan.target.model
+        self._courses[model] = Course(prepared, ())
+        self._begin(self._carry_out(prepared, confirmation, step))
+        self._app.push_screen(Receipt(self, model))
+
+    def left(self, step: str) -> None:
+        """A plan was left: the runbook's step that opened it is as before."""
+        if step:
+            self._conclude(step, None, "the plan was not carried out")
+
+    def watch(self) -> None:
+        """Show what is under way, or how it ended."""
+        from triage.tui.screens.receipt import Receipt
+        if self._model() in self._courses:
+            self._app.push_screen(Receipt(self, self._model()))
+
+    def find_out(self) -> None:
+        """Look what became of the actions whose end is not known."""
+        model = self._model()
+        for deed in self._open_ends.get(model, ()):
+            self._begin(self._find_out(model, deed))
+
+    def run_cell(self) -> None:
+        """The cells have a screen of their own."""
+        self._app.action_cells()
+
+    def paint(self, view: View) -> None:
+        """Fill the dialogs that are open."""
+        from triage.tui.screens.box import Box
+        for screen in self._app.screen_stack:
+            if isinstance(screen, Box):
+                screen.update_from(view, self._app.palette)
+
+    def paint_now(self) -> None:
+        """Fill the dialogs after a key."""
+        self.paint(self._app.view())
+
+    def now(self) -> float:
+        """World time, Unix seconds."""
+        return self._feed.clock().now()
+
+    def speed(self) -> float:
+        """Seconds of the world in one of the machine's."""
+        return self._feed.clock().speed
+
+    def close(self) -> None:
+        """The program ends: what is under way is given up, and the journal says so."""
+        if self._room is not None:
+            self._room.close(_CLOSE_SECONDS)
+
+    def _model(self) -> str:
+        model = self._app.view().model
+        return "" if model is None else model.name
+
+    def _notebook(self) -> Notebook | None:
+        model = self._model()
+        return self._feed.notebook(model) if model else None
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _ask(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]], took: Callable[[T], None],
+             failed: Callable[[str, str], None]) -> None:
+        self._begin(self._asked(work, took, failed))
+
+    async def _asked(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]], took: Callable[[T], None],
+                     failed: Callable[[str, str], None]) -> None:
+        from triage.errors import TriageError
+        from triage.text import clean
+        try:
+            found = await self._at_desk(work)
+        except TriageError as error:
+            failed(error.message, error.hint)
+        except Exception as error:
+            # A defect here must not take the panels away.
+            failed(f"actions broke: {type(error).__name__}: {clean(error, limit=200)}",
+                   "this is a defect of triage; triage act may still work")
+        else:
+            took(found)
+        self._app.show()
+
+    async def _at_desk(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]]) -> T:
+        from triage.errors import TriageError
+        active, notebook = self._feed.context(), self._notebook()
+        if active is None or notebook is None:
+            raise TriageError("no model is shown that has a notebook")
+        if self._room is None:
+            # Where Kubernetes' and pydantic's modules are imported: not on the loop that paints.
+            self._room = await asyncio.to_thread(self._made)
+        return await asyncio.wrap_future(self._room.ask(active, notebook, work))
+
+    def _made(self) -> DeskRoom:
+        from triage.desk.room import DeskRoom
+        return DeskRoom(self._feed.clock(), lambda: self._app.latest, write=self._write)
+
+    async def _ask_menu(self) -> None:
+        async def work(desk: ActionDesk) -> Menu:
+            mode = desk.mode()
+            return Menu("" if mode.allows else mode.sentence, await desk.possible())
+
+        def took(found: Menu) -> None:
+            self._menu = found
+        await self._asked(work, took, self._menu_trouble)
+
+    def _menu_trouble(self, message: str, hint: str) -> None:
+        self._menu = Menu("", (), f"{message}; {hint}" if hint else message)
+
+    def _trouble(self, message: str, hint: str) -> None:
+        self._app.say(f"{message}; {hint}" if hint else message)
+
+    async def _read_ends(self, active: Active, model: str) -> None:
+        from triage.errors import TriageError
+        try:
+            found = await asyncio.to_thread(_unfinished, active, self._feed.clock(), model)
+        except TriageError:
+            # That the journal cannot be used is said where it matters: it stops every action.
+            return
+        if found != self._open_ends.get(model, ()):
+            self._open_ends[model] = found
+            self._app.show()
+
+    async def _find_out(self, model: str, deed: Deed) -> None:
+        def took(sentence: str) -> None:
+            self._app.say(f"{deed.plan.title}: {sentence}")
+            self._seen.discard(model)
+            self.see(model)
+
+        async def work(desk: ActionDesk) -> str:
+            found = await desk.find_out(deed)
+            return f"{found.progress}: {found.sentence}"
+        await self._asked(work, took, self._trouble)
+
+    async def _carry_out(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
+        model = prepared.plan.target.model
+        loop = asyncio.get_running_loop()
+
+        def happened(one: Step) -> None:
+            course = self._courses[model]
+            self._courses[model] = replace(course, steps=(*course.steps, one))
+            self._app.show()
+
+        async def work(desk: ActionDesk) -> None:
+            contacts = desk.contacts()
+            loop.call_soon_threadsafe(self._called, model, contacts)
+            async with aclosing(desk.carry_out(prepared, confirmation)) as steps:
+                async for one in steps:
+                    if not loop.is_closed():
+                        loop.call_soon_threadsafe(happened, one)
+
+        def failed(message: str, hint: str) -> None:
+            self._courses[model] = replace(self._courses[model], trouble="; ".join(filter(None, (
+                message, hint, "triage journal show says what was sent"))))
+        await self._asked(work, lambda done: None, failed)
+        self._ended(model, step)
+
+    def _called(self, model: str, contacts: tuple[str, ...]) -> None:
+        self._courses[model] = replace(self._courses[model], contacts=contacts)
+
+    def _ended(self, model: str, step: str) -> None:
+        from triage.actions.history import Outcome
+        from triage.runbook.events import Outcome as StepOutcome
+        from triage.tui.screens.receipt import Receipt
+        course = self._courses[model]
+        ending = course.ending
+        outcome = Outcome.UNKNOWN if ending is None else ending.outcome
+        sentence = course.trouble if ending is None else ending.sentence
+        if not any(isinstance(screen, Receipt) for screen in self._app.screen_stack):
+            self._app.say(f"{course.prepared.plan.title}: {outcome}: {sentence}")
+        if step:
+            came = {Outcome.DONE: StepOutcome.PASSED, Outcome.NOT_RECOVERED: StepOutcome.FAILED,
+                    Outcome.FAILED: StepOutcome.FAILED, Outcome.REFUSED: None}
+            self._conclude(step, came.get(outcome or Outcome.UNKNOWN, StepOutcome.UNKNOWN), sentence)
+        self._seen.discard(model)
+        self.see(model)
+
+
+def _unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
+    from triage.desk.actions import unfinished
+    return unfinished(active, clock, model)

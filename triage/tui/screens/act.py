@@ -1,0 +1,92 @@
+"""The action menu: a letter is an action; what is not possible says why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+
+from triage.tui.line import Role, line
+from triage.tui.panels.menu import LETTERS, WORDS, menu
+from triage.tui.screens.ask import Ask
+from triage.tui.screens.box import Box
+from triage.tui.theme import Palette
+from triage.tui.view import View
+
+if TYPE_CHECKING:
+    from triage.tui.action_link import ActionLink
+
+FIGURES = {"scale": ("replicas=6", "how many replicas"),
+           "silence": ("alertname=NAME duration=1h", "which alert, and for how long"),
+           "expire-silence": ("id=ID", "which silence")}
+"""(example, question) of the actions that need more than their name."""
+
+
+class ActMenu(Box[None], inherit_bindings=False):
+    """Closes with a letter, or with esc."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "back", id="act.cancel")]
+
+    def __init__(self, link: ActionLink) -> None:
+        super().__init__()
+        self._link = link
+        self._view: View | None = None
+        self._palette: Palette | None = None
+
+    def on_mount(self) -> None:
+        """Filled at once: its letters can be pressed before the systems have answered."""
+        self._link.paint_now()
+
+    def update_from(self, view: View, palette: Palette) -> None:
+        self._view, self._palette = view, palette
+        mark = "WRITE" if self._link.writes else "READ-ONLY: an action is planned, not carried out"
+        name = view.model.name if view.model is not None else ""
+        self.put(view, palette, f"ACT on {name}  {mark}", menu(self._link.menu(), view.look, self.inside(view)), None,
+                 line(("a letter opens its plan; nothing is sent before it is confirmed   esc back", Role.DIM)).fitted(
+                     self.inside(view), view.look.ellipsis))
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter of the menu."""
+        key = event.character or ""
+        if event.key in ("down", "up", "pagedown", "pageup"):
+            self.scroll_rows({"down": 1, "up": -1, "pagedown": self.page_rows, "pageup": -self.page_rows}[event.key])
+            self._link.paint_now()
+        elif key in LETTERS:
+            self._choose(LETTERS[key])
+        elif key == "x":
+            self.dismiss(None)
+            self._link.run_cell()
+        elif key == "w" and self._link.menu().under_way:
+            self.dismiss(None)
+            self._link.watch()
+        elif key == "v" and self._link.menu().open_ends:
+            self.dismiss(None)
+            self._link.find_out()
+        else:
+            return
+        event.stop()
+
+    def _choose(self, action: str) -> None:
+        if action not in FIGURES or self._view is None or self._palette is None:
+            self.dismiss(None)
+            self._link.choose(action)
+            return
+        example, question = FIGURES[action]
+
+        def take(text: str | None) -> None:
+            if text is None:
+                return
+            self.dismiss(None)
+            self._link.choose(action, parameters=dict(_pair(word) for word in text.split()))
+        self.app.push_screen(Ask(f"{WORDS[action]}: {question}", example, "", self._view.look, self._palette,
+                                 "NAME=VALUE, then enter  esc back"), take)
+
+    def action_cancel(self) -> None:
+        """Back."""
+        self.dismiss(None)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, _, value = word.partition("=")
+    return name, value

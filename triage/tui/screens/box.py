@@ -1,0 +1,96 @@
+"""``Box``: a dialog over the live screen that is filled anew with every view: a page, a row to type, a row of keys."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from triage.tui.line import BLANK, Line
+from triage.tui.theme import Palette
+from triage.tui.view import View
+from triage.tui.widgets.lines import Lines
+
+Result = TypeVar("Result")
+MOST_CELLS = 100
+_FRAME_CELLS, _FRAME_ROWS = 4, 2
+_ABOVE = 2
+"""Rows of the screen below that stay in sight: where it is, and the verdict."""
+
+
+class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
+    """The header and the verdict stay in sight above it, and go on."""
+
+    DEFAULT_CSS = """
+    Box { align: center top; background: transparent; }
+    Box #box { height: auto; border: round $border; padding: 0 1; margin: 2 0 0 0; background: ansi_default; }
+    Box #said { height: 1; }
+    Box #ask, Box #keys { height: 1; }
+    """
+    AUTO_FOCUS = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._offset = 0
+        self._rows = 0
+        self._room = 1
+        self._heading = ""
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Lines(id="said")
+            yield Lines(id="ask")
+            yield Lines(id="keys")
+
+    def update_from(self, view: View, palette: Palette) -> None:
+        """Show the view. Dialogs call :meth:`put` with what they have to say."""
+
+    def inside(self, view: View) -> int:
+        """Cells of a row."""
+        return max(8, min(view.width, MOST_CELLS) - _FRAME_CELLS)
+
+    def put(self, view: View, palette: Palette, title: str, said: list[Line], ask: Line | None, keys: Line) -> None:
+        """Fill it; ``ask`` None: there is nothing to type."""
+        if not self.query("#box"):
+            return
+        fixed = 1 if ask is None else 3
+        # A box as high as the terminal leaves room for nothing but itself.
+        most = view.height - (_ABOVE if view.height >= 16 else 0)
+        self._room = max(1, most - _FRAME_ROWS - fixed)
+        if len(said) > self._room:
+            said = [row for row in said if row != BLANK]
+        self._rows = len(said)
+        self._offset = max(0, min(self._offset, self._rows - self._room))
+        shown = said[self._offset:self._offset + self._room]
+        hidden = self._rows - self._offset - len(shown)
+        box = self.query_one("#box")
+        heading = title + (f"  {hidden} more rows: down" if hidden else "")
+        if heading != self._heading:
+            self._heading = heading
+            # As content: a title that is parsed for markup would let a version's name draw.
+            box.border_title = Content(view.look.say(heading))
+        width = min(view.width, MOST_CELLS)
+        if box.styles.width is None or box.styles.width.value != width:
+            box.styles.width = width
+        margin = _ABOVE if view.height >= 16 else 0
+        if box.styles.margin.top != margin:
+            box.styles.margin = (margin, 0, 0, 0)
+        for name, rows in (("said", shown), ("ask", [] if ask is None else [BLANK, ask]), ("keys", [keys])):
+            part = self.query_one(f"#{name}", Lines)
+            part.set_look(palette)
+            height = part.styles.height
+            if height is None or height.value != len(rows):
+                part.styles.height = len(rows)
+            part.set_lines(rows, view.look)
+
+    def scroll_rows(self, rows: int) -> None:
+        """Show other rows, where not all fit."""
+        self._offset = max(0, min(self._offset + rows, self._rows - self._room))
+
+    @property
+    def page_rows(self) -> int:
+        """Rows that fit."""
+        return self._room

@@ -1,0 +1,55 @@
+"""An action as it happens, until it has recovered or somebody has to be called; then its receipt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+
+from triage.tui.line import Role, line
+from triage.tui.panels.course import course
+from triage.tui.screens.box import Box
+from triage.tui.theme import Palette
+from triage.tui.view import View
+
+if TYPE_CHECKING:
+    from triage.tui.action_link import ActionLink
+
+_KEYS = {"down": 1, "j": 1, "up": -1, "k": -1}
+
+
+class Receipt(Box[None], inherit_bindings=False):
+    """Closing it stops nothing: the action is watched on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "back", id="receipt.cancel")]
+
+    def __init__(self, link: ActionLink, model: str) -> None:
+        super().__init__()
+        self._link, self._model = link, model
+
+    def on_mount(self) -> None:
+        """Filled at once."""
+        self._link.paint_now()
+
+    def update_from(self, view: View, palette: Palette) -> None:
+        shown = self._link.course(self._model)
+        if shown is None:
+            return
+        plan = shown.prepared.plan
+        verb, _, rest = plan.title.partition(" ")
+        keys = "esc closes it" if shown.is_over else "esc closes this; it is carried out and watched on, see a w"
+        rows = course(shown, view.look, self.inside(view))
+        self.put(view, palette, f"{verb.upper()} {rest}   plan {plan.short}", rows, None,
+                 line((keys, Role.DIM)).fitted(self.inside(view), view.look.ellipsis))
+
+    def on_key(self, event: events.Key) -> None:
+        """Scroll where not all fits."""
+        if event.key in _KEYS:
+            event.stop()
+            self.scroll_rows(_KEYS[event.key])
+            self._link.paint_now()
+
+    def action_cancel(self) -> None:
+        """Close it."""
+        self.dismiss(None)
