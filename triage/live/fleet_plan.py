@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from triage.clock import Clock
 from triage.facts.outcome import REJECTED, Failure, FailureKind
@@ -17,6 +18,7 @@ MOST_TEXT = 200_000
 """Characters of one query: proxies that refuse large bodies refuse them from a million bytes on."""
 MOST_PARTS = 150
 """Expressions joined in one query."""
+_Item = TypeVar("_Item", Sample, Series)
 Ask = Callable[[str], Awaitable[Answer | Failure]]
 
 
@@ -24,7 +26,7 @@ Ask = Callable[[str], Awaitable[Answer | Failure]]
 class Said:
     """What one model's questions came to."""
 
-    items: dict[Hashable, list[Sample] | list[Series]] = field(default_factory=dict)
+    items: dict[Hashable, Sequence[Sample | Series]] = field(default_factory=dict)
     """By question."""
     answers: dict[int, Answer] = field(default_factory=dict)
     """Answers that they came in, by identity: each may hold many questions."""
@@ -58,15 +60,22 @@ class Batch:
     def read(self, answer: Answer, addresses: Mapping[str, tuple[int, int]]) -> Iterator[
             tuple[Shared[Hashable], dict[str, list[Sample]] | dict[str, list[Series]]]]:
         """What was answered to each question, by model."""
-        for samples in (answer.samples or answer.series,):
-            found: dict[tuple[int, int], list[Sample | Series]] = {}
-            for item in samples:
-                place = addresses.get(item.labels.get(ADDRESS, ""))
-                if place is not None:
-                    found.setdefault(place, []).append(item)
-            for number, shared in enumerate(self.asked):
-                yield shared, shared.told_apart([found.get((number, branch), [])  # type: ignore[misc]
-                                                 for branch in range(shared.parts)])
+        samples, series = _placed(answer.samples, addresses), _placed(answer.series, addresses)
+        for number, shared in enumerate(self.asked):
+            places = [(number, branch) for branch in range(shared.parts)]
+            if series:
+                yield shared, shared.told_apart([series.get(place, []) for place in places])
+            else:
+                yield shared, shared.told_apart([samples.get(place, []) for place in places])
+
+
+def _placed(items: Sequence[_Item], addresses: Mapping[str, tuple[int, int]]) -> dict[tuple[int, int], list[_Item]]:
+    found: dict[tuple[int, int], list[_Item]] = {}
+    for item in items:
+        place = addresses.get(item.labels.get(ADDRESS, ""))
+        if place is not None:
+            found.setdefault(place, []).append(item)
+    return found
 
 
 def packed(shared: Sequence[Shared[Hashable]], everything: Collection[str], most_text: int = MOST_TEXT) -> list[Batch]:
