@@ -23,10 +23,11 @@ from triage.cli import cli
 from triage.cli_group import THEMES
 from triage.notebook.load import load_notebook
 
-COMMANDS = ("check", "completion", "config", "demo", "discover", "doctor", "journal", "lab", "notebook", "open",
-            "status")
-NESTED = (("config", "paths"), ("config", "show"), ("config", "validate"), ("journal", "show"),
-          ("journal", "verify"), ("lab", "screenshots"), ("lab", "serve"), ("notebook", "lint"), ("notebook", "schema"))
+COMMANDS = ("act", "capture", "cells", "check", "completion", "config", "demo", "discover", "doctor", "journal", "lab",
+            "notebook", "open", "status")
+NESTED = (("cells", "list"), ("cells", "run"), ("config", "paths"), ("config", "show"), ("config", "validate"),
+          ("journal", "show"), ("journal", "verify"), ("lab", "screenshots"), ("lab", "serve"), ("notebook", "lint"),
+          ("notebook", "run"), ("notebook", "schema"))
 
 
 @pytest.fixture(autouse=True)
