@@ -19,6 +19,7 @@ def commands(app: TriageApp) -> Iterator[Entry]:
     yield "Open a model", "By a part of its name", app.action_pick_model
     yield "Fleet screen", "All models, worst first", app.action_fleet
     yield "Debug screen", "Drift of every feature, stack traces, log lines", app.action_debug
+    yield "Act", "What can be done to the model now, and what not and why", app.action_act
     yield "Cells screen", "What can be asked of the notebook", app.action_cells
     yield "Pause or go on", "The facts are still collected", app.action_pause
     yield "Zoom", "One panel on the full screen", app.action_zoom

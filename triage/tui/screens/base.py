@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from triage.tui.keymap import EVERYWHERE, hints
+from triage.tui.keymap import EVERYWHERE, hints, shown_key
 from triage.tui.line import Line, Role, line
 from triage.tui.panels import top
 from triage.tui.theme import Palette
@@ -20,6 +20,8 @@ from triage.tui.widgets.lines import Lines
 AGE_CELLS = 14
 NARROW_AGE_CELLS = 11
 RETRY_CELLS = 18
+ACT = "act"
+"""Id of the binding of the action menu: first among the keys where actions may change something."""
 LEAVE = "quit"
 """Id of the binding that always stands last among the keys, if any does: who is lost looks there."""
 
@@ -121,7 +123,9 @@ class TriageScreen(Screen[None], inherit_bindings=False):
         taken = {b.key for b in own}
         others = [b for b in EVERYWHERE if b.id not in known and b.key not in taken and b.id != LEAVE]
         leave = [b for b in EVERYWHERE if b.id == LEAVE and b.id not in known]
-        self.lines("footer").set_lines([keys([*hints(own), *hints(others)], hints(leave), view.width)], view.look)
+        act = [(shown_key(b), b.description) for b in others if b.id == ACT and view.write]
+        self.lines("footer").set_lines([keys([*act, *hints(own), *hints(others)], hints(leave), view.width)],
+                                       view.look)
 
     def as_text(self, view: View) -> str:
         """What is copied; "" when there is nothing yet."""
