@@ -31,6 +31,7 @@ from triage.config_sources import (
     MlflowRegistry,
     VictoriaLogs,
 )
+from triage.config_webhooks import Webhook
 from triage.endpoints import ConfigError, Endpoint, Settings, checked_url
 from triage.overrides import Overrides as Overrides
 from triage.quantities import Duration, parse_duration
@@ -65,6 +66,7 @@ class Context(Settings):
                                           "address.")
     logs: Annotated[LokiLogs | VictoriaLogs | LogFiles, Field(discriminator="kind")] | None = Field(
         None, description="Where the models' logs are: Loki, VictoriaLogs or files.")
+    webhooks: dict[str, Webhook] = Field({}, description="Pipelines that do actions, by the name that manifests use.")
     interval: Duration = Field(5.0, validate_default=False, description="Time between refreshes, at least 1s.")
     actions: ActionSettings = Field(ActionSettings(), description="Guarded actions: journal, leases, freezes.")
 

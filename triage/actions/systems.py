@@ -1,31 +1,25 @@
-"""Every system that can change something of one model: its traffic, its training, its alerts."""
+"""Every system that can change something of one model: its traffic, its training, its alerts.
+
+What moves traffic is a choice by ``rollout.kind`` (:mod:`triage.actions.rollouts.by_kind`); the others stand beside it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from triage.actions.plan import Action, Target
-from triage.actions.rollouts.by_kind import Setting, system_of
-from triage.actions.silence import SYSTEM as ALERTMANAGER
-from triage.actions.silence import Silencing
+from triage.actions.rollouts.by_kind import Setting, pipeline, system_of
 from triage.actions.system import Refusal, System
 from triage.endpoints import ConfigError
 
-_PLACES = {Action.SILENCE: 1, Action.EXPIRE_SILENCE: 1}
+Maker = Callable[[Setting], System | Refusal]
+TRAFFIC = frozenset({Action.PAUSE, Action.RESUME, Action.PROMOTE, Action.PROMOTE_FULL, Action.ABORT, Action.ROLLBACK,
+                     Action.RETRY, Action.SCALE})
 
 
-def systems_of(around: Setting) -> tuple[System | Refusal, ...]:
-    """One system for each thing of the model that can be changed, or why there is none, in a fixed order.
-
-    Whoever asks closes the systems (``aclose``), which closes what they opened themselves.
-    """
-    return system_of(around), _silencing(around)
-
-
-def place_of(action: Action) -> int:
-    """Which of :func:`systems_of` an action is the business of: its refusal is the one to be shown."""
-    return _PLACES.get(action, 0)
-
-
-def _silencing(around: Setting) -> System | Refusal:
+def silencing(around: Setting) -> System | Refusal:
+    """The silences of the model's alerts, or why there are none."""
+    from triage.actions.silence import SYSTEM, Silencing
     from triage.sources.alertmanager import AlertmanagerClient
     active = around.active
     endpoint = active.context.alertmanager
@@ -36,5 +30,35 @@ def _silencing(around: Setting) -> System | Refusal:
     except ConfigError as error:
         return Refusal(f"Alertmanager cannot be asked: {error.message}", error.hint)
     name = around.manifest.metadata.name
-    target = Target(active.name, active.context.production, name, ALERTMANAGER, "alerts", client.source.url, "", name)
+    target = Target(active.name, active.context.production, name, SYSTEM, "alerts", client.source.url, "", name)
     return Silencing(target, around.manifest, client, around.clock)
+
+
+def retraining(around: Setting) -> System | Refusal:
+    """The pipeline that trains the model again, or why there is none."""
+    promised = around.manifest.spec.retrain
+    if promised is None or promised.webhook is None:
+        return Refusal("the manifest names no pipeline that trains the model again",
+                       "add retrain: {webhook: NAME}, and webhooks.NAME to triage.yaml")
+    return pipeline(promised.webhook, frozenset({Action.RETRAIN}), 0.0, around)
+
+
+ROUTES: tuple[tuple[frozenset[Action], Maker], ...] = (
+    (TRAFFIC, system_of),
+    (frozenset({Action.RETRAIN}), retraining),
+    (frozenset({Action.SILENCE, Action.EXPIRE_SILENCE}), silencing),
+)
+"""Which system does which actions."""
+
+
+def systems_of(around: Setting) -> tuple[System | Refusal, ...]:
+    """The system of each of :data:`ROUTES`, or why there is none.
+
+    Whoever asks closes the systems (``aclose``), which closes what they opened themselves.
+    """
+    return tuple(make(around) for _, make in ROUTES)
+
+
+def place_of(action: Action) -> int:
+    """Which of :func:`systems_of` an action is the business of. Raises StopIteration for those of none, as a cell's."""
+    return next(place for place, (actions, _) in enumerate(ROUTES) if action in actions)

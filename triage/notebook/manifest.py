@@ -386,6 +386,8 @@ class Retrain(Strict):
 
     when: list[RetrainTrigger] = Field([], description="Triggers.")
     approval: Literal["required", "none"] = Field("required", description="Whether a person decides.")
+    webhook: str | None = Field(None, min_length=1, description="Entry of webhooks in triage.yaml whose call retrain "
+                                "starts it.")
 
 
 class Approval(Strict):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from triage.actions.plan import Target
+from triage.actions.plan import Action, Target
 from triage.actions.rollouts.argo import ArgoRollout
 from triage.actions.rollouts.deployment import DeploymentRollout
 from triage.actions.rollouts.workload import Charge, Workload
@@ -90,9 +90,50 @@ def _alias(rollout: Rollout, around: Setting) -> System | Refusal:
                  around.clock, around.snapshot)
 
 
+def _haproxy(rollout: Rollout, around: Setting) -> System | Refusal:
+    from triage.actions.rollouts.haproxy import HaproxyBackend
+    from triage.sources.haproxy import HaproxyClient
+    active, spec = around.active, around.manifest.spec
+    configured = active.context.haproxy
+    if configured is None:
+        return Refusal(f"the context {active.name} names no HAProxy", "add haproxy: {socket: /run/haproxy/admin.sock} "
+                       "to it")
+    client = HaproxyClient(configured, active, around.clock)
+    target = Target(active.name, active.context.production, around.manifest.metadata.name, rollout.kind, "backend",
+                    client.where, "", rollout.name)
+    return HaproxyBackend(target, rollout, spec.canary.steps, spec.rollback.last_known_good or "", client, around.clock)
+
+
+def _webhook(rollout: Rollout, around: Setting) -> System | Refusal:
+    from triage.actions.webhook import TRAFFIC
+    return pipeline(rollout.name, TRAFFIC, rollout.reload, around)
+
+
+def pipeline(name: str, may: frozenset[Action], reload_seconds: float, around: Setting) -> System | Refusal:
+    """The pipeline that the configuration calls ``name``, for the actions that it ``may`` do for the model."""
+    from triage.actions.webhook import PIPELINE, SYSTEM, Pipeline
+    from triage.sources.http import HttpSource
+    active, manifest = around.active, around.manifest
+    webhook = active.context.webhooks.get(name)
+    if webhook is None:
+        return Refusal(f"the context {active.name} has no webhook {clean(name, limit=80)}",
+                       f"it has: {', '.join(active.context.webhooks)}" if active.context.webhooks
+                       else "add webhooks: {" + clean(name, limit=80) + ": {url: ..., calls: ...}} to it")
+    try:
+        source = HttpSource(webhook, around.clock, PIPELINE)
+    except ConfigError as error:
+        return Refusal(f"the pipeline cannot be called: {error.message}", error.hint)
+    target = Target(active.name, active.context.production, manifest.metadata.name, SYSTEM, "pipeline", source.url,
+                    manifest.metadata.name, name)
+    return Pipeline(target, webhook, may, manifest.spec.rollback.last_known_good or "", reload_seconds, source,
+                    around.clock, around.snapshot)
+
+
 MAKERS: Mapping[str, Maker] = {
     "argo": partial(_workload, ArgoRollout, "Argo Rollout"),
     "deployment": partial(_workload, DeploymentRollout, "Deployment"),
+    "haproxy": _haproxy,
     "mlflow": _alias,
+    "webhook": _webhook,
 }
 """By ``rollout.kind``."""
