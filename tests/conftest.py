@@ -1,21 +1,22 @@
-"""What all tests share: who runs beside whom when several workers do (``pytest -n 2 --dist loadgroup``)."""
+"""What all tests share: who runs beside whom where several workers do (``pytest -n 2``)."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
-_WITH_SERVERS = ("real", "bench")
+_WITH_SERVERS = ("tests/real/", "tests/bench/")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A file stays with one worker, for the sake of what it starts once; so do all files that need real servers."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        folder, *_ = item.path.relative_to(HERE).parts
-        group = "servers" if folder in _WITH_SERVERS else str(item.path.relative_to(HERE))
-        item.add_marker(pytest.mark.xdist_group(group))
+def _company(nodeid: str) -> str:
+    """A file stays with one worker, for the sake of what it starts once; so do all files that start real servers."""
+    return "servers" if nodeid.startswith(_WITH_SERVERS) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _company
+    return scheduler
