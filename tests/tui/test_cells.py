@@ -12,7 +12,8 @@ import psutil
 import pytest
 from textual.pilot import Pilot
 
-from tests.cells.books import C, write
+from tests.cells.books import C
+from tests.cells.books import write as written
 from tests.tui import snapshots
 from tests.tui.driving import press, running, screen_text
 from tests.tui.scripted import ScriptedFeed
@@ -83,14 +84,15 @@ def test_everything_about_a_run_is_on_its_page() -> None:
 
 
 @asynccontextmanager
-async def at_work(folder: Path, *, pinned: bool = True, size: tuple[int, int] = (100, 30)
+async def at_work(folder: Path, *, pinned: bool = True, size: tuple[int, int] = (100, 36), write: bool = False
                   ) -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
     """The program on the cells screen, with a notebook of its own for the model that is shown."""
-    notebook = write(folder / "m", *BOOK, pinned=pinned, name="fraud-scorer")
+    notebook = written(folder / "m", *BOOK, pinned=pinned, name="fraud-scorer")
     feed = ScriptedFeed(snapshots.ALL["canary"](), now=snapshots.NOW, names=("fraud-scorer",))
     feed.notebooks = {"fraud-scorer": notebook}
-    feed.active = Active("prod-eu", Context(prometheus=Endpoint(url="http://127.0.0.1:1")), (folder,), None)
-    async with running(None, size, feed=feed, state_home=folder / "state") as (app, pilot, _):
+    feed.active = Active("prod-eu", Context(prometheus=Endpoint(url="http://127.0.0.1:1"), production=True), (folder,),
+                         None)
+    async with running(None, size, feed=feed, state_home=folder / "state", write=write) as (app, pilot, _):
         await press(pilot, "4")
         await until(pilot, lambda: app.cells.shelf().listing is not None)
         yield app, pilot, notebook
@@ -182,12 +184,27 @@ async def test_a_file_that_is_not_pinned_is_run_only_after_its_digest_was_typed(
         await until(pilot, lambda: outcome(app, "quick") is Outcome.FINISHED)
 
 
-async def test_a_cell_with_effects_is_not_run_here_and_says_how_it_is(tmp_path: Path) -> None:
+async def test_a_cell_with_effects_shows_its_plan_which_read_only_blocks(tmp_path: Path) -> None:
     async with at_work(tmp_path) as (app, pilot, _):
         assert "changes something" in screen_text(app)
         await press(pilot, "j", "j", "enter")
-        await until(pilot, lambda: "an action, run by" in screen_text(app))
+        await until(pilot, lambda: "read-only: nothing is executed" in screen_text(app))
+        assert "fills the view" in screen_text(app)
         assert outcome(app, "changing") is None
+
+
+async def test_with_write_a_cell_with_effects_is_run_when_the_model_was_typed(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_STATE", str(tmp_path / "state"))
+    async with at_work(tmp_path, write=True) as (app, pilot, _):
+        app.actions.deaf_seconds = 0.0
+        await press(pilot, "j", "j", "enter")
+        await until(pilot, lambda: "type fraud-scorer" in screen_text(app))
+        await press(pilot, *"fraud-scorer", "enter")
+        await until(pilot, lambda: outcome(app, "changing") is Outcome.FINISHED)
+        await until(pilot, lambda: "has run to its end" in screen_text(app))
+    assert "changing" in (tmp_path / "state/journal").joinpath(
+        next(path.name for path in (tmp_path / "state/journal").iterdir() if path.suffix == ".jsonl")).read_text()
 
 
 @pytest.mark.parametrize(("typed", "said"), [("FEATURE", "FEATURE is no NAME=VALUE"), ("'a", "a quote is not closed"),

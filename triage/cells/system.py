@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from triage.actions.approvals import UNVERIFIED
 from triage.actions.plan import (
@@ -53,7 +53,9 @@ class CellSystem:
     """One cell of one model, as it was prepared; it is run at most once."""
 
     def __init__(self, prepared: Prepared, setting: Setting, clock: Clock, answer: Answer, *, production: bool,
-                 on_change: Callable[[Run], None] = lambda run: None) -> None:
+                 on_change: Callable[[Run], None] = lambda run: None,
+                 close: Callable[[], Awaitable[None]] | None = None) -> None:
+        """``close`` ends what ``answer`` needs."""
         self.stop = Stop()
         """To interrupt it while it runs."""
         self.run: Run | None = None
@@ -63,6 +65,7 @@ class CellSystem:
         self._clock = clock
         self._answer = answer
         self._on_change = on_change
+        self._close = close
         self._cell = prepared.asked[0]
         self._target = Target(setting.context, production, prepared.notebook.name, SYSTEM, "cell",
                               clean(socket.gethostname(), limit=100), "",
@@ -142,4 +145,6 @@ class CellSystem:
         return Sighting(Progress.CANNOT_TELL, f"{headline(run)}: what it changed until then is not known")
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Close what answers its questions."""
+        if self._close is not None:
+            await self._close()

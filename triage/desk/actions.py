@@ -65,11 +65,12 @@ class ActionDesk:
     """Made by :func:`open_desk`; close it with :meth:`aclose`."""
 
     manifest: Manifest
-    systems: Mapping[Action, System | Refusal]
-    executors: Mapping[str, Executor]
+    systems: dict[Action, System | Refusal]
+    executors: dict[str, Executor]
     """By :attr:`~triage.actions.plan.Target.key`."""
     mode: Callable[[], WriteMode]
     snapshot: Callable[[], Snapshot | None]
+    _open: Callable[[System], Executor]
     _kubernetes: KubernetesClient | None
     _registry: Registry | None
 
@@ -77,6 +78,11 @@ class ActionDesk:
     def model(self) -> str:
         """Name of the model."""
         return self.manifest.metadata.name
+
+    def take(self, action: Action, system: System) -> None:
+        """Have ``system`` do ``action`` from now on: which cell is run is known only when one is chosen."""
+        self.systems[action] = system
+        self.executors[system.target.key] = self._open(system)
 
     async def possible(self) -> tuple[Possible, ...]:
         """Every action, possible or with the reason why not: the systems are read, and asked whether we may."""
@@ -186,11 +192,13 @@ async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: 
             if isinstance(systems.get(action, _NOBODY), Refusal):
                 systems[action] = system
     targets = {each.target.key: each for each in systems.values() if not isinstance(each, Refusal)}
-    executors = {key: open_executor(each, active, notebook.manifest, clock, snapshot, write=write,
-                                    kubernetes=kubernetes, registry=registry, environ=environ)
-                 for key, each in targets.items()}
+
+    def opened(system: System) -> Executor:
+        return open_executor(system, active, notebook.manifest, clock, snapshot, write=write, kubernetes=kubernetes,
+                             registry=registry, environ=environ)
+    executors = {key: opened(each) for key, each in targets.items()}
     return ActionDesk(notebook.manifest, systems, executors, lambda: mode_of(active, write=write, environ=environ),
-                      snapshot, kubernetes, registry)
+                      snapshot, opened, kubernetes, registry)
 
 
 def unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:

@@ -15,6 +15,7 @@ from triage.cells.questions import PrometheusQuestions
 from triage.cells.results import Run
 from triage.cells.run import Setting, first_view, run_cells
 from triage.cells.supervise import Stop
+from triage.cells.system import CellSystem
 from triage.clock import Clock
 from triage.config import Active
 from triage.errors import InvalidDocument
@@ -40,8 +41,8 @@ class Listing:
 class LiveRun:
     """A run that was started. Its thread ends with it."""
 
-    def __init__(self, first: Run) -> None:
-        self.stop = Stop()
+    def __init__(self, first: Run, stop: Stop | None = None) -> None:
+        self.stop = stop or Stop()
         self._latest = first
         self._ended = threading.Event()
         self.thread: threading.Thread | None = None
@@ -97,6 +98,13 @@ class CellDesk:
                  filled: Mapping[str, Value]) -> Prepared:
         """A run of ``cell``, from the file as it is now. Raises :class:`~triage.errors.TriageError`."""
         return prepare(notebook, open_book(notebook), [cell], given, filled, self.state)
+
+    def system(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[Run], None]) -> CellSystem:
+        """A cell that changes something, for the executor; ``on_change`` is called from its thread."""
+        questions = PrometheusQuestions(self.active.context.prometheus, self.clock)
+        setting = Setting(self.active.name, self.state, incident, facts=facts, limits=self.limits)
+        return CellSystem(prepared, setting, self.clock, questions.answer, production=self.active.context.production,
+                          on_change=on_change, close=questions.aclose)
 
     def start(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[], None]) -> LiveRun:
         """Begin; ``on_change`` is called from the run's thread whenever there is something new, and at its end."""

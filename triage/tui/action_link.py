@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from triage.actions.approvals import ApprovalRequest
     from triage.actions.history import Deed
     from triage.actions.steps import Confirmation, Prepared, Step
-    from triage.actions.system import Refusal, Wish
+    from triage.actions.system import Refusal, System, Wish
     from triage.clock import Clock
     from triage.config import Active
     from triage.desk.actions import ActionDesk
@@ -147,6 +147,19 @@ class ActionLink:
         why = reason or reason_of(None if latest is None else latest.model(self._model()))
         self._app.push_screen(PlanDialog(self, Wish(Action(action), why, to, parameters=dict(parameters or {})), step))
         return ""
+
+    def choose_cell(self, system: System, reason: str, step: str) -> None:
+        """Show the plan of a cell that changes something."""
+        from triage.actions.plan import Action
+
+        async def work(desk: ActionDesk) -> None:
+            desk.take(Action.CELL, system)
+
+        def took(done: None) -> None:
+            trouble = self.choose(str(Action.CELL), reason=reason, step=step)
+            if trouble:
+                self._app.say(trouble)
+        self._ask(work, took, self._trouble)
 
     def make(self, wish: Wish, took: Callable[[Prepared | Refusal], None]) -> None:
         """Make a plan; ``took`` gets it."""

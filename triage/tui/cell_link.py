@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from triage.notebook.load import Notebook
     from triage.runbook.events import Outcome
     from triage.runbook.intents import RunCell
+    from triage.tui.action_link import ActionLink
     from triage.tui.look import Look
     from triage.tui.theme import Palette
     from triage.tui.view import View
@@ -57,6 +58,8 @@ class CellFeed(Protocol):
 
 class CellApp(Protocol):
     """The program, as the link sees it."""
+
+    actions: ActionLink
 
     @property
     def palette(self) -> Palette: ...
@@ -88,6 +91,11 @@ class CellLink:
         self._next_try = 0.0
         self._due = False
         self._telling: dict[str, Told] = {}
+        self._ended: Callable[[Run], None] = lambda run: None
+
+    def on_end(self, ended: Callable[[Run], None]) -> None:
+        """Call ``ended`` with every run that is over."""
+        self._ended = ended
 
     def shelf(self) -> Shelf:
         """What there is to show now."""
@@ -121,10 +129,11 @@ class CellLink:
         self._app.show()
 
     def start(self, cell: str, params: Mapping[str, str] | None = None, *, incident: str = "",
-              told: Told | None = None) -> str:
+              told: Told | None = None, step: str = "") -> str:
         """Run ``cell`` of the model shown. Why that is not possible, "" when it is under way or being asked about.
 
-        ``params`` in place of the values that were set by hand; ``told`` is called once when it is over.
+        ``params`` in place of the values that were set by hand; ``told`` is called once when it is over. A cell that
+        changes something is an action: its plan is shown, and its ``step`` of a runbook is concluded there.
         """
         model = self._shelf.model
         notebook = self._feed.notebook(model) if model else None
@@ -134,7 +143,7 @@ class CellLink:
         if running is not None and not running.is_over():
             return f"{cell} runs already"
         given = dict(params) if params is not None else dict(self._values.get(model, {}))
-        self._begin(self._prepare(notebook, cell, given, incident, told or _nobody))
+        self._begin(self._prepare(notebook, cell, given, incident, told or _nobody, step))
         return ""
 
     def start_step(self, intent: RunCell, conclude: Conclude) -> str:
@@ -146,7 +155,7 @@ class CellLink:
                 from triage.cells.words import headline
                 conclude(intent.step, _as_step(run), headline(run))
         given = {name: _typed(value) for name, value in intent.params.items()}
-        return self.start(intent.cell, given, told=told)
+        return self.start(intent.cell, given, told=told, step=intent.step)
 
     def stop(self, cell: str) -> None:
         """Interrupt it; the second time kill it."""
@@ -200,7 +209,7 @@ class CellLink:
         return CellDesk(active, _FeedClock(self._feed), state)
 
     async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], incident: str,
-                       told: Told) -> None:
+                       told: Told, step: str) -> None:
         from triage.errors import InvalidDocument, TriageError
         view = self._app.view()
         end = view.end if view.end is not None else view.now
@@ -226,8 +235,7 @@ class CellLink:
             self._refuse(f"{error.message}; {error.hint}" if error.hint else error.message, told)
             return
         if prepared.effects:
-            self._refuse(f"{prepared.effects[0]}: an action, run by: triage cells run {notebook.name} {cell} --write",
-                         told)
+            self._plan(desk, prepared, facts, incident, step)
             return
 
         def decided(agreed: bool | None) -> None:
@@ -240,6 +248,26 @@ class CellLink:
             self._ask(prepared, view.look, decided)
         else:
             decided(True)
+
+    def _plan(self, desk: CellDesk, prepared: Prepared, facts: str, incident: str, step: str) -> None:
+        """A cell that changes something: the executor runs it, after its plan was read and confirmed."""
+        key, loop = (prepared.notebook.name, prepared.asked[0].id), self._loop
+
+        def took(run: Run) -> None:
+            live = self._runs.get(key)
+            if live is None or live.latest.id != run.id:
+                from triage.desk.cells import LiveRun
+                live = self._runs[key] = LiveRun(run, system.stop)
+            live.changed(run)
+            if run.phase == "ended":
+                live.end()
+            self._changed()
+
+        def changed(run: Run) -> None:
+            if loop is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(took, run)
+        system = desk.system(prepared, facts=facts, incident=incident, on_change=changed)
+        self._app.actions.choose_cell(system, f"{prepared.asked[0].purpose}", step)
 
     def _refuse(self, why: str, told: Told) -> None:
         self._app.say(why)
@@ -277,6 +305,7 @@ class CellLink:
         for live in self._runs.values():
             if live.is_over() and (tell := self._telling.pop(live.latest.id, None)) is not None:
                 tell(live.latest, "")
+                self._ended(live.latest)
         if self._due:
             return
         wait = self._painted + _MOST_OFTEN_SECONDS - time.monotonic()
