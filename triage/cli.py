@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from triage import __version__
-from triage.cli_act import act
+from triage.cli_act import act, watch
 from triage.cli_cells import capture, cells, run_notebook
 from triage.cli_group import (
     SCREEN_COMMAND,
@@ -306,6 +306,7 @@ def completion(shell: str) -> None:
 cli.add_command(status)
 cli.add_command(check)
 cli.add_command(act)
+cli.add_command(watch)
 cli.add_command(cells)
 cli.add_command(capture)
 cli.add_command(demo)

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from triage.clock import Clock
     from triage.config import Active
     from triage.desk.actions import ActionDesk
+    from triage.desk.watching import Said
     from triage.notebook.load import Notebook
 
 ACTIONS = ("pause", "resume", "promote", "promote-full", "abort", "rollback", "retry", "scale", "retrain", "silence",
            "expire-silence")
 _REFUSED = 2
+_PERSON = 4
 _model = click.argument("model", shell_complete=complete_model)
 
 
@@ -263,3 +265,68 @@ def _show(prepared: Prepared, *, err: bool) -> None:
 def _characters(*, err: bool = False) -> Any:
     from triage.report.console import characters
     return characters(bool(given("ascii")), sys.stderr if err else sys.stdout)
+
+
+@click.command()
+@_model
+@click.option("--once", is_flag=True, help="Look once, do what is due, and end.")
+@formats("text", "json")
+@writes
+@where
+@ascii_only
+def watch(model: str, once: bool, output: str) -> int:
+    """Hold the promise that the notebook of MODEL makes of its canary, until ctrl-c.
+
+    It says what the policy asks for as soon as that changes. With --write it does it, where the manifest says
+    rollback.policy: auto or promote.policy: auto, through the same guards as triage act; what a person has to
+    acknowledge or approve it leaves to a person, and says whom to call. Started anew it does nothing twice: the
+    journal tells what was done.
+
+    0 with --once when nothing is due or what was due is done, 1 done but not recovered, 2 failed, or held back by a
+    guard, 3 unknown, 4 a person has to do what is due, 130 interrupted.
+
+    \b
+    Examples:
+      triage watch fraud-scorer
+      triage watch fraud-scorer --write --format json
+      triage watch fraud-scorer --once
+    """
+    import asyncio
+
+    from triage.clock import SystemClock
+    from triage.config import activate
+    from triage.live.once import notebook_of
+    active = activate(overrides())
+    return asyncio.run(_watch(active, notebook_of(active, model), SystemClock(), output, once=once))
+
+
+async def _watch(active: Active, notebook: Notebook, clock: Clock, output: str, *, once: bool) -> int:
+    from triage.desk.actions import open_desk
+    from triage.desk.newest import Newest
+    from triage.desk.watching import What, watch
+    from triage.report.actions import EXIT
+    async with Newest(active, notebook.name, clock) as newest:
+        desk = await open_desk(active, notebook, clock, newest, write=bool(given("write")))
+        try:
+            async with aclosing(watch(desk, newest.current_then_next())) as saying:
+                async for said in saying:
+                    _tell(said, notebook.name, output)
+                    if once and said.outcome is not None:
+                        return EXIT[said.outcome]
+                    if once and said.what is What.HELD:
+                        return _REFUSED
+                    if once and said.what in (What.WAITS, What.RECOMMENDS):
+                        return _PERSON if said.what is What.RECOMMENDS else 0
+        finally:
+            await desk.aclose()
+    raise AssertionError("a watcher has no end of its own")
+
+
+def _tell(said: Said, model: str, output: str) -> None:
+    if output == "json":
+        from triage.report.actions_json import said_json
+        click.echo(said_json(said, model))
+    else:
+        from triage.report.times import spoken
+        click.echo(_characters().say(f"{spoken(said.at)}  {said.what}  {said.sentence}"))
+    sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 from triage.clock import Clock
@@ -40,6 +41,16 @@ class Newest:
         if self._snapshot is None:
             raise RuntimeError("the asking ended without an answer")
         return self._snapshot
+
+    def current_then_next(self) -> Callable[[], Awaitable[Snapshot]]:
+        """A function that gives the present one at first, and waits for another one each time after that."""
+        given: list[Snapshot] = []
+
+        async def wait() -> Snapshot:
+            found = await self.next() if given or self._snapshot is None else self._snapshot
+            given[:] = [found]
+            return found
+        return wait
 
     async def __aenter__(self) -> Newest:
         self._task = asyncio.ensure_future(self._ask())

@@ -1,4 +1,4 @@
-"""``triage.act/v1``: a plan, its guards, its steps and its outcome as JSON, for programs."""
+"""``triage.act/v1`` and ``triage.watch/v1``: plans, guards, steps and outcomes as JSON, for programs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 from triage.actions.plan import Plan, State
 from triage.actions.steps import Prepared, Step
 from triage.actions.system import Refusal
+from triage.desk.watching import Said
 from triage.report.actions import ended
 from triage.report.json import dump
 from triage.report.times import iso
 
 ACT_SCHEMA = "triage.act/v1"
+WATCH_SCHEMA = "triage.watch/v1"
 
 
 def act_json(prepared: Prepared, steps: Sequence[Step], *, executed: bool, exit_code: int) -> str:
@@ -70,3 +72,16 @@ def _step(step: Step) -> dict[str, Any]:
             "progress": None if step.progress is None else str(step.progress),
             "recovery": [{"name": r.name, "recovered": r.recovered, "sentence": r.sentence} for r in step.recovery],
             "deadline": iso(step.deadline), "outcome": None if step.outcome is None else str(step.outcome)}
+
+
+def said_json(said: Said, model: str) -> str:
+    """``triage.watch/v1``: one thing that a watcher says, as one line."""
+    wanted, prepared = said.due, said.prepared
+    return dump({
+        "schema": WATCH_SCHEMA, "at": iso(said.at), "model": model, "what": str(said.what), "sentence": said.sentence,
+        "due": None if wanted is None or wanted.action is None else str(wanted.action),
+        "automatic": None if wanted is None else wanted.automatic,
+        "action_id": None if prepared is None else prepared.action_id,
+        "digest": None if prepared is None else prepared.plan.digest,
+        "step": None if said.step is None else _step(said.step),
+        "outcome": None if said.outcome is None else str(said.outcome)}, None)

@@ -1,0 +1,124 @@
+"""``watch``: holds a canary's promise: says what the policy asks for, and does it where the manifest leaves that to it.
+
+It acts through the same executor with the same guards as a person, and types nothing that only a person can: a guard
+that has to be acknowledged stops it, and it says so. What was done stands in the journal, so that one that is started
+anew does nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+
+from triage.actions.history import Outcome
+from triage.actions.steps import Confirmation, Prepared, Stage, Step
+from triage.actions.system import Refusal, Wish
+from triage.desk.actions import ActionDesk
+from triage.desk.policy import Due, answered, due
+from triage.live.snapshot import Snapshot
+
+AGAIN_SECONDS = 60.0
+"""After an action that was not carried out, how long until it is tried again; nothing of it was sent."""
+
+
+class What(StrEnum):
+    """What the watcher has to say."""
+
+    WAITS = "waits"
+    RECOMMENDS = "recommends"
+    """A person has to do it."""
+    FOUND = "found out"
+    """What became of an action that nobody saw the end of."""
+    STEP = "step"
+    ENDED = "ended"
+    """An action of its own came to its end."""
+    HELD = "held back"
+    """It would act, and may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing that it says; what has not changed is not said again."""
+
+    at: float
+    """World time, Unix seconds."""
+    what: What
+    sentence: str
+    due: Due | None = None
+    prepared: Prepared | None = None
+    """The plan that it carries out or would."""
+    step: Step | None = None
+    outcome: Outcome | None = None
+
+
+async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]]) -> AsyncGenerator[Said, None]:
+    """Watch until the iterator is closed. ``newest`` waits for a snapshot, the first time for the present one."""
+    last, refused_at = "", float("-inf")
+    looked: set[str] = set()
+    while True:
+        snapshot = await newest()
+        for deed in await desk.open_ends():
+            if deed.action_id not in looked:
+                looked.add(deed.action_id)
+                found = await desk.find_out(deed)
+                yield Said(snapshot.at, What.FOUND, f"{deed.plan.title}: {found.progress}: {found.sentence}")
+        wanted = due(desk.manifest, snapshot)
+        said = await _judged(desk, wanted, snapshot.at)
+        if said is not None:
+            if said.sentence != last:
+                yield said
+            last = said.sentence
+            continue
+        if snapshot.at - refused_at < AGAIN_SECONDS:
+            continue
+        last = ""
+        async with aclosing(_acted(desk, wanted, snapshot.at)) as course:
+            async for each in course:
+                if each.what is What.HELD or each.outcome is Outcome.REFUSED:
+                    refused_at = snapshot.at
+                yield each
+
+
+async def _judged(desk: ActionDesk, wanted: Due, at: float) -> Said | None:
+    """What there is to say; None when it has to act."""
+    if wanted.action is None:
+        return Said(at, What.WAITS, wanted.sentence, wanted)
+    system = desk.systems.get(wanted.action)
+    history = await desk.history()
+    key = "" if system is None or isinstance(system, Refusal) else system.target.key
+    before = answered(wanted, history.of(key))
+    if before is not None:
+        told = before.outcome or "its end is not known"
+        return Said(at, What.WAITS, f"{wanted.sentence}; answered by {before.plan.title} ({before.action_id}): {told}",
+                    wanted)
+    if not wanted.automatic:
+        return Said(at, What.RECOMMENDS, f"{wanted.action}: {wanted.sentence}; the policy is manual", wanted)
+    mode = desk.mode()
+    if not mode.allows:
+        return Said(at, What.RECOMMENDS, f"{wanted.action}: {wanted.sentence}; {mode.sentence}", wanted)
+    return None
+
+
+async def _acted(desk: ActionDesk, wanted: Due, at: float) -> AsyncGenerator[Said, None]:
+    if wanted.action is None:
+        return
+    prepared = await desk.prepare(Wish(wanted.action, f"policy: {wanted.sentence}"))
+    if isinstance(prepared, Refusal):
+        yield Said(at, What.HELD, f"{wanted.action}: {prepared.message}", wanted)
+        return
+    held = [f"{each.name}: {each.sentence}" for each in prepared.checked if each.stops or each.acknowledgement]
+    if held:
+        # A machine reads nothing: what a person has to acknowledge, a person does.
+        calls = ", ".join(desk.contacts())
+        yield Said(at, What.HELD, f"{prepared.plan.title} is due and needs a person ({calls}): {'; '.join(held)}",
+                   wanted, prepared)
+        return
+    async with aclosing(desk.carry_out(prepared, Confirmation(prepared.plan.confirmation))) as steps:
+        async for step in steps:
+            if step.stage is Stage.OUTCOME:
+                yield Said(step.at, What.ENDED, f"{prepared.plan.title}: {step.outcome}: {step.sentence}", wanted,
+                           prepared, step, step.outcome)
+            else:
+                yield Said(step.at, What.STEP, f"{step.stage}: {step.sentence}", wanted, prepared, step)
