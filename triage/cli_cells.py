@@ -241,7 +241,7 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     from triage.cells.parameters import Value
     from triage.cells.prepare import is_accepted, open_book, prepare
     from triage.cells.questions import refusal
-    from triage.cells.run import CELLS, Setting, first_view, run_cells
+    from triage.cells.run import CELLS, Setting, first_view, python_of, run_cells
     from triage.cells.supervise import Stop
     from triage.clock import SystemClock
     from triage.state_dir import StateDir, state_home
@@ -262,7 +262,8 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
                           'declare "effects": "none" in its metadata where that is true')
     for doubt in prepared.chosen.doubts:
         click.echo(f"triage: not proven that nothing else is needed: {doubt}", err=True)
-    setting = Setting(wish.context, state, wish.incident, facts="" if seen is None else seen.facts)
+    setting = Setting(wish.context, state, wish.incident, "" if wish.active is None else python_of(wish.active),
+                      "" if seen is None else seen.facts)
 
     async def answer(path: str, fields: Sequence[tuple[str, str]]) -> tuple[int, str]:
         return refusal(503, "no Prometheus is configured") if sight is None else await sight.answer(path, fields)

@@ -50,6 +50,13 @@ ENVIRONMENT: Mapping[str, str] = {
 MIN_INTERVAL = 1.0
 
 
+class CellSettings(Settings):
+    """How diagnostic cells are run on this machine."""
+
+    python: str | None = Field(None, description="Python that has ipykernel and the packages that cells import, such "
+                               "as ~/venvs/models/bin/python; by default triage's own.")
+
+
 class Context(Settings):
     """One environment that is looked at."""
 
@@ -67,6 +74,7 @@ class Context(Settings):
     logs: Annotated[LokiLogs | VictoriaLogs | LogFiles, Field(discriminator="kind")] | None = Field(
         None, description="Where the models' logs are: Loki, VictoriaLogs or files.")
     webhooks: dict[str, Webhook] = Field({}, description="Pipelines that do actions, by the name that manifests use.")
+    cells: CellSettings = Field(CellSettings(), description="How diagnostic cells are run.")
     interval: Duration = Field(5.0, validate_default=False, description="Time between refreshes, at least 1s.")
     actions: ActionSettings = Field(ActionSettings(), description="Guarded actions: journal, leases, freezes.")
 

@@ -28,6 +28,7 @@ from triage.cells.records import Circumstances, Record
 from triage.cells.results import CellRun, Part, Run
 from triage.cells.supervise import Answer, Order, Step, Stop, supervise
 from triage.clock import Clock
+from triage.config import Active
 from triage.person import person
 from triage.state_dir import StateDir, StateError
 from triage.text import clean
@@ -54,6 +55,12 @@ class Setting:
     limits: Limits = field(default_factory=Limits)
     system: Means | None = None
     """What the system offers; None: it is tried."""
+
+
+def python_of(active: Active) -> str:
+    """The Python that the context names for cells; "" for triage's own."""
+    named = active.context.cells.python
+    return "" if named is None else str(active.beside_config(named).absolute())
 
 
 def new_id(now: float) -> str:

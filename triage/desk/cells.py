@@ -13,7 +13,7 @@ from triage.cells.prepare import Prepared, diagnostics, open_book, prepare
 from triage.cells.protection import Limits, means, sentences
 from triage.cells.questions import PrometheusQuestions
 from triage.cells.results import Run
-from triage.cells.run import Setting, first_view, run_cells
+from triage.cells.run import Setting, first_view, python_of, run_cells
 from triage.cells.supervise import Stop
 from triage.cells.system import CellSystem
 from triage.clock import Clock
@@ -102,13 +102,13 @@ class CellDesk:
     def system(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[Run], None]) -> CellSystem:
         """A cell that changes something, for the executor; ``on_change`` is called from its thread."""
         questions = PrometheusQuestions(self.active.context.prometheus, self.clock)
-        setting = Setting(self.active.name, self.state, incident, facts=facts, limits=self.limits)
+        setting = self._setting(facts, incident)
         return CellSystem(prepared, setting, self.clock, questions.answer, production=self.active.context.production,
                           on_change=on_change, close=questions.aclose)
 
     def start(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[], None]) -> LiveRun:
         """Begin; ``on_change`` is called from the run's thread whenever there is something new, and at its end."""
-        setting = Setting(self.active.name, self.state, incident, facts=facts, limits=self.limits)
+        setting = self._setting(facts, incident)
         live = LiveRun(first_view(prepared, setting, self.clock))
 
         def changed(run: Run) -> None:
@@ -132,3 +132,5 @@ class CellDesk:
         live.thread.start()
         return live
 
+    def _setting(self, facts: str, incident: str) -> Setting:
+        return Setting(self.active.name, self.state, incident, python_of(self.active), facts, self.limits)
