@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from triage.tui.action_link import ActionLink
 
 FIGURES = {"scale": ("replicas=6", "how many replicas"),
-           "silence": ("alertname=NAME duration=1h", "which alert, and for how long"),
-           "expire-silence": ("id=ID", "which silence")}
+           "silence": ("alert=NAME duration=1h", "which alert, and for how long"),
+           "expire-silence": ("silence=ID", "which silence")}
 """(example, question) of the actions that need more than their name."""
 
 
