@@ -40,7 +40,8 @@ def retraining(around: Setting) -> System | Refusal:
     if promised is None or promised.webhook is None:
         return Refusal("the manifest names no pipeline that trains the model again",
                        "add retrain: {webhook: NAME}, and webhooks.NAME to triage.yaml")
-    return pipeline(promised.webhook, frozenset({Action.RETRAIN}), 0.0, around)
+    from triage.actions.webhook import TRAINING
+    return pipeline(promised.webhook, TRAINING, 0.0, around)
 
 
 ROUTES: tuple[tuple[frozenset[Action], Maker], ...] = (

@@ -45,6 +45,7 @@ PIPELINE = Product("the pipeline", 443, "check url and the path of the call in w
 MOVES = frozenset({Action.ROLLBACK, Action.ABORT, Action.PROMOTE_FULL})
 """Calls after which one version is to serve."""
 TRAFFIC = MOVES | {Action.PAUSE, Action.RESUME, Action.PROMOTE, Action.RETRY}
+TRAINING = frozenset({Action.RETRAIN})
 _STARTED_SECONDS = 60.0
 _REMEMBERED_SECONDS = 120.0
 """How long a call that was taken answers for the same call made again."""
@@ -76,16 +77,18 @@ class _Taken:
 class Pipeline(PlainSystem):
     """The calls of one webhook for one model. Implements :class:`~triage.actions.system.System`."""
 
-    handled = TRAFFIC | {Action.RETRAIN}
+    handled = TRAFFIC | TRAINING
     shown = "the pipeline"
     hint = "name the call in webhooks of triage.yaml"
 
-    def __init__(self, target: Target, webhook: Webhook, may: frozenset[Action], last_known_good: str,
+    def __init__(self, target: Target, entry: str, webhook: Webhook, may: frozenset[Action], last_known_good: str,
                  reload_seconds: float, source: HttpSource, clock: Clock,
                  snapshot: Callable[[], Snapshot | None]) -> None:
         super().__init__(target, clock)
         self._calls: Mapping[Action, WebhookCall] = {
             Action(name): call for name, call in webhook.calls.items() if Action(name) in may}
+        self._entry = clean(entry, limit=80)
+        """Its name in ``webhooks`` of the configuration."""
         self._header = webhook.idempotency_header
         self._may = may
         self._last_known_good = last_known_good
@@ -128,7 +131,7 @@ class Pipeline(PlainSystem):
 
     def refusal(self, action: Action) -> Refusal:
         if action in self._may:
-            return Refusal(f"webhooks.{self.target.name} in triage.yaml has no call {action}", "add it to its calls")
+            return Refusal(f"webhooks.{self._entry} in triage.yaml has no call {action}", "add it to its calls")
         return super().refusal(action)
 
     def offer(self, action: Action, observed: Observed, snapshot: Snapshot) -> str | Refusal:
@@ -137,7 +140,7 @@ class Pipeline(PlainSystem):
         goal = self._goal(Wish(action), observed)
         if isinstance(goal, Refusal):
             return "to a version that is named" if action is Action.ROLLBACK else goal
-        return self._calls[action].effect or f"tell {self.target.name}: {action} {self.target.model}"
+        return self._calls[action].effect or f"tell {self._entry}: {action} {self.target.model}"
 
     def plan(self, wish: Wish, observed: Observed, snapshot: Snapshot, actor: str, now: float) -> Plan | Refusal:
         call = self._calls.get(wish.action)
@@ -156,7 +159,7 @@ class Pipeline(PlainSystem):
         failing = () if found is None or not moves else tuple(
             slo.name for slo in found.slos if slo.verdict is Verdict.FAIL)
         share = observed.served.share(before, self.target.model) if before and moves else None
-        told = call.effect or f"{self.target.name} is told to {wish.action} {self.target.model}"
+        told = call.effect or f"{self._entry} is told to {wish.action} {self.target.model}"
         conditions = tuple(Precondition(name, observed.values[name], f"the {name} is {observed.values[name] or 'none'}")
                            for name in (_STABLE, _TRIAL)) if moves and observed.served.shares else ()
         seconds = self._reload_seconds + COUNTED_SECONDS if moves else _STARTED_SECONDS

@@ -20,9 +20,10 @@ from triage.actions.history import Deed, History, history_of
 from triage.actions.opening import mode_of, open_executor, open_journal
 from triage.actions.plan import Action, Target
 from triage.actions.reconcile import open_ends, reconcile
-from triage.actions.rollouts.by_kind import Setting, system_of
+from triage.actions.rollouts.by_kind import Setting
 from triage.actions.steps import Confirmation, Prepared, Step
 from triage.actions.system import Offer, Refusal, Sighting, System, Wish
+from triage.actions.systems import ROUTES, Maker
 from triage.clock import Clock
 from triage.config import Active
 from triage.facts.outcome import Failure
@@ -35,13 +36,6 @@ from triage.sources.kubernetes import KubernetesClient, connect
 from triage.sources.registry.face import Registry, open_registry
 from triage.text import clean
 
-Maker = Callable[[Setting], System | Refusal]
-TRAFFIC = frozenset({Action.PAUSE, Action.RESUME, Action.PROMOTE, Action.PROMOTE_FULL, Action.ABORT, Action.ROLLBACK,
-                     Action.RETRY, Action.SCALE})
-ROUTES: tuple[tuple[frozenset[Action], Maker], ...] = (
-    (TRAFFIC, system_of),
-)
-"""Which system does which actions: of several that are named for one, the first that the model has."""
 _NOBODY = Refusal("no system that triage knows does this for the model", "")
 _REASON_CELLS = 160
 
@@ -184,7 +178,7 @@ async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: 
     """
     kubernetes = await asyncio.to_thread(connect, active, clock)
     registry = await asyncio.to_thread(open_registry, active, clock)
-    setting = Setting(notebook.manifest, active, clock, kubernetes)
+    setting = Setting(notebook.manifest, active, clock, kubernetes, snapshot)
     made = [(actions, make(setting)) for actions, make in routes]
     systems: dict[Action, System | Refusal] = {}
     for actions, system in made:

@@ -111,7 +111,7 @@ def _webhook(rollout: Rollout, around: Setting) -> System | Refusal:
 
 def pipeline(name: str, may: frozenset[Action], reload_seconds: float, around: Setting) -> System | Refusal:
     """The pipeline that the configuration calls ``name``, for the actions that it ``may`` do for the model."""
-    from triage.actions.webhook import PIPELINE, SYSTEM, Pipeline
+    from triage.actions.webhook import PIPELINE, SYSTEM, TRAINING, Pipeline
     from triage.sources.http import HttpSource
     active, manifest = around.active, around.manifest
     webhook = active.context.webhooks.get(name)
@@ -123,9 +123,11 @@ def pipeline(name: str, may: frozenset[Action], reload_seconds: float, around: S
         source = HttpSource(webhook, around.clock, PIPELINE)
     except ConfigError as error:
         return Refusal(f"the pipeline cannot be called: {error.message}", error.hint)
-    target = Target(active.name, active.context.production, manifest.metadata.name, SYSTEM, "pipeline", source.url,
-                    manifest.metadata.name, name)
-    return Pipeline(target, webhook, may, manifest.spec.rollback.last_known_good or "", reload_seconds, source,
+    # One pipeline may move a model's traffic and train it: these are two targets.
+    kind = "pipeline" if may != TRAINING else "training pipeline"
+    target = Target(active.name, active.context.production, manifest.metadata.name, SYSTEM, kind, source.url,
+                    manifest.metadata.name, name if may != TRAINING else f"{name}/retrain")
+    return Pipeline(target, name, webhook, may, manifest.spec.rollback.last_known_good or "", reload_seconds, source,
                     around.clock, around.snapshot)
 
 
