@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from triage.actions.history import Deed, Outcome
+from triage.actions.history import Deed, Outcome, history_of
+from triage.actions.journal import Journal, JournalError
 from triage.actions.system import Fate
 from triage.cells.results import Run
 from triage.cells.words import headline
@@ -16,6 +17,7 @@ from triage.incident.entries import Entry, Kind, Source
 from triage.runbook.events import Event, EventKind
 from triage.runbook.events import Outcome as StepOutcome
 from triage.runbook.steps import Runbook
+from triage.state_dir import Stamp, StateError
 from triage.text import clean
 
 _UNTOLD = frozenset({EventKind.CLAIMED, EventKind.RELEASED, EventKind.AGAIN})
@@ -97,3 +99,37 @@ def _step(event: Event, runbook: Runbook) -> str | None:
             target = runbook.step(event.goto)
             return f"{name} leads to {f'{target.number} {target.title}' if target is not None else event.goto}"
     return None
+
+
+class JournalReader:
+    """The journal of one context, read again only where it has grown. Blocks for as long as the disk takes."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._stamp: tuple[str, Stamp | None] | None = None
+        self._deeds: tuple[Deed, ...] = ()
+        self._head = ""
+
+    def head(self) -> str:
+        """``12:8f0e...``: number and digest of the last record, as ``triage journal verify --expect-head`` takes it;
+        "" for an empty journal, and where it cannot be read."""
+        self._read()
+        return self._head
+
+    def entries(self, model: str, since: float) -> tuple[Entry, ...]:
+        """What it tells of the actions on ``model`` that were begun since then (Unix seconds); nothing where it cannot
+        be read: the actions themselves say so then."""
+        self._read()
+        return tuple(entry for deed in self._deeds if deed.plan.target.model == model and deed.begun_at >= since
+                     for entry in of_deed(deed))
+
+    def _read(self) -> None:
+        try:
+            names = self._journal.folder.files()
+            stamp = (names[-1], self._journal.folder.stamp(names[-1])) if names else ("", None)
+            if stamp != self._stamp:
+                records = self._journal.records()
+                self._deeds, self._stamp = history_of(records).deeds, stamp
+                self._head = f"{records[-1].seq}:{records[-1].hash}" if records else ""
+        except (JournalError, StateError):
+            self._deeds, self._stamp, self._head = (), None, ""

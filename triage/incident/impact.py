@@ -42,11 +42,10 @@ class Change:
 
 
 def impact(model: ModelState) -> tuple[Impact, ...]:
-    """The objectives that are not met, else all; then the metrics in which a version on trial is worse."""
+    """The objectives that are not met, else all, and the metrics in which a version on trial is worse; worst first."""
     judged = [slo for slo in model.slos if slo.objective is not None or slo.threshold is not None]
     bad = [slo for slo in judged if slo.verdict in _LOUD]
-    out = [_objective(slo) for slo in sorted(bad or judged, key=lambda slo: (
-        _LOUD.index(slo.verdict) if slo.verdict in _LOUD else 9, not slo.required))]
+    out = [_objective(slo) for slo in sorted(bad or judged, key=lambda slo: not slo.required)]
     state = model.canary.state if model.canary is not None else None
     if state is not None:
         for metric in state.metrics:
@@ -55,7 +54,7 @@ def impact(model: ModelState) -> tuple[Impact, ...]:
                 out.append(Impact(f"{state.canary} {figures.name}", figures.canary,
                                   wording.count(metric.n_canary), figures.stable, state.stable,
                                   Verdict.FAIL if str(metric.verdict) == "fail" else Verdict.UNKNOWN, True))
-    return tuple(out)
+    return tuple(sorted(out, key=_rank))
 
 
 def changes(incident: Incident | None, model: ModelState | None, now: float) -> tuple[Change, ...]:
@@ -68,6 +67,10 @@ def changes(incident: Incident | None, model: ModelState | None, now: float) -> 
               for version in (model.versions.items if model is not None else ())
               if version.first_seen is not None and version.first_seen >= since and version.version not in told]
     return tuple(sorted(found, key=lambda change: -change.at))
+
+
+def _rank(item: Impact) -> int:
+    return _LOUD.index(item.verdict) if item.verdict in _LOUD else len(_LOUD)
 
 
 def _objective(slo: SloState) -> Impact:

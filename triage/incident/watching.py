@@ -107,7 +107,7 @@ def _alerts(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> I
         version = f", {group.version}" if group.version else ""
         yield _entry(Kind.ALERT, group.since if began else snapshot.at, snapshot,
                      f"{group.name} {words}{urgency}{version}", about, group.state,
-                     {"urgency": str(group.urgency)})
+                     {"urgency": str(group.urgency), **({} if began or about in seen else _AS_FOUND)})
     states = {source.name: source.state for source in snapshot.sources}
     told = {states.get("prometheus"), states.get("alertmanager")} - {None, SourceState.OFF}
     if told != {SourceState.OK}:

@@ -25,6 +25,7 @@ from triage.tui.action_link import ActionLink
 from triage.tui.cell_link import CellLink
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
+from triage.tui.incident_link import IncidentLink
 from triage.tui.keymap import EVERYWHERE
 from triage.tui.link import end_within, is_behind, on_hang_up, terminal_is_gone
 from triage.tui.runbook_door import RunbookDoor
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from triage.facts.closer_look import CloserLook
     from triage.facts.log_reading import LogsWanted
+    from triage.incident.session import Board
     from triage.live.snapshot import Snapshot
     from triage.runbook.intents import OpenPlan, RunCell
     from triage.runbook.session import Sheet
@@ -122,6 +124,8 @@ class TriageApp(App[None], inherit_bindings=False):
         self.cells = CellLink(self, feed, state_home)
         self.runbook = RunbookLink(RunbookDoor(self), state_home)
         self.actions = ActionLink(self, feed, self.runbook.conclude, write=write)
+        self.incident = IncidentLink(self, feed, state_home)
+        self.cells.on_end(self.incident.ran)
         self._held_sheet: Sheet | None = None
         self.theme = theme.choose(theme_name).name
 
@@ -162,6 +166,7 @@ class TriageApp(App[None], inherit_bindings=False):
     def on_unmount(self) -> None:
         """Whatever ends the program ends the feed, and the cells that run."""
         self.cells.close()
+        self.incident.leave()
         self.actions.close()
         self.stop_feed()
 
@@ -180,6 +185,7 @@ class TriageApp(App[None], inherit_bindings=False):
             self.actions.see(model.name)
         self.show()
         self.see_runbook()
+        self.see_incident()
 
     def on_feed_failed(self, message: FeedFailed) -> None:
         """Leave, and say why after the screen is gone."""
@@ -236,7 +242,12 @@ class TriageApp(App[None], inherit_bindings=False):
             sheet if sheet is not None and model is not None and sheet.model == model.name else None,
             self.actions.writes,
             self.actions.unknown(model.name) if model is not None else (),
+            board=self._board(model),
         )
+
+    def _board(self, model: ModelState | None) -> Board | None:
+        board = self.incident.board
+        return board if board is not None and model is not None and board.model == model.name else None
 
     def _model(self, snapshot: Snapshot | None) -> ModelState | None:
         if snapshot is None:
@@ -367,6 +378,31 @@ class TriageApp(App[None], inherit_bindings=False):
         notebook = self.feed.notebook(model.name) if model is not None else None
         if self._latest is not None and model is not None and notebook is not None:
             self.runbook.see(notebook, self._latest, model)
+
+    def see_incident(self) -> None:
+        """Tell the incident of the model shown what is new."""
+        model = self._model(self._latest)
+        if self._latest is not None and model is not None:
+            sheet = self.runbook.sheet
+            known = sheet is not None and sheet.model == model.name
+            self.incident.see(self._latest, model, self.runbook.events() if known else (),
+                              sheet.runbook if sheet is not None and known else None)
+
+    def action_incident(self) -> None:
+        """The incident screen: close what lies on it, or open it."""
+        from triage.tui.screens.incident import IncidentScreen
+        if not any(isinstance(screen, IncidentScreen) for screen in self.screen_stack):
+            self.action_on_call()
+            self._push(IncidentScreen())
+            return
+        while not isinstance(self.screen, IncidentScreen):
+            self.pop_screen()
+        self.call_after_refresh(self.show)
+
+    def action_note(self) -> None:
+        """A note for the incident, from any screen."""
+        from triage.tui.incident_dialogs import Dialogs
+        Dialogs(self, self.incident, self.view()).note()
 
     def action_runbook(self) -> None:
         """The whole runbook: close what lies on it, or open it."""

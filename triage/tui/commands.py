@@ -21,6 +21,8 @@ def commands(app: TriageApp) -> Iterator[Entry]:
     yield "Debug screen", "Drift of every feature, stack traces, log lines", app.action_debug
     yield "Act", "What can be done to the model now, and what not and why", app.action_act
     yield "Cells screen", "What can be asked of the notebook", app.action_cells
+    yield "Incident screen", "The commander's view and the timeline", app.action_incident
+    yield "Note", "For the timeline of the incident", app.action_note
     yield "Pause or go on", "The facts are still collected", app.action_pause
     yield "Zoom", "One panel on the full screen", app.action_zoom
     yield "Longer time range", "Up to a day", lambda: app.action_range(1)

@@ -17,6 +17,10 @@ EVERYWHERE: tuple[Binding, ...] = (
             tooltip="Cells screen: what can be asked of the notebook, and what came of it"),
     Binding("a", "act", "act", id="act", show=False,
             tooltip="The action menu: what can be done to the model now, and what not and why"),
+    Binding("5", "incident", "incident", id="screen.incident", show=False,
+            tooltip="Incident screen: the commander's view and the timeline"),
+    Binding("n", "note", "note", id="note", show=False,
+            tooltip="A note for the incident; ! a decision, ? a hypothesis, @ a need"),
     Binding("b", "runbook", "runbook", id="screen.runbook", show=False,
             tooltip="The runbook: its steps and how they stand"),
     Binding("slash", "pick_model", "model", key_display="/", id="model.pick", tooltip="Open another model"),
@@ -129,6 +133,30 @@ CELLS: tuple[Binding, ...] = (
     Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
     BACK)
 """Bound by the cells screen."""
+INCIDENT: tuple[Binding, ...] = (
+    *_moves("screen"),
+    Binding("n", "app.note", "note", id="note",
+            tooltip="A note; ! a decision, ? a hypothesis, @ a need; 14:20 or -12m first dates it back"),
+    Binding("enter", "screen.enter", "settle", id="incident.enter",
+            tooltip="What is selected: settle a hypothesis, meet a need, correct a note, read an entry"),
+    Binding("o", "screen.open_incident", "open", id="incident.open",
+            tooltip="Open an incident, with what is known of its last two hours"),
+    Binding("y", "app.copy", "update", id="copy",
+            tooltip="The status update (conditions, actions, needs), to the clipboard and on screen"),
+    Binding("u", "screen.told", "given", id="incident.told", show=False,
+            tooltip="A status update was given: when the next one is due"),
+    Binding("m", "screen.role", "roles", id="incident.role",
+            tooltip="Who is commander, operations, communication, scribe"),
+    Binding("t", "screen.time", "times", id="incident.time", show=False,
+            tooltip="Say when impact started, or another named time, by hand"),
+    Binding("h", "screen.hand_off", "hand off", id="incident.hand_off",
+            tooltip="Give the incident to another person; that one reads the document and accepts"),
+    Binding("e", "screen.end", "close", id="incident.end",
+            tooltip="Close it: what changes in the runbook, or why nothing has to"),
+    Binding("w", "screen.export", "write", id="incident.export", show=False,
+            tooltip="Write the draft of the postmortem as a Markdown file"),
+    BACK)
+"""Bound by the incident screen."""
 RUNBOOK: tuple[Binding, ...] = (
     *_moves("screen"),
     Binding("enter", "screen.step('go')", "do it", id="runbook.go",

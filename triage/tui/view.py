@@ -11,6 +11,7 @@ from triage.signals.reading import Verdict
 from triage.tui.look import Look
 
 if TYPE_CHECKING:
+    from triage.incident.session import Board
     from triage.live.snapshot import BrokenNotebook, Snapshot
     from triage.runbook.session import Sheet
     from triage.signals.drift_reading import Moved
@@ -68,6 +69,8 @@ class View:
     """Whether actions may change something."""
     unknown: tuple[str, ...] = ()
     """Actions on the model of which nobody knows how they ended, each a sentence."""
+    board: Board | None = None
+    """The incident of the model; None before it was looked for."""
 
     @property
     def marker(self) -> str:

@@ -1,0 +1,98 @@
+"""Timelines in sentences: the same on the screen, in the list and in the postmortem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from triage.incident.entries import SEEN, Kind, Source
+from triage.incident.incident import Incident, Row
+from triage.incident.watching import BASELINE
+
+FLAPPING = 3
+"""So many changes of one thing within :data:`FLAPPING_SECONDS` are told as one row."""
+FLAPPING_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One row as it is told: an entry, or several of something that came and went."""
+
+    row: Row
+    """The first one."""
+    text: str
+    count: int = 1
+    until: float | None = None
+    """When the last of several was."""
+
+
+def short(person: str) -> str:
+    """A name without its machine."""
+    return person.partition("@")[0]
+
+
+def sentence(row: Row, incident: Incident) -> str:
+    """What an entry says, without its time; who said it only of what a person wrote."""
+    entry, text = row.entry, row.text
+    number = {item.id: item.number for item in incident.hypotheses} | {
+        need.id: need.number for need in incident.needs}
+    match entry.kind:
+        case Kind.OPENED:
+            text = f"{incident.id} opened: {text}"
+        case Kind.DECISION:
+            text = f"decided: {text}"
+        case Kind.HYPOTHESIS:
+            text = f"hypothesis {number.get(entry.id, '')}: {text}"
+        case Kind.SETTLED:
+            text = f"hypothesis {number.get(entry.about, '')} {entry.state}: {text}"
+        case Kind.NEED:
+            text = f"need {number.get(entry.id, '')}: {text}"
+        case Kind.MET:
+            text = f"need {number.get(entry.about, '')} met: {text}"
+        case Kind.TIME:
+            text = f"{entry.about} at this time: {text}"
+        case Kind.CLOSED:
+            text = f"closed, {entry.state}: {text}"
+    named = entry.kind in (Kind.JOINED, Kind.LEFT, Kind.ACCEPTED)
+    who = "" if entry.source is not Source.PERSON or named else f", {short(entry.by)}"
+    edited = f" (put so by {short(row.edited_by)})" if row.edited_by else ""
+    return f"{text}{who}{edited}"
+
+
+def told(incident: Incident, *, whole: bool = False) -> tuple[Told, ...]:
+    """The rows to be read, in the order of what happened: what comes and goes is told once with how often.
+
+    ``whole``: every entry on its own, also how things stood at the opening.
+    """
+    rows = [row for row in incident.rows if whole or BASELINE not in row.entry.details]
+    if whole:
+        return tuple(Told(row, sentence(row, incident)) for row in rows)
+    out: list[Told] = []
+    gathered: set[int] = set()
+    for index, row in enumerate(rows):
+        if index in gathered:
+            continue
+        same = _flaps(rows, index) if row.entry.kind in SEEN else []
+        if len(same) < FLAPPING:
+            out.append(Told(row, sentence(row, incident)))
+            continue
+        gathered.update(same)
+        last = rows[same[-1]]
+        subject = row.entry.about.partition(" ")[2] or row.entry.about
+        out.append(Told(row, f"{subject} changed {len(same)} times, at last: {sentence(last, incident)}", len(same),
+                        last.at))
+    return tuple(out)
+
+
+def _flaps(rows: Sequence[Row], first: int) -> list[int]:
+    """Places of what is about the same thing, each soon after the one before."""
+    about, at = rows[first].entry.about, rows[first].at
+    out = []
+    for index in range(first, len(rows)):
+        row = rows[index]
+        if row.at - at > FLAPPING_SECONDS:
+            break
+        if row.entry.about == about and row.entry.kind is rows[first].entry.kind:
+            out.append(index)
+            at = row.at
+    return out

@@ -1,0 +1,250 @@
+"""``IncidentLink``: the program's hand on the incident: its disk work in a thread, one thing at a time.
+
+What the facts, the runbook, the cells and the journal tell is written with every snapshot, while an incident is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from triage.cells.results import Run
+    from triage.clock import Clock
+    from triage.config import Active
+    from triage.desk.timeline import JournalReader
+    from triage.incident.entries import Entry
+    from triage.incident.incident import Incident
+    from triage.incident.session import Board, IncidentSession
+    from triage.live.snapshot import Snapshot
+    from triage.runbook.events import Event
+    from triage.runbook.steps import Runbook
+    from triage.signals.model import ModelState
+
+Say = Callable[["Incident", str, float], "Sequence[Entry]"]
+"""(the incident, who says it, Unix seconds) to entries. Raises :class:`triage.errors.TriageError`."""
+_LEAVE_SECONDS = 0.5
+"""A disk that hangs does not hold up the way out for longer."""
+
+
+class IncidentFeed(Protocol):
+    """Where the context and the time come from."""
+
+    def context(self) -> Active | None: ...
+
+    def clock(self) -> Clock: ...
+
+    def now(self) -> float: ...
+
+
+class IncidentApp(Protocol):
+    """The program, as the link sees it."""
+
+    def run_worker(self, work: Coroutine[Any, Any, None], *, group: str, exit_on_error: bool) -> Any: ...
+
+    def say(self, message: str) -> None: ...
+
+    def show(self) -> None: ...
+
+
+class IncidentLink:
+    """The incident of the model that is shown."""
+
+    def __init__(self, app: IncidentApp, feed: IncidentFeed, state_home: Path | None) -> None:
+        """``state_home`` None: where the environment says. Nothing is read or imported yet."""
+        self._app, self._feed, self._home = app, feed, state_home
+        self._session: IncidentSession | None = None
+        self._journal: JournalReader | None = None
+        self._board: Board | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._newest: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
+        self._last: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
+        self._looking = False
+        self._runs: list[Run] = []
+        self._asked: set[str] = set()
+
+    @property
+    def board(self) -> Board | None:
+        """The incident as it was looked at last; None before the first look."""
+        return self._board
+
+    def id(self, model: str) -> str:
+        """The incident of ``model`` that is open, for plans and cell runs; "" without one."""
+        found = self._board.open if self._board is not None and self._board.model == model else None
+        return "" if found is None else found.id
+
+    def see(self, snapshot: Snapshot, model: ModelState, events: Sequence[Event] = (),
+            runbook: Runbook | None = None) -> None:
+        """Newer facts, and what is recorded of the runbook."""
+        self._newest = self._last = (snapshot, model, tuple(events), runbook)
+        if not self._looking:
+            self._looking = True
+            self._work(self._look())
+
+    def ran(self, run: Run) -> None:
+        """A run of cells is over."""
+        self._runs.append(run)
+        if self._last is not None:
+            self.see(*self._last)
+
+    def open(self, title: str) -> None:
+        """Open an incident of the model that is shown, with what is known of its last two hours."""
+        self._work(self._open(title))
+
+    def write(self, say: Say, done: str = "") -> None:
+        """Write what a person says; ``done`` is said when it counts, and why not otherwise."""
+        self._work(self._write(say, done))
+
+    def export(self) -> None:
+        """Write the draft of the postmortem into the folder in which the program was started."""
+        self._work(self._export())
+
+    def leave(self) -> None:
+        """The program ends: the person is off."""
+        import threading
+        last, board, session = self._last, self._board, self._session
+        if last is None or board is None or session is None or board.open is None or session.by not in \
+                board.open.people:
+            return
+        from triage.errors import TriageError
+        from triage.incident import by_hand
+
+        def work() -> None:
+            try:
+                session.write(last[0], board, [by_hand.left(session.by, self._feed.now())])
+            except TriageError:
+                return
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(_LEAVE_SECONDS)
+
+    def _work(self, job: Coroutine[Any, Any, None]) -> None:
+        self._app.run_worker(self._guarded(job), group="incident", exit_on_error=False)
+
+    async def _guarded(self, job: Coroutine[Any, Any, None]) -> None:
+        from triage.errors import TriageError
+        try:
+            await job
+        except TriageError as error:
+            self._app.say(f"{error.message}; {error.hint}" if error.hint else error.message)
+        except Exception as error:
+            # A defect here must not take the panels away.
+            from triage.text import clean
+            self._app.say(f"the incident broke: {type(error).__name__}: {clean(error, limit=120)}")
+
+    async def _look(self) -> None:
+        try:
+            while self._newest is not None:
+                newest, self._newest = self._newest, None
+                async with self._one_at_a_time:
+                    self._took(await asyncio.to_thread(self._looked, *newest))
+        finally:
+            self._looking = False
+
+    async def _open(self, title: str) -> None:
+        last = self._last
+        if last is None:
+            self._app.say("no model is shown yet")
+            return
+        async with self._one_at_a_time:
+            before = self._board
+            board = await asyncio.to_thread(self._opened, *last, title)
+            self._took(board)
+        if board.incident is not None:
+            joined = before is not None and before.open is not None and before.open.id == board.incident.id
+            self._app.say(f"{board.incident.id} is open already" if joined else f"{board.incident.id} is open")
+
+    async def _write(self, say: Say, done: str) -> None:
+        last, board = self._last, self._board
+        if last is None or board is None or board.incident is None:
+            self._app.say("no incident is open: 5, then o opens one")
+            return
+        async with self._one_at_a_time:
+            self._took(await asyncio.to_thread(self._said, last[0], say))
+        if done:
+            self._app.say(done)
+
+    async def _export(self) -> None:
+        board = self._board
+        if board is None or board.incident is None:
+            self._app.say("there is no incident to export")
+            return
+        path = await asyncio.to_thread(self._exported, board.incident)
+        self._app.say(f"{path} is written; only you can read it")
+
+    def _looked(self, snapshot: Snapshot, model: ModelState, events: tuple[Event, ...],
+                runbook: Runbook | None) -> Board:
+        return self._hand().look(snapshot, model, self._told(model.name, events, runbook))
+
+    def _opened(self, snapshot: Snapshot, model: ModelState, events: tuple[Event, ...], runbook: Runbook | None,
+                title: str) -> Board:
+        return self._hand().open(snapshot, model, self._feed.now(), title, self._told(model.name, events, runbook))
+
+    def _said(self, snapshot: Snapshot, say: Say) -> Board:
+        session, board = self._hand(), self._board
+        assert board is not None and board.incident is not None  # noqa: S101, PT018 - _write has seen to it
+        return session.write(snapshot, board, say(board.incident, session.by, self._feed.now()))
+
+    def _exported(self, incident: Incident) -> str:
+        from triage.report.postmortem import postmortem
+        reader = self._reader()
+        return write_beside(Path.cwd(), incident.id, postmortem(incident, "" if reader is None else reader.head()))
+
+    def _told(self, model: str, events: tuple[Event, ...], runbook: Runbook | None) -> list[Entry]:
+        """What other logs tell; the same every time: the incident knows what it has been told."""
+        from triage.desk.timeline import of_cells, of_runbook
+        from triage.incident.watching import RECENT_SECONDS
+        out = list(of_runbook(events, runbook)) if runbook is not None else []
+        out += [of_cells(run, self._hand().by) for run in self._runs if run.model == model]
+        found = self._board.open if self._board is not None else None
+        begun = found.opened_at if found is not None and found.opened_at is not None else self._feed.now()
+        reader = self._reader()
+        return out if reader is None else [*out, *reader.entries(model, begun - RECENT_SECONDS)]
+
+    def _reader(self) -> JournalReader | None:
+        active = self._feed.context()
+        if self._journal is None and active is not None:
+            from triage.actions.opening import open_journal
+            from triage.desk.timeline import JournalReader
+            self._journal = JournalReader(open_journal(active, self._feed.clock()))
+        return self._journal
+
+    def _hand(self) -> IncidentSession:
+        """The session; made in the thread, because its modules are heavy."""
+        if self._session is None:
+            from triage.incident.session import IncidentSession
+            from triage.person import person
+            from triage.state_dir import StateDir, state_home
+            self._session = IncidentSession(StateDir(self._home or state_home(os.environ)), person())
+        return self._session
+
+    def _took(self, board: Board) -> None:
+        if board.wanted and board.model not in self._asked:
+            self._asked.add(board.model)
+            self._app.say("this calls for an incident: 5, then o opens one with its last two hours")
+        self._board = board
+        self._app.show()
+
+
+def write_beside(folder: Path, name: str, text: str) -> str:
+    """Write ``text`` as ``NAME.md`` into ``folder``; as ``NAME-2.md`` and so on where that is there already.
+
+    A draft that somebody has worked on is never written over. Returns the path; raises :class:`TriageError`.
+    """
+    from triage.errors import TriageError
+    for number in range(1, 100):
+        path = folder / (f"{name}.md" if number == 1 else f"{name}-{number}.md")
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise TriageError(f"{path} cannot be written: {error.strerror}",
+                              f"triage incident export {name} prints it") from None
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        return str(path)
+    raise TriageError(f"{folder} holds a hundred drafts of {name}", "move them away")
