@@ -70,7 +70,8 @@ class Course:
                 return
             yield self._step(Stage.INTENT, self._plan.requests[index].sentence, request=index)
             sent = await self._send(index)
-            yield self._step(Stage.SENT, f"{sent.fate}: {sent.message}", request=index, fate=sent.fate)
+            told = sent.fate if sent.message == sent.fate else f"{sent.fate}: {sent.message}"
+            yield self._step(Stage.SENT, str(told), request=index, fate=sent.fate)
             if sent.fate is Fate.UNKNOWN:
                 self._unknown = f"no answer came to request {index + 1} of {len(self._plan.requests)}: {sent.message}"
                 break
