@@ -58,7 +58,7 @@ class _Asked:
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the journal.  [default: the model's verdict]")
 @click.option("--incident", default="", metavar="ID", help="Incident that it belongs to.")
 @click.option("--set", "parameters", metavar="NAME=VALUE", multiple=True, help="Further figures of the action, such as "
-              "replicas=6 of scale. Repeatable.")
+              "replicas=6 of scale, alert=NAME and duration=1h of silence. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Plan, rehearse and ask every guard, and change nothing; without --write "
               "this is always so.")
 @click.option("--confirm", metavar="NAME", help="Name of the target, in place of typing it when asked.")

@@ -31,8 +31,8 @@ class Watch:
 class Ground:
     """A cluster and the short ways of a test."""
 
-    def __init__(self, *, history: int = 4096) -> None:
-        self.clock = Watch()
+    def __init__(self, *, history: int = 4096, start: float = START) -> None:
+        self.clock = Watch(start)
         self.cluster = Cluster(self.clock, Access({"writing": User("operator", OPERATE), "reading": User("viewer")}),
                                history=history)
         self.cluster.advance()

@@ -1,0 +1,153 @@
+"""``triage act``: planned without ``--write``, carried out with it, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commands import process, run
+from tests.desk.site import MODEL, Site
+from triage.cli_act import ACTIONS
+
+CONFIRMED = ("--confirm", MODEL)
+
+
+def act(site: Site, *words: object) -> tuple[int, str, str]:
+    """(exit code, standard output, standard error)."""
+    done = run("act", *words, "--config", site.config)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def acknowledged(site: Site) -> tuple[str, ...]:
+    """The options that acknowledge what the plan of a rollback asks for."""
+    _, out, _ = act(site, "rollback", MODEL, "--format", "json")
+    words = [guard["acknowledgement"] for guard in json.loads(out)["guards"] if guard["acknowledgement"]]
+    assert "facts" in words
+    return tuple(part for word in words for part in ("--acknowledge", word))
+
+
+def test_without_write_it_is_planned_with_every_request_and_guard_and_nothing_is_changed(site: Site) -> None:
+    code, out, err = act(site, "rollback", MODEL)
+    assert code == 0
+    for said in ("rollback fraud-scorer to v7", "PRODUCTION", "request 1 of 2", "request 2 of 2", "undo",
+                 "blocked  write: read-only", "cannot tell  facts:", "to acknowledge: facts"):
+        assert said in out, said
+    assert "nothing was changed; it may be carried out, with --write" in err
+    assert site.gate.changes == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_no_action_changes_anything_without_write(site: Site, action: str) -> None:
+    code, _, _ = act(site, action, MODEL, *CONFIRMED, "--break-glass", "test")
+    assert code in (0, 2)
+    assert site.gate.changes == []
+
+
+def test_a_dry_run_with_write_changes_nothing(site: Site) -> None:
+    assert act(site, "abort", MODEL, "--write", "--dry-run")[0] == 0
+    assert site.gate.changes == []
+
+
+def test_the_risky_direction_is_blocked_while_prometheus_is_silent(site: Site) -> None:
+    code, _, err = act(site, "promote", MODEL)
+    assert code == 2
+    assert "it would be refused:" in err
+    assert "persons" in err
+    code, out, _ = act(site, "promote", MODEL, "--write", *CONFIRMED)
+    assert code == 2
+    assert "not carried out, nothing was sent" in out
+    assert site.gate.changes == []
+
+
+def test_a_rollback_is_carried_out_acknowledged_and_verified_while_prometheus_is_silent(site: Site) -> None:
+    code, out, err = act(site, "rollback", MODEL, "--write", *CONFIRMED, *acknowledged(site), "--reason", "v8 is slow")
+    assert code == 0, err
+    assert [change.rpartition("/")[2] for change in site.gate.changes] == ["status", "fraud"]
+    assert site.ground.split == {"7": 100}
+    assert "done  rollback fraud-scorer to v7" in out
+    assert "verifying:" in err
+    shown = run("journal", "show", "--config", site.config)
+    assert "rollback fraud-scorer to v7  done" in shown.stdout
+    assert "v8 is slow" in shown.stdout
+
+
+def test_as_json_it_says_plan_guards_steps_and_outcome(site: Site) -> None:
+    code, out, _ = act(site, "pause", MODEL, "--write", *CONFIRMED, "--format", "json")
+    said = json.loads(out)
+    assert code == said["exit_code"] == 0
+    assert said["schema"] == "triage.act/v1"
+    assert (said["executed"], said["outcome"]) == (True, "done")
+    assert [step["stage"] for step in said["steps"] if step["stage"] in ("intent", "sent")] == ["intent", "sent"]
+    assert said["plan"]["target"]["production"] is True
+    assert len(said["plan"]["digest"]) == 64
+
+
+def test_what_is_not_confirmed_is_not_sent_and_it_says_what_to_add(site: Site) -> None:
+    code, _, err = act(site, "rollback", MODEL, "--write")
+    assert code == 64
+    assert "--confirm fraud-scorer --acknowledge facts" in err
+    code, _, err = act(site, "rollback", MODEL, "--write", "--confirm", "churn-ranker", *acknowledged(site))
+    assert code == 64
+    assert "--confirm does not name the target: fraud-scorer" in err
+    assert site.gate.changes == []
+
+
+def test_what_is_there_already_and_what_nothing_does_are_refused_with_the_reason(site: Site) -> None:
+    code, _, err = act(site, "retrain", MODEL)
+    assert code == 2
+    assert "not possible:" in err
+    code, out, _ = act(site, "resume", "fraud-scorer", "--to", "9", "--format", "json")
+    assert code in (0, 2)
+    assert json.loads(out)["schema"] == "triage.act/v1"
+
+
+def test_who_may_only_read_is_told_and_nothing_is_sent(make_site: Callable[..., Site]) -> None:
+    site = make_site(token="reading")
+    code, out, _ = act(site, "abort", MODEL, "--write", *CONFIRMED)
+    assert code == 2
+    assert "you may not" in out
+    assert site.gate.changes == []
+
+
+def test_a_plan_is_shared_for_another_person_and_its_author_may_not_carry_it_out(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "promote.json"
+    code, _, err = act(site, "promote", MODEL, "--write", "--share", file)
+    assert code == 0
+    assert f"--approve {file}" in err
+    assert json.loads(file.read_text())["schema"] == "triage.approval/v1"
+    code, out, _ = act(site, "promote", MODEL, "--write", "--approve", file, *CONFIRMED)
+    assert code == 2
+    assert "persons" in out
+    assert act(site, "rollback", MODEL, "--approve", file)[0] == 64
+    assert act(site, "promote", MODEL, "--share", file)[0] == 64
+    assert site.gate.changes == []
+
+
+def test_a_figure_without_a_name_is_a_mistake_of_the_command_line(site: Site) -> None:
+    code, _, err = act(site, "scale", MODEL, "--set", "6")
+    assert code == 64
+    assert '"6" is no NAME=VALUE' in err
+
+
+async def both(site: Site, *states: Path) -> list[tuple[int, str, str]]:
+    words = ("act", "rollback", MODEL, "--write", *CONFIRMED, *await asyncio.to_thread(acknowledged, site),
+             "--config", site.config)
+    return list(await asyncio.gather(*(process(*words, env={**site.environment, "TRIAGE_STATE": str(state)})
+                                       for state in states)))
+
+
+async def test_of_two_processes_with_one_state_directory_one_acts(site: Site, tmp_path: Path) -> None:
+    found = await both(site, tmp_path / "state", tmp_path / "state")
+    assert sorted(code for code, _, _ in found) == [0, 2], found
+    assert len(site.gate.changes) == 2
+
+
+async def test_of_two_processes_that_share_nothing_the_second_sends_no_request_that_is_done(
+        site: Site, tmp_path: Path) -> None:
+    found = await both(site, tmp_path / "a", tmp_path / "b")
+    assert sorted(code for code, _, _ in found) == [0, 2], found
+    assert site.ground.split == {"7": 100}
