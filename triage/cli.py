@@ -24,6 +24,7 @@ from triage.cli_group import (
     where,
     writes,
 )
+from triage.cli_incident import incident
 from triage.cli_journal import journal
 from triage.cli_lab import demo, lab
 from triage.cli_looks import check, status
@@ -312,6 +313,7 @@ cli.add_command(capture)
 cli.add_command(demo)
 cli.add_command(lab)
 cli.add_command(journal)
+cli.add_command(incident)
 notebook.add_command(run_notebook)
 
 

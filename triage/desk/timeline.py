@@ -30,8 +30,10 @@ def of_runbook(events: Iterable[Event], runbook: Runbook) -> Iterator[Entry]:
         if said is None:
             continue
         told = hashlib.sha256(f"{event.at!r} {event.by} {event.kind} {event.step} {event.outcome}".encode())
+        step = runbook.step(event.step) if event.step else None
+        query = getattr(step.does, "expr", "") if step is not None else ""
         yield Entry(Kind.STEP, event.at, event.at, event.by, clean(said), Source.RUNBOOK, event.step,
-                    str(event.outcome or event.kind), {"runbook": runbook.id},
+                    str(event.outcome or event.kind), {"runbook": runbook.id, **({"query": query} if query else {})},
                     origin=f"runbook:{told.hexdigest()[:16]}")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from triage.incident.incident import Incident
     from triage.incident.session import Board, IncidentSession
     from triage.live.snapshot import Snapshot
+    from triage.notebook.load import Notebook
     from triage.runbook.events import Event
     from triage.runbook.steps import Runbook
     from triage.signals.model import ModelState
@@ -31,7 +32,9 @@ _LEAVE_SECONDS = 0.5
 
 
 class IncidentFeed(Protocol):
-    """Where the context and the time come from."""
+    """Where the context, the notebooks and the time come from."""
+
+    def notebook(self, model: str) -> Notebook | None: ...
 
     def context(self) -> Active | None: ...
 
@@ -191,7 +194,8 @@ class IncidentLink:
     def _exported(self, incident: Incident) -> str:
         from triage.report.postmortem import postmortem
         reader = self._reader()
-        return write_beside(Path.cwd(), incident.id, postmortem(incident, "" if reader is None else reader.head()))
+        text = postmortem(incident, "" if reader is None else reader.head(), self._feed.notebook(incident.model))
+        return write_beside(Path.cwd(), incident.id, text)
 
     def _told(self, model: str, events: tuple[Event, ...], runbook: Runbook | None) -> list[Entry]:
         """What other logs tell; the same every time: the incident knows what it has been told."""
