@@ -17,7 +17,7 @@ from triage.notebook.manifest import Manifest
 from triage.signals.canary import CanaryVerdict
 from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
-from triage.signals.wording import age
+from triage.signals.wording import clock_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,9 @@ def _rollback(manifest: Manifest, model: ModelState, now: float, seen: float | N
         why = _broken(trigger, model)
         if not why:
             continue
-        lasted = None if started is None else now - started
-        if lasted is not None and lasted < manifest.spec.canary.sustained:
-            return Due(None, f"{trigger}: {why}; the trial is {age(lasted)} old, and it has to last "
-                             f"{age(manifest.spec.canary.sustained)}")
+        if started is not None and now < started + manifest.spec.canary.sustained:
+            lasts = clock_time(started + manifest.spec.canary.sustained, now)
+            return Due(None, f"{trigger}: {why}; the trial is young, and it has to last until {lasts}")
         return Due(Action.ROLLBACK, f"{trigger}: {why}", automatic, started)
     return None
 
@@ -97,17 +96,17 @@ def _promotion(manifest: Manifest, model: ModelState, now: float) -> Due:
         return Due(None, "the canary passes, and its rollout does not wait for anybody")
     until = next((pause.until for pause in rollout.pauses if pause.until is not None), None)
     if until is not None:
-        return Due(None, f"the canary passes; its rollout goes on by itself in {age(max(0.0, until - now))}")
+        return Due(None, f"the canary passes; its rollout goes on by itself at {clock_time(until, now)}")
     since = max((pause.since for pause in rollout.pauses if pause.since is not None), default=None)
     if since is None:
         return Due(None, "the canary passes; it was paused by hand, and whoever did it resumes it")
-    wait = manifest.spec.canary.sustained - (now - since)
-    if wait > 0:
-        return Due(None, f"the canary passes; at this step for {age(now - since)}, {age(wait)} more")
+    ready = since + manifest.spec.canary.sustained
+    if now < ready:
+        return Due(None, f"the canary passes; it stays at this step until {clock_time(ready, now)}")
     if _is_last(rollout.steps, rollout.step_index):
-        wait = manifest.spec.canary.bake - (now - state.started_at)
-        if wait > 0:
-            return Due(None, f"the canary passes; before all traffic it bakes for {age(wait)} more")
+        ready = state.started_at + manifest.spec.canary.bake
+        if now < ready:
+            return Due(None, f"the canary passes; before it takes all traffic it bakes until {clock_time(ready, now)}")
     return Due(Action.PROMOTE, f"canary passes: {state.reason}", manifest.spec.promote.policy == "auto", since)
 
 

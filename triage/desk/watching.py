@@ -7,6 +7,7 @@ anew does nothing twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from triage.live.snapshot import Snapshot
 
 AGAIN_SECONDS = 60.0
 """After an action that was not carried out, how long until it is tried again; nothing of it was sent."""
+
+
+_FIGURES = re.compile(r"[-+]?\d[\d.,:]*")
 
 
 class What(StrEnum):
@@ -67,9 +71,10 @@ async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]]) -> 
         wanted = due(desk.manifest, snapshot)
         said = await _judged(desk, wanted, snapshot.at)
         if said is not None:
-            if said.sentence != last:
+            # Figures move with every look; what they mean does not.
+            if (kind := _FIGURES.sub("#", f"{said.what} {said.sentence}")) != last:
                 yield said
-            last = said.sentence
+            last = kind
             continue
         if snapshot.at - refused_at < AGAIN_SECONDS:
             continue
@@ -115,8 +120,12 @@ async def _acted(desk: ActionDesk, wanted: Due, at: float) -> AsyncGenerator[Sai
         yield Said(at, What.HELD, f"{prepared.plan.title} is due and needs a person ({calls}): {'; '.join(held)}",
                    wanted, prepared)
         return
+    last = ""
     async with aclosing(desk.carry_out(prepared, Confirmation(prepared.plan.confirmation))) as steps:
         async for step in steps:
+            if step.sentence == last:
+                continue
+            last = step.sentence
             if step.stage is Stage.OUTCOME:
                 yield Said(step.at, What.ENDED, f"{prepared.plan.title}: {step.outcome}: {step.sentence}", wanted,
                            prepared, step, step.outcome)

@@ -1,0 +1,140 @@
+"""``triage watch``: says what is due, acts where it may, leaves to a person what only a person can, and never twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.commands import run
+from tests.desk.site import MODEL, Site
+from tests.tui import snapshots
+from triage.actions.history import Outcome
+from triage.clock import ManualClock
+from triage.desk.actions import ActionDesk, open_desk
+from triage.desk.watching import Said, What, watch
+from triage.live.snapshot import Snapshot
+from triage.report.actions_json import said_json
+
+NOW = snapshots.NOW
+AUTO = {"rollback": {"policy": "auto", "last_known_good": "7"}}
+
+
+def failing(at: float = NOW) -> Snapshot:
+    """The canary fails in the context that the site is."""
+    made = snapshots.on_trial_at(snapshots.trials.failing)
+    return replace(made, at=at, context="prod-eu", production=True)
+
+
+async def heard(desk: ActionDesk, *given: Snapshot) -> list[Said]:
+    """What it says of these snapshots."""
+    left = list(given)
+    nothing = asyncio.Event()
+
+    async def newest() -> Snapshot:
+        if not left:
+            nothing.set()
+            await asyncio.Event().wait()
+        return left.pop(0)
+
+    said: list[Said] = []
+
+    async def listen() -> None:
+        async with aclosing(watch(desk, newest)) as saying:
+            async for each in saying:
+                said.append(each)
+    listening = asyncio.ensure_future(listen())
+    over = asyncio.ensure_future(nothing.wait())
+    await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
+    listening.cancel()
+    await asyncio.gather(listening, over, return_exceptions=True)
+    return said
+
+
+@pytest.fixture
+def make_desk(make_site: Callable[..., Site]) -> Callable[..., Any]:
+    async def make(*, write: bool = True, snapshot: Snapshot | None = None, **spec: Any) -> ActionDesk:
+        site = make_site(start=NOW, lives=False, spec=spec)
+        clock = ManualClock(NOW)
+        return await open_desk(site.active, site.notebook, clock, lambda: snapshot, write=write)
+    return make
+
+
+async def test_a_manual_policy_is_a_recommendation_and_said_once(make_desk: Callable[..., Any]) -> None:
+    desk = await make_desk()
+    said = await heard(desk, failing(), failing(NOW + 5), snapshots.healthy())
+    assert [each.what for each in said] == [What.RECOMMENDS, What.WAITS]
+    assert said[0].sentence.startswith("rollback: canary_fail: ")
+    assert said[0].sentence.endswith("the policy is manual")
+    await desk.aclose()
+
+
+async def test_without_write_an_automatic_policy_is_a_recommendation(make_desk: Callable[..., Any], gate: Any) -> None:
+    desk = await make_desk(write=False, **AUTO)
+    [said] = await heard(desk, failing())
+    assert said.what is What.RECOMMENDS
+    assert "read-only" in said.sentence
+    assert gate.changes == []
+    await desk.aclose()
+
+
+async def test_what_has_to_be_acknowledged_is_left_to_the_person_on_call(make_desk: Callable[..., Any],
+                                                                         gate: Any) -> None:
+    desk = await make_desk(**AUTO)
+    [said] = await heard(desk, failing(), failing(NOW + 5))
+    assert said.what is What.HELD
+    assert "needs a person (#sre, #payments-ml): " in said.sentence
+    assert "facts: " in said.sentence
+    assert gate.changes == []
+    await desk.aclose()
+
+
+async def test_held_back_it_tries_again_after_a_minute(make_desk: Callable[..., Any]) -> None:
+    desk = await make_desk(**AUTO)
+    said = await heard(desk, failing(), failing(NOW + 30), failing(NOW + 61))
+    assert [each.what for each in said] == [What.HELD, What.HELD]
+    await desk.aclose()
+
+
+def words(said: Sequence[Said]) -> list[str]:
+    return [str(each.what) for each in said if each.what is not What.STEP]
+
+
+async def test_a_cause_that_was_answered_is_not_answered_again_after_a_restart(
+        make_site: Callable[..., Site]) -> None:
+    site = make_site(start=NOW, lives=False, spec=AUTO)
+    clock = ManualClock(NOW)
+    # Somebody acknowledged and rolled back; then the watcher is started.
+    desk = await open_desk(site.active, site.notebook, clock, lambda: None, write=True)
+    from triage.actions.plan import Action
+    from triage.actions.steps import Confirmation, Prepared
+    from triage.actions.system import Wish
+    prepared = await desk.prepare(Wish(Action.ROLLBACK, "by hand"))
+    assert isinstance(prepared, Prepared)
+    confirmation = Confirmation(MODEL, frozenset(prepared.acknowledgements))
+    outcomes = [step.outcome async for step in desk.carry_out(prepared, confirmation) if step.outcome]
+    assert outcomes == [Outcome.DONE]
+    changes = list(site.gate.changes)
+    anew = await open_desk(site.active, site.notebook, clock, lambda: None, write=True)
+    [said] = await heard(anew, failing())
+    assert said.what is What.WAITS
+    assert "answered by rollback fraud-scorer to v7" in said.sentence
+    assert site.gate.changes == changes
+    assert json.loads(said_json(said, MODEL)) | {"at": ""} == {
+        "schema": "triage.watch/v1", "at": "", "model": MODEL, "what": "waits", "sentence": said.sentence,
+        "due": "rollback", "automatic": True, "action_id": None, "digest": None, "step": None, "outcome": None}
+    await desk.aclose()
+    await anew.aclose()
+
+
+def test_from_the_command_line_it_looks_once_and_ends(site: Site) -> None:
+    done = run("watch", MODEL, "--once", "--config", site.config)
+    assert done.exit_code == 0
+    assert "waits" in done.stdout
+    assert "nothing is decided" in done.stdout
+    assert site.gate.changes == []
