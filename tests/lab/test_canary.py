@@ -179,3 +179,22 @@ def test_a_shadow_that_is_worse_warns_and_never_pages(tmp_path: Path) -> None:
     assert of_canary(model) == [(Verdict.WARN, Urgency.NONE)]
     assert "rollout rule" not in {reason.rule for reason in model.reasons}
     assert not [reason for reason in model.reasons if reason.urgency is Urgency.PAGE and reason.rule != "alert"]
+
+
+def test_answers_that_moved_for_both_versions_are_no_failure_of_the_new_one(opening: Opening) -> None:
+    state = Trial(opening("drift-both-arms"), "image-moderation").state
+    assert failed(state) == set()
+    assert state.both_moved.startswith("rejected-share: both arms moved (stable 0.018")
+    assert state.both_moved.endswith("rolling back would not help")
+
+
+def test_all_that_has_a_margin_is_compared(slow: Trial) -> None:
+    assert {"latency", "success", "score_mean"} <= set(by_name(slow.state))
+    assert by_name(slow.state)["score_mean"].verdict is PASS
+
+
+def test_the_shares_of_the_decisions_are_shown_for_both_versions(few: Trial) -> None:
+    shares = [by_name(few.state)[f"decision {decision}"] for decision in ("approve", "refer", "decline")]
+    assert sum(s.canary or 0.0 for s in shares) == pytest.approx(1, abs=1e-6)
+    assert {s.gates for s in shares} == {False}
+    assert {s.verdict for s in shares} == {INSUFFICIENT}

@@ -1,37 +1,38 @@
-"""What is asked of a version on trial and of stable, on which grid, and what becomes of the answers.
-
-The answers are those of the lab's engine, which is compared with Prometheus elsewhere.
-"""
+"""What is asked of a version on trial and of stable, on which grid, and what becomes of the answers."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.facts.replies import MODEL, Part, Question
-from triage.facts.samples import Series
-from triage.lab.promql.engine import Engine, Matrix
-from triage.lab.promql.store import Store
-from triage.live.trial import BEFORE_INTERVALS, MOST_INTERVALS, Arms, arms, trial, trial_questions
-from triage.notebook.load import Notebook, load_all
-from triage.signals.canary import CanaryVerdict, EventMetric, LatencyMetric, LevelMetric, Metric, Trial
+from tests.live.trials import (
+    BORN,
+    NOW,
+    SCRAPE,
+    compared,
+    counter,
+    events,
+    histogram,
+    metric,
+    on,
+    requests,
+    rising,
+    seen,
+    written,
+)
+from triage.facts.replies import MODEL, Part
+from triage.live.arms import BEFORE_INTERVALS, MOST_INTERVALS, arms
+from triage.live.trial import trial, trial_questions
+from triage.notebook.load import Notebook
+from triage.signals.canary import CanaryVerdict, LatencyMetric, LevelMetric
 from triage.signals.judge import judge
-from triage.signals.model import Versions, VersionState
-from triage.signals.reading import Quality, Reading
 
-NOW = 1_795_400_160.0
-"""A full minute."""
-BORN = NOW - 3600
-SCRAPE = 15.0
 RATIO: dict[str, Any] = {"name": "success", "objective": 99.9, "window": "30d", "required": True,
          "sli": {"good": 'requests_total{code!~"5.."}', "total": "requests_total"}}
 BAD: dict[str, Any] = {"name": "success", "objective": 99.9, "window": "30d", "required": True,
@@ -44,33 +45,9 @@ SCORE = {"name": "score", "sli": {"gauge": "score_mean", "at_least": 0.5}, "requ
 @pytest.fixture(scope="module")
 def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Notebook]:
     """A notebook with these objectives and this canary."""
-    def written(*slos: Mapping[str, Any], **canary: Any) -> Notebook:
-        home = tmp_path_factory.mktemp("trial") / "m"
-        home.mkdir()
-        spec = {"metrics": {"selector": {"model": "m"}, "scrape_interval": "15s", "requests": "requests_total"},
-                "slos": list(slos)}
-        manifest = {"apiVersion": "triage/v1alpha1", "kind": "ModelNotebook",
-                    "metadata": {"name": "m", "version": "v2", "owners": [{"name": "t", "role": "on-call"}]},
-                    "spec": {**spec, **({"canary": canary} if canary else {})}}
-        (home / "manifest.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
-        (home / "notebook.ipynb").write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4,
-                                                        "nbformat_minor": 5}))
-        [found] = load_all([Path(home)]).notebooks
-        return found
-    return written
-
-
-def seen(*, born: float | None = BORN, arm: str = "canary", n: float | None = 50.0) -> Versions:
-    def share(value: float, events: float | None) -> Reading:
-        return Reading(value, "ratio", Quality.OK, events, 300.0, NOW)
-    return Versions("traffic", (VersionState("v1", "stable", share(0.9, 450.0), None, NOW),
-                                VersionState("v2", arm, share(0.1, n), born, NOW)))
-
-
-def on(now: float = NOW + 20, *, born: float | None = BORN) -> Arms:
-    found = arms(seen(born=born), "model_version", SCRAPE, 86400.0, now)
-    assert found is not None
-    return found
+    def made(*slos: Mapping[str, Any], **canary: Any) -> Notebook:
+        return written(tmp_path_factory.mktemp("trial"), slos, canary=canary)
+    return made
 
 
 # The grid
@@ -122,65 +99,6 @@ def test_a_later_look_sees_the_same_intervals_and_more_of_them(age: float, later
 
 
 # Questions and answers
-
-
-Counter = tuple[Mapping[str, str], Sequence[float]]
-"""Labels, and a value for each scrape, the last one at NOW."""
-
-
-def counter(name: str, version: str, values: Sequence[float], **labels: str) -> Counter:
-    return {"__name__": name, "model": "m", "model_version": version, **labels}, values
-
-
-def stored(*counters: Counter, early: float = 0.0) -> Store:
-    """Scraped at full quarters of a minute, or ``early`` seconds before them."""
-    store = Store()
-    for labels, values in counters:
-        times = [round(1000 * (NOW - early - SCRAPE * (len(values) - 1 - i))) for i in range(len(values))]
-        store.append(dict(labels), np.array(times, dtype=np.int64), np.array(values, dtype=np.float64))
-    return store
-
-
-def answered(notebook: Notebook, store: Store, at: Arms) -> dict[Question, tuple[Series, ...]]:
-    """What a server with these series says."""
-    found: dict[Question, tuple[Series, ...]] = {}
-    for question, expression in trial_questions(notebook, {}, at):
-        matrix = Engine(store).range(expression, at.first_asked, at.end, at.step).value
-        assert isinstance(matrix, Matrix)
-        found[question] = tuple(Series(labels, tuple(times.tolist()), tuple(values.tolist()))
-                                for labels, times, values in matrix.series)
-    return found
-
-
-def compared(notebook: Notebook, *counters: Counter, early: float = 0.0) -> Trial:
-    grid = on()
-    return trial(notebook, {}, answered(notebook, stored(*counters, early=early), grid), grid, "traffic")[0]
-
-
-def metric(made: Trial, name: str) -> Metric:
-    return next(m for m in made.metrics if m.name == name)
-
-
-def events(made: Trial, name: str = "success") -> EventMetric:
-    found = metric(made, name)
-    assert isinstance(found, EventMetric)
-    return found
-
-
-def rising(per_scrape: float, scrapes: int = 900) -> list[float]:
-    """A counter that grows evenly, for hours."""
-    return [1000 + per_scrape * i for i in range(scrapes)]
-
-
-def histogram(version: str, *shares: tuple[str, float], per_scrape: float = 20.0) -> list[Counter]:
-    """Buckets that fill evenly: the share of events at or under each bound."""
-    return [counter("duration_seconds_bucket", version, [1000 * s + per_scrape * s * i for i in range(900)], le=le)
-            for le, s in shares]
-
-
-def requests(version: str, good: float, bad: float) -> list[Counter]:
-    return [counter("requests_total", version, rising(good), code="200"),
-            counter("requests_total", version, rising(bad), code="500")]
 
 
 def test_both_arms_are_asked_in_one_expression_and_nobody_else(write: Callable[..., Notebook]) -> None:

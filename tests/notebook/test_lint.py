@@ -168,12 +168,29 @@ def test_a_name_close_to_a_known_one_is_suggested(write_notebook: WriteNotebook)
     assert finding.hint == "did you mean success?"
 
 
-@pytest.mark.parametrize("metric", ["success", "score_mean", "precision", "null-rate"])
-def test_a_margin_may_name_slos_proxies_and_quality_metrics(write_notebook: WriteNotebook, metric: str) -> None:
+@pytest.mark.parametrize("metric", ["success", "score_mean", "precision", "null-rate", "classes"])
+def test_a_margin_may_name_all_that_is_compared(write_notebook: WriteNotebook, metric: str) -> None:
     assert found(write_notebook, spec(
         "quality: {feedback: {regime: instant}, metrics: [{name: precision, metric: p}], "
         "proxies: [{name: null-rate, metric: n}]}",
-        f"canary: {{max_delta: [{{metric: {metric}, absolute: 1pt}}]}}")) == []
+        "drift: {prediction: {name: score, histogram: s, reference: {edges: [0.5], counts: [1, 1]}}}",
+        f"canary: {{classes: {{counter: c, values: [yes, no]}}, max_delta: [{{metric: {metric}, absolute: 1pt}}]}}",
+    )) == []
+
+
+@pytest.mark.parametrize("metric", ["score_mean", "classes"])
+def test_a_margin_for_answers_that_the_manifest_does_not_watch_is_a_finding(write_notebook: WriteNotebook,
+                                                                            metric: str) -> None:
+    (finding,) = found(write_notebook, spec(f"canary: {{max_delta: [{{metric: {metric}, absolute: 1pt}}]}}"))
+    assert finding.code == "unknown-metric"
+
+
+def test_a_margin_for_what_is_computed_from_labels_is_a_finding(write_notebook: WriteNotebook) -> None:
+    (finding,) = found(write_notebook, spec(
+        "quality: {feedback: {regime: instant}, counted: [{name: recall, figure: recall, outcomes: o_total}]}",
+        "canary: {max_delta: [{metric: recall, absolute: 1pt}]}"))
+    assert (finding.code, finding.severity) == ("not-compared", "warning")
+    assert "not compared between versions" in finding.message
 
 
 def test_steps_that_stand_twice_are_refused(write_notebook: WriteNotebook) -> None:

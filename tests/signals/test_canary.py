@@ -295,6 +295,22 @@ def test_a_gauge_that_moved_for_both_arms_says_so() -> None:
     assert state(replace(moved, before=())).both_moved == ""
 
 
+def test_a_gauge_that_moved_for_both_arms_hours_after_the_trial_began_says_so() -> None:
+    rng = np.random.default_rng(3)
+    before, calm, moved = (tuple((mean + rng.normal(size=n)).tolist()) for mean, n in ((50, 120), (50, 240), (80, 120)))
+    canary = tuple((value + rng.normal(0, 0.2)) for value in (*calm, *moved))
+    metric = LevelMetric("score_mean", "", canary, (*calm, *moved), Margin(relative=0.1), before=before)
+    found = state(metric)
+    assert found.verdict is CanaryVerdict.PASS
+    assert found.both_moved.startswith("score_mean: both arms moved (stable 50")
+    assert state(replace(metric, canary=(*calm, *calm), stable=(*calm, *calm), before=before)).both_moved == ""
+
+
+def test_classes_of_predictions_move_and_do_not_get_worse() -> None:
+    metric = events(0.5, 0.5, before=0.4, margin=Margin(absolute=0.02), worse=Worse.EITHER)
+    assert ": both arms moved, seen since" in state(metric).both_moved
+
+
 def test_a_gauge_without_a_margin_is_shown_and_does_not_decide() -> None:
     found = state(level(1.5, margin=None), events(0.002, 0.002))
     assert found.verdict is CanaryVerdict.PASS

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from triage.facts.outcome import GONE, Failure
 from triage.facts.replies import Question, Replies
 from triage.facts.samples import Series
+from triage.live.arms import Arms, arms
 from triage.live.channel import Channel, by_question, combined
 from triage.live.drift import Found, drift, drift_questions
 from triage.live.expressions import seen_window
@@ -18,7 +19,7 @@ from triage.live.feature_store import feature_store_questions, feature_store_rea
 from triage.live.pacing import Turn
 from triage.live.quality import estimates, quality_questions, quality_reading
 from triage.live.retrain import Past, past, retrain, retrain_questions
-from triage.live.trial import Arms, arms, trial, trial_questions
+from triage.live.trial import trial, trial_questions
 from triage.notebook.resolve import requests_selectors
 from triage.signals.canary_reading import CanaryReading
 from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, weight

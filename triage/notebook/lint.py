@@ -14,6 +14,7 @@ from typing import Any
 from triage.errors import Finding
 from triage.facts.units import UNIT_SECONDS
 from triage.notebook import lint_world
+from triage.notebook.compared import compared_names
 from triage.notebook.lint_world import drift_features
 from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, is_folder, load_all
 from triage.notebook.secrets import looks_like
@@ -28,8 +29,6 @@ SHORTEST_WINDOW = min(PAGING_TIERS.values())
 SCRAPES_PER_WINDOW = 4
 """Scrapes that a rate needs in its window to survive a lost one."""
 LONGEST_SLO_WINDOW = 90 * 86400.0
-CANARY_METRICS = frozenset({"score_mean"})
-"""Metrics of a canary that are no SLO, proxy or quality metric: the mean of ``drift.prediction``."""
 MUTABLE_VERSIONS = frozenset({"latest", "main", "master", "head", "current", "dev", "prod", "production", "stable"})
 
 _SECRET_KEY = re.compile(r"(?i)(?:^|[_.-])(?:passw(?:or)?d|secret|token|api[_-]?key)$")
@@ -153,17 +152,25 @@ def _names(notebook: Notebook) -> Iterator[Finding]:
     """References from one block of the manifest to another that lead nowhere."""
     spec = notebook.manifest.spec
     quality = {metric.name for metric in spec.quality.metrics} if spec.quality is not None else set()
-    quality |= {metric.name for metric in spec.quality.counted} if spec.quality is not None else set()
+    counted = {metric.name for metric in spec.quality.counted} if spec.quality is not None else set()
     proxies = {proxy.name for proxy in spec.quality.proxies} if spec.quality is not None else set()
-    metrics = {o.slo.name for o in notebook.objectives} | quality | proxies | CANARY_METRICS
+    metrics = {o.slo.name for o in notebook.objectives} | quality | proxies | compared_names(spec)
     data = {reference.name for reference in spec.data}
     for index, delta in enumerate(spec.canary.max_delta):
+        if delta.metric in counted - metrics:
+            # Labels of a young version come from those who answer first: it cannot be compared with one that is old.
+            yield notebook.document.finding(
+                ("spec", "canary", "max_delta", index, "metric"),
+                f"is computed from labels, and not compared between versions: {delta.metric}",
+                "give a margin to a proxy, to classes or to score_mean", "not-compared", "warning")
+            continue
         yield from _unknown(notebook, ("spec", "canary", "max_delta", index, "metric"), delta.metric, metrics,
-                            "SLO, proxy or quality metric", "unknown-metric")
+                            "SLO, proxy or other metric of the canary", "unknown-metric")
     for path, feature in drift_features(notebook):
         if feature.reference is not None and feature.reference.data is not None:
             yield from _unknown(notebook, (*path, "reference", "data"), feature.reference.data, data, "data reference",
                                 "unknown-data")
+    quality |= counted
     for index, trigger in enumerate(spec.retrain.when if spec.retrain is not None else ()):
         if trigger.quality is not None:
             yield from _unknown(notebook, ("spec", "retrain", "when", index, "quality"), trigger.quality, quality,

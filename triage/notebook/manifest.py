@@ -14,7 +14,17 @@ from pydantic import AfterValidator, Field, model_validator
 from triage.notebook.dependencies import Attributions, Dependencies
 from triage.config_actions import Freeze
 from triage.notebook.names import Date, LabelName, LabelSet, Name, Sha256, refuse_twice
-from triage.notebook.quality import Drift, DriftFeature, Feedback, Proxy, Quality, QualityMetric, Reference, Slice
+from triage.notebook.quality import (
+    Drift,
+    DriftFeature,
+    Feedback,
+    PredictedClasses,
+    Proxy,
+    Quality,
+    QualityMetric,
+    Reference,
+    Slice,
+)
 from triage.notebook.serving import BatchSize, PodSeries, QueueTime
 from triage.notebook.slis import SelectorText, Sli, Strict
 from triage.notebook.value import Value
@@ -206,7 +216,8 @@ class Slo(Strict):
 class MaxDelta(Strict):
     """How much worse the canary may be than stable."""
 
-    metric: str = Field(description="SLO, or another metric of the canary.")
+    metric: str = Field(description="SLO, proxy or quality metric; score_mean (of drift.prediction's histogram); "
+                        "classes (the share of each predicted class).")
     absolute: Points | None = Field(None, description="In percentage points (0.5pt) or the metric's unit.")
     relative: Share | None = Field(None, description="As a share of stable's value (5%).")
 
@@ -226,6 +237,8 @@ class Canary(Strict):
     min_events: int = Field(200, ge=1, description="Events of the canary before it is judged.")
     sustained: Duration = Field(600.0, validate_default=False, description="How long a deviation must last to count.")
     max_delta: list[MaxDelta] = Field([], description="Margins, one per metric.")
+    classes: PredictedClasses | None = Field(None, description="Predicted classes whose shares are compared; by "
+                                             "default the categories of drift.prediction.")
     arm: Literal["canary", "shadow", "experiment"] = Field("canary", description="What a second version is. A shadow "
                                                            "never pages: its answers reach nobody.")
 

@@ -167,6 +167,14 @@ class Reference(Strict):
         return self
 
 
+class PredictedClasses(Strict):
+    """What the model answers, counted by class."""
+
+    counter: SelectorText = Field(description="Counter of predictions by predicted class.")
+    label: LabelName = Field("class", description="Label with the class.")
+    values: list[str] = Field(min_length=2, max_length=20, description="Classes whose shares are compared.")
+
+
 class DriftFeature(Strict):
     """One feature watched for drift."""
 

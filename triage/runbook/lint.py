@@ -14,7 +14,7 @@ import promql_parser
 from triage.cells.document import Book, read_book
 from triage.cells.parameters import parameters_of
 from triage.errors import Finding, TriageError
-from triage.notebook.lint import CANARY_METRICS
+from triage.notebook.compared import compared_names
 from triage.notebook.load import Notebook, is_file, load_all
 from triage.runbook.condition import Term
 from triage.runbook.document import nearest
@@ -251,6 +251,6 @@ def unknown_signal(notebook: Notebook, signal: Signal) -> tuple[str, str] | None
         case "quality":
             return named("quality metric", quality)
         case "canary" if signal.name:
-            return named("metric of the canary", {*objectives, *quality, *CANARY_METRICS,
+            return named("metric of the canary", {*objectives, *quality, *compared_names(spec),
                                                   *(delta.metric for delta in spec.canary.max_delta)})
     return None

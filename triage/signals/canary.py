@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from triage.notebook.compared import CLASSES
 from triage.signals.burn import allowed_ratio
 from triage.signals.histogram import Buckets
 from triage.signals.ranks import Percentiles
@@ -24,6 +25,8 @@ DEFAULT_ABSOLUTE = 0.001
 """Margin (share of events) for metrics without a margin and without an objective that would imply one."""
 DEFAULT_SLOWDOWN = 0.1
 """Margin of latency distributions, as a share of stable's latency."""
+DEFAULT_CLASS_SHARE = 0.01
+"""Margin of the share of a predicted class, in events."""
 DEFAULT_SPLIT = 0.1
 """How far the split of the traffic may be from what was asked, as a share of that."""
 
@@ -114,6 +117,12 @@ class Policy:
     def for_level(self, metric: str) -> Margin | None:
         """The margin of a gauge; None when the manifest has none: then it is shown, not judged."""
         return self.margins.get(metric)
+
+    def for_classes(self) -> Margin:
+        """The margin of the share of each predicted class."""
+        given = self.margins.get(CLASSES)
+        return Margin(given.absolute / 100, given.relative) if given is not None else Margin(DEFAULT_CLASS_SHARE,
+                                                                                            given=False)
 
     def for_latency(self, metric: str) -> Margin:
         """The margin of a latency distribution; only a relative one has a meaning for it."""

@@ -234,7 +234,8 @@ def _leaning(metric: EventMetric) -> str:
                  for ratio, extra, above in _sides(metric))
     if not beyond:
         return ""
-    return f"looks worse ({significant(abs(canary - stable) * 100, 2)} pt), not proven; "
+    word = "off" if metric.worse is Worse.EITHER else "worse"
+    return f"looks {word} ({significant(abs(canary - stable) * 100, 2)} pt), not proven; "
 
 
 def _both_moved(metric: EventMetric, tests: EventTests, terms: Terms) -> str:
@@ -247,7 +248,8 @@ def _both_moved(metric: EventMetric, tests: EventTests, terms: Terms) -> str:
     lately = [arm.last(terms.sustained_intervals).rate for arm in (metric.canary, metric.stable)]
     since = max(first_reached(log_e, terms.threshold) or 0 for log_e in tests.moved)
     canary, stable = (_shown(metric, rate or 0.0) for rate in lately)
-    return (f"{metric.name}: both arms got worse, seen since {clock_time(terms.time_after(since))} "
+    how = "moved" if metric.worse is Worse.EITHER else "got worse"
+    return (f"{metric.name}: both arms {how}, seen since {clock_time(terms.time_after(since))} "
             f"(stable {_shown(metric, before)} before the canary, {stable} now; canary {canary}): "
             f"rolling back would not help")
 

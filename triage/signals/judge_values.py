@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from triage.signals.canary import CanaryVerdict, Kind, LatencyMetric, LevelMetric, Margin, MetricVerdict, Worse
-from triage.signals.differences import Look, looks, next_look
+from triage.signals.differences import FIRST_LOOK, Look, looks, next_look
 from triage.signals.histogram import merged
 from triage.signals.judge_events import Terms
 from triage.signals.ranks import RankEvidence, percentiles, rank_evidence, rank_growth
@@ -119,10 +119,16 @@ def judge_level(metric: LevelMetric, terms: Terms) -> MetricVerdict:
 
 
 def levels_moved(metric: LevelMetric, terms: Terms) -> str:
-    """The finding that both arms left the level that stable had before, the same way; "" when they did not."""
+    """The finding that both arms left the level that stable had before, the same way; "" when they did not.
+
+    Of the trial only the newest values count: the world may move hours after it began. Both arms must be off by more
+    than the margin at once, each beyond its own interval, which is what keeps repeated looks from finding it by chance.
+    """
     if metric.margin is None:
         return ""
-    taken = [_alone(values, terms) for values in (metric.before, metric.stable, metric.canary)]
+    # As many as one look takes: it would leave out the newest of a few more.
+    lately = slice(-2 * FIRST_LOOK if len(metric.canary) >= 2 * FIRST_LOOK else -FIRST_LOOK, None)
+    taken = [_alone(values, terms) for values in (metric.before, metric.stable[lately], metric.canary[lately])]
     before, stable, canary = taken
     if before is None or stable is None or canary is None:
         return ""
@@ -133,7 +139,7 @@ def levels_moved(metric: LevelMetric, terms: Terms) -> str:
     if not worse:
         return ""
     was, now, new = (value(look.difference, metric.unit) for look in taken if look is not None)
-    return (f"{metric.name}: both arms moved (stable {was} before the canary, {now} since; canary {new}): "
+    return (f"{metric.name}: both arms moved (stable {was} before the canary, {now} now; canary {new}): "
             f"rolling back would not help")
 
 
