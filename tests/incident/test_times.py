@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.incident.stories import ANN, T0, alert, entry, opened, verdict
 from triage.incident.entries import Entry, Kind, Source
 from triage.incident.incident import Incident, replay
@@ -65,3 +67,11 @@ def test_a_plan_that_sent_nothing_is_no_first_action() -> None:
 def test_what_is_not_known_has_no_length() -> None:
     assert {m.seconds for m in measures(named_times(made()))} == {None}
     assert TimeName.RESOLVED in {t.name for t in named_times(made())}
+
+
+def test_a_verdict_that_pages_from_the_first_look_on_was_likely_detected_when_the_first_alert_fired() -> None:
+    ticket = replace(alert(-40), details={"urgency": "ticket"})
+    found = named_times(made(ticket, verdict(0, "fail, page")))[1]
+    assert (found.at, found.estimate) == (T0 - 2400, True)
+    early = replace(alert(-400), details={"urgency": "ticket"})
+    assert named_times(made(early, verdict(0, "fail, page")))[1].at == T0

@@ -108,9 +108,9 @@ def test_only_a_failing_model_that_pages_asks_for_an_incident() -> None:
     assert not wants_incident(snapshots.prometheus_lost().models[0])
 
 
-def test_an_incident_is_called_after_the_first_reason() -> None:
+def test_an_incident_is_called_after_the_beginning_of_the_first_reason() -> None:
     model = snapshots.canary_failing().models[0]
-    assert title_of(model) == model.reasons[0].text
+    assert model.reasons[0].text.startswith(f"{title_of(model)}, ")
 
 
 def test_hostile_names_are_told_without_their_escapes() -> None:

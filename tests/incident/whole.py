@@ -61,7 +61,7 @@ LOG = (
     alert(18, "ended"),
     replace(verdict(20, "pass"), details=AFTER),
     entry(Kind.TIME, -20, "first complaint in the ticket", about="impact started", written_at=1763900000.0 + 1300),
-    entry(Kind.EDITED, 21, "support hears of declined cards since 13:55", about="n1"),
+    entry(Kind.EDITED, -5, "support hears of declined cards since 13:55", about="n1", written_at=1763900000.0 + 1320),
     entry(Kind.CLOSED, 25, "every step was there; the store gets an alert of its own", state=NO_CHANGE, by="bob"),
 )
 

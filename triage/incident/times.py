@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from triage.incident.entries import Kind
 from triage.incident.incident import Incident, Row
+from triage.incident.watching import BASELINE
 
 CHANGE_SECONDS = 7200.0
 """A deployment so long before an incident is thought of as its beginning."""
@@ -97,11 +98,18 @@ def _automatic(incident: Incident) -> dict[TimeName, _Found]:
 
 
 def _detected(incident: Incident) -> _Found:
-    """The first alert or verdict that pages."""
+    """The first alert or verdict that pages. A verdict that paged already when the incident was opened does not say
+    since when: then likely the first alert that fires, if one does."""
+    firing: Row | None = None
     for row in incident.rows:
         entry = row.entry
-        pages = entry.kind is Kind.ALERT and entry.state == "firing" and entry.details.get("urgency") == "page"
-        if pages or (entry.kind is Kind.VERDICT and is_page(entry.state)):
+        if entry.kind is Kind.ALERT and entry.state == "firing":
+            if entry.details.get("urgency") == "page":
+                return row.at, row.text, False
+            firing = firing or row
+        if entry.kind is Kind.VERDICT and is_page(entry.state):
+            if firing is not None and row.at - firing.at <= CHANGE_SECONDS:
+                return firing.at, f"likely: {firing.text}", True
             return row.at, row.text, False
     return _NOT
 
@@ -111,7 +119,7 @@ def _started(incident: Incident, detected: float | None) -> _Found:
     if detected is None:
         return _NOT
     changes = [row for row in incident.rows if row.entry.kind is Kind.DEPLOYMENT
-               and detected - CHANGE_SECONDS <= row.at <= detected]
+               and BASELINE not in row.entry.details and detected - CHANGE_SECONDS <= row.at <= detected]
     return (changes[-1].at, f"likely: {changes[-1].text}", True) if changes else _NOT
 
 

@@ -49,8 +49,9 @@ def wants_incident(model: ModelState) -> bool:
 
 
 def title_of(model: ModelState) -> str:
-    """What an incident is called that is opened now: the first reason."""
-    return clean(model.reasons[0].text if model.reasons else f"{model.name} {model.verdict}", limit=160)
+    """What an incident is called that is opened now: the first reason, without its further numbers."""
+    text = model.reasons[0].text if model.reasons else f"{model.name} {model.verdict}"
+    return clean(text.partition(", ")[0], limit=100)
 
 
 def verdict_state(model: ModelState) -> str:

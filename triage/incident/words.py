@@ -53,7 +53,8 @@ def sentence(row: Row, incident: Incident) -> str:
             text = f"{entry.about} at this time: {text}"
         case Kind.CLOSED:
             text = f"closed, {entry.state}: {text}"
-    named = entry.kind in (Kind.JOINED, Kind.LEFT, Kind.ACCEPTED)
+    named = entry.kind in (Kind.JOINED, Kind.LEFT, Kind.ACCEPTED) or (
+        entry.kind is Kind.ROLE and entry.state == entry.by)
     who = "" if entry.source is not Source.PERSON or named else f", {short(entry.by)}"
     edited = f" (put so by {short(row.edited_by)})" if row.edited_by else ""
     return f"{text}{who}{edited}"

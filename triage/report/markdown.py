@@ -11,7 +11,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # A backslash does not stop what is looked for in the finished page; a comment between the two does.
 _REFERENCES = re.compile(r"([@#!])(?=\w)")
 _LINKS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp):|\b(www)\.")
-_LINE_START = re.compile(r"^(\s*)([-+=#]|[0-9]+[.)])")
+_LINE_START = re.compile(r"^(\s*)([-+=#]|[0-9]+[.)](?=\s|$))")
 _COMMENT = "<!-- -->"
 
 
