@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.commands import EXAMPLES
-from tests.tui import snapshots
+from tests.tui import snapshots, trials
 from triage.actions.plan import Action
 from triage.desk.policy import due
 from triage.facts.rollouts import Pause, RolloutFacts
@@ -42,7 +42,7 @@ def paused(minutes: float, *, until: float | None = None, reason: str = "CanaryP
 
 def failed(**changes: Any) -> Snapshot:
     """The judge says that the canary failed."""
-    made = snapshots.on_trial_at(snapshots.trials.failing)
+    made = snapshots.on_trial_at(trials.failing)
     state = made.models[0].canary
     assert state is not None
     assert state.state is not None
@@ -80,8 +80,8 @@ def test_a_rule_that_a_young_trial_breaks_has_to_last() -> None:
     (snapshots.healthy, "no version is on trial"),
     (snapshots.prometheus_lost, "prometheus does not answer: nothing is decided"),
     (snapshots.trial_begun, "not judged yet"),
-    (lambda: snapshots.on_trial_at(snapshots.trials.few), "canary insufficient"),
-    (lambda: snapshots.on_trial_at(snapshots.trials.stale), "not judged yet"),
+    (lambda: snapshots.on_trial_at(trials.few), "canary insufficient"),
+    (lambda: snapshots.on_trial_at(trials.stale), "not judged yet"),
 ])
 def test_what_is_not_known_decides_nothing(made: Any, said: str) -> None:
     found = due(AUTO, made())
@@ -90,7 +90,7 @@ def test_what_is_not_known_decides_nothing(made: Any, said: str) -> None:
 
 
 def test_a_shadow_that_fails_is_not_rolled_back() -> None:
-    assert due(AUTO, snapshots.on_trial_at(snapshots.trials.shadow)).action is None
+    assert due(AUTO, snapshots.on_trial_at(trials.shadow)).action is None
 
 
 def test_a_canary_that_passes_and_stood_long_enough_is_promoted_a_step() -> None:

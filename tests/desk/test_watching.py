@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.actions import building
 from tests.commands import run
 from tests.desk.site import MODEL, Site
-from tests.tui import snapshots
+from tests.tui import snapshots, trials
 from triage.actions.history import Outcome
 from triage.clock import ManualClock
 from triage.desk.actions import ActionDesk, open_desk
@@ -27,7 +28,7 @@ AUTO = {"rollback": {"policy": "auto", "last_known_good": "7"}}
 
 def failing(at: float = NOW) -> Snapshot:
     """The canary fails in the context that the site is."""
-    made = snapshots.on_trial_at(snapshots.trials.failing)
+    made = snapshots.on_trial_at(trials.failing)
     return replace(made, at=at, context="prod-eu", production=True)
 
 
@@ -138,3 +139,19 @@ def test_from_the_command_line_it_looks_once_and_ends(site: Site) -> None:
     assert "waits" in done.stdout
     assert "nothing is decided" in done.stdout
     assert site.gate.changes == []
+
+
+async def test_an_automatic_policy_is_acted_on_once_with_every_guard_content(make_site: Callable[..., Site]) -> None:
+    at = building.NOW
+    site = make_site(start=at, lives=False, spec={**AUTO, "canary": {"steps": [10], "bake": "10m"}})
+    good = replace(building.slo("latency"), burns=())
+    found = building.model(canary=trials.failing(at), slos=(good,), data_at=at - 1)
+    present = replace(building.snapshot(found, at=at), context="prod-eu")
+    clock = ManualClock(at)
+    desk = await open_desk(site.active, site.notebook, clock, lambda: present, write=True)
+    said = await heard(desk, present, present)
+    assert words(said)[0] == "ended", [each.sentence for each in said]
+    assert [each.outcome for each in said if each.outcome] == [Outcome.DONE]
+    assert len(site.gate.changes) == 2
+    assert site.ground.split == {"7": 100}
+    await desk.aclose()
