@@ -41,7 +41,7 @@ MOST_IN_FULL = 12
 _Client = TypeVar("_Client")
 
 
-class _Beside(ABC, Generic[_Client]):
+class Beside(ABC, Generic[_Client]):
     """One source: its client, when it is asked next, and how it is."""
 
     def __init__(self, name: str, *, configured: bool, clock: Clock, interval: float, pace: float,
@@ -136,7 +136,7 @@ class _Beside(ABC, Generic[_Client]):
     async def _close(self, client: _Client) -> None: ...
 
 
-class RegistryWatch(_Beside["Registry"]):
+class RegistryWatch(Beside["Registry"]):
     """What is registered of the models shown: two requests, and one for a manifest whose digest does not tell."""
 
     def __init__(self, active: Active, clock: Clock, interval: float, changed: Callable[[], None]) -> None:
@@ -181,14 +181,14 @@ class RegistryWatch(_Beside["Registry"]):
         promised = [n.manifest.spec.registry.name for n in notebooks if n.manifest.spec.registry is not None]
         found = await client.models(list(dict.fromkeys(promised)))
         for name, model in found.items():
-            _keep(self._models, name, model)
+            keep(self._models, name, model)
         compared = await asyncio.gather(*(self._compare(client, notebook, found[name])
                                           for notebook, name in zip(notebooks, promised, strict=True)))
         read = await asyncio.gather(*(self._read_references(client, notebook, found[name])
                                       for notebook, name in zip(notebooks, promised, strict=True)
                                       if _wants_references(notebook)))
         # A model that it does not have is an answer, and a finding about the model.
-        return [None if _is_missing(each) else each for each in (*found.values(), *compared, *read)]
+        return [None if is_missing(each) else each for each in (*found.values(), *compared, *read)]
 
     async def _read_references(self, client: Registry, notebook: Notebook, model: RegisteredModel | Failure) -> object:
         """Read the references that drift is scored against, once for each version; what asking came to."""
@@ -267,7 +267,7 @@ class RegistryWatch(_Beside["Registry"]):
         await client.aclose()
 
 
-class RolloutWatch(_Beside["KubernetesClient"]):
+class RolloutWatch(Beside["KubernetesClient"]):
     """Where the rollouts of the models shown stand: two requests each, and two more for the one seen closely."""
 
     def __init__(self, active: Active, clock: Clock, interval: float, changed: Callable[[], None]) -> None:
@@ -321,10 +321,10 @@ class RolloutWatch(_Beside["KubernetesClient"]):
             controllers = [(controller_for(rollout, client, self._clock), rollout) for _, rollout in named]
             found = await asyncio.gather(*(c.state(rollout) for c, rollout in controllers if c is not None))
         for (name, _), facts in zip(named, found, strict=True):
-            _keep(self._rollouts, name, facts)
+            keep(self._rollouts, name, facts)
         close = next((facts for (name, _), facts in zip(named, found, strict=True) if name == self._seen_closely), None)
         more = await self._read_closely(client, close) if isinstance(close, RolloutFacts) else []
-        return [None if _is_missing(each) else each for each in (*found, *more)]
+        return [None if is_missing(each) else each for each in (*found, *more)]
 
     async def _read_closely(self, client: KubernetesClient, facts: RolloutFacts) -> list[object]:
         from triage.sources.rollouts.pods import pods
@@ -355,9 +355,9 @@ class RolloutWatch(_Beside["KubernetesClient"]):
 _Facts = TypeVar("_Facts")
 
 
-def _keep(known: dict[str, _Facts | Failure], name: str, found: _Facts | Failure) -> None:
+def keep(known: dict[str, _Facts | Failure], name: str, found: _Facts | Failure) -> None:
     """What was said last stands while nothing is answered; that it is not there is an answer."""
-    if not isinstance(found, Failure) or _is_missing(found) or not _is_known(known.get(name)):
+    if not isinstance(found, Failure) or is_missing(found) or not _is_known(known.get(name)):
         known[name] = found
 
 
@@ -371,11 +371,13 @@ def _is_known(found: object) -> bool:
     return found is not None and not isinstance(found, Failure)
 
 
-def _is_missing(found: object) -> bool:
+def is_missing(found: object) -> bool:
+    """Whether the source answered that there is no such thing."""
     return isinstance(found, Failure) and found.kind is FailureKind.NOT_FOUND
 
 
-def deployed(notebook: Notebook, registry: RegistryWatch, rollouts: RolloutWatch, interval: float) -> Deployed:
-    """What both said of one model."""
-    return Deployed(registry.registered(notebook), registry.promise(notebook), rollouts.rollout(notebook),
+def deployed(notebook: Notebook, registry: RegistryWatch, rollouts: RolloutWatch,
+             rollout: RolloutFacts | Failure | None, interval: float) -> Deployed:
+    """What registry and rollout controller said of one model, whichever ``rollout`` is its own."""
+    return Deployed(registry.registered(notebook), registry.promise(notebook), rollout,
                     3 * max(interval, 5.0), rollouts.pods(notebook), rollouts.scaling(notebook))

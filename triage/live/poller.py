@@ -18,6 +18,7 @@ from triage.facts.log_reading import LogsWanted
 from triage.facts.outcome import Failure, SourceHealth
 from triage.live.asker import Look, ModelAsker, ModelFacts
 from triage.live.assemble import model_state
+from triage.live.backends import BackendWatch
 from triage.live.beside import RegistryWatch, RolloutWatch, deployed
 from triage.live.fleet import AlertIndex, Fleet, Judge
 from triage.live.flights import Flights, landing
@@ -70,6 +71,7 @@ class Poller:
         self._connect()
         self._registry = RegistryWatch(active, clock, self._interval, self._landed_beside)
         self._rollouts = RolloutWatch(active, clock, self._interval, self._landed_beside)
+        self._backends = BackendWatch(active, clock, self._interval, self._landed_beside)
         self._logs = LogsWatch(active, clock, self._interval, self._publish)
         self._expressions = ExpressionsAsker()
         self._closer_look: CloserLook | None = None
@@ -102,6 +104,7 @@ class Poller:
                 self._fleet.give_up()
             self._registry.give_up()
             self._rollouts.give_up()
+            self._backends.give_up()
             self._wake.set()
 
     def watch(self, names: Sequence[str], look: Look | None = None) -> None:
@@ -116,6 +119,7 @@ class Poller:
         if self._names != before:
             self._registry.give_up()
             self._rollouts.give_up()
+            self._backends.give_up()
         if look is not None:
             self.look = look
         self._wake.set()
@@ -144,6 +148,7 @@ class Poller:
             turn.give_up()
         self._registry.hurry()
         self._rollouts.hurry()
+        self._backends.hurry()
         self._logs.hurry()
         self._expressions.hurry()
         for asker in self._chosen():
@@ -213,7 +218,8 @@ class Poller:
 
     def _tell(self, asker: ModelAsker) -> None:
         """What others said of the model."""
-        asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, self._interval)
+        moved_by = self._rollouts.rollout(asker.notebook) or self._backends.rollout(asker.notebook)
+        asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, moved_by, self._interval)
         asker.know(self._registry.references(asker.notebook))
 
     def _tell_all(self, fleet: Fleet) -> None:
@@ -226,7 +232,10 @@ class Poller:
         return [*self._chosen(), *(fleet.askers if fleet is not None else ())]
 
     def _sources(self) -> tuple[SourceHealth, ...]:
-        return (*(watch.health() for watch in self._watches.values()), self._registry.health(), self._rollouts.health())
+        # Few have an HAProxy that is asked: it is shown where it is one.
+        backends = (self._backends.health(),) if self._backends.configured else ()
+        return (*(watch.health() for watch in self._watches.values()), self._registry.health(), self._rollouts.health(),
+                *backends)
 
     def _chosen(self) -> list[ModelAsker]:
         closer = self._closer_look
@@ -273,12 +282,13 @@ class Poller:
 
     def _under_way_beside(self) -> tuple[Flights, ...]:
         """Everything that others are being asked."""
-        return self._alertmanager_flights, self._registry.flights, self._rollouts.flights, self._logs.flights
+        return (self._alertmanager_flights, self._registry.flights, self._rollouts.flights, self._backends.flights,
+                self._logs.flights)
 
     def _begin_beside(self) -> None:
         """Ask the registry and the rollout controller, when it is time to."""
         notebooks = list({asker.notebook.name: asker.notebook for asker in self._everyone()}.values())
-        for watch in (self._registry, self._rollouts):
+        for watch in (self._registry, self._rollouts, self._backends):
             watch.begin(notebooks)
 
     def _landed_beside(self) -> None:
@@ -436,8 +446,8 @@ class Poller:
             flights.cancel_all()
         if self._fleet is not None:
             await self._fleet.aclose()
-        await asyncio.gather(*tasks, self._registry.aclose(), self._rollouts.aclose(), self._logs.aclose(),
-                             return_exceptions=True)
+        await asyncio.gather(*tasks, self._registry.aclose(), self._rollouts.aclose(), self._backends.aclose(),
+                             self._logs.aclose(), return_exceptions=True)
         for client in (self._prometheus, self._alertmanager):
             if client is not None:
                 await client.aclose()

@@ -145,7 +145,8 @@ def _reasons(seen: Versions, deployed: Deployed, manifest: Manifest, now: float)
         named = manifest.spec.rollout
         if deployed.rollout.kind is FailureKind.NOT_FOUND and named is not None:
             kind = "Deployment" if named.kind == "deployment" else "Rollout"
-            yield _reason(manifest, f"there is no {kind} {named.namespace}/{named.name}, which the manifest names as "
+            what = f"backend {named.name}" if named.kind == "haproxy" else f"{kind} {named.namespace}/{named.name}"
+            yield _reason(manifest, f"there is no {what}, which the manifest names as "
                           "what rolls out its versions")
         return
     rollout = deployed.rollout_at(now)
@@ -199,7 +200,8 @@ def _stands_still(rollout: RolloutFacts, manifest: Manifest, now: float) -> bool
     times = [*(pause.since for pause in rollout.pauses), rollout.aborted_at, *(c.since for c in rollout.conditions),
              *(r.created_at for r in (rollout.stable, rollout.canary) if r is not None)]
     changed = max((at for at in times if at is not None), default=None)
-    return changed is None or now - changed > SHARE_SECONDS + MINUTE + 2 * manifest.spec.metrics.scrape_interval
+    # HAProxy does not say when its weights were set: its word cannot be compared with requests of the last minutes.
+    return changed is not None and now - changed > SHARE_SECONDS + MINUTE + 2 * manifest.spec.metrics.scrape_interval
 
 
 def _in_force(rollout: RolloutFacts) -> float | None:

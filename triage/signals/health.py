@@ -31,7 +31,8 @@ _SOURCE_QUALITIES = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
 _CANARY_ARMS = ("canary", "experiment")
 _MISSED = {"alertmanager": "silences are unknown",
            "registry": "whether what serves is registered and approved is unknown",
-           "kubernetes": "which version is stable and which on trial is read from the traffic"}
+           "kubernetes": "which version is stable and which on trial is read from the traffic",
+           "haproxy": "which version is stable and which on trial is read from the traffic"}
 """What is not known while a source is silent."""
 
 
@@ -142,7 +143,8 @@ def _is_asked(notebook: Notebook, source: str) -> bool:
     spec = notebook.manifest.spec
     if source == "registry":
         return spec.registry is not None and spec.registry.kind != "none"
-    return source != "kubernetes" or (spec.rollout is not None and spec.rollout.kind in ("argo", "deployment"))
+    asked = {"kubernetes": ("argo", "deployment"), "haproxy": ("haproxy",)}.get(source)
+    return asked is None or (spec.rollout is not None and spec.rollout.kind in asked)
 
 
 def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versions, replies: Replies,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from triage.clock import Clock
+from triage.facts.outcome import Failure
 from triage.facts.rollouts import Phase, Revision, RolloutFacts, VersionFrom, WeightFrom
 from triage.notebook.manifest import Rollout
-from triage.sources.haproxy import BackendLines, ServerLine
+from triage.sources.haproxy import BackendLines, HaproxyClient, ServerLine
 
-KIND = "haproxy"
+PLACE = "haproxy"
+"""What stands where others have a namespace."""
+
+
+async def state(rollout: Rollout, client: HaproxyClient, clock: Clock) -> RolloutFacts | Failure:
+    """The backend that the manifest names, as a rollout."""
+    read_at = clock.now()
+    found = await client.backend(rollout.name)
+    return found if isinstance(found, Failure) else facts(rollout, found, read_at)
 
 
 def servers_of(rollout: Rollout, version: str, backend: BackendLines) -> tuple[ServerLine, ...]:
@@ -41,7 +51,7 @@ def facts(rollout: Rollout, backend: BackendLines, read_at: float) -> RolloutFac
     weight = None if canary is None else share(servers_of(rollout, canary.version, backend), backend)
     down = stable is not None and not stable.available
     return RolloutFacts(
-        "Backend", "", rollout.name, read_at, "", "", None, 0, None, True,
+        "Backend", PLACE, rollout.name, read_at, "", "", None, 0, None, True,
         Phase.DEGRADED if down or stable is None or absent else Phase.PROGRESSING if canary else Phase.HEALTHY,
         f"it has no server {', '.join(absent)}" if absent else "no server has a weight" if stable is None
         else f"no server of {stable.version} is up" if down else "",

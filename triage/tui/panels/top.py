@@ -72,7 +72,7 @@ def _rollout(view: View, *, whole: bool) -> Line:
         words = f"rollout {words}"
     if not whole:
         words = "rollout aborted" if found.aborted else words.split(",")[0]
-    if any(s.name == "kubernetes" and s.state == "down" for s in view.snapshot.sources):
+    if any(s.name in ("kubernetes", "haproxy") and s.state == "down" for s in view.snapshot.sources):
         return line((f", ({words})", Role.STALE))
     return line((f", {words}", Role.WARN if "aborted" in words or "degraded" in words else Role.PLAIN))
 
@@ -101,6 +101,8 @@ def badges(view: View) -> Line:
         parts.append(line((f"PAUSED since {wording.clock_time(view.paused_at, view.now)}", Role.ACCENT)))
     if view.end is not None:
         parts.append(line((f"charts to {wording.clock_time(view.end, view.now)}, 0 live", Role.ACCENT)))
+    if view.width_is_wide and view.board is not None and view.board.open is not None:
+        parts.append(line((view.board.open.id, Role.ACCENT)))
     if view.snapshot is not None:
         parts.append(_sources(view.snapshot, "sources " if view.width_is_wide else ""))
     out = Line()
