@@ -118,6 +118,9 @@ class HaproxyClient:
                         raise ValueError("the answer is too large")
             finally:
                 writer.close()
+        if not body:
+            # HAProxy's silence is an empty line. Without it the connection was cut.
+            raise ConnectionError("the connection was closed without an answer")
         return body.decode("utf-8", "replace")
 
     async def aclose(self) -> None:
