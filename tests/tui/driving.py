@@ -30,6 +30,7 @@ async def running(snapshot: Snapshot | None, size: tuple[int, int] = (120, 40), 
     app = TriageApp(made, **({"theme_name": "dark", "glyphs": "unicode", "chart": "braille"} | options))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
+        await app.workers.wait_for_complete()
         await pilot.pause()
         yield app, pilot, made
 

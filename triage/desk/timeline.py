@@ -21,6 +21,8 @@ from triage.state_dir import Stamp, StateError
 from triage.text import clean
 
 _UNTOLD = frozenset({EventKind.CLAIMED, EventKind.RELEASED, EventKind.AGAIN})
+_NEWEST = 3
+"""Files of a journal that are watched: all but the newest stay as they are, and there is one beside them to lock."""
 
 
 def of_runbook(events: Iterable[Event], runbook: Runbook) -> Iterator[Entry]:
@@ -108,7 +110,7 @@ class JournalReader:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._stamp: tuple[str, Stamp | None] | None = None
+        self._stamp: tuple[tuple[str, Stamp | None], ...] | None = None
         self._deeds: tuple[Deed, ...] = ()
         self._head = ""
 
@@ -127,8 +129,8 @@ class JournalReader:
 
     def _read(self) -> None:
         try:
-            names = self._journal.folder.files()
-            stamp = (names[-1], self._journal.folder.stamp(names[-1])) if names else ("", None)
+            folder = self._journal.folder
+            stamp = tuple((name, folder.stamp(name)) for name in folder.files()[-_NEWEST:])
             if stamp != self._stamp:
                 records = self._journal.records()
                 self._deeds, self._stamp = history_of(records).deeds, stamp

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from triage.incident import by_hand
-from triage.incident.entries import Entry
+from triage.incident.entries import Entry, Kind
 from triage.incident.incident import Incident, replay
 from triage.incident.store import Timelines
 from triage.incident.watching import RECENT_SECONDS, news, title_of, wants_incident
@@ -84,7 +84,11 @@ class IncidentSession:
         counted = timelines.add(board.incident.id, entries)
         found = timelines.get(board.incident.id)
         missing = [entry for entry in entries if entry.id not in {each.id for each in counted}]
-        if missing and missing[0].text and missing[0].kind != "joined":
+        for entry in counted:
+            if entry.kind is Kind.ACCEPTED:
+                # Whoever took it over works here from now on.
+                self.by = entry.by
+        if missing and missing[0].text and missing[0].kind is not Kind.JOINED:
             raise by_hand.NotUnderstood("it changes nothing: it is so already, or not for you to say")
         return replace(board, incident=found)
 

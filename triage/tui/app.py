@@ -393,6 +393,7 @@ class TriageApp(App[None], inherit_bindings=False):
         from triage.tui.screens.incident import IncidentScreen
         if not any(isinstance(screen, IncidentScreen) for screen in self.screen_stack):
             self.action_on_call()
+            self.incident.join()
             self._push(IncidentScreen())
             return
         while not isinstance(self.screen, IncidentScreen):

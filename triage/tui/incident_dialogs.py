@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 Typed = Callable[["Incident", str, float, str], "Entry"]
 """(the incident, who, Unix seconds, what was typed) to an entry."""
-NOTE = "note"
 NOTE_HINT = "also: ! decision  ? hypothesis  @ need   14:20 or -12m first: when it was"
 _KEYS = "enter write it  esc back"
 
@@ -52,11 +51,14 @@ class Dialogs:
 
     def note(self) -> None:
         """A note, or by its first sign a decision, a hypothesis or a need."""
-        if self._incident is None:
+        known = self._incident
+        if known is None:
             self._app.say("no incident is open: 5, then o opens one")
             return
         from triage.incident import by_hand
-        self._ask(NOTE, NOTE_HINT, lambda incident, by, now, typed: by_hand.note(typed, by, now), "written")
+        closed = "" if known.is_open else ", which is closed"
+        self._ask(f"note for {known.id}{closed}", NOTE_HINT,
+                  lambda _, by, now, typed: by_hand.note(typed, by, now), "written")
 
     def open(self) -> None:
         """Open an incident under the name that is given, else under the first reason."""

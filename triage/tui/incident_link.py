@@ -67,7 +67,6 @@ class IncidentLink:
         self._last: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
         self._looking = False
         self._runs: list[Run] = []
-        self._asked: set[str] = set()
 
     @property
     def board(self) -> Board | None:
@@ -100,6 +99,13 @@ class IncidentLink:
     def write(self, say: Say, done: str = "") -> None:
         """Write what a person says; ``done`` is said when it counts, and why not otherwise."""
         self._work(self._write(say, done))
+
+    def join(self) -> None:
+        """Somebody looks at the incident, where one is open: they are on."""
+        from triage.incident import by_hand
+        if self._board is not None and self._board.open is not None:
+            self._work(self._write(lambda incident, by, now: [] if by in incident.people
+                                   else [by_hand.joined(by, now)], ""))
 
     def export(self) -> None:
         """Write the draft of the postmortem into the folder in which the program was started."""
@@ -226,9 +232,6 @@ class IncidentLink:
         return self._session
 
     def _took(self, board: Board) -> None:
-        if board.wanted and board.model not in self._asked:
-            self._asked.add(board.model)
-            self._app.say("this calls for an incident: 5, then o opens one with its last two hours")
         self._board = board
         self._app.show()
 

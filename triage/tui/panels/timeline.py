@@ -39,6 +39,17 @@ def timeline(view: View, incident: Incident, width: int, rows: int, selected: st
     return out[:rows]
 
 
+def column(view: View, width: int, rows: int) -> list[Line]:
+    """The newest rows of the incident that is open, below the runbook; nothing without one."""
+    incident = view.board.open if view.board is not None else None
+    if incident is None or rows < 4:
+        return []
+    bar: tuple[str, Role] = (view.look.pick(" │", " |"), Role.RULE)
+    head = line(" ", ("TIMELINE ", Role.HEADING), incident.id, ("  5 all of it", Role.DIM))
+    found = timeline(view, incident, width - 2, rows - 1)[1:]
+    return [line(bar), *(line(bar, each).fitted(width, view.look.ellipsis) for each in (head, *found))]
+
+
 def _fitting(view: View, found: Sequence[Told], width: int, room: int, place: int | None) -> range:
     """Which rows there is room for: texts may take two lines, and the last ones count most."""
     if place is not None:

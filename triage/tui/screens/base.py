@@ -124,8 +124,12 @@ class TriageScreen(Screen[None], inherit_bindings=False):
         others = [b for b in EVERYWHERE if b.id not in known and b.key not in taken and b.id != LEAVE]
         leave = [b for b in EVERYWHERE if b.id == LEAVE and b.id not in known]
         act = [(shown_key(b), b.description) for b in others if b.id == ACT and view.write]
-        self.lines("footer").set_lines([keys([*act, *hints(own), *hints(others)], hints(leave), view.width)],
-                                       view.look)
+        self.lines("footer").set_lines([keys([*self.asks(view), *act, *hints(own), *hints(others)], hints(leave),
+                                            view.width)], view.look)
+
+    def asks(self, view: View) -> list[tuple[str, str]]:
+        """(key, word) of what the facts call for; first among the keys."""
+        return []
 
     def as_text(self, view: View) -> str:
         """What is copied; "" when there is nothing yet."""

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from triage.tui.keymap import ON_CALL
 from triage.tui.layout import Need, Place, allot
 from triage.tui.line import Line, Role, line, wrap
-from triage.tui.panels import alerts, canary, charts, drift, runbook, slos, top
+from triage.tui.panels import alerts, canary, charts, drift, runbook, slos, timeline, top
 from triage.tui.screens.base import RETRY_CELLS, TriageScreen
 from triage.tui.view import RUNBOOK_FROM, View
 from triage.tui.widgets.chart import ChartBox
@@ -85,7 +85,8 @@ class OnCall(TriageScreen, inherit_bindings=False):
         left = width - side
         self.set_width("runbook", side)
         if side:
-            self.lines("runbook").set_lines(runbook.column(view, side, rows), view.look)
+            below = timeline.column(view, side, rows // 3)
+            self.lines("runbook").set_lines([*runbook.column(view, side, rows - len(below)), *below], view.look)
         latency, errors = charts.chart(view, "latency", left - 1), charts.chart(view, "errors", left - 1)
         needs = self._needs(view, left, latency, errors)
         strip = 0 if side else runbook.strip_rows(view)
@@ -162,6 +163,10 @@ class OnCall(TriageScreen, inherit_bindings=False):
         """The keys; on a terminal too small for them, how small it is."""
         small = view.width < LEAST[0] or view.height < LEAST[1]
         super().update_footer(view, f"{view.width}x{view.height} is small: 60x16 shows more" if small else message)
+
+    def asks(self, view: View) -> list[tuple[str, str]]:
+        """An incident, where the verdict calls for one and none is open."""
+        return [("5", "open an incident")] if view.board is not None and view.board.wanted else []
 
     def _tiny(self, view: View, width: int, height: int) -> None:
         """Only the verdict, in as many rows as there are."""
