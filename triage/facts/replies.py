@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 from triage.facts.outcome import Failure
 from triage.facts.samples import Sample, Series
 
-
 Derived = TypeVar("Derived")
 
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from triage.notebook.dependencies import Attributions, Dependencies
 from triage.config_actions import Freeze
+from triage.notebook.dependencies import Attributions, Dependencies
 from triage.notebook.names import Date, LabelName, LabelSet, Name, Sha256, refuse_twice
 from triage.notebook.quality import (
     Drift,
@@ -142,8 +142,8 @@ class LastSeen(Strict):
 
     metric: SelectorText = Field(description="Gauge with the Unix time of the last word, such as push_time_seconds, one "
                                  "series per device or job.")
-    within: Duration | None = Field(None, description="Longest silence that is usual; after a longer one of all of them "
-                                    "the model is unknown.")
+    within: Duration | None = Field(None, description="Longest silence that is usual; after a longer one of all of "
+                                    "them the model is unknown.")
 
 
 class Metrics(Strict):
@@ -160,8 +160,8 @@ class Metrics(Strict):
     version_info: SelectorText | None = Field(None, description="Series that exists while a version runs, such as "
                                               "model_build_info; by default the requests counter.")
     scrape_interval: Duration = Field(15.0, validate_default=False, description="How often the server is scraped.")
-    last_seen: LastSeen | None = Field(None, description="Last word of devices, or of what pushes; by default the newest "
-                                       "sample is when a model was last seen.")
+    last_seen: LastSeen | None = Field(None, description="Last word of devices, or of what pushes; by default the "
+                                       "newest sample is when a model was last seen.")
 
 
 class InputField(Strict):

@@ -14,8 +14,8 @@ class Value(Strict):
     name: Name = Field(description="What is counted, such as fraud-prevented.")
     counter: SelectorText | None = Field(None, description="Counter of it; what the last day brought is shown, and the "
                                          "same day a week before.")
-    gauge: SelectorText | None = Field(None, description="Gauge of it, summed over all series; shown as it is, and as it "
-                                       "was a week before.")
+    gauge: SelectorText | None = Field(None, description="Gauge of it, summed over all series; shown as it is, and as "
+                                       "it was a week before.")
     unit: str = Field("", description="Unit, such as EUR.")
     quality: str | None = Field(None, description="Quality metric, proxy or SLO that it is shown against.")
 
