@@ -122,8 +122,9 @@ class PlanDialog(Box[None], inherit_bindings=False):
             self._link.paint_now()
         elif event.key == "enter":
             self._enter()
-        elif (event.is_printable and event.character and self._dialog.wanted
+        elif (event.is_printable and event.character and self._dialog.prepared is not None
               and len(self._dialog.typed) < _LONGEST):
+            # Also where nothing has to be typed: enter after a name must not press a button then.
             self._dialog = replace(self._dialog, typed=self._dialog.typed + event.character, said="")
             self._link.paint_now()
 

@@ -1,0 +1,427 @@
+"""Actions on the screen, with a real executor and the lab's cluster behind them: menu, plan, typing, receipt."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from tests.desk.site import MODEL, Gate, Site
+from tests.lab.serving import serving
+from tests.tui import snapshots, trials
+from tests.tui.driving import running, screen_text
+from tests.tui.scripted import ScriptedFeed
+from tests.tui.test_goldens import check
+from triage.actions.history import Outcome
+from triage.actions.journal import Kind
+from triage.actions.opening import open_journal
+from triage.clock import ManualClock
+from triage.live.snapshot import Snapshot
+from triage.runbook.intents import OpenPlan
+from triage.tui.action_link import ActionLink
+from triage.tui.app import TriageApp
+from triage.tui.screens.act import ActMenu
+from triage.tui.screens.plan import PlanDialog
+from triage.tui.screens.receipt import Receipt
+
+NOW = snapshots.NOW
+SIZES = ((80, 24), (120, 40))
+_PATIENCE = 20.0
+Screen = tuple[TriageApp, Pilot[None], ScriptedFeed]
+
+
+@pytest.fixture(scope="module")
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture(scope="module")
+def address(gate: Gate) -> Iterator[str]:
+    with serving(gate) as url:
+        yield url
+
+
+@pytest.fixture
+def site(gate: Gate, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    gate.lives = False
+    found = Site(tmp_path, address, gate, NOW)
+    for name, value in found.environment.items():
+        monkeypatch.setenv(name, value)
+    # Where nothing is typed by a machine, keys are heard at once.
+    monkeypatch.setattr(ActionLink, "deaf_seconds", 0.0)
+    return found
+
+
+def burning(at: float = NOW) -> Snapshot:
+    """The canary fails, and the objective burns."""
+    made = snapshots.canary_failing()
+    return replace(made, at=at, models=(replace(made.models[0], canary=trials.failing(NOW), data_at=at - 2),))
+
+
+def met(at: float) -> Snapshot:
+    """All is well again."""
+    made = snapshots.healthy()
+    return replace(made, at=at, models=(replace(made.models[0], data_at=at - 1),))
+
+
+@asynccontextmanager
+async def shown(site: Site, snapshot: Snapshot | None = None, size: tuple[int, int] = (80, 24), *,
+                write: bool = True) -> AsyncIterator[Screen]:
+    first = snapshot or burning()
+    feed = ScriptedFeed(first, now=NOW, names=(MODEL,))
+    feed.active, feed.notebooks = site.active, {MODEL: site.notebook}
+    async with running(first, size, feed=feed, write=write) as (app, pilot, _):
+        yield app, pilot, feed
+
+
+async def until(pilot: Pilot[None], said: Callable[[], bool]) -> None:
+    """Wait for what another thread brings about."""
+    patience = time.monotonic() + _PATIENCE
+    while not said():
+        assert time.monotonic() < patience, screen_text(pilot.app)
+        await pilot.pause(0.02)
+
+
+async def reads(pilot: Pilot[None], text: str) -> None:
+    await until(pilot, lambda: text in screen_text(pilot.app))
+
+
+async def opened(pilot: Pilot[None], letter: str) -> PlanDialog:
+    """The plan of an action, ready."""
+    await pilot.press("a", letter)
+    await until(pilot, lambda: isinstance(pilot.app.screen, PlanDialog) and (
+        pilot.app.screen.dialog.prepared is not None or pilot.app.screen.dialog.refusal is not None))
+    assert isinstance(pilot.app.screen, PlanDialog)
+    await pilot.pause()
+    return pilot.app.screen
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    await pilot.press(*("space" if each == " " else "minus" if each == "-" else each for each in text), "enter")
+    await pilot.pause()
+
+
+async def agreed(pilot: Pilot[None], name: str, size: tuple[int, int]) -> None:
+    """The header, the verdict and the dialog look as agreed."""
+    await pilot.pause()
+    await pilot.pause()
+    check(f"{name}-{size[0]}x{size[1]}", masked(cut_out(screen_text(pilot.app))))
+
+
+def cut_out(text: str) -> str:
+    """The dialog without what stands beside and under it."""
+    rows = text.splitlines()
+    top = next(number for number, row in enumerate(rows) if "╭" in row)
+    bottom = next(number for number, row in enumerate(rows) if "╰" in row)
+    left, right = rows[top].index("╭"), rows[top].index("╮")
+    return "\n".join([*rows[:2], *(row[left:right + 1] for row in rows[top:bottom + 1])])
+
+
+def masked(text: str) -> str:
+    """Without what is another at every run: ports, digests, ids."""
+    text = re.sub(r"127\.0\.0\.1:\d{5}", "127.0.0.1:PPPPP", text)
+    text = re.sub(r"plan [0-9a-f]{4} [0-9a-f]{4}", "plan DDDD DDDD", text)
+    text = re.sub(r"digest [0-9a-f]{4}( |\s*│\n│\s*)[0-9a-f]{4}", r"digest DDDD\1DDDD", text)
+    text = re.sub(r"journal as [0-9a-f]{16}", "journal as IIIIIIIIIIIIIIII", text)
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "U" * 36, text)
+
+
+def written(site: Site) -> list[str]:
+    """The kinds of the journal's records."""
+    return [record.kind for record in open_journal(site.active, ManualClock(NOW)).records()]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_the_menu_looks_as_agreed(site: Site, size: tuple[int, int]) -> None:
+    async with shown(site, size=size) as (_, pilot, _):
+        await pilot.press("a")
+        await reads(pilot, "not aborted")
+        await agreed(pilot, "act-menu", size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_a_plan_with_guards_that_stop_it_looks_as_agreed(site: Site, size: tuple[int, int]) -> None:
+    async with shown(site, size=size) as (_, pilot, _):
+        dialog = await opened(pilot, "m")
+        assert {"persons"} <= {each.name for each in dialog.dialog.stops}
+        await agreed(pilot, "act-blocked", size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_a_plan_that_asks_for_acknowledgement_looks_as_agreed(site: Site, size: tuple[int, int]) -> None:
+    async with shown(site, snapshots.prometheus_lost(), size) as (_, pilot, _):
+        dialog = await opened(pilot, "r")
+        assert dialog.dialog.wanted == "without facts"
+        await agreed(pilot, "act-acknowledge", size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_a_rollback_is_watched_until_it_has_recovered_and_looks_as_agreed(
+        site: Site, gate: Gate, size: tuple[int, int]) -> None:
+    async with shown(site, size=size) as (_, pilot, feed):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        assert gate.changes == []
+        await typed(pilot, MODEL)
+        await reads(pilot, "nothing was read since")
+        assert len(gate.changes) == 2
+        await agreed(pilot, "act-verifying", size)
+        feed.time = NOW + 60
+        feed.give(met(NOW + 60))
+        await reads(pilot, "given back")
+        await agreed(pilot, "act-receipt", size)
+        assert site.ground.split == {"7": 100}
+    assert written(site)[-1] == Kind.CONCLUDED
+
+
+async def test_letters_go_on_while_the_systems_are_asked(site: Site) -> None:
+    async with shown(site) as (app, pilot, _):
+        await pilot.press("a")
+        assert isinstance(app.screen, ActMenu)
+        await pilot.press("f")
+        assert isinstance(app.screen, PlanDialog)
+
+
+async def test_a_pause_needs_a_button_and_no_name(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "f")
+        assert dialog.dialog.wanted == ""
+        await pilot.press("tab")
+        await pilot.pause()
+        assert dialog.dialog.focus == "pause"
+        await pilot.press("enter")
+        await reads(pilot, "DONE")
+        assert isinstance(app.screen, Receipt)
+    assert len(gate.changes) == 1
+
+
+async def test_enter_leaves_and_esc_leaves_and_nothing_is_sent(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        for key in ("enter", "escape"):
+            await opened(pilot, "b")
+            await pilot.press(key)
+            await pilot.pause()
+            assert not isinstance(app.screen, PlanDialog | ActMenu)
+    assert gate.changes == []
+    assert written(site) == []
+
+
+async def test_what_is_pasted_does_not_count(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "b")
+        app.screen.post_message(events.Paste(f"{MODEL}\n"))
+        await reads(pilot, "what is pasted does not count")
+        assert dialog.dialog.typed == ""
+    assert gate.changes == []
+
+
+async def test_keys_that_were_typed_before_anybody_can_have_read_it_do_not_count(
+        site: Site, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActionLink, "deaf_seconds", 60.0)
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "b")
+        await typed(pilot, MODEL)
+        await pilot.press("tab", "enter")
+        await pilot.pause()
+        assert app.screen is dialog
+        assert (dialog.dialog.typed, dialog.dialog.focus) == ("", "cancel")
+    assert gate.changes == []
+
+
+async def test_another_name_is_not_the_name(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "b")
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, "fraud")
+        assert f"that is not {MODEL}: nothing was sent" in screen_text(app)
+    assert gate.changes == []
+
+
+async def test_a_plan_expires_and_is_made_again(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, feed):
+        dialog = await opened(pilot, "b")
+        feed.time += 121
+        app.show()
+        await reads(pilot, "the plan has expired: make it again")
+        await typed(pilot, MODEL)
+        assert gate.changes == []
+        assert app.screen is dialog
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: dialog.dialog.prepared is not None and dialog.dialog.expires_in > 100)
+
+
+async def test_the_facts_go_on_behind_the_dialog(site: Site) -> None:
+    async with shown(site) as (app, pilot, feed):
+        await opened(pilot, "b")
+        before = screen_text(app).splitlines()[1]
+        feed.give(met(NOW))
+        await until(pilot, lambda: "PASS" in screen_text(app).splitlines()[1])
+        assert "PASS" not in before
+
+
+async def test_everything_is_shown_where_it_is_asked_for(site: Site) -> None:
+    async with shown(site, size=(120, 50)) as (app, pilot, _):
+        await opened(pilot, "b")
+        await pilot.press("tab", "enter")
+        await reads(pilot, "rehearsed:")
+        assert "permission: you may patch" in screen_text(app)
+
+
+async def test_breaking_glass_is_loud_and_journalled(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "m")
+        while dialog.dialog.focus != "break glass":
+            await pilot.press("tab")
+        await pilot.press("enter")
+        await pilot.pause()
+        await typed(pilot, "shop is down")
+        await reads(pilot, "GLASS BROKEN: shop is down")
+        while dialog.dialog.wanted:
+            wanted = dialog.dialog.wanted
+            await typed(pilot, wanted)
+            if wanted == MODEL:
+                break
+        await reads(pilot, "break glass")
+        await until(pilot, lambda: app.actions.course(MODEL) is not None)
+    records = open_journal(site.active, ManualClock(NOW)).records()
+    begun = next(record for record in records if record.kind == Kind.BEGUN)
+    assert begun.fields["break_glass"] == "shop is down"
+
+
+async def test_a_plan_is_shared_from_the_dialog(site: Site, gate: Gate, tmp_path: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with shown(site) as (_, pilot, _):
+        dialog = await opened(pilot, "m")
+        while dialog.dialog.focus != "share for approval":
+            await pilot.press("tab")
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(list(tmp_path.glob("promote-*.json"))))
+    assert gate.changes == []
+
+
+async def test_without_write_it_is_planned_and_stopped(site: Site, gate: Gate) -> None:
+    async with shown(site, write=False) as (app, pilot, _):
+        assert " WRITE " not in screen_text(app)
+        await pilot.press("a")
+        await reads(pilot, "READ-ONLY")
+        await pilot.press("escape")
+        dialog = await opened(pilot, "r")
+        assert dialog.dialog.wanted == ""
+        assert "stopped by write" in screen_text(app)
+        await typed(pilot, MODEL)
+    assert gate.changes == []
+
+
+async def test_with_write_every_screen_says_so(site: Site) -> None:
+    async with shown(site) as (app, pilot, _):
+        assert " WRITE " in screen_text(app).splitlines()[0]
+        await pilot.press("3")
+        await pilot.pause()
+        assert " WRITE " in screen_text(app).splitlines()[0]
+
+
+async def test_a_step_of_a_runbook_opens_its_plan_and_learns_how_it_came_out(site: Site, gate: Gate) -> None:
+    told: list[tuple[str, str, str]] = []
+    async with shown(site) as (app, pilot, _):
+        app.actions._conclude = lambda step, outcome, text: told.append((step, str(outcome), text))
+        assert app.open_plan(OpenPlan("abort", "", "runbook canary-slow, step 5: abort", "abort")) == ""
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.dialog.prepared is not None)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(told) == 1)
+        assert told[0][:2] == ("abort", "None")
+        app.open_plan(OpenPlan("abort", "", "runbook canary-slow, step 5: abort", "abort"))
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.dialog.prepared is not None)
+        dialog = app.screen
+        assert isinstance(dialog, PlanDialog)
+        assert dialog.dialog.prepared is not None
+        assert dialog.dialog.prepared.plan.reason == "runbook canary-slow, step 5: abort"
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, MODEL)
+        await pilot.pause()
+        app.feed.time = NOW + 60  # type: ignore[attr-defined]
+        app.feed.give(met(NOW + 60))  # type: ignore[attr-defined]
+        await until(pilot, lambda: len(told) == 2)
+    assert told[1][:2] == ("abort", "passed")
+
+
+async def test_leaving_the_program_in_the_middle_writes_down_that_its_end_is_unknown(site: Site, gate: Gate) -> None:
+    async with shown(site) as (_, pilot, _):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, MODEL)
+        await reads(pilot, "nothing was read since")
+    journal = open_journal(site.active, ManualClock(NOW))
+    last = journal.records()[-1]
+    assert (last.kind, last.fields["outcome"]) == (Kind.CONCLUDED, Outcome.UNKNOWN)
+
+
+async def test_an_action_whose_end_is_not_known_is_shown_at_the_start_and_found_out(site: Site, gate: Gate) -> None:
+    async with shown(site) as (_, pilot, _):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, MODEL)
+        await reads(pilot, "nothing was read since")
+    _forget_the_end(site)
+    async with shown(site) as (app, pilot, feed):
+        await reads(pilot, "unknown: verify")
+        assert "rollback fraud-scorer to v7" in screen_text(app)
+        changes = list(gate.changes)
+        feed.time = NOW + 120
+        await pilot.press("a")
+        await reads(pilot, "v  unknown: verify")
+        await pilot.press("v")
+        await until(pilot, lambda: "unknown: verify" not in screen_text(app))
+        assert gate.changes == changes
+    assert written(site)[-1] == Kind.RECONCILED
+
+
+def _forget_the_end(site: Site) -> None:
+    """As after ``kill -9``: the last record was not written."""
+    journal = open_journal(site.active, ManualClock(NOW))
+    [path] = [path for path in (site.folder / "state" / "journal").iterdir() if path.suffix == ".jsonl"]
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    assert journal.records()[-1].kind != Kind.CONCLUDED
+
+
+async def test_what_is_under_way_is_not_lost_when_its_dialog_is_closed(site: Site) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, MODEL)
+        await reads(pilot, "nothing was read since")
+        await pilot.press("escape")
+        await pilot.press("a")
+        await reads(pilot, "w  watch")
+        await pilot.press("w")
+        await pilot.pause()
+        assert isinstance(app.screen, Receipt)
+
+
+async def test_the_title_of_a_plan_draws_nothing_of_its_own(site: Site) -> None:
+    async with shown(site) as (app, pilot, _):
+        assert app.actions.choose("rollback", to="[red]9[/]") == ""
+        await reads(pilot, "not possible")
+        assert "[red]9[/]" in screen_text(app)
+
+
+def test_no_name_is_used_twice() -> None:
+    from triage.tui.panels.menu import LETTERS, WORDS
+    assert set(LETTERS.values()) == set(WORDS)
+    assert not {"w", "v", "x"} & set(LETTERS)
