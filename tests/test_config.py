@@ -177,6 +177,10 @@ class TestEndpoints:
     def test_two_ways_to_say_who_we_are_are_refused(self, extra: str) -> None:
         assert endpoint(f"url: http://x.example\n{extra}\n")
 
+    @pytest.mark.parametrize("name", ['"two\\nlines"', "x" * 81])
+    def test_a_name_that_cannot_stand_on_a_screen_is_refused(self, name: str) -> None:
+        assert endpoint(f"url: http://x.example\nname: {name}\n")
+
     def test_verification_cannot_be_turned_off(self) -> None:
         assert endpoint("url: https://x.example\ntls: {insecure: true}\n") == [("tls.insecure", "is not a known field")]
 

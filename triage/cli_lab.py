@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 BANNER = "LAB"
 """Stands on every screen of the demo."""
 DEFAULT_SCENARIO = "canary-latency"
+_NAME = "lab"
+"""What plans call its systems: its address is another one each time."""
 _MOST_COLUMNS, _MOST_ROWS = 500, 300
 _PACKAGE = Path(__file__).parent
 _NOTEBOOKS = (_PACKAGE / "notebook" / "examples", _PACKAGE / "lab" / "notebooks")
@@ -114,14 +115,13 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
     clock = LabClock(now, now, speed)
     _forget_environment()
     with contextlib.ExitStack() as running:
-        # What is worked through here is forgotten with the world it was about.
-        os.environ["TRIAGE_STATE"] = running.enter_context(tempfile.TemporaryDirectory(prefix="triage-demo-"))
-
         def begun() -> Overrides:
             # Not before the feed asks, which it does behind the first frame: being born, the world takes a processor.
             from triage.lab.child import Birth, LabProcess
-            return configured(running.enter_context(LabProcess(Birth(scenario, clock, seed))),
-                              writes=True)
+            born = running.enter_context(LabProcess(Birth(scenario, clock, seed)))
+            # What is worked through here is forgotten with the world it was about, also when the demo is killed.
+            os.environ["TRIAGE_STATE"] = str(born.folder / "state")
+            return configured(born, writes=True)
 
         return run_app(LiveFeed(begun, clock=clock), model=model, theme_name=theme,
                        glyphs="ascii" if ascii_only else "auto", banner=BANNER, size=size,
@@ -157,9 +157,9 @@ def configured(lab: LabProcess, *, writes: bool = False) -> Overrides:
         "notebooks": [str(path) for path in _notebooks(lab.birth.scenario)],
         "contexts": {lab.birth.scenario: {
             "prometheus": {"url": f"{lab.url}/prometheus", **credentials},
-            "alertmanager": {"url": f"{lab.url}/alertmanager", **changing},
-            "registry": {"kind": "mlflow", "url": f"{lab.url}/mlflow", **changing},
-            "kubernetes": {"url": f"{lab.url}/kubernetes", **changing},
+            "alertmanager": {"url": f"{lab.url}/alertmanager", "name": _NAME, **changing},
+            "registry": {"kind": "mlflow", "url": f"{lab.url}/mlflow", "name": _NAME, **changing},
+            "kubernetes": {"url": f"{lab.url}/kubernetes", "name": _NAME, **changing},
             "logs": {"kind": "loki", "url": f"{lab.url}/loki", "model_label": "app", **credentials},
         }},
     }

@@ -45,6 +45,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "TRIAGE_ALERTMANAGER_URL": "URL of Alertmanager, in place of the context's",
     "TRIAGE_REGISTRY_URL": "URL of an MLflow server, in place of the context's registry",
     "TRIAGE_INTERVAL": "refresh interval, such as 5s",
+    "TRIAGE_PERSON": "who you are in what is recorded, in place of user@host",
     "TRIAGE_READONLY": "1: nothing is executed, whatever else is said",
 }
 MIN_INTERVAL = 1.0

@@ -230,6 +230,8 @@ class Endpoint(Settings):
 
     union_tag: ClassVar[str] = "<endpoint>"
     url: HttpUrl = Field(description="Base URL with the path prefix, if any (Mimir: /prometheus).")
+    name: str = Field("", max_length=80, description="What plans and the journal call it, such as prod-eu; by default "
+                      "its URL.")
     bearer_token: SecretRef | None = Field(None, description="Token for Authorization: Bearer.")
     basic_auth: BasicAuth | None = Field(None, description="User name and password.")
     tls: Tls = Field(Tls(), description="Certificates.")
@@ -244,6 +246,8 @@ class Endpoint(Settings):
 
     @model_validator(mode="after")
     def _auth_once(self) -> Endpoint:
+        if self.name != clean(self.name):
+            raise ValueError("has a name that holds control characters\nsuch as prod-eu")
         if self.bearer_token is not None and self.basic_auth is not None:
             raise ValueError("has both bearer_token and basic_auth\nkeep one")
         for name in self.headers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -30,21 +30,11 @@ TOKEN = "only-of-these-tests"
 
 
 @dataclass(frozen=True, slots=True)
-class MovedClock(LabClock):
-    """Stands still but for what the test lets pass."""
-
-    passed: list[float] = field(default_factory=list)
-
-    def now(self) -> float:
-        return self.starts_at + sum(self.passed)
-
-
-@dataclass(frozen=True, slots=True)
 class Lab:
     """A world that is served, and the product looking at it."""
 
     world: World
-    clock: MovedClock
+    clock: LabClock
     url: str
     config: Path
     is_shared: bool = False
@@ -57,7 +47,7 @@ class Lab:
     def later(self, seconds: float) -> None:
         """Let the world go on for a while."""
         assert not self.is_shared
-        self.clock.passed.append(seconds)
+        self.clock.forward(seconds)
         self.world.advance(self.clock.now())
 
     def abort(self, namespace: str, rollout: str) -> None:
@@ -74,7 +64,7 @@ class Lab:
 def lab(of: str | Scenario, folder: Path, seed: int | None = None, *, is_shared: bool = False) -> Iterator[Lab]:
     """The world of a scenario at its opening, with its whole past; of its own seed unless another is given."""
     scenario = load(of) if isinstance(of, str) else of
-    clock = MovedClock(NOW, 0.0, 0.0)
+    clock = LabClock(NOW, 0.0, 0.0)
     world = World(scenario, scenario.seed if seed is None else seed, clock)
     world.begin()
     world.make_past()

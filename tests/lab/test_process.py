@@ -177,3 +177,25 @@ def test_a_lab_that_ended_by_itself_says_why() -> None:
         while lab.failure() is None and time.monotonic() < until:
             time.sleep(0.02)
         assert "nothing-such" in (lab.failure() or "")
+
+
+def test_a_clock_that_stands_is_put_forward_and_the_world_lives_on() -> None:
+    query = "/prometheus/api/v1/query?query=" + "timestamp(up{job=\"fraud-scorer\"})"
+    with LabProcess(FROZEN) as lab:
+        before = ask(lab, "/lab/scenario").json()["now"]
+        lab.forward(600)
+        assert ask(lab, "/lab/scenario").json()["now"] == before + 600
+        samples = ask(lab, query).json()["data"]["result"]
+        assert samples
+        assert all(before < float(each["value"][1]) <= before + 600 for each in samples)
+        assert ask(lab, "/lab/clock?forward=60", method="PUT").status_code == 403
+        for wrong in ("", "0", "-5", "1e9", "x"):
+            answer = ask(lab, f"/lab/clock?forward={wrong}", method="PUT", token=lab.token)
+            assert (answer.status_code, "1 to 21600" in answer.text) == (400, True), wrong
+
+
+def test_a_clock_that_runs_is_not_put_forward() -> None:
+    with LabProcess(Birth("healthy", LabClock(STARTS_AT, time.time()))) as lab:
+        answer = ask(lab, "/lab/clock?forward=60", method="PUT", token=lab.token)
+        assert answer.status_code == 409
+        assert "--speed 0" in answer.text

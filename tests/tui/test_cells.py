@@ -125,7 +125,7 @@ async def test_four_opens_it_and_escape_and_two_go_back(tmp_path: Path) -> None:
 async def test_enter_runs_the_cell_with_the_values_that_were_set_and_o_shows_all(tmp_path: Path) -> None:
     async with at_work(tmp_path) as (app, pilot, _):
         await press(pilot, "e", *"FEATURE=amount", "enter", "enter")
-        await until(pilot, lambda: "kept in" in screen_text(app))
+        await until(pilot, lambda: "kept, o says where" in screen_text(app))
         text = screen_text(app)
         assert "feature amount" in text
         assert "with FEATURE=amount" in text

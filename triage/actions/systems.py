@@ -30,7 +30,8 @@ def silencing(around: Setting) -> System | Refusal:
     except ConfigError as error:
         return Refusal(f"Alertmanager cannot be asked: {error.message}", error.hint)
     name = around.manifest.metadata.name
-    target = Target(active.name, active.context.production, name, SYSTEM, "alerts", client.source.url, "", name)
+    target = Target(active.name, active.context.production, name, SYSTEM, "alerts",
+                    endpoint.name or client.source.url, "", name)
     return Silencing(target, around.manifest, client, around.clock)
 
 

@@ -96,6 +96,10 @@ class LabProcess:
         """Let a system (``prometheus``) fall silent: ``refuse``, ``hang``, or None to let it answer again."""
         self._own(f"/lab/silent/{system}" + (f"?how={how}" if how else ""), "PUT" if how else "DELETE", _STOP_SECONDS)
 
+    def forward(self, seconds: int) -> None:
+        """Let a world whose clock stands live on for so long. Raises :class:`OSError` when it does not stand."""
+        self._own(f"/lab/clock?forward={seconds}", "PUT", _COMPLETE_SECONDS)
+
     def wait_until_complete(self) -> None:
         """Until all of the past is there. Raises :class:`OSError` when the lab ended or takes too long."""
         self._own("/lab/complete", "GET", _COMPLETE_SECONDS)

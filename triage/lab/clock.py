@@ -15,20 +15,26 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LabClock:
     """Virtual time: ``starts_at`` (epoch seconds) when the machine's clock said ``anchor``, then ``speed`` each second.
 
-    A speed of 0 stands still, which makes every answer of the lab a function of its seed.
+    A speed of 0 stands still but for :meth:`forward`, which makes every answer of the lab a function of its seed.
     """
 
     starts_at: float
     anchor: float
     speed: float = 1.0
+    moved: float = 0.0
+    """Seconds that it was put forward by hand."""
 
     def now(self) -> float:
         """Virtual time, seconds since the Unix epoch."""
-        return self.starts_at + self.speed * max(time.time() - self.anchor, 0.0)
+        return self.starts_at + self.moved + self.speed * max(time.time() - self.anchor, 0.0)
+
+    def forward(self, seconds: float) -> None:
+        """Put it forward."""
+        self.moved += seconds
 
     def monotonic(self) -> float:
         """Seconds that never go back, as fast as the world's where that is fast: who rests for five of them does not

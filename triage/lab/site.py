@@ -27,6 +27,8 @@ from triage.lab.world.world import World
 
 SILENCES = ("refuse", "hang")
 """How a system falls silent: a gateway answers 503 for it, or nobody answers at all."""
+_MOST_FORWARD_SECONDS = 6 * 3600.0
+"""A world lives so long in some seconds of the machine, in which nobody else is answered."""
 _MOST_BODY_BYTES = 3 * 1024 * 1024
 """What kube-apiserver takes; none of the others needs more."""
 _ONLY_READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -143,8 +145,8 @@ class _Own:
 
     def app(self) -> Starlette:
         return Starlette(routes=[
-            Route("/scenario", self._scenario), Route("/complete", self._complete), Route("/silent", self._read),
-            Route("/silent/{system}", self._change, methods=["PUT", "DELETE"])])
+            Route("/scenario", self._scenario), Route("/clock", self._forward, methods=["PUT"]),
+            Route("/complete", self._complete), Route("/silent", self._read), Route("/silent/{system}", self._change, methods=["PUT", "DELETE"])])
 
     async def _scenario(self, request: Request) -> Response:
         """What is being played and the time in it; the truth only when ``?truth=1`` asks for it."""
@@ -152,6 +154,18 @@ class _Own:
         if request.query_params.get("truth") == "1":
             document["truth"] = asdict(self._world.scenario.truth)
         return JSONResponse({"now": self._world.clock.now(), "speed": self._world.clock.speed, "scenario": document})
+
+    async def _forward(self, request: Request) -> Response:
+        """Lets a world whose clock stands live on for so many seconds; answers when it has."""
+        text, clock = request.query_params.get("forward", ""), self._world.clock
+        seconds = float(text) if text.isascii() and text.isdigit() else 0.0
+        if not 0 < seconds <= _MOST_FORWARD_SECONDS:
+            return JSONResponse({"error": f"forward is a number of seconds, 1 to {_MOST_FORWARD_SECONDS:.0f}"}, 400)
+        if clock.speed:
+            return JSONResponse({"error": "this clock runs by itself; begin the lab with --speed 0"}, 409)
+        clock.forward(seconds)
+        self._world.advance(clock.now())
+        return JSONResponse({"now": clock.now()})
 
     async def _complete(self, request: Request) -> Response:
         """Answers when all of the past is there."""

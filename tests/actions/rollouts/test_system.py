@@ -246,6 +246,13 @@ class TestByKind:
             "argo", "Argo Rollout", "ml", "fraud", "fraud-scorer", "lab")
         assert target.cluster.startswith("http://127.0.0.1:")
 
+    async def test_a_cluster_that_has_a_name_is_called_by_it(self, argo: Stage) -> None:
+        named = Context.model_validate({"prometheus": {"url": "http://p"},
+                                        "kubernetes": {"url": argo.client.source.url, "name": "prod-eu"}})
+        found = system_of(Setting(manifest(), Active("lab", named, (), None), ManualClock(START), argo.client))
+        assert not isinstance(found, Refusal)
+        assert found.target.sentence() == "Argo Rollout ml/fraud, prod-eu"
+
     @pytest.mark.parametrize("kind", ["flagger", "kserve", "istio", "gateway", "haproxy", "seldon", "none"])
     async def test_a_kind_that_cannot_be_changed_says_so(self, argo: Stage, kind: str) -> None:
         found = self.of(argo, manifest(kind))

@@ -61,7 +61,8 @@ def _workload(make: type[Workload], shown: str, rollout: Rollout, around: Settin
         return Refusal(f"the context {active.name} names no Kubernetes API, which the {shown} is in",
                        "add kubernetes: {kubeconfig: ~/.kube/config, context: ...} to it")
     where = active.context.kubernetes
-    cluster = clean(where.context, limit=200) if isinstance(where, Kubeconfig) else client.source.url
+    cluster = clean(where.context, limit=200) if isinstance(where, Kubeconfig) else (
+        "" if where is None else where.name) or client.source.url
     target = Target(active.name, active.context.production, around.manifest.metadata.name, rollout.kind, shown, cluster,
                     rollout.namespace, rollout.name)
     allowed = None if spec.resources is None else spec.resources.replicas
@@ -85,7 +86,7 @@ def _alias(rollout: Rollout, around: Setting) -> System | Refusal:
     except ConfigError as error:
         return Refusal(f"MLflow cannot be asked: {error.message}", error.hint)
     target = Target(active.name, active.context.production, around.manifest.metadata.name, SYSTEM, "alias",
-                    client.where, "", f"{registry.name}@{rollout.name}")
+                    configured.name or client.where, "", f"{registry.name}@{rollout.name}")
     return Alias(target, registry, rollout.name, spec.rollback.last_known_good or "", rollout.reload, client,
                  around.clock, around.snapshot)
 
@@ -125,8 +126,8 @@ def pipeline(name: str, may: frozenset[Action], reload_seconds: float, around: S
         return Refusal(f"the pipeline cannot be called: {error.message}", error.hint)
     # One pipeline may move a model's traffic and train it: these are two targets.
     kind = "pipeline" if may != TRAINING else "training pipeline"
-    target = Target(active.name, active.context.production, manifest.metadata.name, SYSTEM, kind, source.url,
-                    manifest.metadata.name, name if may != TRAINING else f"{name}/retrain")
+    target = Target(active.name, active.context.production, manifest.metadata.name, SYSTEM, kind,
+                    webhook.name or source.url, manifest.metadata.name, name if may != TRAINING else f"{name}/retrain")
     return Pipeline(target, name, webhook, may, manifest.spec.rollback.last_known_good or "", reload_seconds, source,
                     around.clock, around.snapshot)
 

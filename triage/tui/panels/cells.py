@@ -200,18 +200,19 @@ def _sentence(view: View, run: Run, width: int) -> list[Line]:
 
 
 def _ending(view: View, run: Run, width: int) -> list[Line]:
-    """The last row: how long ago and how long, where it is kept."""
+    """The last row: how long ago and how long, and whether it is kept; its page says where."""
     if run.phase != "ended" or run.ended_at is None:
         return []
     asked = [cell for cell in run.cells if cell.part == "asked"]
     parts = [f"{wording.coarse_age(max(0.0, view.now - run.ended_at))} ago"]
     parts += [_took(cell) for cell in asked if cell.seconds is not None]
-    parts.append(f"kept in {run.record}" if run.record else f"not kept: {run.record_trouble or 'nothing ran'}")
+    parts.append("kept, o says where" if run.record else f"not kept: {run.record_trouble or 'nothing ran'}")
     return [line(" ", (view.look.say(", ".join(parts)), Role.DIM)).fitted(width, view.look.ellipsis)]
 
 
 def _took(cell: CellRun) -> str:
-    return f"took {words.seconds_text(cell.seconds or 0.0)}"
+    seconds = cell.seconds or 0.0
+    return "took <1 s" if seconds < 1 else f"took {words.seconds_text(seconds)}"
 
 
 def _mark(view: View, shelf: Shelf, cell: NotebookCell) -> Line:
