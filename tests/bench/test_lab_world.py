@@ -23,7 +23,7 @@ def test_begin_live_and_past(figure: Figure, tmp_path: Path) -> None:
     def timed(what: str, started: float) -> None:
         best[what] = min(best.get(what, float("inf")), time.process_time() - started)
 
-    for _ in range(3):
+    for _ in range(2):
         at = time.process_time()
         world = World(load("canary-latency"), 1, LabClock(_OPENING, 0.0, 0.0))
         world.begin()
