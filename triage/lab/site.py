@@ -146,7 +146,8 @@ class _Own:
     def app(self) -> Starlette:
         return Starlette(routes=[
             Route("/scenario", self._scenario), Route("/clock", self._forward, methods=["PUT"]),
-            Route("/complete", self._complete), Route("/silent", self._read), Route("/silent/{system}", self._change, methods=["PUT", "DELETE"])])
+            Route("/complete", self._complete), Route("/silent", self._read),
+            Route("/silent/{system}", self._change, methods=["PUT", "DELETE"])])
 
     async def _scenario(self, request: Request) -> Response:
         """What is being played and the time in it; the truth only when ``?truth=1`` asks for it."""
