@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from triage.notebook.load import Notebook
     from triage.runbook.events import Outcome as StepOutcome
     from triage.runbook.intents import OpenPlan
+    from triage.tui.incident_link import IncidentLink
     from triage.tui.theme import Palette
     from triage.tui.view import View
 
@@ -49,6 +50,8 @@ class ActionFeed(Protocol):
 
 class ActionApp(Protocol):
     """The program, as the link sees it."""
+
+    incident: IncidentLink
 
     @property
     def latest(self) -> Snapshot | None: ...
@@ -145,7 +148,8 @@ class ActionLink:
             return "no model is shown that has a notebook"
         latest = self._app.latest
         why = reason or reason_of(None if latest is None else latest.model(self._model()))
-        self._app.push_screen(PlanDialog(self, Wish(Action(action), why, to, parameters=dict(parameters or {})), step))
+        wish = Wish(Action(action), why, to, self._app.incident.id(self._model()), dict(parameters or {}))
+        self._app.push_screen(PlanDialog(self, wish, step))
         return ""
 
     def choose_cell(self, system: System, reason: str, step: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from triage.runbook.events import Outcome
     from triage.runbook.intents import RunCell
     from triage.tui.action_link import ActionLink
+    from triage.tui.incident_link import IncidentLink
     from triage.tui.look import Look
     from triage.tui.theme import Palette
     from triage.tui.view import View
@@ -60,6 +61,7 @@ class CellApp(Protocol):
     """The program, as the link sees it."""
 
     actions: ActionLink
+    incident: IncidentLink
 
     @property
     def palette(self) -> Palette: ...
@@ -128,8 +130,8 @@ class CellLink:
         self._values[self._shelf.model] = {name: value for name, _, value in words}
         self._app.show()
 
-    def start(self, cell: str, params: Mapping[str, str] | None = None, *, incident: str = "",
-              told: Told | None = None, step: str = "") -> str:
+    def start(self, cell: str, params: Mapping[str, str] | None = None, *, told: Told | None = None,
+              step: str = "") -> str:
         """Run ``cell`` of the model shown. Why that is not possible, "" when it is under way or being asked about.
 
         ``params`` in place of the values that were set by hand; ``told`` is called once when it is over. A cell that
@@ -143,7 +145,7 @@ class CellLink:
         if running is not None and not running.is_over():
             return f"{cell} runs already"
         given = dict(params) if params is not None else dict(self._values.get(model, {}))
-        self._begin(self._prepare(notebook, cell, given, incident, told or _nobody, step))
+        self._begin(self._prepare(notebook, cell, given, told or _nobody, step))
         return ""
 
     def start_step(self, intent: RunCell, conclude: Conclude) -> str:
@@ -208,12 +210,12 @@ class CellLink:
             state = None
         return CellDesk(active, _FeedClock(self._feed), state)
 
-    async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], incident: str,
-                       told: Told, step: str) -> None:
+    async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], told: Told, step: str) -> None:
         from triage.errors import InvalidDocument, TriageError
         view = self._app.view()
         end = view.end if view.end is not None else view.now
         start = end - view.range_seconds
+        incident = self._app.incident.id(notebook.name)
 
         def work() -> tuple[CellDesk, Prepared, str]:
             from triage.cells.filling import filled
