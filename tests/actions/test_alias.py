@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from tests.actions.building import ARMED, NOW, reading
 from tests.actions.building import model as model_state
@@ -273,3 +277,29 @@ def test_without_a_registry_there_is_no_alias(spec: dict[str, Any], registry: bo
     found = system_of(Setting(following(**spec), Active("lab", context, (), None), ManualClock()))
     assert isinstance(found, Refusal)
     assert said in found.message
+
+
+@pytest.mark.parametrize(("status", "allowed"), [(403, False), (401, False), (400, True), (503, None)])
+async def test_a_credential_that_only_reads_is_known_before_anything_is_planned(
+        status: int, allowed: bool | None) -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"error_code": "X", "message": "no"}, status)
+
+    with serving(Starlette(routes=[Route("/{rest:path}", answer, methods=["GET", "POST"])])) as url:
+        context = Context(prometheus=Endpoint(url=url), registry=MlflowRegistry(kind="mlflow", url=url))
+        system = system_of(Setting(following(), Active("prod", context, (), None), ManualClock()))
+        assert isinstance(system, Alias)
+        assert (await system.granted(Action.ROLLBACK)).allowed is allowed
+        await system.aclose()
+
+
+async def test_a_user_that_the_registry_knows_is_named() -> None:
+    async def user(request: Request) -> Response:
+        return JSONResponse({"user": {"id": 1, "username": "ana", "is_admin": False}, "is_basic_auth": True})
+
+    with serving(Starlette(routes=[Route("/api/2.0/mlflow/users/current", user)])) as url:
+        context = Context(prometheus=Endpoint(url=url), registry=MlflowRegistry(kind="mlflow", url=url))
+        system = system_of(Setting(following(), Active("prod", context, (), None), ManualClock()))
+        assert isinstance(system, Alias)
+        assert await system.whoami() == "ana"
+        await system.aclose()

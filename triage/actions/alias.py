@@ -28,7 +28,7 @@ from triage.actions.plan import (
     shown_version,
 )
 from triage.actions.rollouts.drafting import SETTLE_SECONDS
-from triage.actions.sender import HttpSender
+from triage.actions.sender import GRANTED_SECONDS, HttpSender
 from triage.actions.serving import COUNTED_SECONDS, NOTHING_SERVES, Served, served, taken_up
 from triage.actions.system import Fate, Granted, Observed, Progress, Refusal, Rehearsal, Sent, Sighting, Wish
 from triage.clock import Clock
@@ -86,6 +86,7 @@ class Alias(PlainSystem):
         self._client = client
         self._sender = HttpSender(client.source)
         self._snapshot = snapshot
+        self._granted: tuple[float, Granted] | None = None
 
     async def observe(self) -> Observed | Failure:
         """The model with its aliases and versions."""
@@ -108,11 +109,20 @@ class Alias(PlainSystem):
         return clean(name, limit=200) if isinstance(name, str) and name else await super().whoami()
 
     async def granted(self, action: Action) -> Granted:
-        """It cannot be asked, but for a credential that it does not take at all."""
-        who = await self.whoami()
-        if isinstance(who, Failure) and who.kind in (FailureKind.UNAUTHORIZED, FailureKind.FORBIDDEN):
-            return Granted(False, f"MLflow does not take this credential: {who.sentence()}")
-        return await super().granted(action)
+        """Whether MLflow examines an alias of this credential, which one it refuses to everybody; asked once a
+        minute."""
+        if action not in self.handled:
+            return Granted(False, self.refusal(action).message)
+        now = self._clock.monotonic()
+        if self._granted is None or now - self._granted[0] >= GRANTED_SECONDS:
+            may = await self._client.may_move_aliases(self._registry.name)
+            self._granted = now, Granted(may, {
+                True: "MLflow lets this credential move aliases", None: "whether you may move aliases cannot be told",
+                False: "this credential may not move aliases: it only reads, or is not taken"}[may])
+        found = self._granted[1]
+        if found.allowed is None:
+            self._granted = None
+        return found
 
     def refusal(self, action: Action) -> Refusal:
         return Refusal(f"an alias knows no {action}", _HINTS.get(action, self.hint))

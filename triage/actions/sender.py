@@ -23,6 +23,8 @@ from triage.sources.transport_failures import Progress, from_exception
 
 SEND_SECONDS = 15.0
 """Longest wait for the answer to a write. Admission webhooks may take ten seconds each."""
+GRANTED_SECONDS = 60.0
+"""How long a server's word on what we may do is believed; when it comes to sending, the server is the authority."""
 _MAX_BODY = 16 * 2**20
 _UNSURE = frozenset({408, *range(500, 600)} - {501})
 """Answers after which the write may have been done: the server gave up, or a proxy lost the server."""

@@ -84,12 +84,13 @@ class Silencing(PlainSystem):
             mine = self._mine(observed)
             if not mine:
                 return Refusal(f"no alert of {self.target.model} is firing", "there is nothing to silence")
-            return f"hide one of {len(mine)} {_plural(len(mine), 'alert')} for a while: {_names(mine)}"
+            names = len({alert.name for alert in mine})
+            return f"hide {'one of ' if names > 1 else ''}{_names(mine)} for a while"
         there = self._silences(observed)
         if not there:
             return Refusal(f"no silence of {self.target.model} is active", "there is nothing to expire")
         told = "; ".join(map(_short, there[:_MOST_NAMED]))
-        return f"end one of {len(there)} {_plural(len(there), 'silence')}: {told}"
+        return f"end {'one of ' if len(there) > 1 else ''}{told}"
 
     def plan(self, wish: Wish, observed: Observed, snapshot: Snapshot, actor: str, now: float) -> Plan | Refusal:
         """``parameters``: ``alert`` (its name) or ``matchers``, and ``duration``; ``silence`` (its id) to expire."""
@@ -171,7 +172,7 @@ class Silencing(PlainSystem):
         end = f"until {clock_time(until)} ({span(seconds)} from now)"
         request = Request(
             "POST", "/api/v2/silences", "application/json", json.dumps(body, sort_keys=True),
-            f"{'extend the' if known else 'add a'} silence {shown(matchers)} {end}",
+            f"silence {end}{', made longer' if known else ''}: {shown(matchers)}",
             f"{_heard(hidden)} {'stays' if len(hidden) == 1 else 'stay'} hidden {end}" if hidden
             else f"nothing is hidden now; alerts that come are {end}",
             () if known is None else (_still(known),))

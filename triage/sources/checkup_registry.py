@@ -23,8 +23,6 @@ from triage.sources.registry.mlflow import API, ARTIFACT, MlflowClient
 from triage.sources.registry.mlflow_answers import explained
 from triage.text import clean
 
-_NEVER = "v0"
-"""An alias that every MLflow refuses (``v`` and a number is reserved), for a version that is no number either."""
 _ALIASES_SINCE = (2, 3)
 _OLD_SECONDS = 86400.0
 
@@ -74,7 +72,8 @@ async def _mlflow(client: MlflowClient, clock: Clock, endpoint: Endpoint, allow_
     client.breaker.reset()
     files = await _files(client, versions)
     client.breaker.reset()
-    may_write = await _may_write(client, _first(models, "registered_models").get("name"))
+    name = _first(models, "registered_models").get("name")
+    may_write = await client.may_move_aliases(name if isinstance(name, str) and name else "triage")
     capabilities = [_models(models), _versions(versions), _aliases(version), files,
                     clock_capability(examined.clock_difference_seconds)]
     if allow_write:
@@ -88,18 +87,6 @@ async def _version(client: MlflowClient) -> str:
     """``3.17.2``; "" when it is not served."""
     said = await client.source.get("/version", lambda r: r.body[:40].decode("ascii", errors="replace").strip())
     return said if isinstance(said, str) and re.fullmatch(r"\d+\.\d+[\w.+-]*", said) else ""
-
-
-async def _may_write(client: MlflowClient, model: Any) -> bool | None:
-    """Whether this credential gets as far as having its alias examined; None when that cannot be told."""
-    import json
-    body = {"name": model if isinstance(model, str) and model else "triage", "alias": _NEVER, "version": "none"}
-    answer = await client.source.post_json(f"{API}/registered-models/alias", json.dumps(body).encode(),
-                                           lambda received: received.status)
-    status = answer.status if isinstance(answer, Failure) else answer
-    if status in (400, 404, 422) and not (isinstance(answer, Failure) and answer.message.startswith("a web page")):
-        return True
-    return False if status in (401, 403, 404, 405, 501) else None
 
 
 async def _files(client: MlflowClient, versions: Any) -> Capability:

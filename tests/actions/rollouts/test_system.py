@@ -253,7 +253,7 @@ class TestByKind:
         assert not isinstance(found, Refusal)
         assert found.target.sentence() == "Argo Rollout ml/fraud, prod-eu"
 
-    @pytest.mark.parametrize("kind", ["flagger", "kserve", "istio", "gateway", "haproxy", "seldon", "none"])
+    @pytest.mark.parametrize("kind", ["flagger", "kserve", "istio", "gateway", "seldon", "none"])
     async def test_a_kind_that_cannot_be_changed_says_so(self, argo: Stage, kind: str) -> None:
         found = self.of(argo, manifest(kind))
         assert isinstance(found, Refusal)

@@ -16,6 +16,7 @@ from triage.actions.rehearsal import difference
 from triage.actions.rollouts.conditions import REPLICAS, TEMPLATE, UID, values
 from triage.actions.rollouts.drafting import Draft, Seen, standing, state
 from triage.actions.scale import Bounds, read_autoscaler
+from triage.actions.sender import GRANTED_SECONDS
 from triage.actions.system import Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
 from triage.actions.verifying import to_recover
 from triage.clock import Clock
@@ -27,8 +28,6 @@ from triage.sources.kubernetes import DEPLOYMENTS, REPLICA_SETS, Allowed, Json, 
 from triage.sources.rollouts.objects import owned
 from triage.sources.rollouts.reading import RolloutKind, RolloutReader
 
-GRANTED_SECONDS = 60.0
-"""How long the server's word on what we may do is believed; when it comes to sending, the server is the authority."""
 _ELSEWHERE = {
     Action.RETRAIN: Refusal("the rollout does not train models", "a pipeline does: its webhook"),
     Action.SILENCE: Refusal("alerts are not silenced in the rollout", "Alertmanager silences them"),

@@ -19,6 +19,7 @@ tells a changed manifest without fetching it.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,6 +52,8 @@ PAGE_SIZE = 1000
 """The most that MLflow takes for models."""
 MAX_PAGES = 20
 CHUNK_NAMES = 50
+_NEVER = "v0"
+"""An alias that every MLflow refuses (``v`` and a number is reserved), for a version that is no number either."""
 _CHUNK_CHARACTERS = 3000
 """Proxies refuse URLs from 8 kB on, and quoting may double it."""
 _ASK_AGAIN_SECONDS = 600.0
@@ -120,6 +123,19 @@ class MlflowClient:
         found = None if isinstance(answer, Failure) else answer
         self._documents[(model, version.version, kind)] = (digest, now, found)
         return found
+
+    async def may_move_aliases(self, model: str) -> bool | None:
+        """Whether this credential gets as far as having its alias examined; None when that cannot be told.
+
+        Changes nothing: the alias is one that MLflow refuses to everybody.
+        """
+        body = {"name": model, "alias": _NEVER, "version": "none"}
+        answer = await self.source.post_json(f"{API}/registered-models/alias", json.dumps(body).encode(),
+                                             lambda received: received.status)
+        status = answer.status if isinstance(answer, Failure) else answer
+        if status in (400, 404, 422) and not (isinstance(answer, Failure) and answer.message.startswith("a web page")):
+            return True
+        return False if status in (401, 403, 404, 405, 501) else None
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any | Failure:
         """Another endpoint: decoded JSON, its texts as they came."""
