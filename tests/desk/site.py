@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.commands import NOWHERE
 from tests.lab.cluster.ground import Ground
@@ -36,7 +37,8 @@ class Gate:
         """Requests of any kind."""
         self.changes: list[str] = []
         """Method and path of every request that was no rehearsal and no question."""
-        self.bodies: list[bytes] = []
+        self.swallows = False
+        """Whether what would change the world is done, and no answer to it ever comes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -47,9 +49,17 @@ class Gate:
             if self.lives and self.ground is not None:
                 self.ground.wait(max(0.0, time.time() - self.ground.clock.at))
         assert self.inside is not None
-        await self.inside(scope, receive, send)
+        lost = self.swallows and scope["type"] == "http" and scope["method"] == "PATCH" and (
+            b"dryRun" not in scope["query_string"])
+        await self.inside(scope, receive, _nobody if lost else send)
         if scope["type"] == "http" and self.ground is not None:
             self.ground.wait(0)
+        if lost:
+            await asyncio.Event().wait()
+
+
+async def _nobody(message: Message) -> None:
+    """Takes an answer and gives it to nobody."""
 
 
 @dataclass(slots=True)
@@ -62,6 +72,7 @@ class Site:
     start: float
     spec: Mapping[str, Any] = field(default_factory=dict)
     token: str = "writing"
+    timeout: str = "10s"
     ground: Ground = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +80,7 @@ class Site:
         self.ground.deploy("8")
         self.ground.wait(60)
         self.gate.inside, self.gate.ground = app(self.ground.cluster), self.ground
-        self.gate.asked, self.gate.changes = 0, []
+        self.gate.asked, self.gate.changes, self.gate.swallows = 0, [], False
         book = self.folder / "notebooks" / MODEL
         book.mkdir(parents=True, exist_ok=True)
         spec = {"rollout": {"kind": "argo", "namespace": "ml", "name": "fraud"},
@@ -85,7 +96,7 @@ class Site:
             "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(book.parent)],
             "contexts": {"prod-eu": {
                 "production": True, "prometheus": {"url": NOWHERE},
-                "kubernetes": {"url": self.address, "bearer_token": {"env": TOKEN}}}}}))
+                "kubernetes": {"url": self.address, "timeout": self.timeout, "bearer_token": {"env": TOKEN}}}}}))
         self.config.chmod(0o600)
 
     @property

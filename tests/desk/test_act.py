@@ -133,6 +133,17 @@ def test_a_figure_without_a_name_is_a_mistake_of_the_command_line(site: Site) ->
     assert '"6" is no NAME=VALUE' in err
 
 
+def test_a_request_without_an_answer_is_looked_for_in_the_world_and_not_sent_again(
+        make_site: Callable[..., Site]) -> None:
+    site = make_site(timeout="1s")
+    site.gate.swallows = True
+    code, out, err = act(site, "pause", MODEL, "--write", *CONFIRMED)
+    assert code == 0, err
+    assert "unknown:" in err
+    assert "no answer came to request 1 of 1" in out
+    assert len(site.gate.changes) == 1
+
+
 async def both(site: Site, *states: Path) -> list[tuple[int, str, str]]:
     words = ("act", "rollback", MODEL, "--write", *CONFIRMED, *await asyncio.to_thread(acknowledged, site),
              "--config", site.config)

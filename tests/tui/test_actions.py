@@ -414,6 +414,22 @@ async def test_what_is_under_way_is_not_lost_when_its_dialog_is_closed(site: Sit
         assert isinstance(app.screen, Receipt)
 
 
+async def test_leaving_while_an_action_is_watched_has_to_be_meant(site: Site) -> None:
+    async with shown(site, size=(120, 40)) as (app, pilot, _):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, MODEL)
+        await reads(pilot, "nothing was read since")
+        await pilot.press("escape")
+        await pilot.press("q")
+        await reads(pilot, "an action is being watched: q again leaves it")
+        assert app.return_code is None
+        await pilot.press("q")
+        await pilot.pause()
+        assert app.return_code == 0
+
+
 async def test_the_title_of_a_plan_draws_nothing_of_its_own(site: Site) -> None:
     async with shown(site) as (app, pilot, _):
         assert app.actions.choose("rollback", to="[red]9[/]") == ""

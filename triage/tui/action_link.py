@@ -210,16 +210,19 @@ class ActionLink:
         """The cells have a screen of their own."""
         self._app.action_cells()
 
-    def paint(self, view: View) -> None:
+    def paint(self) -> None:
         """Fill the dialogs that are open."""
         from triage.tui.screens.box import Box
-        for screen in self._app.screen_stack:
-            if isinstance(screen, Box):
+        boxes = [screen for screen in self._app.screen_stack if isinstance(screen, Box)]
+        if boxes:
+            view = self._app.view()
+            for screen in boxes:
                 screen.update_from(view, self._app.palette)
 
-    def paint_now(self) -> None:
-        """Fill the dialogs after a key."""
-        self.paint(self._app.view())
+    @property
+    def is_acting(self) -> bool:
+        """Whether an action is being carried out or watched."""
+        return any(not course.is_over for course in self._courses.values())
 
     def now(self) -> float:
         """World time, Unix seconds."""

@@ -126,6 +126,8 @@ class TriageApp(App[None], inherit_bindings=False):
         self.actions = ActionLink(self, feed, self.runbook.conclude, write=write)
         self.incident = IncidentLink(self, feed, state_home)
         self.cells.on_end(self.incident.ran)
+        self._leaves = False
+        """Whether leaving was asked for while an action is being watched."""
         self._held_sheet: Sheet | None = None
         self.theme = theme.choose(theme_name).name
 
@@ -271,7 +273,7 @@ class TriageApp(App[None], inherit_bindings=False):
         for screen in self.screen_stack:
             if isinstance(screen, TriageScreen) and screen.ready:
                 self.fill(screen)
-        self.actions.paint(self.view())
+        self.actions.paint()
 
     def fill(self, screen: TriageScreen) -> None:
         """Hand the present view to one screen."""
@@ -337,6 +339,14 @@ class TriageApp(App[None], inherit_bindings=False):
         """The on-call screen of a model."""
         self._picked(name)
         self.action_on_call()
+
+    async def action_quit(self) -> None:
+        """Leave; while an action is being watched only when asked twice."""
+        if self.actions.is_acting and not self._leaves:
+            self._leaves = True
+            self.say("an action is being watched: q again leaves it, and the journal calls its end unknown")
+            return
+        await super().action_quit()
 
     def action_act(self) -> None:
         """The action menu."""

@@ -36,7 +36,7 @@ class ActMenu(Box[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Filled at once: its letters can be pressed before the systems have answered."""
-        self._link.paint_now()
+        self._link.paint()
 
     def update_from(self, view: View, palette: Palette) -> None:
         self._view, self._palette = view, palette
@@ -51,7 +51,7 @@ class ActMenu(Box[None], inherit_bindings=False):
         key = event.character or ""
         if event.key in ("down", "up", "pagedown", "pageup"):
             self.scroll_rows({"down": 1, "up": -1, "pagedown": self.page_rows, "pageup": -self.page_rows}[event.key])
-            self._link.paint_now()
+            self._link.paint()
         elif key in LETTERS:
             self._choose(LETTERS[key])
         elif key == "x":

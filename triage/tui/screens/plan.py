@@ -50,7 +50,7 @@ class PlanDialog(Box[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """The plan is made behind it."""
         self._make()
-        self._link.paint_now()
+        self._link.paint()
 
     def _make(self) -> None:
         # Keys that were meant for what stood here before must not confirm what comes.
@@ -116,27 +116,27 @@ class PlanDialog(Box[None], inherit_bindings=False):
             self._focus(1 if event.key == "tab" else -1)
         elif event.key in ("down", "up", "pagedown", "pageup"):
             self.scroll_rows({"down": 1, "up": -1, "pagedown": self.page_rows, "pageup": -self.page_rows}[event.key])
-            self._link.paint_now()
+            self._link.paint()
         elif event.key == "backspace":
             self._dialog = replace(self._dialog, typed=self._dialog.typed[:-1], said="")
-            self._link.paint_now()
+            self._link.paint()
         elif event.key == "enter":
             self._enter()
         elif (event.is_printable and event.character and self._dialog.prepared is not None
               and len(self._dialog.typed) < _LONGEST):
             # Also where nothing has to be typed: enter after a name must not press a button then.
             self._dialog = replace(self._dialog, typed=self._dialog.typed + event.character, said="")
-            self._link.paint_now()
+            self._link.paint()
 
     def _focus(self, by: int) -> None:
         names = self._dialog.buttons
         here = names.index(self._dialog.focus) if self._dialog.focus in names else 0
         self._dialog = replace(self._dialog, focus=names[(here + by) % len(names)], said="")
-        self._link.paint_now()
+        self._link.paint()
 
     def _say(self, text: str) -> None:
         self._dialog = replace(self._dialog, said=text)
-        self._link.paint_now()
+        self._link.paint()
 
     def _enter(self) -> None:
         if not self._dialog.typed:
@@ -149,7 +149,7 @@ class PlanDialog(Box[None], inherit_bindings=False):
         elif wanted.startswith(WITHOUT):
             self._dialog = replace(self._dialog,
                                    acknowledged=self._dialog.acknowledged | {wanted.removeprefix(WITHOUT)})
-            self._link.paint_now()
+            self._link.paint()
         else:
             self._confirm()
 
@@ -159,10 +159,10 @@ class PlanDialog(Box[None], inherit_bindings=False):
             self._leave()
         elif button == "make it again":
             self._make()
-            self._link.paint_now()
+            self._link.paint()
         elif button == "details":
             self._dialog = replace(self._dialog, details=not self._dialog.details)
-            self._link.paint_now()
+            self._link.paint()
         elif button == "break glass":
             self._ask("break glass: why the guards are overridden", "", self._break)
         elif button == "reason":
@@ -190,13 +190,13 @@ class PlanDialog(Box[None], inherit_bindings=False):
         if text is not None and text != self._wish.reason:
             self._wish = replace(self._wish, reason=text)
             self._make()
-            self._link.paint_now()
+            self._link.paint()
 
     def _version(self, text: str | None) -> None:
         if text is not None and text != self._wish.to:
             self._wish = replace(self._wish, to=text)
             self._make()
-            self._link.paint_now()
+            self._link.paint()
 
     def _share(self, text: str | None) -> None:
         if text and self._dialog.prepared is not None:

@@ -30,7 +30,7 @@ class Receipt(Box[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Filled at once."""
-        self._link.paint_now()
+        self._link.paint()
 
     def update_from(self, view: View, palette: Palette) -> None:
         shown = self._link.course(self._model)
@@ -48,7 +48,7 @@ class Receipt(Box[None], inherit_bindings=False):
         if event.key in _KEYS:
             event.stop()
             self.scroll_rows(_KEYS[event.key])
-            self._link.paint_now()
+            self._link.paint()
 
     def action_cancel(self) -> None:
         """Close it."""
