@@ -72,9 +72,11 @@ class Silencing(PlainSystem):
         asked_at = self._clock.now()
         # In this order, so that no alert names a silence that is not there yet.
         alerts = await self._client.alerts()
-        silences = alerts if isinstance(alerts, Failure) else await self._client.silences()
-        if isinstance(alerts, Failure) or isinstance(silences, Failure):
-            return alerts if isinstance(alerts, Failure) else silences
+        if isinstance(alerts, Failure):
+            return alerts
+        silences = await self._client.silences()
+        if isinstance(silences, Failure):
+            return silences
         return Heard(asked_at, {_key(each): _standing(each) for each in silences}, None, alerts, silences)
 
     def offer(self, action: Action, observed: Observed, snapshot: Snapshot) -> str | Refusal:

@@ -457,8 +457,11 @@ class Spec(Strict):
     def _figures(self) -> set[str]:
         """Names of everything that measures how good the answers are."""
         quality = self.quality
-        named = [] if quality is None else [*quality.metrics, *quality.counted, *quality.proxies]
-        return {slo.name for slo in self.slos} | {item.name for item in named}
+        names = [slo.name for slo in self.slos]
+        if quality is not None:
+            names += [item.name for item in quality.metrics] + [item.name for item in quality.counted]
+            names += [item.name for item in quality.proxies]
+        return set(names)
 
 
 class Manifest(Strict):
