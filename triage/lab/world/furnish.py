@@ -26,6 +26,8 @@ _PATCHES = {"fraud-scorer/8": "0.2", "churn-ranker/13": "1.0", "image-moderation
 _APPROVERS = {"fraud-scorer": "model-risk", "loan-approval": "model-risk", "image-moderation": "trust-lead",
               "chat-assistant": "assist-ml", "churn-ranker": "growth-ml", "review-sentiment": "catalogue-ml"}
 _COLD_SECONDS = 3
+_FAST_BACK = 2
+"""Revisions that a roll-back of a Rollout may reach without going through its steps again."""
 _READY_SECONDS = 30.0
 """Between a change of the template and the first request on the new pods."""
 
@@ -76,7 +78,7 @@ def _rollout(cluster: Cluster, member: Member, release: Release, opening: float)
     namespace, name = member.namespace, member.name
     first, *later = _past_versions(release, member)
     item = rollout(namespace, name, first[0], image=image_of(member, first[0]), replicas=member.replicas,
-                   steps=_steps(member, release))
+                   steps=_steps(member, release), extra={"rollbackWindow": {"revisions": _FAST_BACK}})
     cluster.add(item, at=opening - first[1])
 
     def promote() -> None:
