@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.rollouts import Phase
 from triage.notebook.manifest import Rollout
+from triage.sources.checkup_haproxy import check_haproxy
 from triage.sources.haproxy import HaproxyClient, NotConnected, ServerLine, parse_backend
 from triage.sources.rollouts.haproxy import facts
 
@@ -212,3 +214,22 @@ def test_an_address_needs_host_and_port(text: str) -> None:
 def test_one_place_is_named() -> None:
     with pytest.raises(ValidationError, match="exactly one"):
         HaproxySocket(socket="a", address="b:1")
+
+
+@pytest.mark.parametrize(("level", "allow_write", "missing", "warned"), [
+    ("admin", True, [], False), ("admin", False, [], True), ("operator", True, ["setting weights"], False),
+    ("operator", False, [], False), ("user", False, ["weights"], False)])
+async def test_the_doctor_says_what_the_socket_may(
+        tmp_path: Path, level: str, allow_write: bool, missing: list[str], warned: bool) -> None:
+    async with speaking(tmp_path, {"show cli level": f"{level}\n\n"}) as where:
+        around = active(where)
+        found = await check_haproxy(where, replace(around, context=around.context.model_copy(
+            update={"allow_write": allow_write})), ManualClock())
+    assert [each.what for each in found.capabilities if each.state == "missing"] == missing
+    assert bool(found.warnings) is warned
+
+
+async def test_the_doctor_says_that_nothing_answers(tmp_path: Path) -> None:
+    where = HaproxySocket(socket=str(tmp_path / "gone"))
+    found = await check_haproxy(where, active(where), ManualClock())
+    assert "there is no such socket" in found.error

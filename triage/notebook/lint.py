@@ -13,7 +13,7 @@ from typing import Any
 
 from triage.errors import Finding
 from triage.facts.units import UNIT_SECONDS
-from triage.notebook import lint_world
+from triage.notebook import lint_rollout, lint_world
 from triage.notebook.compared import compared_names
 from triage.notebook.lint_world import drift_features
 from triage.notebook.load import MANIFEST_NAMES, Notebook, is_file, is_folder, load_all
@@ -255,4 +255,5 @@ def _versions(notebook: Notebook) -> Iterator[Finding]:
 
 
 _CHECKS: Sequence[Callable[[Notebook], Iterator[Finding]]] = (
-    _secrets, _digest, _files, _slos, _buckets, _tiers, _scraping, _data, _names, _versions, *lint_world.CHECKS)
+    _secrets, _digest, _files, _slos, _buckets, _tiers, _scraping, _data, _names, _versions, *lint_world.CHECKS,
+    *lint_rollout.CHECKS)

@@ -86,6 +86,7 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
     aliases, MLflow is asked for one that it refuses to everybody.
     """
     from triage.sources.checkup_alertmanager import check_alertmanager
+    from triage.sources.checkup_haproxy import check_haproxy
     from triage.sources.checkup_kubernetes import check_kubernetes
     from triage.sources.checkup_logs import check_logs
     from triage.sources.checkup_prometheus import check_prometheus
@@ -128,8 +129,10 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
         except ConfigError as error:
             return _unusable("logs", getattr(context.logs, "url", ""), error)
 
+    # Few have an HAProxy that is asked: it is told of where it is one.
+    balancers = () if context.haproxy is None else (check_haproxy(context.haproxy, active, clock),)
     found = await asyncio.gather(prometheus(context.prometheus), alertmanager(context.alertmanager), registry(),
-                                 kubernetes(), logs())
+                                 kubernetes(), *balancers, logs())
     return CheckUp(active.name, context.production, context.allow_write, tuple(found))
 
 
