@@ -23,9 +23,10 @@ from triage.cli import cli
 from triage.cli_group import THEMES
 from triage.notebook.load import load_notebook
 
-COMMANDS = ("act", "capture", "cells", "check", "completion", "config", "demo", "discover", "doctor", "journal", "lab",
-            "notebook", "open", "status")
+COMMANDS = ("act", "capture", "cells", "check", "completion", "config", "demo", "discover", "doctor", "incident",
+            "journal", "lab", "notebook", "open", "status")
 NESTED = (("cells", "list"), ("cells", "run"), ("config", "paths"), ("config", "show"), ("config", "validate"),
+          ("incident", "export"), ("incident", "list"), ("incident", "show"),
           ("journal", "show"), ("journal", "verify"), ("lab", "screenshots"), ("lab", "serve"), ("notebook", "lint"),
           ("notebook", "run"), ("notebook", "schema"))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from triage.signals.model import ModelState, SloState
 
 _LOUD = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN)
-_CHANGES = frozenset({Kind.DEPLOYMENT, Kind.ALIAS, Kind.ACTION})
+_CHANGES = frozenset({Kind.DEPLOYMENT, Kind.ALIAS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +81,4 @@ def _objective(slo: SloState) -> Impact:
         what = wording.span(slo.budget.window_seconds)
     now = wording.reading(slo.now, slo.objective)
     return Impact(wording.slo_label(slo), now, wording.count(slo.now.n), before, what, slo.verdict,
-                  slo.now.quality in (Quality.OK, Quality.LOW_N, Quality.NO_TRAFFIC))
+                  slo.now.value is None or slo.now.quality in (Quality.OK, Quality.LOW_N))

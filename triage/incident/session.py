@@ -48,6 +48,7 @@ class IncidentSession:
         self.by = by
         self._state = state
         self._timelines: dict[str, Timelines] = {}
+        self._known: dict[tuple[str, str], Incident] = {}
 
     def look(self, snapshot: Snapshot, model: ModelState, told: Iterable[Entry] = ()) -> Board:
         """The incident of ``model`` with everything that is new: of the facts, and ``told`` by other logs."""
@@ -58,7 +59,9 @@ class IncidentSession:
                 earlier = [each for each in timelines.all() if each.model == model.name]
                 return Board(model.name, earlier[-1] if earlier else None, wants_incident(model))
         except StateError as error:
-            return Board(model.name, None, wants_incident(model), _said("cannot be read", error))
+            # What was read last is shown, and that it is not the present.
+            return Board(model.name, self._known.get((snapshot.context, model.name)),
+                         trouble=_said("cannot be read", error))
         fresh = [*news(found, snapshot, model, self.by), *_untold(found, told)]
         trouble = ""
         try:
@@ -67,6 +70,7 @@ class IncidentSession:
         except StateError as error:
             # Without a disk it is shown nevertheless.
             found, trouble = replay(found.id, [*found.log, *fresh]), _said("is not kept", error)
+        self._known[snapshot.context, model.name] = found
         return Board(model.name, found, trouble=trouble)
 
     def open(self, snapshot: Snapshot, model: ModelState, now: float, title: str = "",

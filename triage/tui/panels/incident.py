@@ -138,7 +138,7 @@ def _head(view: View, board: Board, incident: Incident, width: int, narrow: bool
                    for number, (role, word) in enumerate(_ROLES.items())))
     out = [first, *title, roles, *_times(view, times, width)]
     if board.trouble:
-        out += [line(" ", (text, Role.WARN)) for text in wrap(view.look.say(board.trouble), width - 2)[:2]]
+        out += [line(" ", (text, Role.WARN)) for text in wrap(view.look.say(board.trouble), width - 2)[:3]]
     return [each.fitted(width, view.look.ellipsis) for each in out]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WORDS = {"fail": Verdict.FAIL, "failed": Verdict.FAIL, "firing": Verdict.FAIL, "down": Verdict.UNKNOWN,
           "unknown": Verdict.UNKNOWN, "error": Verdict.UNKNOWN, "partial": Verdict.UNKNOWN, "warn": Verdict.WARN,
-          "pass": Verdict.PASS, "passed": Verdict.PASS, "done": Verdict.PASS, "confirmed": Verdict.PASS,
+          "pass": Verdict.PASS, "passed": Verdict.PASS, "done": Verdict.PASS,
           "done but not recovered": Verdict.WARN, "refused": Verdict.WARN}
 _MARKED = frozenset({"alert", "verdict", "source", "step", "cell", "action"})
 _INDENT = 9
