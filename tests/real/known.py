@@ -9,6 +9,7 @@ from tests.real.truth import (
     HOUR,
     LONG_AGO,
     MINUTE,
+    RECENTLY,
     Array,
     Flow,
     Line,
@@ -34,6 +35,15 @@ BORN_AT = -2 * MINUTE
 BORN_ERRORS = 7.0
 AMOUNT_VIOLATIONS_PER_SECOND = 0.02
 COUNTRY_VIOLATIONS_PER_SECOND = 0.005
+
+TRIAL_ERROR_RATIO = 0.002
+TRIAL_WORSE_RATIO = 0.012
+TRIAL_STABLE_PER_SECOND = 20.0
+TRIAL_CANARY_PER_SECOND = 2.0
+TRIAL_BORN = -50 * MINUTE
+"""Since when the history is fine enough for intervals of a minute."""
+TRIAL_APPROVED = 0.6
+TRIAL_TILTED = 0.5
 
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 V1_LATENCY = Shape(BOUNDS, (0.5, 0.9, 0.99, 0.999, 1.0, 1.0), 0.14)
@@ -141,6 +151,21 @@ def _saturated() -> list[Line]:
                              [(flow, SATURATED)])
 
 
+def _trial(model: str, *, bad: float = TRIAL_ERROR_RATIO, approved: float = TRIAL_APPROVED) -> list[Line]:
+    """A canary that differs from stable in its errors, in what it decides, or in nothing."""
+    lines: list[Line] = []
+    for version, per_second, begin, ratio, share in (
+            ("v1", TRIAL_STABLE_PER_SECOND, RECENTLY, TRIAL_ERROR_RATIO, TRIAL_APPROVED),
+            ("v2", TRIAL_CANARY_PER_SECOND, TRIAL_BORN, bad, approved)):
+        flow, own = steady(per_second, begin), {"model": model, "model_version": version}
+        lines += [_requests(model, version, "200", flow.scaled(1 - ratio), begin=begin),
+                  _requests(model, version, "500", flow.scaled(ratio), begin=begin), _build(model, version, begin)]
+        lines += [counter("decisions_total", {**own, "decision": decision}, flow.scaled(part), begin=begin)
+                  for decision, part in (("approve", share), ("decline", 1 - share))]
+        lines += histogram("request_duration_seconds", own, [(flow, V1_LATENCY)], begin=begin)
+    return lines
+
+
 def targets() -> tuple[Target, ...]:
     """All of them, as things to scrape."""
     return (
@@ -153,6 +178,9 @@ def targets() -> tuple[Target, ...]:
         Target("born", tuple(_born())),
         Target("hostile", tuple(_hostile())),
         Target("saturated", tuple(_saturated())),
+        Target("equal", tuple(_trial("equal"))),
+        Target("worse", tuple(_trial("worse", bad=TRIAL_WORSE_RATIO))),
+        Target("tilted", tuple(_trial("tilted", approved=TRIAL_TILTED))),
         Target("native", (), native=(NativeLine(
             "native_duration_seconds", {"model": "native", "model_version": "v1"}, steady(40.0),
             NATIVE_FIRST_BUCKET, NATIVE_SHARES),)),
