@@ -138,7 +138,7 @@ class HaproxyBackend(PlainSystem):
             wish.action, self.target, State(before, text=self._standing(backend)),
             State(goal.version, text=goal.text),
             tuple(self._request(backend, name, weight) for name, weight in goal.weights.items()),
-            "set the weights as they are: " + ", ".join(f"{each.name} {each.weight}" for each in backend.servers
+            "set the weights back: " + ", ".join(f"{each.name} {each.weight}" for each in backend.servers
                                                         if each.name in goal.weights),
             BlastRadius(moved, len(goal.weights), ready, f"{percent(None if moved is None else 100 * moved)} of the "
                         f"requests change version; {ready} of {len(servers)} servers of {shown_version(goal.version)} "
