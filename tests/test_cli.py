@@ -24,7 +24,7 @@ from triage.cli_group import THEMES
 from triage.notebook.load import load_notebook
 
 COMMANDS = ("act", "capture", "cells", "check", "completion", "config", "demo", "discover", "doctor", "incident",
-            "journal", "lab", "notebook", "open", "status")
+            "journal", "lab", "notebook", "open", "status", "watch")
 NESTED = (("cells", "list"), ("cells", "run"), ("config", "paths"), ("config", "show"), ("config", "validate"),
           ("incident", "export"), ("incident", "list"), ("incident", "show"),
           ("journal", "show"), ("journal", "verify"), ("lab", "screenshots"), ("lab", "serve"), ("notebook", "lint"),

@@ -72,9 +72,10 @@ def of_deed(deed: Deed) -> Iterator[Entry]:
         over = deed.concluded_at if deed.concluded_at is not None else deed.last_at
         yield entry(over, str(deed.outcome), f"{plan.title}: {deed.sentence or deed.outcome}", "end",
                     **({} if deed.outcome is Outcome.UNKNOWN else {"over": "yes"}))
-    if deed.reconciled is not None:
-        yield entry(deed.concluded_at or deed.last_at, str(deed.reconciled), f"{plan.title}: found {deed.reconciled}",
-                    f"found:{deed.reconciled}", over="yes")
+    if deed.reconciled is not None and deed.outcome in (None, Outcome.UNKNOWN):
+        settled = {} if deed.unresolved or deed.unseen else {"over": "yes"}
+        yield entry(deed.concluded_at or deed.last_at, f"found {deed.reconciled}",
+                    f"{plan.title}: found {deed.reconciled}", f"found:{deed.reconciled}", **settled)
 
 
 def _step(event: Event, runbook: Runbook) -> str | None:
