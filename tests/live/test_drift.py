@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -14,6 +15,9 @@ from tests.signals.building import SUCCESS, notebook
 from triage.clock import ManualClock
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample
+from triage.lab.promql.engine import Engine
+from triage.lab.promql.results import Vector
+from triage.lab.promql.store import Store
 from triage.live.drift import DRIFT, drift, drift_questions
 from triage.live.poller import Poller
 from triage.notebook.load import load_all
@@ -89,6 +93,24 @@ def test_the_smallest_p_value_of_all_processes_counts() -> None:
     assert reading is not None
     assert reading.state is not None
     assert reading.state.features[0].verdict is DriftVerdict.DRIFT
+
+
+def test_a_score_that_was_pushed_long_ago_is_stale_although_it_is_scraped() -> None:
+    gauge = "drift: {features: [{name: a, gauge: p}]}"
+    store = Store()
+    for name, value, labels in (("p", 0.02, {"model": "m", "feature": "a"}), ("push_time_seconds", NOW - 3 * 86400, {}),
+                                ("push_time_seconds", NOW, {"job": "another"})):
+        store.append({"__name__": name, "job": "nightly", "instance": "", **labels},
+                     np.array([round(NOW * 1000)]), np.array([value]))
+    found = {}
+    for question, expression in drift_questions(notebook(SUCCESS, more=gauge)):
+        vector = Engine(store).instant(expression, NOW).value
+        assert isinstance(vector, Vector)
+        found[question] = [Sample(labels, value, NOW) for labels, value in vector.samples]
+    reading = drift(notebook(SUCCESS, more=gauge), found, (), NOW, 180.0)
+    assert reading is not None
+    assert reading.state is not None
+    assert reading.state.features[0].sentence == "pushed 3 d ago, and not since"
 
 
 def test_each_feature_gets_its_own_samples_of_all_versions() -> None:

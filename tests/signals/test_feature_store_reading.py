@@ -29,7 +29,9 @@ def test_a_view_that_is_not_known_is_no_reason_and_not_fine() -> None:
 def test_a_gauge_that_stands_still_is_frozen_and_not_fresh() -> None:
     found = reading(ViewSeen("profile", 60.0, changes=0.0))
     assert found.views[0].verdict is Verdict.UNKNOWN
-    assert "frozen" in found.views[0].sentence
+    [reason] = feature_store_reasons(found, NOW)
+    assert (reason.verdict, reason.urgency) == (Verdict.WARN, Urgency.TICKET)
+    assert reason.text.startswith("feature view profile: the gauge is frozen at 1 m 00 s")
 
 
 def test_what_was_answered_too_long_ago_is_no_reason() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tui import logbooks, looks, snapshots
-from tests.tui.driving import press, running, screen_text
+from tests.tui.driving import press, running, screen_text, until
 from tests.tui.test_goldens import check
 from tests.tui.test_sizes import SIZES
 from triage.facts.closer_look import CloserLook
@@ -131,17 +131,25 @@ async def test_the_feature_under_the_cursor_is_what_is_looked_at_closely_and_not
         await press(pilot, "3")
         assert feed.closer[-1] == CloserLook("amount", pods=True)
         await press(pilot, "j")
-        assert feed.closer[-1] == CloserLook("embedding", pods=True)
+        await until(pilot, lambda: feed.closer[-1] == CloserLook("embedding", pods=True))
         await press(pilot, "tab", "tab")
         assert feed.closer[-1] == CloserLook("embedding", pods=True)
         await press(pilot, "escape")
         assert feed.closer[-1] is None
 
 
+async def test_features_that_the_cursor_only_passes_are_not_asked_about() -> None:
+    async with running(looks.whole()) as (_, pilot, feed):
+        await press(pilot, "3")
+        await press(pilot, *"jkjkjkj")
+        await until(pilot, lambda: feed.closer[-1] == CloserLook("embedding", pods=True))
+        assert feed.closer == [CloserLook("amount", pods=True), CloserLook("embedding", pods=True)]
+
+
 async def test_the_prediction_is_looked_at_as_such() -> None:
     async with running(looks.whole()) as (_, pilot, feed):
         await press(pilot, "3", "slash", *"score", "enter")
-        assert feed.closer[-1] == CloserLook("score", is_prediction=True, pods=True)
+        await until(pilot, lambda: feed.closer[-1] == CloserLook("score", is_prediction=True, pods=True))
 
 
 async def test_the_past_of_one_feature_is_not_shown_for_another() -> None:

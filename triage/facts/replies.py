@@ -57,6 +57,8 @@ class Part(StrEnum):
     """Points in time at which there was a sample."""
     CHANGES = "changes"
     """Changes of a gauge."""
+    PUSHED_AT = "pushed-at"
+    """Unix time at which it was pushed to a push gateway."""
 
 
 MODEL = ""

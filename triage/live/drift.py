@@ -38,7 +38,7 @@ _Key = tuple[str, bool]
 """A feature's name, and whether it is the prediction."""
 _MAIN = {Kind.HISTOGRAM: Part.BUCKETS, Kind.CATEGORIES: Part.CATEGORIES, Kind.GAUGE: Part.LEVEL}
 _PARTS = (*_MAIN.values(), Part.VALUE_SUM, Part.NATIVE, Part.RESETS, Part.SERIES, Part.COVERED, Part.SAMPLED_AT,
-          Part.CHANGES, Part.NULLS)
+          Part.CHANGES, Part.PUSHED_AT, Part.NULLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,9 @@ def _questions(notebook: Notebook, drift: Drift) -> Iterator[tuple[Question, str
             yield ask(Part.SAMPLED_AT, f"max by ({by}) (timestamp({selector}))")
             # A gauge that is younger than the window has not stood still for so long.
             yield ask(Part.CHANGES, f"max by ({by}) (changes({selector}[{long}]) and {selector} offset {long})")
+            # A push gateway scrapes well for ever: when it was pushed stands beside it, under the labels of the group.
+            yield ask(Part.PUSHED_AT, f"max by ({by}) (({selector} * 0 + 1) * on (job, instance) group_left () "
+                                      "max by (job, instance) (push_time_seconds))")
             continue
         counter = selector
         if group.kind is Kind.HISTOGRAM:
@@ -214,14 +217,15 @@ class _Read:
 def _of_feature(kind: Kind, read: _Read, key: _Key, window: float, warnings: tuple[str, ...], *, whole: bool) -> Seen:
     samples = read.samples(_MAIN[kind], key)
     sums, changes = read.values(Part.VALUE_SUM, key), read.values(Part.CHANGES, key)
-    covered = read.values(Part.COVERED, key)
+    covered, pushed = read.values(Part.COVERED, key), read.values(Part.PUSHED_AT, key)
     return Seen(
         samples, window, max(read.values(Part.SAMPLED_AT, key), default=None),
         # A version may have begun within the window: that is no gap.
         min(1.0, max(covered) * _step(window) / window) if covered and whole else None,
         sum(read.values(Part.RESETS, key)), max(1, int(sum(read.values(Part.SERIES, key)))),
         native=not samples and bool(read.values(Part.NATIVE, key)), value_sum=sum(sums) if sums else None,
-        trouble=(Quality.PARTIAL, warnings[0]) if warnings else None, changes=max(changes) if changes else None,
+        trouble=(Quality.PARTIAL, warnings[0]) if warnings else None,
+        pushed_at=max(pushed) if pushed else None, changes=max(changes) if changes else None,
         changes_window_seconds=GAUGE_CHANGES_SECONDS if changes else 0.0)
 
 

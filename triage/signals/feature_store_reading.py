@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from triage.signals.feature_freshness import ViewState
 from triage.signals.model import Reason
-from triage.signals.reading import Urgency, Verdict
+from triage.signals.reading import Quality, Urgency, Verdict
 
 if TYPE_CHECKING:
     from triage.facts.outcome import Failure
@@ -35,9 +35,12 @@ class FeatureStoreReading:
 
 
 def feature_store_reasons(reading: FeatureStoreReading | None, now: float) -> Iterator[Reason]:
-    """A view that is too old, or finds too little, warns and opens a ticket. Where it must page, it is an objective."""
+    """A view that is too old, or finds too little, warns and opens a ticket. Where it must page, it is an objective.
+
+    So does one whose gauge is frozen: its updater has failed, and nobody else says so.
+    """
     if reading is None or reading.is_stale(now):
         return
     for view in reading.views:
-        if view.verdict is Verdict.FAIL:
+        if view.verdict is Verdict.FAIL or view.freshness.quality is Quality.STALE:
             yield Reason(Verdict.WARN, Urgency.TICKET, RULE, view.view, f"feature view {view.view}: {view.sentence}")

@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.timer import Timer
 
 from triage.facts.closer_look import CloserLook
 from triage.facts.log_reading import LogsWanted
@@ -36,6 +37,8 @@ from triage.tui.screens.reader import Reader
 from triage.tui.view import View, drift_key
 from triage.tui.widgets.lines import Lines
 
+SETTLED_SECONDS = 0.2
+"""How long the cursor rests on a feature before its past is asked for."""
 BESIDE_FROM = 150
 """Cells from which the parts stand in two columns."""
 ID_PREFIX = "id:"
@@ -76,6 +79,8 @@ class Debug(TriageScreen, inherit_bindings=False):
         self._sought = ""
         self._wanted = LogsWanted()
         self._closer: CloserLook | None = None
+        self._asking: Timer | None = None
+        """Asks what the feature under the cursor needs, once the cursor rests on it."""
         self._selected: Row | None = None
         self._made: Content | None = None
         self._feature: str | None = None
@@ -102,6 +107,9 @@ class Debug(TriageScreen, inherit_bindings=False):
 
     def on_unmount(self) -> None:
         """Nobody looks at the logs any more, nor closely at anything."""
+        if self._asking is not None:
+            self._asking.stop()
+            self._asking = None
         self._host.read_logs(None)
         self._host.look_closer(None)
 
@@ -178,8 +186,17 @@ class Debug(TriageScreen, inherit_bindings=False):
         item = self._shown_feature(view)
         wanted = CloserLook(pods=True) if item is None else CloserLook(
             item.feature.feature, item.feature.is_prediction, pods=True)
-        if wanted != self._closer:
-            self._closer = wanted
+        if wanted == self._closer:
+            return
+        if self._asking is not None:
+            self._asking.stop()
+            self._asking = None
+        moves_on = self._closer is not None and bool(self._closer.feature) and bool(wanted.feature)
+        self._closer = wanted
+        if moves_on:
+            # Whoever holds j down wants the feature that is reached, not a request for each one that is passed.
+            self._asking = self.set_timer(SETTLED_SECONDS, lambda: self._host.look_closer(wanted))
+        else:
             self._host.look_closer(wanted)
 
     def _chosen(self, view: View) -> Row | None:
