@@ -33,8 +33,8 @@ class Ground:
 
     def __init__(self, *, history: int = 4096, start: float = START) -> None:
         self.clock = Watch(start)
-        self.cluster = Cluster(self.clock, Access({"writing": User("operator", OPERATE), "reading": User("viewer")}),
-                               history=history)
+        users = {"writing": User("operator", OPERATE), "second": User("approver", OPERATE), "reading": User("viewer")}
+        self.cluster = Cluster(self.clock, Access(users), history=history)
         self.cluster.advance()
 
     def wait(self, seconds: float) -> None:
