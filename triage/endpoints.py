@@ -190,10 +190,17 @@ def _run_secret_command(command: list[str]) -> str:
     return value
 
 
+def _user_name(value: Any) -> Any:
+    """``value`` when it is text; what is none may be the password, and is not repeated."""
+    if not isinstance(value, str):
+        raise ValueError("must be text\nput a name of digits only between quotes")
+    return value
+
+
 class BasicAuth(Settings):
     """User name, and the password by reference."""
 
-    username: str = Field(description="User name.")
+    username: Annotated[str, BeforeValidator(_user_name)] = Field(description="User name.")
     password: SecretRef = Field(description="Where the password lies.")
 
     @model_validator(mode="wrap")
