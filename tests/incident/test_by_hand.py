@@ -121,5 +121,14 @@ def test_closing_says_what_changes_in_the_runbook_or_why_nothing(typed: str) -> 
         by_hand.close(typed, ANN, NOW)
 
 
+@pytest.mark.parametrize("typed", ["the token is hf_abcdefghijklmnopqrstuvwxyz0123456789",
+                                   "14:20 see postgres://app:hunter2@db.example/prod"])
+def test_a_secret_is_not_written_down(typed: str) -> None:
+    with pytest.raises(NotUnderstood, match="it is not written"):
+        by_hand.note(typed, ANN, NOW)
+    with pytest.raises(NotUnderstood, match="it is not written"):
+        by_hand.hand_off("bob", {"next check": typed}, ANN, NOW)
+
+
 def test_what_is_typed_is_cleaned() -> None:
     assert "\x1b" not in by_hand.note("see \x1b[31m this", ANN, NOW).text

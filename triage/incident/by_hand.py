@@ -19,6 +19,7 @@ from triage.incident.entries import (
     new_id,
 )
 from triage.incident.times import TimeName
+from triage.notebook.secrets import looks_like
 from triage.quantities import parse_duration
 from triage.text import clean
 
@@ -130,11 +131,9 @@ def update(typed: str, by: str, now: float) -> Entry:
 def hand_off(receiver: str, document: Mapping[str, str], by: str, now: float) -> Entry:
     """The incident is given to ``receiver``; it stays with the giver until that one accepts."""
     name = _said(receiver, "say to whom")[:80]
-    missing = [field for field, said in document.items() if not said.strip()]
-    if missing:
-        raise NotUnderstood(f"the hand-off says nothing of: {missing[0]}", "write - where there is nothing to say")
-    cleaned = {field: clean(said, limit=TEXT_LIMIT) for field, said in document.items()}
-    return replace(_entry(Kind.HANDOFF, now, by, f"hands the incident to {name}", now, about=name), details=cleaned)
+    fields = {field: _said(said, f"the hand-off says nothing of: {field}; write - where there is nothing to say")
+              for field, said in document.items()}
+    return replace(_entry(Kind.HANDOFF, now, by, f"hands the incident to {name}", now, about=name), details=fields)
 
 
 def accept(handoff: str, typed: str, now: float) -> Entry:
@@ -173,4 +172,8 @@ def _said(text: str, otherwise: str) -> str:
     found = clean(text, limit=TEXT_LIMIT).strip()
     if not found:
         raise NotUnderstood(otherwise)
+    secret = looks_like(found)
+    if secret is not None:
+        raise NotUnderstood(f"this looks like {secret}, and a timeline is read by many: it is not written",
+                            "say where it lies instead")
     return found

@@ -54,10 +54,9 @@ class IncidentSession:
         """The incident of ``model`` with everything that is new: of the facts, and ``told`` by other logs."""
         timelines = self._of(snapshot.context)
         try:
-            found = timelines.open_of(model.name)
-            if found is None:
-                earlier = [each for each in timelines.all() if each.model == model.name]
-                return Board(model.name, earlier[-1] if earlier else None, wants_incident(model))
+            found = timelines.last_of(model.name)
+            if found is None or not found.is_open:
+                return Board(model.name, found, wants_incident(model))
         except StateError as error:
             # What was read last is shown, and that it is not the present.
             return Board(model.name, self._known.get((snapshot.context, model.name)),

@@ -54,16 +54,15 @@ class Timelines:
         """Every incident that was opened, oldest first."""
         return tuple(found for name in self.names() if (found := self.get(name)).opened_at is not None)
 
-    def open_of(self, model: str) -> Incident | None:
-        """The newest incident of ``model`` that is open; None when none is."""
-        return next((found for name in reversed(self.names())
-                     if (found := self.get(name)).is_open and found.model == model), None)
+    def last_of(self, model: str) -> Incident | None:
+        """The newest incident of ``model``, the only one that can be open; None when there was none."""
+        return next((found for name in reversed(self.names()) if (found := self.get(name)).model == model), None)
 
     def open(self, title: str, model: str, by: str, now: float, entries: Sequence[Entry] = ()) -> Incident:
         """Open an incident of ``model`` with what is known already; the one that is open, if somebody was faster."""
         with self._folder.locked(_LOCK):
-            found = self.open_of(model)
-            if found is not None:
+            found = self.last_of(model)
+            if found is not None and found.is_open:
                 return found
             names = self.names()
             name = _name(int(names[-1].partition("-")[2]) + 1 if names else 1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Typed = Callable[["Incident", str, float, str], "Entry"]
 """(the incident, who, Unix seconds, what was typed) to an entry."""
-NOTE_HINT = "also: ! decision  ? hypothesis  @ need   14:20 or -12m first: when it was"
+NOTE_HINT = "! decision  ? hypothesis  @ need  14:20 or -12m first"
 _KEYS = "enter write it  esc back"
 
 
@@ -46,8 +46,9 @@ class Dialogs:
 
     @property
     def _incident(self) -> Incident | None:
-        board = self._link.board
-        return None if board is None else board.incident
+        """Of the model that is shown; None also while that of another model was read last."""
+        board, model = self._link.board, self._view.model
+        return None if board is None or model is None or board.model != model.name else board.incident
 
     def note(self) -> None:
         """A note, or by its first sign a decision, a hypothesis or a need."""
