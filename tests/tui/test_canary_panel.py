@@ -94,6 +94,11 @@ def test_that_both_arms_moved_stands_above_the_metrics_and_says_what_would_not_h
     assert "the split is not what was asked for" in " ".join(" ".join(lines[3:5]).split())
 
 
+def test_in_one_row_that_both_arms_moved_comes_before_any_figure() -> None:
+    [text] = drawn("trial-both", 1, 85)
+    assert text.endswith("! both moved, rolling back would not help: latency")
+
+
 def test_a_shadow_says_that_its_answers_reach_nobody_and_is_never_red() -> None:
     lines = canary(view(snapshots.ALL["trial-shadow"]()), 85, 9)
     assert lines[0].text.startswith("   SHADOW v8  ! fail  its answers reach nobody")

@@ -113,3 +113,10 @@ def test_before_anybody_asked_there_is_no_figure() -> None:
     assert text(pods(view(""), None, 80, 9)) == " PODS\n   asked, no answer yet"
     assert work(view(""), 80, 9) == []
     assert text(lineage(view("", links=()), 80, 9)) == " LINEAGE  nothing is known of it yet"
+
+
+def test_work_in_one_row_says_its_first_figures() -> None:
+    [short] = work(view("mixed"), 120, 1)
+    assert short.text.startswith(" WORK  throughput ")
+    assert "cost of 1,000" in short.text
+    assert len(short.text.rstrip()) <= 120

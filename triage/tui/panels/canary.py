@@ -118,6 +118,10 @@ def _one(view: View, model: ModelState, reading: CanaryReading, state: CanarySta
                 _verdict(view, reading, state, words.shortly(state)), "  ")
     if not state.metrics:
         return line(head, (state.reason, Role.DIM))
+    if state.both_moved and state.verdict != "fail":
+        # What one would do wrong by rolling back matters more than the next figure.
+        return line(head, view.look.mark(Verdict.WARN),
+                    f"both moved, rolling back would not help: {state.both_moved.partition(':')[0]}")
     worst = state.metrics[0]
     texts = words.figures(worst, model.slos)
     return line(head, f"{texts.name} {texts.canary}, {state.stable} {texts.stable}",

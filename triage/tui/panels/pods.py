@@ -188,7 +188,11 @@ def work(view: View, width: int, rows: int) -> list[Line]:
     if rows <= 0 or reading is None:
         return []
     stale = reading.is_stale(view.now)
-    out = [line((" WORK", Role.HEADING), (f"  {_as_of(reading, view.now)}", Role.DIM))]
+    known = [f"{label} {value}" for label, each, value, _ in _facts(reading) if each.value is not None]
+    # In one row the figures stand in the heading.
+    said = f"  {', '.join(known[:3])}" if rows == 1 and known else ""
+    shown: Cell = (f"  ({said.strip()})", Role.STALE) if stale and said else said
+    out = [line((" WORK", Role.HEADING), shown, (f"  {_as_of(reading, view.now)}", Role.DIM))]
     out += [_fact(view, *each, stale=stale) for each in _facts(reading)]
     if len(reading.variants) > 1:
         out += _variants(view, reading.variants, width)
