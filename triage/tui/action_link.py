@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -366,5 +367,10 @@ class ActionLink:
 
 
 def _unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
+    from triage.state_dir import state_home
+    folder = active.context.actions.journal.folder
+    if not os.path.exists(state_home(os.environ) / "journal" if folder is None else active.beside_config(folder)):
+        # Who never acted does not wait for the modules of acting; one that cannot be looked at is said where it matters.
+        return ()
     from triage.desk.actions import unfinished
     return unfinished(active, clock, model)
