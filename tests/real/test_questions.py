@@ -10,8 +10,11 @@ import yaml
 
 from tests.real import notebooks
 from tests.real.stage import EXAMPLES, Stage
+from tests.real.truth import HOUR
 from triage.facts.closer_look import CloserLook
+from triage.live.arms import Arms
 from triage.live.channel import combined
+from triage.live.drift import drift_questions, version_label
 from triage.live.expressions import Pace, questions
 from triage.live.feature_store import feature_store_questions
 from triage.live.labels import label_questions
@@ -19,6 +22,7 @@ from triage.live.quality import quality_questions
 from triage.live.resources import pod_questions, replicas_expression
 from triage.live.scores import attribution_questions, score_questions
 from triage.live.trends import trend_questions
+from triage.live.trial import trial_questions
 from triage.notebook.load import Notebook, load_all
 from triage.notebook.presets import preset_names
 
@@ -56,7 +60,9 @@ def check(stage: Stage, book: Notebook) -> None:
     ask(stage, replicas_expression(book.manifest))
     drift = book.manifest.spec.drift
     watched = drift.features if drift is not None else []
-    for more in (feature_store_questions(book), label_questions(book), quality_questions(book),
+    arms = Arms("v1", 'v"2', version_label(book), stage.epoch - HOUR, 60.0, 30)
+    for more in (feature_store_questions(book), label_questions(book), quality_questions(book), drift_questions(book),
+                 trial_questions(book, {}, arms),
                  (*(asked for one in watched for asked in score_questions(book, CloserLook(one.name))),
                   *attribution_questions(book))):
         if more:
@@ -66,10 +72,10 @@ def check(stage: Stage, book: Notebook) -> None:
         ask(stage, combined(charts)[0])
 
 
-def written(folder: Path, metrics: dict[str, object], slos: object) -> Notebook:
+def written(folder: Path, metrics: dict[str, object], slos: object, more: dict[str, object] | None = None) -> Notebook:
     manifest = {"apiVersion": "triage/v1alpha1", "kind": "ModelNotebook",
                 "metadata": {"name": "m", "version": "1", "owners": [{"name": "t", "role": "on-call"}]},
-                "spec": {"metrics": metrics, "slos": slos}}
+                "spec": {"metrics": metrics, "slos": slos, **(more or {})}}
     (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     (folder / "notebook.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n')
     loaded = load_all([folder])
@@ -96,6 +102,22 @@ def test_the_questions_of_a_preset_are_taken(stage: Stage, tmp_path: Path, prese
 @pytest.mark.parametrize("value", ["m", 'a"} or vector(1) or x{y="', "back\\slash", "\u202eesrever", "}) or up #", "`"])
 def test_every_kind_of_indicator_is_taken_whatever_the_label_holds(stage: Stage, tmp_path: Path, value: str) -> None:
     check(stage, written(tmp_path, {"selector": {"model": value}, "version_info": "model_build_info"}, KINDS))
+
+
+def test_the_questions_about_answers_and_pushed_scores_are_taken(stage: Stage, tmp_path: Path) -> None:
+    book = written(tmp_path, {"selector": {"model": "equal"}, "requests": "requests_total"}, [
+        {"name": "success", "sli": {"good": 'requests_total{code!~"5.."}', "total": "requests_total"},
+         "objective": 99}], {
+        "drift": {"features": [{"name": "a", "gauge": "drift_score"}],
+                  "prediction": {"name": "score", "histogram": "request_duration_seconds",
+                                 "reference": {"edges": [0.1, 0.5], "counts": [1, 1, 1]}}},
+        "canary": {"classes": {"counter": "decisions_total", "label": "decision", "values": ["approve", "decline"]},
+                   "max_delta": [{"metric": "score_mean", "relative": "5%"}]}})
+    check(stage, book)
+    arms = Arms("v1", "v2", "model_version", stage.epoch - HOUR / 2, 60.0, 20)
+    answered = {q.objective: ask(stage, expression) for q, expression in trial_questions(book, {}, arms)}
+    assert len(answered["classes"]) == 4
+    assert [float(str(item["value"][1])) for item in answered["score_mean"]] == pytest.approx([0.14, 0.14])  # type: ignore[index]
 
 
 def test_a_hostile_label_value_finds_nothing_but_itself(stage: Stage, tmp_path: Path) -> None:
