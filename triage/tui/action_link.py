@@ -369,8 +369,8 @@ class ActionLink:
 def _unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
     from triage.state_dir import state_home
     folder = active.context.actions.journal.folder
-    if not os.path.exists(state_home(os.environ) / "journal" if folder is None else active.beside_config(folder)):
-        # Who never acted does not wait for the modules of acting; one that cannot be looked at is said where it matters.
+    if not os.access(state_home(os.environ) / "journal" if folder is None else active.beside_config(folder), os.X_OK):
+        # Who never acted does not wait for the modules of acting; a journal of others is said where it matters.
         return ()
     from triage.desk.actions import unfinished
     return unfinished(active, clock, model)
