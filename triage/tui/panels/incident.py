@@ -190,7 +190,7 @@ def _impact(view: View, width: int) -> list[Line]:
         role = VERDICT_ROLES[item.verdict]
         before = (f"{item.what_before} {item.before}" if item.before != "-" else "", Role.DIM)
         out.append(row(table, [(view.look.glyph(item.verdict), role), item.name, (now, role if fresh else Role.STALE),
-                               (f"n {item.n}", Role.DIM), before], view.look.say, view.look.ellipsis))
+                               (f"n {item.n}" if item.n != "-" else "", Role.DIM), before], view.look.say, view.look.ellipsis))
     return _labelled(view, "IMPACT", out, width)
 
 
