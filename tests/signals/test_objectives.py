@@ -654,3 +654,25 @@ def test_after_a_rename_the_verdict_rests_on_the_new_name() -> None:
     objective, found = renamed(7200, 10)
     state = slo_state(objective, found, Surroundings(NOW, 15.0, None, None))
     assert (state.verdict, state.now.age_seconds(NOW)) == (Verdict.PASS, 10)
+
+
+def test_what_is_read_again_says_what_it_said_at_first_and_new_answers_of_long_windows_count() -> None:
+    book = notebook(SUCCESS)
+    first = answers(book)
+    around = Surroundings(NOW, 15.0, None, None)
+    before = slo_state(book.objectives[0], first, around)
+    assert slo_state(book.objectives[0], first, around) == before
+    worse = answers(book, errors={6 * 3600.0: 0.5})
+    mixed = {question: (worse if question.window_seconds == 6 * 3600.0 else first)[question] for question in first}
+    again = slo_state(book.objectives[0], mixed, around)
+    assert again == slo_state(book.objectives[0], {q: replace(r, _derived={}) for q, r in mixed.items()}, around)
+    assert again.burn(6 * 3600.0) != before.burn(6 * 3600.0)
+
+
+def test_long_windows_that_were_read_while_fresh_grow_stale_all_the_same() -> None:
+    book = notebook(SUCCESS)
+    replies = answers(book)
+    fresh = slo_state(book.objectives[0], replies, Surroundings(NOW, 15.0, None, None))
+    old = slo_state(book.objectives[0], replies, Surroundings(NOW + 120, 15.0, None, None))
+    assert {burn.quality for burn in fresh.burns} == {Quality.OK}
+    assert {burn.quality for burn in old.burns} == {Quality.STALE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from triage.facts.outcome import Failure
 from triage.facts.samples import Sample, Series
@@ -95,7 +95,8 @@ class Reply:
     """Why the latest try failed; None when it succeeded or has not been made."""
     retry_at: float | None = None
     """After a failure: Unix seconds from which it is asked again. None: with the source, or nothing will be asked."""
-    _derived: dict[Hashable, tuple[tuple[tuple[Sample, ...], ...], Any]] = field(default_factory=dict, compare=False, repr=False)
+    _derived: dict[Hashable, tuple[tuple[tuple[Sample, ...], ...], Any]] = field(
+        default_factory=dict, compare=False, repr=False)
 
     def derived(self, name: Hashable, make: Callable[[tuple[Sample, ...]], Derived], *beside: Reply) -> Derived:
         """What ``make`` makes of the samples, made once: they are read many times while they are the newest.
@@ -103,9 +104,16 @@ class Reply:
         ``name`` says what it is; ``make`` may depend on it and on the samples of the replies ``beside``.
         """
         found = self._derived.get(name)
-        if found is None or any(a is not b.samples for a, b in zip(found[0], beside, strict=True)):
-            found = self._derived[name] = tuple(reply.samples for reply in beside), make(self.samples)
-        return cast(Derived, found[1])
+        if found is not None:
+            for samples, reply in zip(found[0], beside, strict=True):
+                if samples is not reply.samples:
+                    break
+            else:
+                known: Derived = found[1]
+                return known
+        made = make(self.samples)
+        self._derived[name] = tuple([reply.samples for reply in beside]), made
+        return made
 
     def is_stale(self, now: float) -> bool:
         """Whether it is too old at ``now`` (world time)."""

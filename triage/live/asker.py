@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from triage.clock import Clock
+from triage.facts.arrangement import ArrangedReplies, arranged
 from triage.facts.closer_look import CloserLook
 from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.pod_series import PodAnswers
@@ -94,6 +95,9 @@ class ModelAsker:
             self._asked[asked.pace] = (*self._asked.get(asked.pace, ()), asked)
         self._replies: dict[Question, Reply] = {
             a.question: Reply(None, stale_after(a.pace, interval)) for every in self._asked.values() for a in every}
+        self._arrangement = arranged(tuple(self._replies))
+        self._names = {pace: tuple(dict.fromkeys(a.question.objective for a in every))
+                       for pace, every in self._asked.items()}
         self._combined: dict[Pace, tuple[Combined, dict[str, Question]]] = {}
         """Everything of a pace as one expression; made when it is first asked."""
         self._turns: dict[Key, Turn] = {}
@@ -114,13 +118,14 @@ class ModelAsker:
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
         """What is known now, frozen. ``goes_on`` False: nothing is asked again, and nothing may say so."""
-        replies = dict(self._replies)
+        replies = ArrangedReplies(self._replies, self._arrangement)
         if not goes_on:
-            replies = {q: r if r.retry_at is None else replace(r, retry_at=None) for q, r in replies.items()}
+            replies.update({q: replace(r, retry_at=None) for q, r in replies.items() if r.retry_at is not None})
         again = "; it is asked alone once a minute" if goes_on else ""
         notes = [f"{name}: the server refuses its query{again}"
-                 for name in dict.fromkeys(n for pace in Pace for n in self._names(pace) if (pace, n) in self._refused)
-                 if name]
+                 for name in dict.fromkeys(n for pace in Pace for n in self._names.get(pace, ())
+                                           if (pace, n) in self._refused)
+                 if name] if self._refused else []
         if self._apart_until:
             notes.append("the server refused combined queries: one query per objective")
         failure = self._trend_failure
@@ -194,18 +199,15 @@ class ModelAsker:
         """Ask about both arms when another interval of the trial is full; nothing while there is none."""
         self._trial.begin(self._replies, self.deployed)
 
-    def _names(self, pace: Pace) -> list[str]:
-        return list(dict.fromkeys(a.question.objective for a in self._asked.get(pace, ())))
-
     def _turn(self, key: Key) -> Turn:
         return self._turns.setdefault(key, Turn())
 
     def _keys(self, pace: Pace, now: float) -> Iterator[Key]:
         """The requests that a pace is made of at present."""
-        names = self._names(pace)
+        names = self._names[pace]
         if self._apart_until.get(pace, now) <= now:
             self._apart_until.pop(pace, None)
-        alone = names if pace in self._apart_until else [n for n in names if (pace, n) in self._refused]
+        alone = names if pace in self._apart_until else tuple(n for n in names if (pace, n) in self._refused)
         if len(alone) < len(names):
             yield pace, None
         yield from ((pace, name) for name in alone)

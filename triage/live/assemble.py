@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from triage.facts.alerts import Alert
+from triage.facts.arrangement import arrangement
 from triage.facts.outcome import SourceHealth, SourceState
-from triage.facts.replies import Part, Replies
+from triage.facts.replies import Replies
 from triage.live.asker import ModelFacts
 from triage.signals.alerts import grouped
 from triage.signals.deployed import rollout_reasons, settled
@@ -97,7 +98,7 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
 
 def oldest_basis(replies: Replies) -> float | None:
     """Unix seconds of the oldest answer among those that every refresh renews; None before the first."""
-    times = [r.answered_at for q, r in replies.items() if q.part is Part.SAMPLED_AT and r.answered_at is not None]
+    times = [at for q in arrangement(replies).dated if (at := replies[q].answered_at) is not None]
     return min(times) if times else newest_answer(replies)
 
 

@@ -193,10 +193,11 @@ def _own(wanted: _Wanted, said: Said, now: float) -> Answer | Failure:
     for number, (question, _) in enumerate(wanted.expression.pairs):
         address = str(number)
         for item in said.items.get(question, ()):
+            same = item.labels.get(ADDRESS) == address
             if isinstance(item, Sample):
-                samples.append(_addressed(item, address))
+                samples.append(item if same else _addressed(item, address))
             else:
-                series.append(_addressed(item, address))
+                series.append(item if same else _addressed(item, address))
     answers = tuple(said.answers.values())
     warnings = tuple(dict.fromkeys(w for answer in answers for w in answer.warnings))
     infos = tuple(dict.fromkeys(i for answer in answers for i in answer.infos))
@@ -206,8 +207,6 @@ def _own(wanted: _Wanted, said: Said, now: float) -> Answer | Failure:
 
 
 def _addressed(item: _Item, address: str) -> _Item:
-    if item.labels.get(ADDRESS) == address:
-        return item
     labels = MappingProxyType({**item.labels, ADDRESS: address})
     if isinstance(item, Sample):
         return Sample(labels, item.value, item.at)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Generic, TypeVar
 
-from triage.facts.samples import Sample, Series
+from triage.facts.samples import Labels, Sample, Series
 from triage.live.fleet_promql import MARK, Branch, NotShared, alternatives, branches
 from triage.notebook.selector import parse_selector, quote
 
@@ -73,8 +73,9 @@ class Shared(Generic[Address]):
         for number, (branch, items) in enumerate(zip(self.branches, found, strict=True)):
             said = {name for name, own in out.items() if own} if number else frozenset()
             names = self._names.get(number) or self._names.setdefault(number, self._by_values(branch))
+            key = _key(branch.labels)
             for item in items:
-                for name in names.get(_key(item, branch.labels), ()):
+                for name in names.get(key(item.labels), ()):
                     if name not in said:
                         out[name].append(item)
             if branch.combined_by:
@@ -90,10 +91,12 @@ class Shared(Generic[Address]):
         return names
 
 
-def _key(item: Sample | Series, labels: Sequence[str]) -> tuple[str, ...]:
-    if len(labels) == 1:
-        return (item.labels.get(labels[0], ""),)
-    return tuple(item.labels.get(label, "") for label in labels)
+def _key(names: Sequence[str]) -> Callable[[Labels], tuple[str, ...]]:
+    """What gives the values of these labels."""
+    if len(names) == 1:
+        only = names[0]
+        return lambda labels: (labels.get(only, ""),)
+    return lambda labels: tuple([labels.get(name, "") for name in names])
 
 
 def _combined(items: Sequence[Item], branch: Branch) -> list[Item]:

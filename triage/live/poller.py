@@ -50,6 +50,7 @@ class Poller:
         """``goes_on`` False: one look, nothing will be asked again."""
         self._active = active
         self._loaded = loaded
+        self._by_name: dict[str, Notebook] = {n.name: n for n in loaded.notebooks}
         self._clock = clock
         self._published = published
         self._goes_on = goes_on
@@ -62,6 +63,8 @@ class Poller:
         self._askers: dict[str, ModelAsker] = {}
         self._wants_fleet = False
         self._fleet: Fleet | None = None
+        self._fleet_of: tuple[str, ...] = ()
+        """Which models it was last wanted for."""
         self._slots = asyncio.Semaphore(max(1, active.context.prometheus.concurrency - FOR_THE_FAST))
         self._flights = Flights(self._landed)
         self._alertmanager_flights = Flights()
@@ -193,18 +196,21 @@ class Poller:
 
     def _together(self) -> Fleet | None:
         """The models that are asked about together: all, or those watched when they are several."""
-        watched = set(self._names) if len(self._names) > 1 and not self._wants_fleet else None
-        if watched is None and not self._wants_fleet:
+        wanted = tuple(self._by_name) if self._wants_fleet else self._names if len(self._names) > 1 else ()
+        if not wanted:
             return None
-        notebooks = [n for n in self._loaded.notebooks if watched is None or n.name in watched]
-        if not notebooks:
-            return None
-        if self._fleet is None or self._fleet.names != tuple(n.name for n in notebooks):
-            if self._fleet is not None:
-                self._fleet.give_up()
-            self._fleet = Fleet(notebooks, self._prometheus, self._clock, self._interval, slots=self._slots,
-                                landed=self._fleet_landed, judged=self._publish, judging=self._judging,
-                                goes_on=self._goes_on)
+        if wanted != self._fleet_of:
+            chosen = frozenset(wanted)
+            notebooks = [n for n in self._loaded.notebooks if n.name in chosen]
+            if not notebooks:
+                return None
+            self._fleet_of = wanted
+            if self._fleet is None or self._fleet.names != tuple(n.name for n in notebooks):
+                if self._fleet is not None:
+                    self._fleet.give_up()
+                self._fleet = Fleet(notebooks, self._prometheus, self._clock, self._interval, slots=self._slots,
+                                    landed=self._fleet_landed, judged=self._publish, judging=self._judging,
+                                    goes_on=self._goes_on)
         return self._fleet
 
     def _judging(self) -> Judge:
@@ -240,11 +246,10 @@ class Poller:
     def _chosen(self) -> list[ModelAsker]:
         closer = self._closer_look
         self._rollouts.look_closely(self._names[0] if self._names and closer is not None and closer.pods else None)
-        by_name: dict[str, Notebook] = {n.name: n for n in self._loaded.notebooks}
         found = []
         for name in self._names if len(self._names) == 1 else ():
             if name not in self._askers:
-                self._askers[name] = ModelAsker(by_name[name], self._prometheus, self._clock, self._interval,
+                self._askers[name] = ModelAsker(self._by_name[name], self._prometheus, self._clock, self._interval,
                                                  slots=self._slots, landed=self._landed)
             asker = self._askers[name]
             asker.closer_look = self._closer_look

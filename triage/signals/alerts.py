@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from triage.facts.alerts import Alert, AlertState
@@ -63,8 +63,10 @@ def urgency(alert: Alert, manifest: Manifest) -> Urgency:
     return Urgency.TICKET if severity in TICKET_SEVERITIES else Urgency.NONE
 
 
-def grouped(alerts: Iterable[Alert], manifest: Manifest) -> tuple[AlertGroup, ...]:
+def grouped(alerts: Collection[Alert], manifest: Manifest) -> tuple[AlertGroup, ...]:
     """The model's alerts by name, version and deployment, most urgent first."""
+    if not alerts:
+        return ()
     metrics = manifest.spec.metrics
     versions = ((metrics.version_label,) if metrics.version_label else ()) + VERSION_LABELS
     deployments = (metrics.deployment_label, *DEPLOYMENT_LABELS)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from triage.signals.model import Budget, Burn, Tier
 from triage.signals.reading import Origin, Quality, Urgency
@@ -39,6 +40,7 @@ TIERS = (
 )
 
 
+@lru_cache(maxsize=1024)
 def allowed_ratio(objective: float) -> float:
     """Share of events that may be bad: 99.9 percent leaves 0.001. Rounded to 12 digits, so that 99.9 is exact."""
     # Under 100 something is allowed, however many nines there are: everything here divides by it.
@@ -55,6 +57,7 @@ def threshold(rule: TierRule, period_seconds: float) -> float:
     return rule.budget_fraction * period_seconds / rule.long_seconds
 
 
+@lru_cache(maxsize=1024)
 def tier_rules(period_seconds: float) -> tuple[TierRule, ...]:
     """The rows that fit into the period: a window longer than it cannot be judged."""
     return tuple(rule for rule in TIERS if rule.long_seconds <= period_seconds)
@@ -78,17 +81,24 @@ def detection_seconds(error_ratio: float, objective: float, burn_threshold: floa
 def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float, period_seconds: float,
                   min_events: int | None) -> Tier:
     """One row against the burn rates by window: fires when both windows exceed it and the long one has the events."""
-    limit = threshold(rule, period_seconds)
-    reachable = highest_burn_rate(objective) > limit
+    quiet = _quiet(rule, objective, period_seconds)
+    limit = quiet.threshold
     long, short = burns.get(rule.long_seconds), burns.get(rule.short_seconds)
     exceeded = (long is not None and short is not None and long.rate is not None and short.rate is not None
                 and long.rate > limit and short.rate > limit)
+    if not exceeded or long is None:
+        return quiet
     needed = min_events if min_events is not None else fewest_events(limit, objective)
-    blocked = ""
-    if exceeded and long is not None and (long.n or 0) < needed:
-        blocked = f"{long.n or 0:,.0f} events, {needed:,} needed"
-    firing = exceeded and not blocked
-    return Tier(rule.urgency, rule.long_seconds, rule.short_seconds, limit, firing, reachable, blocked)
+    blocked = f"{long.n or 0:,.0f} events, {needed:,} needed" if (long.n or 0) < needed else ""
+    return replace(quiet, firing=not blocked, blocked=blocked)
+
+
+@lru_cache(maxsize=1024)
+def _quiet(rule: TierRule, objective: float, period_seconds: float) -> Tier:
+    """One row while it does not fire: the same for all objectives of a promise."""
+    limit = threshold(rule, period_seconds)
+    return Tier(rule.urgency, rule.long_seconds, rule.short_seconds, limit, firing=False,
+                reachable=highest_burn_rate(objective) > limit)
 
 
 def budget(bad: float, total: float, objective: float, window_seconds: float, quality: Quality, *,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from triage.facts.arrangement import arrangement
 from triage.facts.outcome import REJECTED, FailureKind
 from triage.facts.replies import UNASKED, Part, Question, Replies, Reply
 from triage.facts.samples import Sample
@@ -44,20 +45,27 @@ class WindowCounts:
     buckets: Mapping[str, Buckets] | None = None
     """By version, for objectives on histograms."""
 
-    @property
-    def total(self) -> float | None:
-        """Events of all versions; None when there is no such series."""
-        return sum(c.total for c in self.by_version.values()) if self.by_version else None
+    total: float | None = field(init=False)
+    """Events of all versions; None when there is no such series."""
+    bad: float | None = field(init=False)
+    """Bad events of all versions; None when they cannot be told."""
 
-    @property
-    def bad(self) -> float | None:
-        """Bad events of all versions; None when they cannot be told."""
-        known = [c.bad for c in self.by_version.values() if c.bad is not None]
-        return sum(known) if known and len(known) == len(self.by_version) else None
+    def __post_init__(self) -> None:
+        # Read many times as often as made.
+        counts = self.by_version.values()
+        known = [c.bad for c in counts if c.bad is not None]
+        object.__setattr__(self, "total", sum(c.total for c in counts) if counts else None)
+        object.__setattr__(self, "bad", sum(known) if known and len(known) == len(counts) else None)
 
 
 def trouble(replies: Sequence[Reply], now: float) -> tuple[Quality, str] | None:
     """What stands in the way of using these replies at ``now``; None when nothing does."""
+    for reply in replies:
+        if (reply.answered_at is None or reply.failure is not None or reply.warnings
+                or now - reply.answered_at > reply.stale_after):
+            break
+    else:
+        return None
     for reply in replies:
         if reply.answered_at is None:
             if reply.failure is not None:
@@ -120,38 +128,31 @@ def chosen_candidate(objective: Objective, replies: Replies, scrape_interval: fl
 def window_counts(objective: Objective, index: int, window_seconds: float, replies: Replies,
                   now: float) -> WindowCounts:
     """The counts of one window of a ratio or a histogram objective."""
-    return all_window_counts(objective, index, (window_seconds,), replies, now)[window_seconds]
-
-
-def all_window_counts(objective: Objective, index: int, windows: Sequence[float], replies: Replies,
-                      now: float) -> dict[float, WindowCounts]:
-    """The counts of several windows; all of them are read with the same bucket."""
     snapped = snapped_threshold(objective, index, replies)
-    return {window: _window_counts(objective, index, window, replies, snapped, now) for window in windows}
+    return all_window_counts(objective, index, (window_seconds,), replies, now, snapped)[window_seconds]
 
 
-@lru_cache(maxsize=4096)
-def _addresses(objective: str, index: int, window_seconds: float) -> tuple[Question, ...]:
-    """Of what may have been asked about one window; the models of a fleet share names and windows."""
-    return tuple(Question(objective, index, part, window_seconds)
-                 for part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS))
+def all_window_counts(objective: Objective, index: int, windows: Iterable[float], replies: Replies, now: float,
+                      snapped: Snapped | None) -> dict[float, WindowCounts]:
+    """The counts of several windows, all of them read with the same bucket (:func:`snapped_threshold`)."""
+    asked = arrangement(replies).counted(objective.slo.name, index)
+    return {window: _window_counts(objective, index, window, [(q.part, replies[q]) for q in asked.get(window, ())],
+                                   snapped, now)
+            for window in windows}
 
 
-def _window_counts(objective: Objective, index: int, window_seconds: float, replies: Replies,
+def _window_counts(objective: Objective, index: int, window_seconds: float, asked: Sequence[tuple[Part, Reply]],
                    snapped: Snapped | None, now: float) -> WindowCounts:
-    candidate = objective.candidates[index]
-    name = objective.slo.name
-    asked = {question.part: reply for question in _addresses(name, index, window_seconds)
-             if (reply := replies.get(question)) is not None}
     if not asked:
         return WindowCounts(window_seconds, {}, Quality.WAITING, "not asked yet")
-    found = trouble(tuple(asked.values()), now)
-    first, *others = asked.values()
+    first, *others = [reply for _, reply in asked]
+    found = trouble((first, *others), now)
 
     def make(samples: object) -> WindowCounts:
-        if Part.BUCKETS in asked:
-            return _from_buckets(objective, index, window_seconds, asked[Part.BUCKETS], snapped)
-        return _from_counters(candidate, window_seconds, asked)
+        by_part = dict(asked)
+        if Part.BUCKETS in by_part:
+            return _from_buckets(objective, index, window_seconds, by_part[Part.BUCKETS], snapped)
+        return _from_counters(objective.candidates[index], window_seconds, by_part)
 
     counts = first.derived(("counts", index, snapped), make, *others)
     if found is not None:
@@ -161,9 +162,8 @@ def _window_counts(objective: Objective, index: int, window_seconds: float, repl
 
 def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[Part, Reply]) -> WindowCounts:
     label = candidate.version_label
-    sums = {part: reply.derived(("sums", label), lambda samples: _sums(samples, label))
-            for part, reply in asked.items()}
-    broken = any(reply.derived("broken", _some_broken) for reply in asked.values())
+    sums = {part: _sums(reply.samples, label) for part, reply in asked.items()}
+    broken = any(not math.isfinite(sample.value) for reply in asked.values() for sample in reply.samples)
     if Part.TOTAL in sums:
         totals = sums[Part.TOTAL]
     else:
@@ -175,7 +175,7 @@ def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[P
     part = Part.BAD if Part.BAD in sums else Part.GOOD
     numerators = sums[part]
     note, quality = "", Quality.OK
-    strays = set(numerators) - set(totals)
+    strays = numerators.keys() - totals.keys()
     if "" in strays or (strays and set(totals) == {""}):
         # Only one of the counters has the version label: they can be compared for the model as a whole.
         totals, numerators = {"": sum(totals.values())}, {"": sum(numerators.values())}
@@ -187,7 +187,7 @@ def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[P
         return WindowCounts(window_seconds, {v: Count(None, t) for v, t in totals.items()}, Quality.SUSPECT,
                             f"no {absent[0]} series: its name may be wrong; say absent: zero if that means 0")
     counts: dict[str, Count] = {}
-    for version in sorted({*totals, *numerators}):
+    for version in totals if totals.keys() == numerators.keys() else sorted({*totals, *numerators}):
         total, numerator = totals.get(version, 0.0), numerators.get(version, 0.0)
         bad_count = numerator if part is Part.BAD else total - numerator
         if bad_count < -_ROUNDING * max(total, 1.0) or bad_count > total * (1 + _ROUNDING) + 1e-9:
@@ -212,17 +212,13 @@ def absent_is_zero(candidate: Candidate) -> bool:
     return len(set(names)) == 1
 
 
-def _some_broken(samples: Iterable[Sample]) -> bool:
-    return any(not math.isfinite(s.value) for s in samples)
-
-
 def _sums(samples: Iterable[Sample], label: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for sample in samples:
         if math.isfinite(sample.value):
             version = sample.labels.get(label, "")
             found[version] = found.get(version, 0.0) + sample.value
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())) if len(found) > 1 else found
 
 
 def _buckets(reply: Reply, label: str, unit: str) -> dict[str, Buckets]:
@@ -244,16 +240,21 @@ def _bounds(reply: Reply, label: str, unit: str) -> tuple[float, ...]:
 
 def snapped_threshold(objective: Objective, index: int, replies: Replies) -> Snapped | None:
     """The bucket of the objective's threshold, from the shortest window that was answered; None: no threshold."""
+    asked = arrangement(replies).buckets.get((objective.slo.name, index))
+    if asked is None:
+        return None
     sli = objective.candidates[index].sli
     threshold = getattr(sli, "threshold", None)
     if threshold is None:
         return None
     label, unit = objective.candidates[index].version_label, str(getattr(sli, "unit", "s"))
-    asked = [(q.window_seconds, _bounds(reply, label, unit)) for q, reply in replies.items()
-             if q.part is Part.BUCKETS and q.candidate == index and q.objective == objective.slo.name]
     # Of several with as many bounds, the shortest window's.
-    bounds = max(sorted(asked, key=lambda item: item[0]), key=lambda item: len(item[1]), default=(0.0, ()))[1]
-    return snap(threshold, bounds, getattr(sli, "snap", "exact")) if bounds else None
+    bounds = max([_bounds(replies[question], label, unit) for question in asked], key=len)
+    return _snapped(threshold, bounds, getattr(sli, "snap", "exact")) if bounds else None
+
+
+_snapped = lru_cache(maxsize=1024)(snap)
+"""The models of a fleet share thresholds and bounds."""
 
 
 def _from_buckets(objective: Objective, index: int, window_seconds: float, reply: Reply,
@@ -271,7 +272,8 @@ def _from_buckets(objective: Objective, index: int, window_seconds: float, reply
     for version, buckets in by_version.items():
         bad = None
         if snapped is not None and snapped.bound is not None:
-            bound = next((b for b in buckets.bounds if math.isclose(b, snapped.bound, rel_tol=1e-9)), None)
+            bound = snapped.bound if snapped.bound in buckets.bounds else next(
+                (b for b in buckets.bounds if math.isclose(b, snapped.bound, rel_tol=1e-9)), None)
             if bound is None:
                 quality, note = Quality.SUSPECT, f"version {version} has other buckets"
             else:

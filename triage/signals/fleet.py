@@ -156,14 +156,14 @@ def fleet_row(manifest: Manifest, model: ModelState, said: Deployed, now: float)
     drift = _drift(model)
     sampled = [slo.now.sampled_at for slo in model.slos if slo.now.sampled_at is not None]
     seen = model.last_seen.newest_at if model.last_seen is not None else max(sampled, default=None)
-    urgencies = Counter(group.urgency for group in model.alerts)
+    urgencies = [group.urgency for group in model.alerts]
     return FleetRow(
         model.name, model.verdict, model.urgency, model.reasons[0].text if model.reasons else "",
         model.owners[0] if model.owners else "", model.criticality,
         _lowest(required, "no required objective has a budget") if required else
         _lowest(model.slos, "no objective has a budget"),
         _lowest(model.slos, "no objective has a budget"), _burn(model.slos), _trial(model, now), drift,
-        urgencies[Urgency.PAGE], urgencies[Urgency.TICKET], urgencies[Urgency.NONE],
+        urgencies.count(Urgency.PAGE), urgencies.count(Urgency.TICKET), urgencies.count(Urgency.NONE),
         _deploy(model, said, now), seen, model.last_seen, _activity(manifest, said, now), model.value, model.data_at,
         model.last_verdict)
 
@@ -247,11 +247,11 @@ def _drift(model: ModelState) -> DriftCount:
     reading = model.drift
     if reading is None:
         return DriftCount(0, 0, 0, 0, None)
-    stands = Counter(STANDS_AS[item.verdict] for item in moved(reading, model.versions))
+    stands = [STANDS_AS[item.verdict] for item in moved(reading, model.versions)]
     order = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN, Verdict.PENDING, Verdict.LOW_N)
-    worst = next((verdict for verdict in order if stands[verdict]), Verdict.PASS if stands else Verdict.UNKNOWN)
-    unknown = sum(stands[v] for v in (Verdict.UNKNOWN, Verdict.PENDING, Verdict.LOW_N))
-    return DriftCount(stands[Verdict.FAIL], stands[Verdict.WARN], unknown, sum(stands.values()), worst)
+    worst = next((verdict for verdict in order if verdict in stands), Verdict.PASS if stands else Verdict.UNKNOWN)
+    unknown = sum(map(stands.count, (Verdict.UNKNOWN, Verdict.PENDING, Verdict.LOW_N)))
+    return DriftCount(stands.count(Verdict.FAIL), stands.count(Verdict.WARN), unknown, len(stands), worst)
 
 
 def _deploy(model: ModelState, said: Deployed, now: float) -> Deploy:

@@ -122,12 +122,12 @@ def _from_alerts(alerts: Sequence[AlertGroup]) -> Iterator[Reason]:
 
 def _from_sources(notebook: Notebook, sources: Sequence[SourceHealth], replies: Replies,
                   now: float) -> Iterator[Reason]:
-    # One refused connection changes nothing yet: what was said a moment ago still holds.
-    old = any(r.is_stale(now) or (r.answered_at is None and r.failure is not None) for r in replies.values())
     for source in sources:
         if source.state is SourceState.DOWN:
             if source.name == "prometheus":
-                if not old:
+                # One refused connection changes nothing yet: what was said a moment ago still holds.
+                if not any(r.is_stale(now) or (r.answered_at is None and r.failure is not None)
+                           for r in replies.values()):
                     continue
                 yield Reason(Verdict.UNKNOWN, Urgency.NONE, "source", source.name,
                              f"Prometheus does not answer: {source.error}")

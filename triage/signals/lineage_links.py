@@ -142,13 +142,15 @@ def _features(manifest: Manifest, promise: Promise | None, unread: str) -> Itera
     drift = manifest.spec.drift
     if drift is None:
         return
-    known = {each.name: _identity(each) for each in manifest.spec.data}
-    watched = [(feature, f"spec.drift.features[{feature.name}]") for feature in drift.features]
-    watched += [(drift.prediction, "spec.drift.prediction")] if drift.prediction is not None else []
+    watched = [*drift.features, *([drift.prediction] if drift.prediction is not None else [])]
     by_source: dict[str, dict[str, str]] = {}
-    for feature, path in watched:
-        if feature.reference is not None and feature.reference.data:
-            by_source.setdefault(feature.reference.data, {})[feature.name] = f"{path}.reference"
+    for feature in watched:
+        if (reference := feature.reference) is not None and reference.data:
+            path = "prediction" if feature is drift.prediction else f"features[{feature.name}]"
+            by_source.setdefault(reference.data, {})[feature.name] = f"spec.drift.{path}.reference"
+    if not by_source:
+        return
+    known = {each.name: _identity(each) for each in manifest.spec.data}
     for source, paths in by_source.items():
         state, recorded, note = _compared(tuple(paths.values()), known.get(source, ""), promise, unread)
         if source not in known:

@@ -7,12 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from triage.facts.arrangement import arrangement
 from triage.facts.replies import UNASKED, Part, Question, Replies
 from triage.signals import burn as burns_of
 from triage.signals import wording
 from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
-from triage.signals.counts import WindowCounts, all_window_counts, chosen_candidate, sampled_at, trouble, window_counts
-from triage.signals.histogram import Buckets, merged, quantile
+from triage.signals.counts import (
+    WindowCounts,
+    all_window_counts,
+    chosen_candidate,
+    sampled_at,
+    snapped_threshold,
+    trouble,
+    window_counts,
+)
+from triage.signals.histogram import Buckets, Snapped, merged, quantile
 from triage.signals.level import level_state
 from triage.signals.model import Budget, Burn, GroupCount, Quantiles, SloKind, SloState, Tier, VersionCount
 from triage.signals.reading import READABLE, Origin, Quality, Reading, Urgency, Verdict
@@ -48,9 +57,9 @@ def slo_state(objective: Objective, replies: Replies, around: Surroundings) -> S
     kind = KINDS[type(objective.candidates[index].sli).__name__]
     if kind in LEVELS:
         state = level_state(objective, index, kind, replies, around.now)
+        state = replace(state, findings=_findings(objective, state.tiers, state.budget, around))
     else:
         state = _ratio_state(objective, index, kind, replies, around)
-    state = replace(state, findings=_findings(objective, state, around))
     if state.now.sampled_at is not None:
         return _with_staleness(state, around)
     return _pending(objective, _undated(objective, index, state, replies, around.now), around)
@@ -60,33 +69,69 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
                  around: Surroundings) -> SloState:
     slo, sli = objective.slo, objective.candidates[index].sli
     newest = sampled_at(objective, index, replies)
-    windows = sorted({q.window_seconds for q in replies if q.objective == slo.name and q.candidate == index
-                      and q.part in (Part.GOOD, Part.BAD, Part.TOTAL, Part.BUCKETS)} | {slo.reading_window})
-    counts = all_window_counts(objective, index, windows, replies, around.now)
+    windows = sorted({*arrangement(replies).counted(slo.name, index), slo.reading_window})
+    read = _windows(objective, index, windows, replies, around.now)
+    counts = {window: each.counts for window, each in read.items()}
     hour = counts[slo.reading_window]
-    judged = slo.objective is not None and slo.objective < 100
     burns: tuple[Burn, ...] = ()
     tiers: tuple[Tier, ...] = ()
     budget: Budget | None = None
-    if judged and slo.objective is not None:
-        ratios = {w: _ratio(objective, w, counts[w], replies, around.now) for w in counts}
-        burns = tuple(_burn(w, counts[w], ratios[w], slo.objective) for w in WINDOWS if w in counts)
+    if slo.objective is not None and slo.objective < 100:
+        burns = tuple([burn for w in WINDOWS if w in read and (burn := read[w].burn) is not None])
         by_window = {b.window_seconds: b for b in burns}
         tiers = tuple(burns_of.evaluate_tier(rule, by_window, slo.objective, slo.window, slo.min_events)
                       for rule in burns_of.tier_rules(slo.window))
         if slo.window in counts:
-            budget = _budget(slo.objective, counts[slo.window], ratios[slo.window], by_window,
+            budget = _budget(slo.objective, counts[slo.window], read[slo.window].ratio, by_window,
                              _covered(slo.window, counts))
     reading = _reading(objective, hour, newest, slo.objective)
     versions = tuple(VersionCount(v, hour.window_seconds, c.bad, c.total) for v, c in hour.by_version.items())
-    threshold = getattr(sli, "threshold", None)
-    quantiles = _quantiles(objective, index, hour, replies, newest) if kind is SloKind.LATENCY else ()
+    # Whoever has no such fields is slow to say so.
+    latency = kind is SloKind.LATENCY
+    threshold = getattr(sli, "threshold", None) if latency else None
+    measures = str(getattr(sli, "measures", "")) if latency else ""
+    quantiles = _quantiles(objective, index, hour, replies, newest) if latency else ()
     groups = _groups(objective, index, replies)
     verdict, urgency, sentence = _verdict(objective, kind, reading, hour, counts, burns, tiers, budget)
     return SloState(slo.name, kind, slo.required, slo.objective, threshold, "at_most" if threshold else "",
-                    str(getattr(sli, "measures", "")), reading, burns, tiers, budget, verdict, urgency, sentence,
-                    quantiles, slo.by, groups, (), slo.description, versions,
+                    measures, reading, burns, tiers, budget, verdict, urgency, sentence, quantiles, slo.by, groups,
+                    _findings(objective, tiers, budget, around), slo.description, versions,
                     tuple(w for w, c in counts.items() if c.quality is Quality.WAITING))
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is read from one window."""
+
+    counts: WindowCounts
+    ratio: tuple[float | None, Origin]
+    """Error ratio."""
+    burn: Burn | None
+    """None for objectives without a budget."""
+
+
+def _windows(objective: Objective, index: int, windows: Sequence[float], replies: Replies,
+             now: float) -> dict[float, _Window]:
+    """Every window, ascending. Those over an hour are read once for their answers: most refreshes bring no new ones."""
+    snapped = snapped_threshold(objective, index, replies)
+    asked = [replies[question] for question in arrangement(replies).long.get((objective.slo.name, index), ())]
+    if not asked or trouble(asked, now) is not None:
+        return _read(objective, index, windows, replies, now, snapped)
+    long = asked[0].derived(
+        ("long windows", index, snapped, objective.slo.objective, objective.slo.reading_window),
+        lambda _: _read(objective, index, [w for w in windows if w > HOUR], replies, now, snapped), *asked[1:])
+    return {**_read(objective, index, [w for w in windows if w <= HOUR], replies, now, snapped), **long}
+
+
+def _read(objective: Objective, index: int, windows: Sequence[float], replies: Replies, now: float,
+          snapped: Snapped | None) -> dict[float, _Window]:
+    target = objective.slo.objective
+    out = {}
+    for window, counts in all_window_counts(objective, index, windows, replies, now, snapped).items():
+        ratio = _ratio(objective, window, counts, replies, now)
+        burn = _burn(window, counts, ratio, target) if target is not None and target < 100 else None
+        out[window] = _Window(counts, ratio, burn)
+    return out
 
 
 def _reading(objective: Objective, hour: WindowCounts, newest: float | None, target: float | None) -> Reading:
@@ -117,7 +162,7 @@ def _burn(window: float, counts: WindowCounts, ratio: tuple[float | None, Origin
     quality, note = counts.quality, counts.note
     if origin is Origin.RULE:
         quality, note = Quality.OK, "recorded by a rule"
-    if quality in (Quality.STALE, Quality.OK, Quality.PARTIAL, Quality.SUSPECT) and value is not None:
+    if quality in (Quality.OK, Quality.STALE, Quality.PARTIAL, Quality.SUSPECT) and value is not None:
         return Burn(window, burns_of.burn_rate(value, objective), counts.total, quality, note, origin)
     return Burn(window, None, counts.total, quality, note, origin)
 
@@ -147,15 +192,11 @@ def _budget(objective: float, counts: WindowCounts, ratio: tuple[float | None, O
 def _quantiles(objective: Objective, index: int, hour: WindowCounts, replies: Replies,
                newest: float | None) -> tuple[Quantiles, ...]:
     if hour.buckets:
-        out = []
+        out = [_of_buckets(version, buckets, hour, newest) for version, buckets in hour.buckets.items()]
+        if len(out) == 1:
+            return replace(out[0], version=None), out[0]
         everything = merged(list(hour.buckets.values()))
-        items: list[tuple[str | None, Buckets]] = [*hour.buckets.items()]
-        if everything is not None:
-            items.insert(0, (None, everything))
-        for version, buckets in items:
-            p50, p95, p99 = (_quantile(buckets, q, hour, newest) for q in (0.5, 0.95, 0.99))
-            out.append(Quantiles(version, p50, p95, p99))
-        return tuple(out)
+        return (*([_of_buckets(None, everything, hour, newest)] if everything is not None else []), *out)
     label = objective.candidates[index].version_label
     by_version: dict[str, dict[Part, float]] = {}
     for part in (Part.P50, Part.P95, Part.P99):
@@ -169,6 +210,11 @@ def _quantiles(objective: Objective, index: int, hour: WindowCounts, replies: Re
                                  note="native histogram") for p in (Part.P50, Part.P95, Part.P99))
         out.append(Quantiles(version, p50, p95, p99))
     return tuple(out)
+
+
+def _of_buckets(version: str | None, buckets: Buckets, hour: WindowCounts, newest: float | None) -> Quantiles:
+    p50, p95, p99 = (_quantile(buckets, q, hour, newest) for q in (0.5, 0.95, 0.99))
+    return Quantiles(version, p50, p95, p99)
 
 
 def _quantile(buckets: Buckets, q: float, hour: WindowCounts, newest: float | None) -> Reading:
@@ -294,12 +340,13 @@ def _zero_tolerance(objective: Objective, reading: Reading, hour: WindowCounts) 
     return Verdict.UNKNOWN, Urgency.NONE, _why_unknown(reading)
 
 
-def _findings(objective: Objective, state: SloState, around: Surroundings) -> tuple[str, ...]:
+def _findings(objective: Objective, tiers: Sequence[Tier], budget: Budget | None,
+              around: Surroundings) -> tuple[str, ...]:
     slo = objective.slo
     out: list[str] = []
     if slo.objective is None or slo.objective >= 100:
         return ()
-    for tier in state.tiers:
+    for tier in tiers:
         if not tier.reachable:
             out.append(f"the {tier.urgency} tier at {wording.burn_rate(tier.threshold)} can never fire: every request "
                        f"bad burns {wording.burn_rate(burns_of.highest_burn_rate(slo.objective))}")
@@ -308,11 +355,11 @@ def _findings(objective: Objective, state: SloState, around: Surroundings) -> tu
                    f"({wording.window(around.retention_seconds)})")
     if 4 * around.scrape_interval > 5 * MINUTE:
         out.append(f"5m windows hold fewer than four scrapes of {wording.duration(around.scrape_interval)}")
-    covered = state.budget.covered_seconds if state.budget is not None else None
+    covered = budget.covered_seconds if budget is not None else None
     early = covered is not None and covered <= burns_of.COVERED_SHARE * slo.window
-    if state.budget is not None and state.budget.allowed < 1 and not early:
+    if budget is not None and budget.allowed < 1 and not early:
         out.append(f"fewer than one bad event is allowed in {wording.window(slo.window)} "
-                   f"({wording.count(state.budget.total)} events)")
+                   f"({wording.count(budget.total)} events)")
     return tuple(out)
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from triage.facts.replies import MODEL, UNASKED, Part, Question, Replies
+from triage.facts.arrangement import arrangement
+from triage.facts.replies import MODEL, UNASKED, Part, Question, Replies, Reply
 from triage.facts.samples import Sample
 from triage.signals.burn import MINUTE
 from triage.signals.counts import trouble
@@ -35,11 +36,23 @@ def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float,
         return Versions("traffic", ())
     label = traffic[index].version_label
     asked = replies.get(Question(MODEL, index, Part.REQUESTS, 5 * MINUTE), UNASKED)
+    seen = arrangement(replies).seen
+    beside = [replies[question] for part in (Part.FIRST_SEEN, Part.LAST_SEEN)
+              if (question := seen.get((index, part))) is not None]
+    found = trouble((asked,), now)
+    if found is not None:
+        return _versions(index, label, arm, replies, asked, found, described)
+    # Read more than once before the next answers come.
+    return asked.derived(("versions", index, label, arm, described),
+                         lambda _: _versions(index, label, arm, replies, asked, None, described), *beside)
+
+
+def _versions(index: int, label: str, arm: str, replies: Replies, asked: Reply, found: tuple[Quality, str] | None,
+              described: str) -> Versions:
     requests = _by_version(asked.samples, label)
     first = _times(replies, index, Part.FIRST_SEEN, label)
     last = _times(replies, index, Part.LAST_SEEN, label)
     total = sum(requests.values())
-    found = trouble((asked,), now)
     quality, note = found if found is not None else (Quality.OK, "")
     if found is None and total <= 0:
         quality, note = Quality.NO_TRAFFIC if requests else Quality.NO_DATA, "no requests in 5m"
@@ -74,7 +87,7 @@ def _by_version(samples: Sequence[Sample], label: str) -> dict[str, float]:
 def _times(replies: Replies, index: int, part: Part, label: str) -> dict[str, float | None]:
     """First or last seen by version on our clock; None for a first time at the edge of what was looked at."""
     found: dict[str, float | None] = {}
-    question = next((q for q in replies if (q.objective, q.candidate, q.part) == (MODEL, index, part)), None)
+    question = arrangement(replies).seen.get((index, part))
     if question is None:
         return found
     reply = replies[question]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
@@ -106,6 +107,7 @@ def objective_text(objective: float) -> str:
     return "100 %" if objective == 100 else f"{objective:.{max(1, _decimals(objective))}f} %"
 
 
+@lru_cache(maxsize=1024)
 def _decimals(number: float) -> int:
     text = f"{number:.6f}".rstrip("0")
     return len(text.partition(".")[2])
