@@ -60,7 +60,7 @@ def test_an_action_is_shown_with_who_what_and_how_it_ended(tmp_path: Path) -> No
     assert found.exit_code == 0
     first, where, request, end = found.stdout.splitlines()
     assert first.endswith("rollback fraud-scorer to v7  done")
-    assert where.startswith("    Argo Rollout ml/fraud-scorer, prod-eu; by ana; errors; id ")
+    assert where.startswith("    Argo Rollout ml/fraud-scorer, prod-eu; by ana; errors; plan ")
     assert (request, end) == ("    request 1: done", "    v7 takes all traffic")
     assert found.stderr == "1 action; intact\n"
 

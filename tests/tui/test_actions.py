@@ -129,7 +129,6 @@ def masked(text: str) -> str:
     text = re.sub(r"127\.0\.0\.1:\d{5}", "127.0.0.1:PPPPP", text)
     text = re.sub(r"plan [0-9a-f]{4} [0-9a-f]{4}", "plan DDDD DDDD", text)
     text = re.sub(r"digest [0-9a-f]{4}( |\s*│\n│\s*)[0-9a-f]{4}", r"digest DDDD\1DDDD", text)
-    text = re.sub(r"journal as [0-9a-f]{16}", "journal as IIIIIIIIIIIIIIII", text)
     return re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "U" * 36, text)
 
 

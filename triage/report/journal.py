@@ -28,7 +28,8 @@ def journal_lines(history: History) -> Iterator[str]:
     for deed in history.deeds:
         plan = deed.plan
         yield f"{spoken(deed.begun_at)}  {plan.title}  {_end(deed)}"
-        yield f"    {plan.target.sentence()}; by {deed.actor}; {plan.reason or 'no reason given'}; id {deed.action_id}"
+        yield (f"    {plan.target.sentence()}; by {deed.actor}; {plan.reason or 'no reason given'}; "
+               f"plan {plan.short}, id {deed.action_id}")
         if deed.actor != plan.actor:
             yield f"    asked for by {plan.actor}"
         if deed.break_glass:

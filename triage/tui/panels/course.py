@@ -114,7 +114,7 @@ def _receipt(ending: Step, shown: Course, look: Look, width: int) -> list[Line]:
     out = _wrapped(head, ending.sentence, look, width)
     plan = shown.prepared.plan
     if outcome is not Outcome.REFUSED:
-        out += _wrapped(line("  "), f"in the journal as {shown.prepared.action_id}, plan {plan.short}", look, width)
+        out += _wrapped(line("  "), f"in the journal as plan {plan.short}", look, width)
     if (more := next_step(outcome)):
         called = f"; call {', '.join(shown.contacts)}" if shown.contacts else ""
         out += _wrapped(line("  "), f"{more}{called}", look, width)
