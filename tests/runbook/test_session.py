@@ -118,6 +118,18 @@ def test_the_first_step_brings_what_was_seen_before_it_into_the_log(ana: Person)
     assert ana.session.events()[1].at == NOW
 
 
+def test_what_is_written_names_the_incident_that_was_open_then(home: Path, book: Notebook) -> None:
+    ana = Person(home, book)
+    open_now = {"fraud-scorer": ""}
+    ana.session = RunbookSession(StateDir(home), "ana@a", open_now.__getitem__)
+    ana.look()
+    ana.session.claim("moved", NOW + 1)
+    open_now["fraud-scorer"] = "INC-0001"
+    ana.session.claim("moved", NOW + 2)
+    assert [(e.kind, e.incident) for e in ana.session.events()][-2:] == [
+        (EventKind.CLAIMED, ""), (EventKind.RELEASED, "INC-0001")]
+
+
 def test_another_process_sees_the_same_progress(ana: Person, bo: Person) -> None:
     ana.look()
     bo.look()

@@ -63,6 +63,8 @@ class Event:
     text: str = ""
     goto: str = ""
     digest: str = ""
+    incident: str = ""
+    """Id of the incident that was open when it was written; "" without one."""
     id: str = ""
     """Names this writing of it, so that the writer finds it again among those of others."""
 
@@ -80,7 +82,8 @@ def read_line(line: bytes) -> Event | None:
             return None
         at = float(content["at"])
         outcome = Outcome(content["outcome"]) if "outcome" in content else None
-        texts = {name: clean(content.get(name, "")) for name in ("by", "step", "text", "goto", "digest", "id")}
+        names = ("by", "step", "text", "goto", "digest", "incident", "id")
+        texts = {name: clean(content.get(name, "")) for name in names}
         return Event(EventKind(content["kind"]), at, outcome=outcome, **texts) if math.isfinite(at) else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from triage.runbook.events import Event, read_log
@@ -18,13 +18,16 @@ _TEXTS = "texts"
 class Progress:
     """Reads and adds to one log. What the disk refuses is raised as :class:`triage.state_dir.StateError`."""
 
-    def __init__(self, state: StateDir, context: str, model: str, runbook: str) -> None:
+    def __init__(self, state: StateDir, context: str, model: str, runbook: str,
+                 incident: Callable[[], str] = lambda: "") -> None:
+        """``incident`` gives the id of the incident that is open, "" without one."""
         self._folder = state.folder(FOLDER, file_name(context), file_name(model))
         self._texts = state.folder(FOLDER, _TEXTS)
         self._file = f"{file_name(runbook)[:110]}.jsonl"
         self._stamp: Stamp | None = None
         self._events: tuple[Event, ...] = ()
         self._run = Run()
+        self._incident = incident
 
     def run(self) -> Run:
         """The last run in the log, read again where somebody has added to it."""
@@ -40,9 +43,10 @@ class Progress:
 
     def write(self, events: Sequence[Event]) -> bool:
         """Add ``events``; whether the last of them counted, also beside what others wrote meanwhile."""
-        name = secrets.token_hex(6)
+        name, incident = secrets.token_hex(6), self._incident()
         for number, event in enumerate(events, 1):
-            self._folder.append(self._file, replace(event, id=name if number == len(events) else "").line())
+            known = replace(event, incident=incident, id=name if number == len(events) else "")
+            self._folder.append(self._file, known.line())
         self.run()
         return self._counted(name)
 

@@ -6,7 +6,7 @@ nothing is written: checks are looked at in memory. From the first step on every
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -114,10 +114,12 @@ class _Shown:
 class RunbookSession:
     """The runbooks of one context, for one person."""
 
-    def __init__(self, state: StateDir, by: str) -> None:
-        """``by`` is who works here, as ``user@host``."""
+    def __init__(self, state: StateDir, by: str, incident: Callable[[str], str] = lambda model: "") -> None:
+        """``by`` is who works here, as ``user@host``; ``incident`` gives the id of the incident of a model that is
+        open, "" without one."""
         self._state = state
         self._by = by
+        self._incident = incident
         self._shelves: dict[str, tuple[Notebook, Shelf]] = {}
         self._desks: dict[tuple[str, str, str], _Desk] = {}
         self._shown: _Shown | None = None
@@ -195,7 +197,7 @@ class RunbookSession:
     def _desk(self, context: str, model: str, runbook: str) -> _Desk:
         key = context, model, runbook
         if key not in self._desks:
-            self._desks[key] = _Desk(Progress(self._state, context, model, runbook))
+            self._desks[key] = _Desk(Progress(self._state, context, model, runbook, lambda: self._incident(model)))
         return self._desks[key]
 
     def _run(self, desk: _Desk) -> Run:

@@ -21,6 +21,9 @@ class RunbookDoor:
     def now(self) -> float:
         return self._app.feed.now()
 
+    def incident(self, model: str) -> str:
+        return self._app.incident.id(model)
+
     def open_plan(self, intent: OpenPlan) -> str:
         return self._app.open_plan(intent)
 

@@ -33,6 +33,10 @@ class RunbookApp(Protocol):
         """World time, Unix seconds."""
         ...
 
+    def incident(self, model: str) -> str:
+        """Id of the incident of ``model`` that is open; "" without one."""
+        ...
+
     def open_plan(self, intent: OpenPlan) -> str:
         """Open the plan of an action; why that is not possible, or "" when it is open."""
         ...
@@ -186,7 +190,7 @@ class RunbookLink:
             from triage.person import person
             from triage.runbook.session import RunbookSession
             from triage.state_dir import StateDir, state_home
-            self._session = RunbookSession(StateDir(self._home or state_home(os.environ)), person())
+            self._session = RunbookSession(StateDir(self._home or state_home(os.environ)), person(), self._app.incident)
         return self._session
 
     def _took(self, sheet: Sheet | None) -> None:

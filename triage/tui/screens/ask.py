@@ -8,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -17,6 +18,22 @@ from triage.tui.theme import Palette
 from triage.tui.widgets.lines import Lines
 
 _LONGEST = 200
+
+
+class _Field(Input):
+    """Takes enter at its turn among the keys: by itself Textual takes it after those that were typed behind it, and
+    a key that was meant for the screen below would become a part of the text."""
+
+    _taken = False
+
+    async def on_key(self, event: Key) -> None:
+        """End the text at enter."""
+        if self._taken or event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            if not self._taken:
+                self._taken = True
+                await self.action_submit()
 
 
 class Ask(ModalScreen[str | None], inherit_bindings=False):
@@ -43,7 +60,7 @@ class Ask(ModalScreen[str | None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            field = Input(self._text, placeholder=self._placeholder, id="text", max_length=_LONGEST)
+            field = _Field(self._text, placeholder=self._placeholder, id="text", max_length=_LONGEST)
             field.cursor_blink = False
             yield field
             yield Lines(id="keys")
