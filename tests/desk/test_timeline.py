@@ -111,7 +111,7 @@ def acted(folder: Path, fate: Fate = Fate.DONE, *, does: bool = True) -> Journal
 
 
 def test_an_action_is_told_from_its_confirmation_to_its_end(tmp_path: Path) -> None:
-    entries = JournalReader(acted(tmp_path)).entries("fraud-scorer", 0.0)
+    entries = JournalReader(acted(tmp_path)).entries("fraud-scorer", 0.0, NOW)
     assert [entry.state for entry in entries] == ["confirmed", "sent", "done"]
     found = replay("INC-0001", [replace(opened(), at=0.0), *entries])
     assert [(deed.title, deed.state, deed.over) for deed in found.deeds] == [
@@ -121,7 +121,7 @@ def test_an_action_is_told_from_its_confirmation_to_its_end(tmp_path: Path) -> N
 
 
 def test_an_action_that_came_to_nothing_is_over(tmp_path: Path) -> None:
-    entries = JournalReader(acted(tmp_path, Fate.UNKNOWN, does=False)).entries("fraud-scorer", 0.0)
+    entries = JournalReader(acted(tmp_path, Fate.UNKNOWN, does=False)).entries("fraud-scorer", 0.0, NOW)
     found = replay("INC-0001", [replace(opened(), at=0.0), *entries])
     assert [(deed.state, deed.over) for deed in found.deeds] == [("found elsewhere", True)]
 
@@ -132,14 +132,14 @@ def test_an_action_that_came_to_nothing_is_over(tmp_path: Path) -> None:
 def test_an_action_whose_end_is_not_known_is_over_when_somebody_found_out(found: Progress | None, state: str,
                                                                           over: bool) -> None:
     deed, = history_of(records(plan(), NOW, fate=Fate.UNKNOWN, outcome=ActionEnd.UNKNOWN, reconciled=found)).deeds
-    made = replay("INC-0001", [replace(opened(), at=0.0), *of_deed(deed)]).deeds[0]
+    made = replay("INC-0001", [replace(opened(), at=0.0), *of_deed(deed, NOW)]).deeds[0]
     assert (made.state, made.over) == (state, over)
 
 
 def test_the_journal_of_another_model_or_of_earlier_is_left_alone(tmp_path: Path) -> None:
     reader = JournalReader(acted(tmp_path))
-    assert reader.entries("churn-ranker", 0.0) == ()
-    assert reader.entries("fraud-scorer", 1e12) == ()
+    assert reader.entries("churn-ranker", 0.0, NOW) == ()
+    assert reader.entries("fraud-scorer", 1e12, NOW) == ()
 
 
 def test_the_head_names_the_last_record(tmp_path: Path) -> None:
@@ -162,5 +162,11 @@ def test_a_journal_that_grows_is_read_again(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
     journal = acted(tmp_path)
     journal.folder.path.chmod(0o755)
-    assert JournalReader(journal).entries("fraud-scorer", 0.0) == ()
+    assert JournalReader(journal).entries("fraud-scorer", 0.0, NOW) == ()
     assert JournalReader(journal).head() == ""
+
+
+def test_a_request_that_was_just_sent_is_told_with_its_result() -> None:
+    deed, = history_of(records(plan(), NOW, fate=None, outcome=None)).deeds
+    assert [entry.state for entry in of_deed(deed, NOW + 5)] == ["confirmed"]
+    assert [entry.text for entry in of_deed(deed, NOW + 60)][-1].endswith(": sent, no result is written")

@@ -21,6 +21,8 @@ from triage.state_dir import Stamp, StateError
 from triage.text import clean
 
 _UNTOLD = frozenset({EventKind.CLAIMED, EventKind.RELEASED, EventKind.AGAIN})
+PATIENCE_SECONDS = 30.0
+"""A request that was sent so lately will have its result soon: it is told then."""
 _NEWEST = 3
 """Files of a journal that are watched: all but the newest stay as they are, and there is one beside them to lock."""
 
@@ -51,8 +53,8 @@ def of_cells(run: Run, by: str) -> Entry:
                  run.status or "no verdict", details, origin=f"cell:{run.id}")
 
 
-def of_deed(deed: Deed) -> Iterator[Entry]:
-    """What the journal tells of one action."""
+def of_deed(deed: Deed, now: float) -> Iterator[Entry]:
+    """What the journal tells of one action, as of ``now`` (Unix seconds)."""
     plan = deed.plan
     title = {"title": plan.title, "digest": plan.digest, "target": plan.target.sentence()}
 
@@ -64,7 +66,9 @@ def of_deed(deed: Deed) -> Iterator[Entry]:
     if deed.break_glass:
         yield entry(deed.begun_at, "confirmed", f"GLASS BROKEN for {plan.title}: {deed.break_glass}", "glass")
     for attempt in deed.attempts:
-        fate = "sent, no result yet" if attempt.fate is None else str(attempt.fate)
+        if attempt.fate is None and now - attempt.at < PATIENCE_SECONDS:
+            continue
+        fate = "sent, no result is written" if attempt.fate is None else str(attempt.fate)
         message = f", {attempt.message}" if attempt.message and attempt.fate is not Fate.DONE else ""
         yield entry(attempt.at, "sent", f"{plan.requests[attempt.index].sentence}: {fate}{message}",
                     f"{attempt.index}:{attempt.fate or ''}")
@@ -121,12 +125,12 @@ class JournalReader:
         self._read()
         return self._head
 
-    def entries(self, model: str, since: float) -> tuple[Entry, ...]:
-        """What it tells of the actions on ``model`` that were begun since then (Unix seconds); nothing where it cannot
-        be read: the actions themselves say so then."""
+    def entries(self, model: str, since: float, now: float) -> tuple[Entry, ...]:
+        """What it tells, as of ``now``, of the actions on ``model`` that were begun since then (Unix seconds); nothing
+        where it cannot be read: the actions themselves say so then."""
         self._read()
         return tuple(entry for deed in self._deeds if deed.plan.target.model == model and deed.begun_at >= since
-                     for entry in of_deed(deed))
+                     for entry in of_deed(deed, now))
 
     def _read(self) -> None:
         try:

@@ -21,7 +21,6 @@ class Told:
     row: Row
     """The first one."""
     text: str
-    count: int = 1
     until: float | None = None
     """When the last of several was."""
 
@@ -61,7 +60,7 @@ def sentence(row: Row, incident: Incident) -> str:
 
 
 def told(incident: Incident, *, whole: bool = False) -> tuple[Told, ...]:
-    """The rows to be read, in the order of what happened: what comes and goes is told once with how often.
+    """The rows to be read, in the order of what happened: what comes and goes is told once, with how often it did.
 
     ``whole``: every entry on its own, also how things stood at the opening.
     """
@@ -80,7 +79,7 @@ def told(incident: Incident, *, whole: bool = False) -> tuple[Told, ...]:
         gathered.update(same)
         last = rows[same[-1]]
         subject = row.entry.about.partition(" ")[2] or row.entry.about
-        out.append(Told(row, f"{subject} changed {len(same)} times, at last: {sentence(last, incident)}", len(same),
+        out.append(Told(row, f"{subject} changed {len(same)} times, at last: {sentence(last, incident)}",
                         last.at))
     return tuple(out)
 

@@ -212,7 +212,7 @@ class IncidentLink:
         found = self._board.open if self._board is not None else None
         begun = found.opened_at if found is not None and found.opened_at is not None else self._feed.now()
         reader = self._reader()
-        return out if reader is None else [*out, *reader.entries(model, begun - RECENT_SECONDS)]
+        return out if reader is None else [*out, *reader.entries(model, begun - RECENT_SECONDS, self._feed.now())]
 
     def _reader(self) -> JournalReader | None:
         active = self._feed.context()

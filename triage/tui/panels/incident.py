@@ -189,8 +189,9 @@ def _impact(view: View, width: int) -> list[Line]:
         now = item.now if fresh or item.now == "-" else f"({item.now})"
         role = VERDICT_ROLES[item.verdict]
         before = (f"{item.what_before} {item.before}" if item.before != "-" else "", Role.DIM)
+        events = (f"n {item.n}" if item.n != "-" else "", Role.DIM)
         out.append(row(table, [(view.look.glyph(item.verdict), role), item.name, (now, role if fresh else Role.STALE),
-                               (f"n {item.n}" if item.n != "-" else "", Role.DIM), before], view.look.say, view.look.ellipsis))
+                               events, before], view.look.say, view.look.ellipsis))
     return _labelled(view, "IMPACT", out, width)
 
 
