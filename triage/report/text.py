@@ -21,6 +21,7 @@ from triage.report.characters import Characters
 from triage.report.closer_json import feature_store_parts
 from triage.report.deployed import deployed_lines
 from triage.report.drift import drift_parts
+from triage.report.fleet import MOST_IN_FULL, fleet_parts
 from triage.report.quality import quality_parts
 from triage.report.retrain import retrain_parts
 from triage.report.slos import SloTable, slo_notes
@@ -45,7 +46,11 @@ def _parts(snapshot: Snapshot, chars: Characters) -> Iterator[RenderableType]:
     if snapshot.production:
         header.append("PRODUCTION", "bold reverse").append("  ")
     yield header.append(spoken(snapshot.at), "dim")
-    for known in snapshot.models:
+    fleet, many = snapshot.fleet, len(snapshot.models) > MOST_IN_FULL
+    if fleet is not None and many:
+        yield Text()
+        yield from fleet_parts(fleet, snapshot, chars)
+    for known in snapshot.models if fleet is None or not many else ():
         model = as_shown(known, snapshot)
         yield Text()
         yield from _model(model, snapshot, chars)
