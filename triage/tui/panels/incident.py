@@ -181,7 +181,7 @@ def _impact(view: View, width: int) -> list[Line]:
     if not found:
         return []
     name = min(30, max(len(item.name) for item in found))
-    table = (Column("", 1, gap=0), Column("", name, gap=1), Column("", 10, "right", 1), Column("", 11, "right", 1),
+    table = (Column("", 1, gap=0), Column("", name, gap=1), Column("", 11, "right", 1), Column("", 11, "right", 1),
              Column("", 24, gap=2))
     out = []
     for item in found:
