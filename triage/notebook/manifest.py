@@ -140,8 +140,8 @@ class Registry(Strict):
 class LastSeen(Strict):
     """How it is known that a model still runs whose series outlive it: on devices, or behind a push gateway."""
 
-    metric: SelectorText = Field(description="Gauge with the Unix time of the last word, such as push_time_seconds, one "
-                                 "series per device or job.")
+    metric: SelectorText = Field(description="Gauge with the Unix time of the last word, such as push_time_seconds, "
+                                 "one series per device or job.")
     within: Duration | None = Field(None, description="Longest silence that is usual; after a longer one of all of "
                                     "them the model is unknown.")
 
