@@ -237,7 +237,7 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
                wish: _Wish) -> int:
     import os
 
-    from triage.cells.filling import filled
+    from triage.cells.filling import filled, registered_digest
     from triage.cells.parameters import Value
     from triage.cells.prepare import is_accepted, open_book, prepare
     from triage.cells.questions import refusal
@@ -253,7 +253,8 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     values: Mapping[str, Value] = filled(
         None if seen is None else seen.model, start=end - wish.last_seconds, end=end, incident=wish.incident,
         capture=None if sight is None else sight.folder)
-    prepared = prepare(notebook, book, names, params, values, state)
+    prepared = prepare(notebook, book, names, params, values, state,
+                       registered_digest(None if seen is None else seen.model))
     if prepared.difference and not (wish.accept and is_accepted(prepared, wish.accept)):
         raise TriageError(prepared.difference, f"look at what differs; to run it nevertheless: --accept "
                           f"{book.sha256[:12]}")

@@ -289,6 +289,13 @@ def test_the_manifest_on_disk_against_the_registered_one(there: str | None, reco
     assert compared(text(), there, recorded).state is state
 
 
+def test_a_registered_manifest_says_what_the_notebooks_file_was() -> None:
+    pinned = text().replace("spec:\n", f"spec:\n  notebook: {{path: notebook.ipynb, sha256: {'a' * 64}}}\n", 1)
+    assert compared(text(), pinned).notebook_sha256 == "a" * 64
+    assert compared(text(), pinned, "0" * 64).notebook_sha256 == ""
+    assert compared(text(), text(objective="99.5")).notebook_sha256 == ""
+
+
 def test_a_manifest_that_cannot_be_fetched_is_compared_by_its_digest() -> None:
     gone = Failure(FailureKind.TIMEOUT, "no answer within 10 s")
     book = manifest()

@@ -16,6 +16,15 @@ from triage.cells.parameters import (
 from triage.signals.model import ModelState
 
 
+def registered_digest(model: ModelState | None) -> str | None:
+    """Digest of the notebook's file as it was registered with the version that the notebook describes.
+
+    None when the registry does not say, and when the manifest on disk is the registered one, which says it itself.
+    """
+    promise = model.lineage.promise if model is not None and model.lineage is not None else None
+    return (promise.notebook_sha256 or None) if promise is not None else None
+
+
 def filled(model: ModelState | None, *, start: float, end: float, incident: str = "",
            capture: str | None = None) -> Mapping[str, Value]:
     """Values by name. ``start`` and ``end``: the time range that is looked at, Unix seconds; ``model`` None: nothing is

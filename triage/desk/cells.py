@@ -95,9 +95,10 @@ class CellDesk:
                        protection, tuple(finding.sentence() for finding in book.findings))
 
     def prepared(self, notebook: Notebook, cell: str, given: Mapping[str, str],
-                 filled: Mapping[str, Value]) -> Prepared:
-        """A run of ``cell``, from the file as it is now. Raises :class:`~triage.errors.TriageError`."""
-        return prepare(notebook, open_book(notebook), [cell], given, filled, self.state)
+                 filled: Mapping[str, Value], registered_sha256: str | None = None) -> Prepared:
+        """A run of ``cell``, from the file as it is now. ``registered_sha256``: its digest in the registry; None where
+        that is not known. Raises :class:`~triage.errors.TriageError`."""
+        return prepare(notebook, open_book(notebook), [cell], given, filled, self.state, registered_sha256)
 
     def system(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[Run], None]) -> CellSystem:
         """A cell that changes something, for the executor; ``on_change`` is called from its thread."""

@@ -59,6 +59,8 @@ class Promise:
     """At most :data:`MOST_DIFFERENCES`; empty when only the digests could be compared."""
     note: str = ""
     """Why it cannot be read, as a sentence; "" otherwise."""
+    notebook_sha256: str = ""
+    """What the registered manifest says the digest of the notebook's file is; "" when it does not, or was not read."""
 
 
 def compare_promise(on_disk: bytes, manifest: Manifest, version: RegisteredVersion,
@@ -89,7 +91,7 @@ def compare_promise(on_disk: bytes, manifest: Manifest, version: RegisteredVersi
         return Promise(version.version, PromiseState.UNREADABLE, ours, theirs, note=registered)
     differences = manifest_differences(manifest, registered)
     return Promise(version.version, PromiseState.DIFFERS if differences else PromiseState.LAYOUT, ours, theirs,
-                   differences)
+                   differences, notebook_sha256=registered.spec.notebook.sha256 or "")
 
 
 def manifest_differences(on_disk: Manifest, registered: Manifest) -> tuple[Difference, ...]:

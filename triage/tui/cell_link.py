@@ -218,7 +218,7 @@ class CellLink:
         incident = self._app.incident.id(notebook.name)
 
         def work() -> tuple[CellDesk, Prepared, str]:
-            from triage.cells.filling import filled
+            from triage.cells.filling import filled, registered_digest
             active = self._feed.context()
             if self._desk is None and active is not None:
                 self._desk = self._made(active)
@@ -226,7 +226,8 @@ class CellLink:
                 raise TriageError("the configuration is not read yet")
             model = view.model if view.model is not None and view.model.name == notebook.name else None
             prepared = self._desk.prepared(notebook, cell, given,
-                                           filled(model, start=start, end=end, incident=incident))
+                                           filled(model, start=start, end=end, incident=incident),
+                                           registered_digest(model))
             return self._desk, prepared, _facts(view.snapshot)
         try:
             desk, prepared, facts = await asyncio.to_thread(work)
