@@ -129,8 +129,10 @@ async def test_a_page_is_walked_from_alert_to_the_open_plan_with_the_keyboard_on
         check("runbook-freezing", screen_text(app))
 
 
-async def test_what_cannot_be_done_from_here_is_said_and_told_by_hand(tmp_path: Path) -> None:
+async def test_what_cannot_be_done_from_here_is_said_and_told_by_hand(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with on_call(tmp_path) as (app, pilot, _):
+        monkeypatch.setattr(app, "open_plan", lambda intent: f"{intent.action} is not possible from here")
         await press(pilot, "b", "d")
         assert "how did 4 come out, and what was seen" in screen_text(app)
         await say(pilot, "failed: in cents")
