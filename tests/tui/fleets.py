@@ -86,6 +86,20 @@ def many(count: int) -> Snapshot:
     return shown(fleet(*(row(f"model-{n:04d}", burn=score(n / 10_000, "success")) for n in range(count))))
 
 
+def moving(count: int) -> list[Snapshot]:
+    """``count`` snapshots of a thousand models, a second apart: the burn rate and health of every fourth are new."""
+    before = many(1000)
+    assert before.fleet is not None
+    out = []
+    for number in range(count):
+        changed = [item if index % 4 or item.burn.value is None or item.health.value is None else replace(
+            item, burn=replace(item.burn, value=item.burn.value + 0.1 * (number % 3)),
+            health=replace(item.health, value=item.health.value - 0.01 * (number % 5)), data_at=NOW + number - 4)
+            for index, item in enumerate(before.fleet.rows)]
+        out.append(replace(before, at=NOW + number, fleet=fleet_state(changed, 15.0)))
+    return out
+
+
 def lost() -> Snapshot:
     return replace(snapshots.prometheus_lost(), fleet=fleet())
 

@@ -143,7 +143,7 @@ def main() -> None:
     """Run the dashboard on this terminal: ``python -m tests.tui.scripted canary``."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", help="a state of tests.tui.snapshots or logbooks, moving, or nothing")
+    parser.add_argument("name", help="a state of snapshots, logbooks or fleets, moving, fleet-moving, or nothing")
     for option in ("theme", "glyphs", "chart"):
         parser.add_argument(f"--{option}", default="auto")
     parser.add_argument("--period", type=float, default=1.0)
@@ -152,9 +152,10 @@ def main() -> None:
     options = parser.parse_args()
     made: list[Snapshot] = []
     if options.name != "nothing":
-        from tests.tui import logbooks, snapshots
-        states = {**snapshots.ALL, **logbooks.STATES}
-        made = snapshots.moving(60) if options.name == "moving" else [states[options.name]()]
+        from tests.tui import fleets, logbooks, snapshots
+        states = {**snapshots.ALL, **logbooks.STATES, **fleets.STATES}
+        moving = {"moving": snapshots.moving, "fleet-moving": fleets.moving}.get(options.name)
+        made = moving(60) if moving is not None else [states[options.name]()]
     names = ("fraud-scorer", "churn-ranker", "chat-assistant")
     feed = LiveFeed(*made, period=options.period, names=names, stopped_file=options.stopped)
     from triage.tui.app import run_app

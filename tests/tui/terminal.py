@@ -62,6 +62,11 @@ class Terminal:
             self._read(left)
         return bytes(self.received[start:])
 
+    def read_some(self, seconds: float) -> None:
+        """What arrives next, at most ``seconds`` from now. Fails when the program has ended."""
+        if not self._read(seconds):
+            raise AssertionError(f"the program has ended; the screen shows\n{self.screen()}")
+
     def read_until(self, wanted: bytes, seconds: float = 20.0) -> float:
         """Wait until the program wrote ``wanted`` since the start; seconds since the start. Fails without it."""
         until = time.monotonic() + seconds

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,48 @@ def test_a_minute_of_changing_values_and_moving_charts_stays_under_two_kilobytes
         before = len(terminal.received)
         terminal.read_for(6.5)
         assert (len(terminal.received) - before) / 60 <= 2000
+
+
+@contextmanager
+def fleet_of_a_thousand(state: str, *arguments: str) -> Iterator[Terminal]:
+    """The fleet screen, when its rows stand."""
+    with Terminal(state, *arguments, columns=120, rows=40, answers=True) as terminal:
+        terminal.read_until(b"OWNERS")
+        terminal.press("1")
+        terminal.read_until(b"model-0")
+        yield terminal
+
+
+def test_an_equal_fleet_costs_only_its_ages() -> None:
+    with fleet_of_a_thousand("fleet-many") as terminal:
+        terminal.settle()
+        assert len(terminal.read_for(4.0)) <= 4 * 60
+
+
+def test_a_minute_of_a_moving_fleet_stays_under_two_kilobytes_a_second() -> None:
+    with fleet_of_a_thousand("fleet-moving", "--period", "0.25") as terminal:
+        terminal.settle(0.05, 0.3)
+        before = len(terminal.received)
+        terminal.read_for(5.0)
+        assert 0 < len(terminal.received) - before <= 20 * 2000
+
+
+@pytest.mark.bench
+def test_the_way_down_a_thousand_models_is_smooth(capsys: pytest.CaptureFixture[str]) -> None:
+    with fleet_of_a_thousand("fleet-many") as terminal:
+        terminal.settle()
+        took = []
+        for _ in range(60):
+            began, before = time.monotonic(), len(terminal.received)
+            terminal.press("j")
+            while len(terminal.received) == before:
+                terminal.read_some(2.0)
+            took.append(time.monotonic() - began)
+            terminal.settle(0.02)
+    took.sort()
+    with capsys.disabled():
+        print(f"\nkey to paint among 1,000 models: median {took[30] * 1000:.0f} ms, worst {took[-1] * 1000:.0f} ms")
+    assert took[30] < 0.1
 
 
 def test_no_key_costs_more_than_forty_kilobytes_and_most_far_less() -> None:
