@@ -1,10 +1,16 @@
-"""What all tests share: who runs beside whom where several workers do (``pytest -n 2``)."""
+"""What all tests share: who runs beside whom where several workers do (``pytest -n 2``), and a site to act on."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.desk.site import Gate, Site
 
 _WITH_SERVERS = ("tests/real/", "tests/bench/")
 
@@ -20,3 +26,34 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = _company
     return scheduler
+
+
+@pytest.fixture(scope="module")
+def gate() -> Gate:
+    """One server for all sites of a module."""
+    from tests.desk.site import Gate
+    return Gate()
+
+
+@pytest.fixture(scope="module")
+def address(gate: Gate) -> Iterator[str]:
+    """Where it listens."""
+    from tests.lab.serving import serving
+    with serving(gate) as url:
+        yield url
+
+
+@pytest.fixture
+def make_site(gate: Gate, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Site]:
+    """Makes a new cluster, configuration and state directory; the test's environment is theirs."""
+    from tests.desk.site import Site
+    # The cluster answers at once: who watches it need not wait between two looks.
+    monkeypatch.setattr("triage.actions.carrying.LOOK_SECONDS", 0.1)
+
+    def make(*, start: float | None = None, lives: bool = True, **more: Any) -> Site:
+        gate.lives = lives
+        site = Site(tmp_path, address, gate, time.time() if start is None else start, **more)
+        for name, value in site.environment.items():
+            monkeypatch.setenv(name, value)
+        return site
+    return make

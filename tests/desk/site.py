@@ -73,6 +73,7 @@ class Site:
     spec: Mapping[str, Any] = field(default_factory=dict)
     token: str = "writing"
     timeout: str = "10s"
+    prometheus: str = NOWHERE
     ground: Ground = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +96,7 @@ class Site:
         self.config.write_text(json.dumps({
             "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(book.parent)],
             "contexts": {"prod-eu": {
-                "production": True, "prometheus": {"url": NOWHERE},
+                "production": True, "prometheus": {"url": self.prometheus},
                 "kubernetes": {"url": self.address, "timeout": self.timeout, "bearer_token": {"env": TOKEN}}}}}))
         self.config.chmod(0o600)
 

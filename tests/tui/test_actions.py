@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from textual import events
 from textual.pilot import Pilot
 
 from tests.desk.site import MODEL, Gate, Site
-from tests.lab.serving import serving
+from tests.live.conftest import FakePrometheus
+from tests.sources.faults import FaultServer
 from tests.tui import snapshots, trials
 from tests.tui.driving import running, screen_text
 from tests.tui.scripted import ScriptedFeed
@@ -37,26 +38,11 @@ _PATIENCE = 20.0
 Screen = tuple[TriageApp, Pilot[None], ScriptedFeed]
 
 
-@pytest.fixture(scope="module")
-def gate() -> Gate:
-    return Gate()
-
-
-@pytest.fixture(scope="module")
-def address(gate: Gate) -> Iterator[str]:
-    with serving(gate) as url:
-        yield url
-
-
 @pytest.fixture
-def site(gate: Gate, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    gate.lives = False
-    found = Site(tmp_path, address, gate, NOW)
-    for name, value in found.environment.items():
-        monkeypatch.setenv(name, value)
+def site(make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> Site:
     # Where nothing is typed by a machine, keys are heard at once.
     monkeypatch.setattr(ActionLink, "deaf_seconds", 0.0)
-    return found
+    return make_site(start=NOW, lives=False)
 
 
 def burning(at: float = NOW) -> Snapshot:
@@ -179,6 +165,28 @@ async def test_a_rollback_is_watched_until_it_has_recovered_and_looks_as_agreed(
         await agreed(pilot, "act-receipt", size)
         assert site.ground.split == {"7": 100}
     assert written(site)[-1] == Kind.CONCLUDED
+
+
+async def test_what_recovers_is_seen_although_another_model_is_shown(
+        gate: Gate, tmp_path: Path, make_site: Callable[..., Site]) -> None:
+    fake = FakePrometheus(ManualClock(NOW + 60))
+    fake.held.set()
+    async with FaultServer(fake.handle) as server:
+        site = make_site(start=NOW, lives=False, prometheus=server.url)
+        async with shown(site) as (app, pilot, feed):
+            dialog = await opened(pilot, "r")
+            while dialog.dialog.wanted != MODEL:
+                await typed(pilot, dialog.dialog.wanted)
+            await typed(pilot, MODEL)
+            await reads(pilot, "nothing was read since")
+            other = met(NOW + 60)
+            feed.give(replace(other, models=(replace(other.models[0], name="churn-ranker"),)))
+            feed.time = NOW + 60
+            await until(pilot, lambda: not app.actions.is_acting)
+            course = app.actions.course(MODEL)
+            assert course is not None
+            assert course.ending is not None
+            assert (course.ending.outcome, course.ending.sentence.endswith("met again")) == (Outcome.DONE, True)
 
 
 async def test_letters_go_on_while_the_systems_are_asked(site: Site) -> None:

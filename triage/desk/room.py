@@ -7,11 +7,13 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from triage.clock import Clock
 from triage.config import Active
 from triage.desk.actions import ActionDesk, open_desk
+from triage.desk.sight import Sight
 from triage.live.snapshot import Snapshot
 from triage.notebook.load import Notebook
 
@@ -24,16 +26,18 @@ class DeskRoom:
 
     def __init__(self, clock: Clock, snapshot: Callable[[], Snapshot | None], *, write: bool,
                  environ: Mapping[str, str] = os.environ) -> None:
-        """``snapshot`` gives the newest one and is called from the room's thread."""
+        """``snapshot`` gives the newest one, of whichever model, and is called from the room's thread."""
         self._clock, self._snapshot, self._write, self._environ = clock, snapshot, write, environ
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._desks: dict[str, asyncio.Task[ActionDesk]] = {}
+        self._sights: dict[str, Sight] = {}
 
-    def ask(self, active: Active, notebook: Notebook, work: Work[T]) -> Future[T]:
+    def ask(self, active: Active, notebook: Notebook, work: Work[T], *, watches: bool = False) -> Future[T]:
         """Have ``work`` done at the desk of the notebook's model; it may be cancelled. The future also holds what
-        :func:`~triage.desk.actions.open_desk` raises."""
-        return asyncio.run_coroutine_threadsafe(self._do(active, notebook, work), self._running())
+        :func:`~triage.desk.actions.open_desk` raises. ``watches``: the model is asked about until the work is done,
+        whichever model is shown."""
+        return asyncio.run_coroutine_threadsafe(self._do(active, notebook, work, watches=watches), self._running())
 
     def close(self, seconds: float) -> None:
         """Give up what is under way, let it write down what is not known, and close everything; for so long at
@@ -44,13 +48,16 @@ class DeskRoom:
         asyncio.run_coroutine_threadsafe(self._end(), loop)
         thread.join(seconds)
 
-    async def _do(self, active: Active, notebook: Notebook, work: Work[T]) -> T:
+    async def _do(self, active: Active, notebook: Notebook, work: Work[T], *, watches: bool) -> T:
         opening = self._desks.get(notebook.name)
         if opening is None or (opening.done() and opening.exception() is not None):
-            opening = asyncio.ensure_future(open_desk(active, notebook, self._clock, self._snapshot,
-                                                      write=self._write, environ=self._environ))
+            sight = self._sights[notebook.name] = Sight(active, notebook.name, self._clock, self._snapshot)
+            opening = asyncio.ensure_future(open_desk(active, notebook, self._clock, sight, write=self._write,
+                                                      environ=self._environ))
             self._desks[notebook.name] = opening
-        return await work(await asyncio.shield(opening))
+        desk = await asyncio.shield(opening)
+        async with self._sights[notebook.name].kept() if watches else nullcontext():
+            return await work(desk)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

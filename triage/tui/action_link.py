@@ -256,11 +256,11 @@ class ActionLink:
         self._begin(self._asked(work, took, failed))
 
     async def _asked(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]], took: Callable[[T], None],
-                     failed: Callable[[str, str], None]) -> None:
+                     failed: Callable[[str, str], None], *, watches: bool = False) -> None:
         from triage.errors import TriageError
         from triage.text import clean
         try:
-            found = await self._at_desk(work)
+            found = await self._at_desk(work, watches=watches)
         except TriageError as error:
             failed(error.message, error.hint)
         except Exception as error:
@@ -271,7 +271,7 @@ class ActionLink:
             took(found)
         self._app.show()
 
-    async def _at_desk(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]]) -> T:
+    async def _at_desk(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]], *, watches: bool = False) -> T:
         from triage.errors import TriageError
         active, notebook = self._feed.context(), self._notebook()
         if active is None or notebook is None:
@@ -279,7 +279,7 @@ class ActionLink:
         if self._room is None:
             # Where Kubernetes' and pydantic's modules are imported: not on the loop that paints.
             self._room = await asyncio.to_thread(self._made)
-        return await asyncio.wrap_future(self._room.ask(active, notebook, work))
+        return await asyncio.wrap_future(self._room.ask(active, notebook, work, watches=watches))
 
     def _made(self) -> DeskRoom:
         from triage.desk.room import DeskRoom
@@ -342,7 +342,7 @@ class ActionLink:
         def failed(message: str, hint: str) -> None:
             self._courses[model] = replace(self._courses[model], trouble="; ".join(filter(None, (
                 message, hint, "triage journal show says what was sent"))))
-        await self._asked(work, lambda done: None, failed)
+        await self._asked(work, lambda done: None, failed, watches=True)
         self._ended(model, step)
 
     def _called(self, model: str, contacts: tuple[str, ...]) -> None:
