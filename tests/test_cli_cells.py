@@ -67,7 +67,7 @@ def test_the_list_as_json_has_every_cell(folder: Path) -> None:
         "ask": True, "judge": True, "bad": True, "rebuild": False}
 
 
-@pytest.mark.parametrize(("status", "code"), [("pass", 0), ("warn", 1), ("fail", 2), ("unknown", 3)])
+@pytest.mark.parametrize(("status", "code"), [("warn", 1), ("unknown", 3)])
 def test_the_exit_code_is_the_worst_verdict(folder: Path, status: str, code: int) -> None:
     done = run("cells", "run", MODEL, "judge", "--param", f"STATUS={status}", "--notebooks", folder)
     assert done.exit_code == code, done.stderr
@@ -110,9 +110,11 @@ def test_a_capture_is_taken_and_looked_at_again(folder: Path, url: str, tmp_path
 
 
 def test_a_run_as_json_has_record_and_outputs(folder: Path) -> None:
-    done = run("cells", "run", MODEL, "judge", "--notebooks", folder, "--format", "json", "--incident", "INC-7")
+    done = run("cells", "run", MODEL, "judge", "--notebooks", folder, "--format", "json", "--incident", "INC-7",
+               "--param", "STATUS=fail")
+    assert done.exit_code == 2
     document = json.loads(done.stdout)
-    assert (document["schema"], document["status"], document["incident"]) == ("triage.cell-run/v1", "pass", "INC-7")
+    assert (document["schema"], document["status"], document["incident"]) == ("triage.cell-run/v1", "fail", "INC-7")
     assert document["outputs"]["judge"][0]["kind"] == "cellverdict"
     assert Path(document["record"], "executed.ipynb").exists()
 

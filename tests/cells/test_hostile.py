@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from triage.cells.protocol import Outcome
 from triage.cells.results import Run
 from triage.cells.supervise import Stop
 
+_AT_ONCE = 4
 SYSTEMS = [pytest.param(means(), id="namespaces", marks=pytest.mark.skipif(
     not means().namespace, reason="no user and PID namespaces here")), pytest.param(NOTHING, id="none")]
 
@@ -34,9 +36,9 @@ def system(request: pytest.FixtureRequest) -> Means:
     return found
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def nothing_left() -> Iterator[None]:
-    """Every process that was born during a test is gone after it."""
+    """Every process that was born of these runs is gone after them."""
     before = set(psutil.pids())
     yield
     deadline = time.monotonic() + 5
@@ -45,22 +47,69 @@ def nothing_left() -> Iterator[None]:
         time.sleep(0.02)
 
 
-def _ours(before: set[int]) -> list[psutil.Process]:
+@dataclass(frozen=True)
+class Case:
+    """A cell that would do harm, and how it is run."""
+
+    source: str
+    seconds: str = "20s"
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+CASES = {
+    "loop": Case("while True: pass", "600ms"),
+    "deaf": Case("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)",
+                 "600ms"),
+    "flood": Case("for _ in range(100): print('x' * 1_000_000)", "60s"),
+    "allocation": Case("x = bytearray(10**11)"),
+    "memory": Case("import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n"
+                   "        held = bytearray(120 * 2**20)\n        time.sleep(600)\ntime.sleep(600)",
+                   limits={"memory_bytes": 300 << 20}),
+    "forks": Case("import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n"
+                  "        os.setsid()\n        time.sleep(600)\ntime.sleep(600)", limits={"processes": 16}),
+    "left": Case("import subprocess\nsubprocess.Popen(['sleep', '987'], start_new_session=True)"),
+    "killed": Case("import os\nos.kill(os.getpid(), 9)"),
+    "patricide": Case("import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(5)", "600ms"),
+    "escapes": Case("from IPython.display import display\nbad = '\\x1b]52;c;aGk=\\x07\\x1b[2J\\u202e\\x9b31m'\n"
+                    "print(bad)\n"
+                    "display({'text/plain': bad, 'text/html': '<table><tr><td>' + bad + '</td></tr></table>'},"
+                    " raw=True)\n"
+                    "display({'application/vnd.triage.result+json': {'id': bad, 'status': 'warn', 'message': bad}},"
+                    " raw=True)\n"
+                    "raise ValueError(bad)")}
+IN_BOTH = ("forks", "left", "patricide")
+"""Run without namespaces, too."""
+Ran = Callable[[str, Means], Run]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """What became of a case. They all run beside one another: most of their time is waiting for a deadline."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        runs = {(name, system): pool.submit(hostile, tmp_path_factory.mktemp(name), case, system)
+                for name, case in CASES.items()
+                for system in dict.fromkeys((means(), *([NOTHING] if name in IN_BOTH else ())))}
+        yield lambda name, system: runs[name, system].result()
+
+
+def _ours(before: set[int], run_id: str = "") -> list[psutil.Process]:
+    """Processes of runs that live and were not there before; of one run when it is named."""
     found = []
     for process in psutil.process_iter():
         try:
             if process.pid not in before and process.status() != psutil.STATUS_ZOMBIE \
-                    and "TRIAGE_CELL_RUN" in process.environ():
+                    and (found_id := process.environ().get("TRIAGE_CELL_RUN")) and run_id in ("", found_id):
                 found.append(process)
         except psutil.Error:
             continue
     return found
 
 
-def hostile(folder: Path, source: str, system: Means, *, seconds: str = "600ms", **limits: int) -> Run:
+def hostile(folder: Path, case: Case, system: Means) -> Run:
     notebook = write(folder, C("first", "print('before')", [], {"effects": "none"}),
-                     C("bad", source, about={"effects": "none", "time_limit": seconds, "requires": ["first"]}))
-    return run(notebook, "bad", system=system, limits=replace(QUICK, **limits))
+                     C("bad", case.source,
+                       about={"effects": "none", "time_limit": case.seconds, "requires": ["first"]}))
+    return run(notebook, "bad", system=system, limits=replace(QUICK, **case.limits))
 
 
 def ending(done: Run) -> tuple[Outcome | None, str]:
@@ -73,22 +122,21 @@ def ending(done: Run) -> tuple[Outcome | None, str]:
     return cell.outcome, words.end_sentence(cell)
 
 
-def test_an_infinite_loop_is_interrupted_at_its_time_limit(tmp_path: Path) -> None:
-    outcome, said = ending(hostile(tmp_path, "while True: pass", means()))
+def test_an_infinite_loop_is_interrupted_at_its_time_limit(ran: Ran) -> None:
+    outcome, said = ending(ran("loop", means()))
     assert outcome is Outcome.TIME_LIMIT
     assert said.startswith("stopped at its time limit after 0.")
     assert said.endswith(": interrupted")
 
 
-def test_a_cell_that_ignores_the_interrupt_loses_its_kernel(tmp_path: Path) -> None:
-    source = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)"
-    outcome, said = ending(hostile(tmp_path, source, means()))
+def test_a_cell_that_ignores_the_interrupt_loses_its_kernel(ran: Ran) -> None:
+    outcome, said = ending(ran("deaf", means()))
     assert outcome is Outcome.TIME_LIMIT
     assert "did not heed the interrupt for 0.4 s, so its kernel was killed" in said
 
 
-def test_a_hundred_megabytes_of_output_are_cut_and_stopped(tmp_path: Path) -> None:
-    done = hostile(tmp_path, "for _ in range(100): print('x' * 1_000_000)", means(), seconds="60s")
+def test_a_hundred_megabytes_of_output_are_cut_and_stopped(ran: Ran) -> None:
+    done = ran("flood", means())
     outcome, _ = ending(done)
     cell = done.cell("bad")
     assert cell is not None
@@ -98,54 +146,46 @@ def test_a_hundred_megabytes_of_output_are_cut_and_stopped(tmp_path: Path) -> No
     assert words.dropped_sentence(cell).endswith("MB of its output were dropped")
 
 
-def test_an_allocation_beyond_the_limit_raises_in_the_cell(tmp_path: Path) -> None:
-    outcome, said = ending(hostile(tmp_path, "x = bytearray(10**11)", means(), seconds="20s"))
+def test_an_allocation_beyond_the_limit_raises_in_the_cell(ran: Ran) -> None:
+    outcome, said = ending(ran("allocation", means()))
     assert outcome is Outcome.RAISED
     assert said == "raised MemoryError (it wanted more memory than it may have)"
 
 
-def test_processes_that_take_too_much_memory_together_are_killed(tmp_path: Path) -> None:
-    source = ("import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n"
-              "        held = bytearray(120 * 2**20)\n        time.sleep(600)\ntime.sleep(600)")
-    outcome, said = ending(hostile(tmp_path, source, means(), seconds="20s", memory_bytes=300 << 20))
+def test_processes_that_take_too_much_memory_together_are_killed(ran: Ran) -> None:
+    outcome, said = ending(ran("memory", means()))
     assert outcome is Outcome.MEMORY_LIMIT
     assert said == "stopped for too much memory: everything it had started was killed"
 
 
-def test_too_many_processes_are_killed_also_those_in_sessions_of_their_own(tmp_path: Path, system: Means) -> None:
-    source = ("import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n"
-              "        os.setsid()\n        time.sleep(600)\ntime.sleep(600)")
-    outcome, said = ending(hostile(tmp_path, source, system, seconds="20s", processes=16))
+def test_too_many_processes_are_killed_also_those_in_sessions_of_their_own(ran: Ran, system: Means) -> None:
+    outcome, said = ending(ran("forks", system))
     assert outcome is Outcome.PROCESS_LIMIT
     assert said == "stopped for too many processes: everything it had started was killed"
 
 
-def test_what_a_cell_leaves_behind_ends_with_the_run(tmp_path: Path, system: Means) -> None:
-    source = "import subprocess\nsubprocess.Popen(['sleep', '987'], start_new_session=True)"
-    assert ending(hostile(tmp_path, source, system, seconds="20s"))[0] is Outcome.FINISHED
+def test_what_a_cell_leaves_behind_ends_with_the_run(ran: Ran, system: Means) -> None:
+    done = ran("left", system)
+    assert ending(done)[0] is Outcome.FINISHED
+    assert _ours(set(), done.id) == []
 
 
-def test_a_kernel_that_is_killed_is_said_to_have_died(tmp_path: Path) -> None:
-    outcome, said = ending(hostile(tmp_path, "import os\nos.kill(os.getpid(), 9)", means(), seconds="20s"))
+def test_a_kernel_that_is_killed_is_said_to_have_died(ran: Ran) -> None:
+    outcome, said = ending(ran("killed", means()))
     assert outcome is Outcome.KERNEL_DIED
     assert said.endswith("by signal SIGKILL")
 
 
-def test_a_runner_that_is_killed_by_its_cell_ends_the_run(tmp_path: Path, system: Means) -> None:
-    done = hostile(tmp_path, "import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(5)", system)
+def test_a_runner_that_is_killed_by_its_cell_ends_the_run(ran: Ran, system: Means) -> None:
+    done = ran("patricide", system)
     # In a namespace of its own nobody inside can kill the first process.
     expected = Outcome.TIME_LIMIT if system.namespace else Outcome.KERNEL_DIED
     assert ending(done)[0] is expected
     assert ("the runner ended" in done.trouble) is not system.namespace
 
 
-def test_escape_sequences_never_leave_the_run(tmp_path: Path) -> None:
-    source = ("from IPython.display import display\nbad = '\\x1b]52;c;aGk=\\x07\\x1b[2J\\u202e\\x9b31m'\nprint(bad)\n"
-              "display({'text/plain': bad, 'text/html': '<table><tr><td>' + bad + '</td></tr></table>'}, raw=True)\n"
-              "display({'application/vnd.triage.result+json': {'id': bad, 'status': 'warn', 'message': bad}},"
-              " raw=True)\n"
-              "raise ValueError(bad)")
-    done = hostile(tmp_path, source, means(), seconds="20s")
+def test_escape_sequences_never_leave_the_run(ran: Ran) -> None:
+    done = ran("escapes", means())
     cell = done.cell("bad")
     assert cell is not None
     assert len(cell.outputs) == 4
