@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.actions.building import FileSystem, World, executor
+from tests.actions.building import NOW, FileSystem, World, executor, plan
+from tests.actions.test_history import told
 from tests.commands import NOWHERE, run
+from triage.actions.history import Outcome, history_of
 from triage.actions.lease_files import FileLeases
 from triage.actions.lease_kubernetes import KubernetesLeases
 from triage.actions.opening import mode_of, open_journal, open_leases
 from triage.actions.plan import Action
 from triage.actions.steps import Confirmation, Prepared
-from triage.actions.system import Fate, Wish
+from triage.actions.system import Fate, Progress, Wish
 from triage.clock import ManualClock
 from triage.config import Active, Overrides, activate
 from triage.endpoints import ConfigError, Endpoint
+from triage.report.journal import journal_lines
 from triage.sources.kubernetes import KubernetesClient
 
 
@@ -78,6 +81,13 @@ def test_one_whose_end_is_not_known_says_verify(tmp_path: Path) -> None:
     assert "rollback fraud-scorer to v7  unknown: verify" in found.stdout
     assert "request 1: no result is written: unknown" in found.stdout
     assert "1 unknown: verify" in found.stderr
+
+
+@pytest.mark.parametrize(("found", "said"), [
+    (None, "unknown: verify"), (Progress.UNDER_WAY, "unknown: verify"), (Progress.REACHED, "unknown; found reached")])
+def test_one_that_was_left_says_verify_until_somebody_looked(found: Progress | None, said: str) -> None:
+    history = history_of(told(plan(), NOW, outcome=Outcome.UNKNOWN, reconciled=found))
+    assert next(journal_lines(history)).endswith(f"  {said}")
 
 
 def test_json_has_the_actions_and_the_records(tmp_path: Path) -> None:

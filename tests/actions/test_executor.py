@@ -428,6 +428,9 @@ async def test_who_stops_watching_leaves_an_unknown_end_and_no_lease(tmp_path: P
     found = await last(of)
     assert (found.outcome, found.unresolved) == (Outcome.UNKNOWN, False)
     assert "not watched to its end" in found.sentence
+    assert [each.action_id for each in open_ends(await of.history())] == [found.action_id]
+    assert (await reconcile(found, of.system, of.journal, of.leases)).progress is Progress.REACHED
+    assert open_ends(await of.history()) == ()
     held = await of.leases.acquire(TARGET.key, Claim("ben", "x", "y"))
     assert not isinstance(held, Busy | NoLease)
     await held.release()

@@ -52,6 +52,14 @@ def test_an_intent_without_a_result_is_unresolved_until_somebody_looked() -> Non
         assert found.unresolved is not settled
 
 
+def test_an_end_that_is_unknown_is_open_until_somebody_looked() -> None:
+    for seen, is_open in ((None, True), (Progress.REACHED, False), (Progress.ELSEWHERE, False),
+                          (Progress.UNDER_WAY, True), (Progress.CANNOT_TELL, True)):
+        found = history_of(told(plan(), NOW, outcome=Outcome.UNKNOWN, reconciled=seen)).deeds[0]
+        assert (found.unresolved, found.open_end) == (False, is_open)
+    assert not history_of(told(plan(), NOW, outcome=Outcome.FAILED)).deeds[0].open_end
+
+
 def test_only_what_changed_something_counts_towards_the_cool_down() -> None:
     records = [*told(plan(), NOW - 100, fate=Fate.REFUSED, outcome=Outcome.FAILED), *told(plan(), NOW - 50),
                *told(plan(), NOW - 40, fate=Fate.UNKNOWN, action_id="u"), *told(plan(), NOW - 5000)]

@@ -374,6 +374,8 @@ async def test_leaving_the_program_in_the_middle_writes_down_that_its_end_is_unk
     journal = open_journal(site.active, ManualClock(NOW))
     last = journal.records()[-1]
     assert (last.kind, last.fields["outcome"]) == (Kind.CONCLUDED, Outcome.UNKNOWN)
+    async with shown(site) as (_, pilot, _):
+        await reads(pilot, "unknown: verify")
 
 
 async def test_an_action_whose_end_is_not_known_is_shown_at_the_start_and_found_out(site: Site, gate: Gate) -> None:

@@ -74,8 +74,15 @@ class Deed:
 
     @property
     def unseen(self) -> bool:
-        """Whether it ended without an outcome: its process was ended, or is still at it."""
-        return self.outcome is None and self.reconciled not in (Progress.REACHED, Progress.ELSEWHERE)
+        """Whether nobody saw how it ended, or has found out since: its process was ended or is still at it, its
+        watching was interrupted, or what it brought could not be seen."""
+        return (self.outcome in (None, Outcome.UNKNOWN)
+                and self.reconciled not in (Progress.REACHED, Progress.ELSEWHERE))
+
+    @property
+    def open_end(self) -> bool:
+        """Whether it has to be looked at: something of it was to be sent, and what became of it is not known."""
+        return bool(self.attempts) and (self.unresolved or self.unseen)
 
     @property
     def changed(self) -> bool:

@@ -13,11 +13,12 @@ from triage.facts.outcome import Failure
 
 
 def open_ends(history: History) -> tuple[Deed, ...]:
-    """Actions that have to be looked at, oldest first: a request may or may not have been done, or nobody saw the end.
+    """Actions that have to be looked at, oldest first: a request may or may not have been done, nobody saw the end, or
+    the end was that it is unknown.
 
     Those that are under way in another process are among them until their leases are asked (:func:`reconcile`).
     """
-    return tuple(deed for deed in history.deeds if deed.attempts and (deed.unresolved or deed.unseen))
+    return tuple(deed for deed in history.deeds if deed.open_end)
 
 
 async def reconcile(deed: Deed, system: System, journal: Journal, leases: Leases) -> Sighting:

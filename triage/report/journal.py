@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from triage.actions.history import Deed, History, cleaned
+from triage.actions.history import Deed, History, Outcome, cleaned
 from triage.actions.journal import Record
 from triage.actions.journal_verify import Verified
 from triage.report.json import dump
@@ -42,7 +42,7 @@ def journal_lines(history: History) -> Iterator[str]:
 
 def summary(history: History, verified: Verified) -> str:
     """One line on all of it."""
-    open_ends = sum(1 for deed in history.deeds if deed.unresolved)
+    open_ends = sum(1 for deed in history.deeds if deed.open_end)
     return "; ".join(filter(None, (
         f"{len(history.deeds)} {'action' if len(history.deeds) == 1 else 'actions'}",
         f"{open_ends} unknown: verify" if open_ends else "", history.trouble, str(verified.integrity))))
@@ -76,8 +76,10 @@ def _records(verified: Verified) -> str:
 
 
 def _end(deed: Deed) -> str:
-    if deed.unresolved:
+    if deed.unresolved or (deed.open_end and deed.outcome is not None):
         return "unknown: verify"
+    if deed.outcome is Outcome.UNKNOWN and deed.reconciled is not None:
+        return f"{deed.outcome}; found {deed.reconciled}"
     if deed.outcome is not None:
         return str(deed.outcome)
     if deed.reconciled is not None:
