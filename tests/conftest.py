@@ -47,8 +47,6 @@ def address(gate: Gate) -> Iterator[str]:
 def make_site(gate: Gate, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Site]:
     """Makes a new cluster, configuration and state directory; the test's environment is theirs."""
     from tests.desk.site import Site
-    # The cluster answers at once: who watches it need not wait between two looks.
-    monkeypatch.setattr("triage.actions.carrying.LOOK_SECONDS", 0.1)
 
     def make(*, start: float | None = None, lives: bool = True, **more: Any) -> Site:
         gate.lives = lives

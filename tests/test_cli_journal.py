@@ -12,10 +12,11 @@ import yaml
 from tests.actions.building import NOW, FileSystem, World, executor, plan
 from tests.actions.test_history import told
 from tests.commands import NOWHERE, run
+from triage.actions.freeze import mode_of
 from triage.actions.history import Outcome, history_of
 from triage.actions.lease_files import FileLeases
 from triage.actions.lease_kubernetes import KubernetesLeases
-from triage.actions.opening import mode_of, open_journal, open_leases
+from triage.actions.opening import open_journal, open_leases
 from triage.actions.plan import Action
 from triage.actions.steps import Confirmation, Prepared
 from triage.actions.system import Fate, Progress, Wish

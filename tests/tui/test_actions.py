@@ -20,6 +20,7 @@ from tests.tui import snapshots, trials
 from tests.tui.driving import running, screen_text
 from tests.tui.scripted import ScriptedFeed
 from tests.tui.test_goldens import check
+from triage.actions import carrying
 from triage.actions.history import Outcome
 from triage.actions.journal import Kind
 from triage.actions.opening import open_journal
@@ -42,6 +43,8 @@ Screen = tuple[TriageApp, Pilot[None], ScriptedFeed]
 def site(make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> Site:
     # Where nothing is typed by a machine, keys are heard at once.
     monkeypatch.setattr(ActionLink, "deaf_seconds", 0.0)
+    # The cluster answers at once: who watches it need not wait between two looks.
+    monkeypatch.setattr(carrying, "LOOK_SECONDS", 0.1)
     return make_site(start=NOW, lives=False)
 
 
@@ -168,7 +171,8 @@ async def test_a_rollback_is_watched_until_it_has_recovered_and_looks_as_agreed(
 
 
 async def test_what_recovers_is_seen_although_another_model_is_shown(
-        gate: Gate, tmp_path: Path, make_site: Callable[..., Site]) -> None:
+        make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrying, "LOOK_SECONDS", 0.1)
     fake = FakePrometheus(ManualClock(NOW + 60))
     fake.held.set()
     async with FaultServer(fake.handle) as server:
@@ -337,6 +341,19 @@ async def test_with_write_every_screen_says_so(site: Site) -> None:
         await pilot.press("3")
         await pilot.pause()
         assert " WRITE " in screen_text(app).splitlines()[0]
+
+
+async def test_while_a_kill_switch_is_on_no_screen_says_write(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_READONLY", "1")
+    async with shown(site) as (app, pilot, feed):
+        await until(pilot, lambda: " WRITE " not in screen_text(app))
+        await pilot.press("a")
+        await reads(pilot, "TRIAGE_READONLY is set: nothing is executed")
+        await reads(pilot, "READ-ONLY")
+        await pilot.press("escape")
+        monkeypatch.setenv("TRIAGE_READONLY", "0")
+        feed.give(burning())
+        await reads(pilot, " WRITE ")
 
 
 async def test_a_step_of_a_runbook_opens_its_plan_and_learns_how_it_came_out(site: Site, gate: Gate) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from triage.config import Active
 from triage.config_actions import Freeze
 from triage.signals.wording import clock_time
 from triage.text import clean
@@ -59,6 +60,13 @@ def write_mode(*, write: bool, context_allows: bool, freeze_file: Path, environ:
         return WriteMode(True, False, "--write" if write else "the context allows writing", doubt)
     return WriteMode(False, False, "read-only: nothing is executed without --write, or allow_write in the context",
                      doubt)
+
+
+def mode_of(active: Active, *, write: bool, environ: Mapping[str, str] = os.environ) -> WriteMode:
+    """Whether anything may be executed now; ``write`` is what the command line says."""
+    context = active.context
+    return write_mode(write=write, context_allows=context.allow_write,
+                      freeze_file=active.beside_config(context.actions.freeze_file), environ=environ)
 
 
 def current(freezes: Iterable[Freeze], model: str, now: float) -> tuple[str, ...]:

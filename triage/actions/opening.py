@@ -9,7 +9,7 @@ from pathlib import Path
 from triage.actions.anchors import Anchor, FileAnchor, SyslogAnchor
 from triage.actions.circumstances import policy_of
 from triage.actions.executor import Executor
-from triage.actions.freeze import WriteMode, write_mode
+from triage.actions.freeze import mode_of
 from triage.actions.journal import Journal, Origin
 from triage.actions.lease import Leases
 from triage.actions.lease_files import FileLeases
@@ -69,13 +69,6 @@ def open_executor(system: System, active: Active, manifest: Manifest, clock: Clo
     return Executor(system, journal, open_leases(active, journal.origin, kubernetes, environ), clock,
                     policy_of(manifest, context.actions, context.interval),
                     lambda: mode_of(active, write=write, environ=environ), snapshot, signature)
-
-
-def mode_of(active: Active, *, write: bool, environ: Mapping[str, str] = os.environ) -> WriteMode:
-    """Whether anything may be executed now; ``write`` is what the command line says."""
-    context = active.context
-    return write_mode(write=write, context_allows=context.allow_write,
-                      freeze_file=active.beside_config(context.actions.freeze_file), environ=environ)
 
 
 def _folder(active: Active, named: str | None, default: str, environ: Mapping[str, str]) -> StateDir:

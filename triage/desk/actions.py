@@ -15,9 +15,9 @@ from pathlib import Path
 
 from triage.actions.approvals import ApprovalRequest
 from triage.actions.executor import Executor
-from triage.actions.freeze import WriteMode
+from triage.actions.freeze import WriteMode, mode_of
 from triage.actions.history import Deed, History, history_of
-from triage.actions.opening import mode_of, open_executor, open_journal
+from triage.actions.opening import open_executor, open_journal
 from triage.actions.plan import Action, Target
 from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.rollouts.by_kind import Setting

@@ -89,10 +89,18 @@ class ActionLink:
         self._courses: dict[str, Course] = {}
         self._open_ends: dict[str, tuple[Deed, ...]] = {}
         self._seen: set[str] = set()
+        self._killed = False
+        self._looks = False
+        """Whether the kill switches are being looked for: a file system may hang."""
 
     @property
     def writes(self) -> bool:
-        """Whether writing was asked for, by ``--write`` or by the context. A kill switch may still be on."""
+        """Whether writing was asked for, by ``--write`` or by the context, and no kill switch was on when last looked
+        for."""
+        return self._asked_to_write and not self._killed
+
+    @property
+    def _asked_to_write(self) -> bool:
         active = self._feed.context()
         return self._write or (active is not None and active.context.allow_write)
 
@@ -116,9 +124,15 @@ class ActionLink:
         return replace(self._menu, under_way=under_way, open_ends=self.unknown(model))
 
     def see(self, model: str) -> None:
-        """A model is shown: look once whether the journal tells of actions whose end is not known."""
+        """A model is shown, newly or still: look for the kill switches where writing was asked for, and once whether
+        the journal tells of actions whose end is not known."""
         active = self._feed.context()
-        if active is None or model in self._seen:
+        if active is None:
+            return
+        if self._asked_to_write and not self._looks:
+            self._looks = True
+            self._begin(self._look_for_switches(active))
+        if model in self._seen:
             return
         self._seen.add(model)
         self._begin(self._read_ends(active, model))
@@ -300,6 +314,15 @@ class ActionLink:
     def _trouble(self, message: str, hint: str) -> None:
         self._app.say(f"{message}; {hint}" if hint else message)
 
+    async def _look_for_switches(self, active: Active) -> None:
+        try:
+            killed = await asyncio.to_thread(_is_killed, active)
+        finally:
+            self._looks = False
+        if killed != self._killed:
+            self._killed = killed
+            self._app.show()
+
     async def _read_ends(self, active: Active, model: str) -> None:
         from triage.errors import TriageError
         try:
@@ -364,6 +387,11 @@ class ActionLink:
             self._conclude(step, came.get(outcome or Outcome.UNKNOWN, StepOutcome.UNKNOWN), sentence)
         self._seen.discard(model)
         self.see(model)
+
+
+def _is_killed(active: Active) -> bool:
+    from triage.actions.freeze import mode_of
+    return mode_of(active, write=True).killed
 
 
 def _unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
