@@ -72,7 +72,6 @@ class Site:
     start: float
     spec: Mapping[str, Any] = field(default_factory=dict)
     token: str = "writing"
-    timeout: str = "10s"
     prometheus: str = NOWHERE
     ground: Ground = field(init=False)
 
@@ -97,7 +96,7 @@ class Site:
             "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(book.parent)],
             "contexts": {"prod-eu": {
                 "production": True, "prometheus": {"url": self.prometheus},
-                "kubernetes": {"url": self.address, "timeout": self.timeout, "bearer_token": {"env": TOKEN}}}}}))
+                "kubernetes": {"url": self.address, "bearer_token": {"env": TOKEN}}}}}))
         self.config.chmod(0o600)
 
     @property

@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands import process, run
 from tests.desk.site import MODEL, Site
+from triage.actions.kubernetes_sender import KubernetesSender
 from triage.cli_act import ACTIONS
 
 CONFIRMED = ("--confirm", MODEL)
@@ -134,8 +135,8 @@ def test_a_figure_without_a_name_is_a_mistake_of_the_command_line(site: Site) ->
 
 
 def test_a_request_without_an_answer_is_looked_for_in_the_world_and_not_sent_again(
-        make_site: Callable[..., Site]) -> None:
-    site = make_site(timeout="1s")
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KubernetesSender.__init__, "__defaults__", (0.5,))
     site.gate.swallows = True
     code, out, err = act(site, "pause", MODEL, "--write", *CONFIRMED)
     assert code == 0, err
