@@ -153,6 +153,8 @@ def test_a_cell_with_effects_is_not_confirmed_by_a_pipe(folder: Path, url: str) 
     done = run("cells", "run", MODEL, "rebuild", "--notebooks", folder, "--prometheus", url, "--write")
     assert done.exit_code == 64
     assert "has to be confirmed" in done.stderr
+    assert "run it from a terminal" in done.stderr
+    assert "--confirm" not in done.stderr
 
 
 def test_the_tagged_cells_of_a_notebook_are_run_for_a_pipeline(folder: Path) -> None:

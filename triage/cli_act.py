@@ -17,7 +17,7 @@ from triage.errors import TriageError
 if TYPE_CHECKING:
     from triage.actions.approvals import ApprovalRequest
     from triage.actions.guards.checking import Checked
-    from triage.actions.steps import Confirmation, Prepared, Step
+    from triage.actions.steps import Prepared, Step
     from triage.actions.system import Refusal
     from triage.clock import Clock
     from triage.config import Active
@@ -196,9 +196,11 @@ def _minutes(seconds: float) -> str:
 
 
 async def _carried_out(desk: ActionDesk, prepared: Prepared, asked: _Asked) -> int:
+    from triage.cli_confirm import confirmation as confirmed
     from triage.report.actions import EXIT, ended, receipt_lines, step_line
     _show(prepared, err=True)
-    confirmation = _confirmation(prepared, asked)
+    confirmation = confirmed(prepared, stopped=bool(_stops(prepared, asked)), confirm=asked.confirm,
+                             acknowledged=asked.acknowledged, break_glass=asked.break_glass)
     steps: list[Step] = []
     try:
         async with aclosing(desk.carry_out(prepared, confirmation)) as happening:
@@ -221,39 +223,6 @@ async def _carried_out(desk: ActionDesk, prepared: Prepared, asked: _Asked) -> i
         for line in receipt_lines(prepared, tuple(steps), desk.contacts(), _characters()):
             click.echo(line)
     return code
-
-
-def _confirmation(prepared: Prepared, asked: _Asked) -> Confirmation:
-    """What was typed, or is typed now; whoever cannot be asked has to have said it before."""
-    from triage.actions.steps import Confirmation
-    plan = prepared.plan
-    acknowledged = set(asked.acknowledged)
-    if asked.confirm is not None and asked.confirm not in (plan.target.model, plan.confirmation):
-        raise TriageError(f"--confirm does not name the target: {plan.target.model}", "read the plan again")
-    if _stops(prepared, asked):
-        # The executor says which; nobody is asked to type for nothing.
-        return Confirmation(plan.confirmation, frozenset(acknowledged), asked.break_glass)
-    missing = [word for word in prepared.acknowledgements if word not in acknowledged]
-    if (missing or asked.confirm is None) and not sys.stdin.isatty():
-        told = (*([f"--confirm {plan.target.model}"] if asked.confirm is None else []),
-                *(f"--acknowledge {word}" for word in missing))
-        raise TriageError(f"{plan.title} has to be confirmed",
-                          f"run it from a terminal, or read the plan and add: {' '.join(told)}")
-    for word in missing:
-        typed = click.prompt(f'type "without {word}" to go on without it', default="", show_default=False, err=True)
-        acknowledged.add(typed.strip().removeprefix("without "))
-    if asked.confirm is None:
-        _typed(prepared)
-    return Confirmation(plan.confirmation, frozenset(acknowledged), asked.break_glass)
-
-
-def _typed(prepared: Prepared) -> None:
-    """Have the name typed, or a pause confirmed. Raises TriageError when it is not."""
-    plan = prepared.plan
-    agreed = (click.prompt(f"type {plan.confirmation} to go on", default="", show_default=False, err=True).strip()
-              == plan.confirmation if plan.confirmation else click.confirm(f"{plan.title}?", err=True))
-    if not agreed:
-        raise TriageError("it was not confirmed: nothing was sent")
 
 
 def _show(prepared: Prepared, *, err: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
-    from triage.actions.steps import Confirmation, Prepared
+    from triage.actions.steps import Prepared
     from triage.cells.results import Run
     from triage.cells.system import CellSystem
     from triage.config import Active
@@ -28,6 +27,7 @@ async def carry_out(system: CellSystem, active: Active, manifest: Manifest, snap
     from triage.actions.opening import open_executor
     from triage.actions.plan import Action
     from triage.actions.system import Refusal, Wish
+    from triage.cli_confirm import confirmation
     from triage.clock import SystemClock
     executor = open_executor(system, active, manifest, SystemClock(), lambda: snapshot, write=write)
     prepared = await executor.prepare(Wish(Action.CELL, reason, incident=incident))
@@ -37,8 +37,9 @@ async def carry_out(system: CellSystem, active: Active, manifest: Manifest, snap
     mode = executor.mode()
     if not mode.allows:
         raise TriageError(mode.sentence, "nothing was run")
+    typed = confirmation(prepared, stopped=bool(prepared.stops), options=False)
     last = ""
-    async with aclosing(executor.carry_out(prepared, _confirmed(prepared))) as steps:
+    async with aclosing(executor.carry_out(prepared, typed)) as steps:
         async for step in steps:
             last = step.sentence if step.outcome is not None else last
             click.echo(f"triage: {step.stage}: {step.sentence}", err=True)
@@ -54,12 +55,3 @@ def _show(prepared: Prepared) -> None:
             *(f"  {each.verdict}: {each.name}: {each.sentence}" for each in prepared.checked)]
     for row in rows:
         click.echo(row, err=True)
-
-
-def _confirmed(prepared: Prepared) -> Confirmation:
-    from triage.actions.steps import Confirmation
-    if not sys.stdin.isatty():
-        raise TriageError(f"{prepared.plan.requests[0].sentence} has to be confirmed", "run it from a terminal")
-    words = [word for word in (prepared.plan.confirmation, *prepared.acknowledgements) if word]
-    typed = [click.prompt(f"type {word} to go on", default="", show_default=False, err=True) for word in words]
-    return Confirmation(typed[0] if typed else "", frozenset(typed[1:]))
