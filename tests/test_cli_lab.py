@@ -18,6 +18,7 @@ import pytest
 from tests.commands import run
 from tests.tui.terminal import Terminal
 from triage.cli_lab import DEFAULT_SCENARIO, scenario_names
+from triage.cli_pictures import PICTURES
 
 HERE = Path(__file__).parents[1]
 
@@ -140,6 +141,20 @@ def test_the_pictures_of_the_documentation_are_what_the_program_draws() -> None:
     done = subprocess.run([sys.executable, "-m", "triage", "lab", "screenshots", "--check"], cwd=HERE,
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_picture_shows_what_is_another_on_each_machine() -> None:
+    pictures = sorted((HERE / "screenshots").glob("*.svg"))
+    assert [path.stem for path in pictures] == sorted(picture.name for picture in PICTURES)
+    for path in pictures:
+        shown = re.sub(r"<[^>]*>", "", path.read_text("utf-8")).replace("&#160;", " ")
+        own = rf"127\.0\.0\.1|localhost|/tmp/|/home/|{re.escape(socket.gethostname())}"
+        assert not re.search(own, shown), path.name
+
+
+def test_every_picture_is_shown_in_the_readme() -> None:
+    shown = re.findall(r"\(screenshots/([\w-]+)\.svg\)", (HERE / "README.md").read_text("utf-8"))
+    assert sorted(set(shown)) == sorted(picture.name for picture in PICTURES)
 
 
 def test_missing_pictures_are_named(tmp_path: Path) -> None:
