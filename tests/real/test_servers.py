@@ -115,7 +115,7 @@ def test_the_stage_ends_everything_on_a_signal(tmp_path: Path) -> None:
                              stderr=subprocess.DEVNULL, cwd=PROJECT)
     wait_for(lambda: len(_children_of(tmp_path)) >= 2, "servers of the stage")
     stage.send_signal(signal.SIGTERM)
-    assert stage.wait(20) == 128 + signal.SIGTERM
+    assert stage.wait(60) == 128 + signal.SIGTERM
     # A server that was just being started ends with its parent, a moment later.
     wait_for(lambda: not _children_of(tmp_path), "end of its servers")
 
