@@ -121,7 +121,7 @@ def test_the_demo_shows_figures_says_it_is_the_lab_and_ends_its_child() -> None:
         terminal.read_until(b"burns")
         terminal.settle()
         shown = terminal.screen()
-        assert " canary-latency LAB  fraud-scorer  7 stable 90 %  8 canary 10 %" in shown
+        assert " canary-latency LAB WRITE  fraud-scorer  7 90 %  8 canary 10 %, step 1 of 4" in shown
         assert "FAIL, page" in shown
         children = _children(terminal.pid)
         assert len(children) == 1

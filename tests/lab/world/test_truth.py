@@ -107,7 +107,7 @@ def test_the_cluster_counts_the_same_restarts_as_the_metrics(new_world: Begun, v
 def test_who_is_killed_is_not_ready_and_is_taken_away_from_the_load_once(new_world: Begun, value_of: Ask) -> None:
     world = new_world("oom-under-load")
     fewest = 4
-    for later in range(15, 1500, 15):
+    for later in range(15, 1500, 45):
         at = world.opening + later
         world.advance(at)
         ready = sum(pod.ready for pod in world.cluster.pods("assist", "chat-assistant-r31"))
