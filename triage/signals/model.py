@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from triage.facts.rollouts import RolloutFacts
     from triage.signals.closer_reading import CloserReading
     from triage.signals.drift_reading import DriftReading
+    from triage.signals.feature_store_reading import FeatureStoreReading
     from triage.signals.fleet_seen import LastSeen
     from triage.signals.fleet_value import ValueReading
-    from triage.signals.feature_store_reading import FeatureStoreReading
     from triage.signals.lineage_model import Lineage
     from triage.signals.quality_reading import QualityReading
     from triage.signals.resources_model import ServingReading
