@@ -58,7 +58,7 @@ def test_a_step_that_names_what_does_not_exist_is_an_error(tmp_path: Path, block
 
 
 def test_a_signal_that_exists_is_none(tmp_path: Path) -> None:
-    for block in ("signal: slo/latency/burn/1h\nexpect: '< 1'", "signal: canary/score_mean\nexpect: pass",
+    for block in ("signal: slo/latency/burn/1h\nexpect: '< 1'", "signal: canary/latency\nexpect: pass",
                   "signal: alert/Slow\nexpect: pass", "signal: registry\nexpect: not fail"):
         assert codes(tmp_path, step(f"id: a\nkind: assert\n{block}")) == []
 
