@@ -98,7 +98,8 @@ def traces(view: View, wanted: LogsWanted, chosen: str | None, width: int, rows:
     about = ""
     if answer is not None:
         least = "" if answer.complete else "at least "
-        about = f"{len(found)} kinds in {least}{answer.lines_read:,} lines" if found else "none"
+        kinds = f"{len(found)} kind{'s' if len(found) > 1 else ''}"
+        about = f"{kinds} in {least}{answer.lines_read:,} lines" if found else "none"
     keys = [trace.fingerprint for trace in found]
     head = _head("STACK TRACES", about, view, wanted, reading, told, answer.remarks if answer is not None else (),
                  width)

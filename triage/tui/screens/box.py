@@ -67,7 +67,7 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
         shown = said[self._offset:self._offset + self._room]
         hidden = self._rows - self._offset - len(shown)
         box = self.query_one("#box")
-        heading = title + (f"  {hidden} more rows: down" if hidden else "")
+        heading = title + (f"  {hidden} more row{'s' if hidden > 1 else ''}: down" if hidden else "")
         if heading != self._heading:
             self._heading = heading
             # As content: a title that is parsed for markup would let a version's name draw.
