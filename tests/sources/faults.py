@@ -66,8 +66,9 @@ class FaultServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        # What was aborted is closed a turn of the loop later.
-        await asyncio.sleep(0)
+        # What was aborted is closed some turns of the loop later.
+        for _ in range(5):
+            await asyncio.sleep(0)
 
     @property
     def url(self) -> str:
