@@ -224,7 +224,7 @@ def _from_preset(manifest: Manifest, chosen: Preset | None, wanted: PresetSli, p
         return (), ""
     indicator = chosen.indicators.get(wanted.preset)
     if indicator is None:
-        problems.append(Problem(here, f"names no indicator of {chosen.name}: {wanted.preset}",
+        problems.append(Problem(here, f"names no indicator of {chosen.name}: {clean(wanted.preset, limit=80)}",
                                 _near(wanted.preset, tuple(chosen.indicators)), "unknown-indicator"))
         return (), ""
     misfit = _misfit(wanted, indicator)
