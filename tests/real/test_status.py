@@ -20,9 +20,10 @@ from tests.real import known, rules, servers
 from tests.real.servers import PROJECT, Proxies, Server, binary, free_port, wait_for
 from tests.real.stage import EXAMPLES, Stage
 
-EXACT = 1e-2
-"""A window ends with the last scrape, and a busy machine scrapes some seconds late: of an hour, half a minute may be
-missing. Ratios do not suffer from it and are compared to a millionth."""
+EXACT = 1e-3
+LATE_SECONDS = 36.0
+"""A window ends with the last scrape, which comes some seconds late on a busy machine: what is missing at its end is
+missing of every version alike, and of no ratio."""
 HOUR_V1 = 3600 * known.V1_PER_SECOND
 HOUR_V2 = 3600 * known.V2_PER_SECOND
 HOSTILE = ("\x1b", "\x07", "\u202e", "\u2066", "\x9b")
@@ -76,18 +77,22 @@ def slo(model: Model, name: str) -> dict[str, Any]:
 
 def test_the_share_of_good_requests_is_the_one_that_was_served(models: Mapping[str, Model]) -> None:
     success = slo(models["steady"], "success")
-    bad = HOUR_V1 * known.V1_ERROR_RATIO + HOUR_V2 * known.V2_ERROR_RATIO
-    assert success["total"] == pytest.approx(HOUR_V1 + HOUR_V2, rel=EXACT)
-    assert success["bad"] == pytest.approx(bad, rel=EXACT)
-    assert success["value"] == pytest.approx(1 - bad / (HOUR_V1 + HOUR_V2), abs=1e-6)
+    ratio = (HOUR_V1 * known.V1_ERROR_RATIO + HOUR_V2 * known.V2_ERROR_RATIO) / (HOUR_V1 + HOUR_V2)
+    seconds = success["total"] / (known.V1_PER_SECOND + known.V2_PER_SECOND)
+    assert 3600 - LATE_SECONDS <= seconds <= 3600 * (1 + EXACT)
+    assert success["bad"] == pytest.approx(success["total"] * ratio, rel=EXACT)
+    assert success["value"] == pytest.approx(1 - ratio, abs=1e-6)
     assert (success["quality"], success["window"], success["unit"]) == ("ok", "1h", "ratio")
 
 
 def test_each_version_has_the_events_that_were_served(models: Mapping[str, Model]) -> None:
-    found = {v["version"]: v for v in slo(models["steady"], "success")["by_version"]}
-    for version, total, ratio in (("v1", HOUR_V1, known.V1_ERROR_RATIO), ("v2", HOUR_V2, known.V2_ERROR_RATIO)):
-        assert found[version]["total"] == pytest.approx(total, rel=EXACT)
-        assert found[version]["bad"] == pytest.approx(total * ratio, rel=EXACT)
+    success = slo(models["steady"], "success")
+    found = {v["version"]: v for v in success["by_version"]}
+    seconds = success["total"] / (known.V1_PER_SECOND + known.V2_PER_SECOND)
+    for version, per_second, ratio in (("v1", known.V1_PER_SECOND, known.V1_ERROR_RATIO),
+                                       ("v2", known.V2_PER_SECOND, known.V2_ERROR_RATIO)):
+        assert found[version]["total"] == pytest.approx(per_second * seconds, rel=EXACT)
+        assert found[version]["bad"] == pytest.approx(found[version]["total"] * ratio, rel=EXACT)
         assert found[version]["value"] == pytest.approx(1 - ratio, abs=1e-6)
     assert {v["window"] for v in found.values()} == {"1h"}
 
