@@ -12,6 +12,7 @@ import struct
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +31,9 @@ class Terminal:
         self.received = bytearray()
         self.chunks: list[tuple[float, int]] = []
         self._answers = answers
+        # Drawn on as bytes come: drawing it anew at every look would take the tests' time.
+        self._screen = pyte.Screen(columns, rows)
+        self._stream, self._drawn = pyte.ByteStream(self._screen), 0
         self.began = time.monotonic()
         self.pid, self.master = pty.fork()
         if self.pid == 0:
@@ -105,9 +109,21 @@ class Terminal:
 
     def screen(self) -> str:
         """The text on the screen."""
-        screen = pyte.Screen(self.columns, self.rows)
-        pyte.ByteStream(screen).feed(bytes(self.received))
-        return "\n".join(row.rstrip() for row in screen.display)
+        new, self._drawn = bytes(self.received[self._drawn:]), len(self.received)
+        self._stream.feed(new)
+        return "\n".join(row.rstrip() for row in self._screen.display)
+
+    def shows(self, *texts: str, seconds: float = 60.0) -> str:
+        """Wait until the screen shows all of these at once; the screen. Fails when it does not in that time."""
+        return self.becomes(lambda screen: all(text in screen for text in texts), seconds)
+
+    def becomes(self, wanted: Callable[[str], object], seconds: float = 60.0) -> str:
+        """Wait until the screen is as wanted; the screen. Fails when it is not in that time."""
+        until = time.monotonic() + seconds
+        while not wanted(screen := self.screen()):
+            assert time.monotonic() < until, f"the screen shows\n{screen}"
+            self.read_some(0.1)
+        return screen
 
     def exit_within(self, seconds: float) -> float | None:
         """Seconds until the process has ended; None when it has not in that time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -457,6 +458,18 @@ async def test_leaving_while_an_action_is_watched_has_to_be_meant(site: Site) ->
         await pilot.press("q")
         await pilot.pause()
         assert app.return_code == 0
+
+
+@pytest.mark.parametrize("key", ["a", "a r"])
+async def test_facts_that_come_while_a_dialog_is_built_break_nothing(site: Site, key: str) -> None:
+    async with shown(site) as (app, pilot, _):
+        # Pilot lets everything settle between two keys, a terminal does not.
+        for each in key.split():
+            app.post_message(events.Key(each, each))
+            for _ in range(300):
+                app.actions.paint()
+                await asyncio.sleep(0)
+        await reads(pilot, "ROLLBACK" if "r" in key else "ACT on")
 
 
 async def test_the_title_of_a_plan_draws_nothing_of_its_own(site: Site) -> None:

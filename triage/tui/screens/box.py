@@ -17,6 +17,7 @@ from triage.tui.widgets.lines import Lines
 Result = TypeVar("Result")
 MOST_CELLS = 100
 _FRAME_CELLS, _FRAME_ROWS = 4, 2
+_PARTS = 3
 _ABOVE = 2
 """Rows of the screen below that stay in sight: where it is, and the verdict."""
 
@@ -54,7 +55,8 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
 
     def put(self, view: View, palette: Palette, title: str, said: list[Line], ask: Line | None, keys: Line) -> None:
         """Fill it; ``ask`` None: there is nothing to type."""
-        if not self.query("#box"):
+        if len(self.query("#said, #ask, #keys")) < _PARTS:
+            # The frame is there before what stands in it.
             return
         fixed = 1 if ask is None else 3
         # A box as high as the terminal leaves room for nothing but itself.
