@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
@@ -30,6 +30,7 @@ from triage.tui.keymap import EVERYWHERE
 from triage.tui.link import end_within, is_behind, on_hang_up, terminal_is_gone
 from triage.tui.runbook_door import RunbookDoor
 from triage.tui.runbook_link import RunbookLink
+from triage.tui.screen_stack import ScreenStack
 from triage.tui.screens.base import TriageScreen
 from triage.tui.screens.oncall import OnCall
 from triage.tui.view import RANGES, TOP, Item, View, alert_key
@@ -72,7 +73,7 @@ class FeedFailed(Message):
         self.hint = hint
 
 
-class TriageApp(App[None], inherit_bindings=False):
+class TriageApp(ScreenStack, inherit_bindings=False):
     """The terminal dashboard."""
 
     TITLE = "triage"
@@ -313,23 +314,6 @@ class TriageApp(App[None], inherit_bindings=False):
                 self._wanted = model.name
                 self.feed.look_at(self._wanted, self._range, self._end)
 
-    def action_on_call(self) -> None:
-        """Close what lies on the on-call screen."""
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-        self.call_after_refresh(self.show)
-
-    def action_fleet(self) -> None:
-        """The fleet screen: close what lies on it, or open it."""
-        from triage.tui.screens.fleet import Fleet
-        if not any(isinstance(screen, Fleet) for screen in self.screen_stack):
-            self.action_on_call()
-            self._push(Fleet())
-            return
-        while not isinstance(self.screen, Fleet):
-            self.pop_screen()
-        self.call_after_refresh(self.show)
-
     def watch_fleet(self, *, wanted: bool) -> None:
         """Whether all models are asked about."""
         if not self._stopped:
@@ -351,28 +335,6 @@ class TriageApp(App[None], inherit_bindings=False):
     def action_act(self) -> None:
         """The action menu."""
         self.actions.open_menu()
-
-    def action_debug(self) -> None:
-        """The debug screen: close what lies on it, or open it."""
-        from triage.tui.screens.debug import Debug
-        if not any(isinstance(screen, Debug) for screen in self.screen_stack):
-            self.action_on_call()
-            self._push(Debug())
-            return
-        while not isinstance(self.screen, Debug):
-            self.pop_screen()
-        self.call_after_refresh(self.show)
-
-    def action_cells(self) -> None:
-        """The cells screen: close what lies on it, or open it."""
-        from triage.tui.screens.cells import Cells
-        if not any(isinstance(screen, Cells) for screen in self.screen_stack):
-            self.action_on_call()
-            self._push(Cells())
-            return
-        while not isinstance(self.screen, Cells):
-            self.pop_screen()
-        self.call_after_refresh(self.show)
 
     def read_logs(self, wanted: LogsWanted | None) -> None:
         """What is looked for in the logs; None: they are not asked."""
@@ -398,32 +360,10 @@ class TriageApp(App[None], inherit_bindings=False):
             self.incident.see(self._latest, model, self.runbook.events() if known else (),
                               sheet.runbook if sheet is not None and known else None)
 
-    def action_incident(self) -> None:
-        """The incident screen: close what lies on it, or open it."""
-        from triage.tui.screens.incident import IncidentScreen
-        if not any(isinstance(screen, IncidentScreen) for screen in self.screen_stack):
-            self.action_on_call()
-            self.incident.join()
-            self._push(IncidentScreen())
-            return
-        while not isinstance(self.screen, IncidentScreen):
-            self.pop_screen()
-        self.call_after_refresh(self.show)
-
     def action_note(self) -> None:
         """A note for the incident, from any screen."""
         from triage.tui.incident_dialogs import Dialogs
         Dialogs(self, self.incident, self.view()).note()
-
-    def action_runbook(self) -> None:
-        """The whole runbook: close what lies on it, or open it."""
-        from triage.tui.screens.runbook import RunbookScreen
-        if not any(isinstance(screen, RunbookScreen) for screen in self.screen_stack):
-            self._push(RunbookScreen())
-            return
-        while not isinstance(self.screen, RunbookScreen):
-            self.pop_screen()
-        self.call_after_refresh(self.show)
 
     def action_next_step(self) -> None:
         """From the panels to the step of the runbook that is next, or back; without a column to all of it."""
@@ -449,14 +389,8 @@ class TriageApp(App[None], inherit_bindings=False):
         self.cells.open(None if model is None else model.name)
         trouble = self.cells.start_step(intent, self.runbook.conclude)
         if not trouble and not isinstance(self.screen, Cells):
-            self._push(Cells(intent.cell))
+            self.put_on(Cells(intent.cell))
         return trouble
-
-    def action_help(self) -> None:
-        """The keys and the signs."""
-        from triage.tui.screens.help import help_page
-        bindings = [active.binding for active in self.screen.active_bindings.values()]
-        self._open("HELP", help_page(bindings))
 
     def action_pick_model(self) -> None:
         """Choose another model."""
@@ -513,30 +447,6 @@ class TriageApp(App[None], inherit_bindings=False):
         self._frames.forget()
         self.screen.refresh()
 
-    def action_copy(self) -> None:
-        """Send the plain text to the clipboard, and show it: the terminal may refuse the first."""
-        screen = self.screen
-        text = screen.as_text(self.view()) if isinstance(screen, TriageScreen) else ""
-        if not text:
-            self.say("nothing to copy yet")
-        else:
-            self.copy_text(text)
-
-    def copy_text(self, text: str) -> None:
-        """Send ``text`` to the clipboard, and show it."""
-        from triage.tui.screens.help import text_page
-        self._open("AS TEXT", text_page(text))
-        self.run_worker(lambda: self._send(text), thread=True, exclusive=True, exit_on_error=False, group="clipboard")
-
-    def _send(self, text: str) -> None:
-        from triage.tui.clipboard import send
-        driver = self._driver
-        # A headless driver has nobody to send to.
-        said = send(
-            text, driver.write if driver is not None and not self.is_headless else lambda sequence: None, os.environ
-        )
-        self.call_from_thread(self.say, said)
-
     def action_move(self, rows: int) -> None:
         """Select another row."""
         view = self.view()
@@ -552,25 +462,12 @@ class TriageApp(App[None], inherit_bindings=False):
         if item.kind == "step":
             self.runbook.do(item.key, "go")
             return
-        self._open(details.title(item), lambda view, width: details.page(item, view, width))
-
-    def action_zoom(self) -> None:
-        """One panel on the full screen."""
-        from triage.tui.screens.zoom import Zoom, panel_for
-        self._push(Zoom(panel_for(self.view())))
+        self.read(details.title(item), lambda view, width: details.page(item, view, width))
 
     def action_clear(self) -> None:
         """Nothing selected, nothing asked about."""
         self._selected, self._note = TOP, None
         self.show()
-
-    def _open(self, title: str, page: Any) -> None:
-        from triage.tui.screens.reader import Reader
-        self._push(Reader(title, page))
-
-    def _push(self, screen: TriageScreen) -> None:
-        self.push_screen(screen, lambda _: self.show())
-        self.call_after_refresh(self.show)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers: the keys by name, and the looks. Only our own words: it parses markup."""

@@ -65,6 +65,10 @@ class IncidentScreen(TriageScreen, inherit_bindings=False):
             yield Lines(id="right")
         yield Lines(id="footer")
 
+    def on_mount(self) -> None:
+        """Who looks at it takes part in it. (Textual calls the same of the class above, too.)"""
+        self._host.incident.join()
+
     def update_from(self, view: View) -> None:
         """Show the incident; where there is room its timeline stands beside it."""
         self._view = view
