@@ -82,6 +82,10 @@ class Server:
     def freeze(self) -> None:
         """Let it hang: connections are taken, nothing is answered."""
         self.process.send_signal(signal.SIGSTOP)
+        # It stops some time after the signal is sent, and may answer until then.
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        while any(_state(task) != "T" for task in tasks.iterdir()):
+            time.sleep(0.01)
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -90,6 +94,11 @@ class Server:
 
 RUNNING: dict[int, Server] = {}
 """Servers by process id, for reports of failures."""
+
+
+def _state(task: Path) -> str:
+    """Of a thread, as the kernel's one letter."""
+    return (task / "stat").read_text().rpartition(") ")[2][0]
 
 
 def free_port() -> int:
