@@ -74,4 +74,5 @@ class Newest:
     async def _end(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # Who is cancelled meanwhile does not break off its leaving.
+            await asyncio.wait({self._task})

@@ -32,12 +32,13 @@ class DeskRoom:
         self._thread: threading.Thread | None = None
         self._desks: dict[str, asyncio.Task[ActionDesk]] = {}
         self._sights: dict[str, Sight] = {}
+        self._works: set[asyncio.Task[Any]] = set()
 
     def ask(self, active: Active, notebook: Notebook, work: Work[T], *, watches: bool = False) -> Future[T]:
         """Have ``work`` done at the desk of the notebook's model; it may be cancelled. The future also holds what
         :func:`~triage.desk.actions.open_desk` raises. ``watches``: the model is asked about until the work is done,
         whichever model is shown."""
-        return asyncio.run_coroutine_threadsafe(self._do(active, notebook, work, watches=watches), self._running())
+        return asyncio.run_coroutine_threadsafe(self._begin(active, notebook, work, watches=watches), self._running())
 
     def close(self, seconds: float) -> None:
         """Give up what is under way, let it write down what is not known, and close everything; for so long at
@@ -47,6 +48,12 @@ class DeskRoom:
             return
         asyncio.run_coroutine_threadsafe(self._end(), loop)
         thread.join(seconds)
+
+    async def _begin(self, active: Active, notebook: Notebook, work: Work[T], *, watches: bool) -> T:
+        doing = asyncio.ensure_future(self._do(active, notebook, work, watches=watches))
+        self._works.add(doing)
+        doing.add_done_callback(self._works.discard)
+        return await doing
 
     async def _do(self, active: Active, notebook: Notebook, work: Work[T], *, watches: bool) -> T:
         opening = self._desks.get(notebook.name)
@@ -77,13 +84,22 @@ class DeskRoom:
             loop.close()
 
     async def _end(self) -> None:
-        loop = asyncio.get_running_loop()
-        others = [task for task in asyncio.all_tasks(loop)
-                  if task is not asyncio.current_task() and task not in self._desks.values()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        for opening in self._desks.values():
+        openings = set(self._desks.values())
+        # From the top: what is begun for a work is ended by it, in its order.
+        await _give_up(set(self._works))
+        await _give_up(asyncio.all_tasks() - openings)
+        for opening in openings:
             if opening.done() and not opening.cancelled() and opening.exception() is None:
                 await opening.result().aclose()
-        loop.stop()
+        # A desk that is still being opened has connected to nothing.
+        await _give_up(openings)
+        asyncio.get_running_loop().stop()
+
+
+async def _give_up(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel them, each once: a second time would break off its leaving. Wait until all have ended."""
+    others = tasks - {asyncio.current_task()}
+    for task in others:
+        if not task.cancelling():
+            task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

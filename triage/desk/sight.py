@@ -38,7 +38,8 @@ class Sight:
             yield
         finally:
             keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            # Who is cancelled meanwhile does not break off its leaving.
+            await asyncio.wait({keeping})
             self._own = None
 
     async def _keep(self) -> None:
