@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ from triage.errors import TriageError
 if TYPE_CHECKING:
     from triage.actions.approvals import ApprovalRequest
     from triage.actions.guards.checking import Checked
+    from triage.actions.history import Deed
     from triage.actions.steps import Prepared, Step
-    from triage.actions.system import Refusal
+    from triage.actions.system import Refusal, Sighting
     from triage.clock import Clock
     from triage.config import Active
     from triage.desk.actions import ActionDesk
@@ -48,6 +49,8 @@ class _Asked:
     share: Path | None = None
     approve: Path | None = None
     output: str = "text"
+    open_ends: tuple[tuple[Deed, Sighting | None], ...] = ()
+    """Earlier actions of which nobody saw the end, and what was found out; None where nobody looked."""
 
 
 @click.command()
@@ -124,6 +127,7 @@ async def _act(active: Active, notebook: Notebook, clock: Clock, asked: _Asked) 
     async with Newest(active, notebook.name, clock) as newest:
         desk = await open_desk(active, notebook, clock, newest, write=bool(given("write")))
         try:
+            asked = replace(asked, open_ends=await _open_ends(desk, clock, asked))
             prepared = await _prepared(desk, request, asked)
             if isinstance(prepared, Refusal):
                 return _refused(prepared, asked)
@@ -134,6 +138,19 @@ async def _act(active: Active, notebook: Notebook, clock: Clock, asked: _Asked) 
             return await _carried_out(desk, prepared, asked)
         finally:
             await desk.aclose()
+
+
+async def _open_ends(desk: ActionDesk, clock: Clock, asked: _Asked) -> tuple[tuple[Deed, Sighting | None], ...]:
+    """The first question of whoever acts again: what became of the action that nobody saw the end of? Whoever only
+    plans is told that there is one, and writes nothing down."""
+    from triage.report.actions import open_end_line
+    looks = desk.mode().allows and not asked.dry_run and asked.share is None
+    out = []
+    for deed in await desk.open_ends():
+        found = await desk.find_out(deed) if looks else None
+        click.echo(f"triage: {open_end_line(deed, found, clock.now(), _characters(err=True))}", err=True)
+        out.append((deed, found))
+    return tuple(out)
 
 
 async def _prepared(desk: ActionDesk, request: ApprovalRequest | None, asked: _Asked) -> Prepared | Refusal:
@@ -151,7 +168,7 @@ def _refused(refusal: Refusal, asked: _Asked) -> int:
     from triage.report.actions import refusal_line
     if asked.output == "json":
         from triage.report.actions_json import refusal_json
-        click.echo(refusal_json(refusal, _REFUSED))
+        click.echo(refusal_json(refusal, _REFUSED, asked.open_ends))
     else:
         click.echo(refusal_line(refusal, _characters()), err=True)
     return _REFUSED
@@ -164,7 +181,7 @@ def _planned(prepared: Prepared, asked: _Asked) -> int:
     code = _REFUSED if stops else 0
     if asked.output == "json":
         from triage.report.actions_json import act_json
-        click.echo(act_json(prepared, (), executed=False, exit_code=code))
+        click.echo(act_json(prepared, (), executed=False, exit_code=code, open_ends=asked.open_ends))
     else:
         _show(prepared, err=False)
         said = f"it would be refused: {', '.join(stops)}" if stops else "it may be carried out, with --write"
@@ -181,7 +198,7 @@ async def _shared(desk: ActionDesk, prepared: Prepared, path: Path, clock: Clock
     request = await desk.share(prepared, path)
     if asked.output == "json":
         from triage.report.actions_json import act_json
-        click.echo(act_json(prepared, (), executed=False, exit_code=0))
+        click.echo(act_json(prepared, (), executed=False, exit_code=0, open_ends=asked.open_ends))
     else:
         _show(prepared, err=False)
     plan = prepared.plan
@@ -218,7 +235,7 @@ async def _carried_out(desk: ActionDesk, prepared: Prepared, asked: _Asked) -> i
     code = EXIT[ending.outcome]
     if asked.output == "json":
         from triage.report.actions_json import act_json
-        click.echo(act_json(prepared, steps, executed=True, exit_code=code))
+        click.echo(act_json(prepared, steps, executed=True, exit_code=code, open_ends=asked.open_ends))
     else:
         for line in receipt_lines(prepared, tuple(steps), desk.contacts(), _characters()):
             click.echo(line)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,36 @@ TOKEN = "SITE_TOKEN"
 """Environment variable that holds the credential."""
 
 
+def changes_the_world(scope: Scope) -> bool:
+    """Whether it is a change of a workload, and no rehearsal of one."""
+    return scope["type"] == "http" and scope["method"] == "PATCH" and b"dryRun" not in scope["query_string"]
+
+
+class Hold:
+    """Keeps the requests that it is about waiting until it is opened: before they are done, or their answers."""
+
+    def __init__(self, about: Callable[[Scope], bool], *, answers: bool = False) -> None:
+        self.about, self.answers = about, answers
+        self.came = threading.Semaphore(0)
+        """One is added for each request that waits."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opened = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Wait as one of them."""
+        self._loop = asyncio.get_running_loop()
+        self.came.release()
+        await self._opened.wait()
+
+    def open(self) -> None:
+        """Let all of them go on; from any thread, once one has come."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._opened.set)
+
+
 class Gate:
     """The application whose inside is changed between tests. It counts what would change the world, lets time go by
-    in it where it lives with the machine, and can swallow answers."""
+    in it where it lives with the machine, and can hold requests and swallow answers."""
 
     def __init__(self) -> None:
         self.inside: ASGIApp | None = None
@@ -39,23 +67,34 @@ class Gate:
         """Method and path of every request that was no rehearsal and no question."""
         self.swallows = False
         """Whether what would change the world is done, and no answer to it ever comes."""
+        self.hold: Hold | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hold = self.hold if scope["type"] == "http" and self.hold is not None and self.hold.about(scope) else None
+        if hold is not None and not hold.answers:
+            await hold.wait()
+        changes = changes_the_world(scope)
         if scope["type"] == "http":
             self.asked += 1
-            query = scope["query_string"].decode()
-            if scope["method"] == "PATCH" and "dryRun" not in query:
+            if changes:
                 self.changes.append(f"{scope['method']} {scope['path']}")
             if self.lives and self.ground is not None:
                 self.ground.wait(max(0.0, time.time() - self.ground.clock.at))
         assert self.inside is not None
-        lost = self.swallows and scope["type"] == "http" and scope["method"] == "PATCH" and (
-            b"dryRun" not in scope["query_string"])
-        await self.inside(scope, receive, _nobody if lost else send)
+        kept: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            kept.append(message)
+        lost = self.swallows and changes
+        await self.inside(scope, receive, _nobody if lost else send if hold is None or not hold.answers else keep)
         if scope["type"] == "http" and self.ground is not None:
             self.ground.wait(0)
         if lost:
             await asyncio.Event().wait()
+        if hold is not None and hold.answers:
+            await hold.wait()
+            for message in kept:
+                await send(message)
 
 
 async def _nobody(message: Message) -> None:
@@ -73,6 +112,8 @@ class Site:
     spec: Mapping[str, Any] = field(default_factory=dict)
     token: str = "writing"
     prometheus: str = NOWHERE
+    actions: Mapping[str, Any] = field(default_factory=dict)
+    """As in the context of ``triage.yaml``."""
     ground: Ground = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +121,7 @@ class Site:
         self.ground.deploy("8")
         self.ground.wait(60)
         self.gate.inside, self.gate.ground = app(self.ground.cluster), self.ground
-        self.gate.asked, self.gate.changes, self.gate.swallows = 0, [], False
+        self.gate.asked, self.gate.changes, self.gate.swallows, self.gate.hold = 0, [], False, None
         book = self.folder / "notebooks" / MODEL
         book.mkdir(parents=True, exist_ok=True)
         spec = {"rollout": {"kind": "argo", "namespace": "ml", "name": "fraud"},
@@ -96,7 +137,8 @@ class Site:
             "apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(book.parent)],
             "contexts": {"prod-eu": {
                 "production": True, "prometheus": {"url": self.prometheus},
-                "kubernetes": {"url": self.address, "bearer_token": {"env": TOKEN}}}}}))
+                "kubernetes": {"url": self.address, "bearer_token": {"env": TOKEN}},
+                "actions": self.actions}}}))
         self.config.chmod(0o600)
 
     @property

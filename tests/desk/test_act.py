@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands import process, run
-from tests.desk.site import MODEL, Site
+from tests.desk.site import MODEL, Hold, Site, changes_the_world
+from triage.actions import carrying
 from triage.actions.kubernetes_sender import KubernetesSender
+from triage.actions.rollouts import argo
 from triage.cli_act import ACTIONS
 
 CONFIRMED = ("--confirm", MODEL)
@@ -87,6 +89,32 @@ def test_as_json_it_says_plan_guards_steps_and_outcome(site: Site) -> None:
     assert len(said["plan"]["digest"]) == 64
 
 
+def test_as_json_the_standard_output_is_one_document_however_it_ends(
+        make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(KubernetesSender.__init__, "__defaults__", (0.5,))
+    # Nobody waits a minute here for a request that is lost.
+    monkeypatch.setattr(carrying, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(argo, "STATUS_SECONDS", 1.0)
+    site = make_site()
+
+    def said(*words: object) -> tuple[int, bool, str | None]:
+        code, out, _ = act(site, *words, "--format", "json")
+        body = json.loads(out)
+        assert body["exit_code"] == code
+        return code, body["executed"], body["outcome"] or (body["refusal"] and "no plan")
+    assert said("pause", MODEL) == (0, False, None)
+    assert said("pause", MODEL, "--write", "--dry-run") == (0, False, None)
+    assert said("promote", MODEL, "--write", "--share", tmp_path / "promote.json") == (0, False, None)
+    assert said("retry", MODEL, "--write") == (2, False, "no plan")
+    assert said("promote", MODEL, "--write", *CONFIRMED) == (2, True, "refused")
+    assert said("pause", MODEL, "--write", *CONFIRMED) == (0, True, "done")
+    site.gate.hold = Hold(changes_the_world)
+    assert said("abort", MODEL, "--write", *CONFIRMED, "--acknowledge", "facts") == (3, True, "unknown")
+    site.gate.hold = None
+    # And with an earlier end that is not known, told on the other stream.
+    assert said("abort", MODEL) == (0, False, None)
+
+
 def test_what_is_not_confirmed_is_not_sent_and_it_says_what_to_add(site: Site) -> None:
     code, _, err = act(site, "rollback", MODEL, "--write")
     assert code == 64
@@ -156,10 +184,3 @@ async def test_of_two_processes_with_one_state_directory_one_acts(site: Site, tm
     found = await both(site, tmp_path / "state", tmp_path / "state")
     assert sorted(code for code, _, _ in found) == [0, 2], found
     assert len(site.gate.changes) == 2
-
-
-async def test_of_two_processes_that_share_nothing_the_second_sends_no_request_that_is_done(
-        site: Site, tmp_path: Path) -> None:
-    found = await both(site, tmp_path / "a", tmp_path / "b")
-    assert sorted(code for code, _, _ in found) == [0, 2], found
-    assert site.ground.split == {"7": 100}

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from triage.actions.guards.checking import Checked
 from triage.actions.guards.checking import Verdict as Found
-from triage.actions.history import Outcome
+from triage.actions.history import Deed, Outcome
 from triage.actions.plan import State, shown_version
 from triage.actions.steps import Prepared, Stage, Step
-from triage.actions.system import Refusal
+from triage.actions.system import Refusal, Sighting
 from triage.report.characters import Characters
 from triage.report.times import spoken
 from triage.signals.reading import Verdict
+from triage.signals.wording import clock_time
 
 VERDICTS = {Found.OK: Verdict.PASS, Found.WARN: Verdict.WARN, Found.BLOCKED: Verdict.FAIL,
             Found.CANNOT_TELL: Verdict.UNKNOWN}
@@ -112,3 +113,14 @@ def refusal_line(refusal: Refusal, characters: Characters) -> str:
     """Why there is no plan."""
     hint = f"\n  {refusal.hint}" if refusal.hint else ""
     return characters.say(f"{characters.glyph(Verdict.FAIL)} not possible: {refusal.message}{hint}")
+
+
+def begun(deed: Deed, now: float) -> str:
+    """``rollback fraud-scorer to v7, begun 14:21 by operator``."""
+    return f"{deed.plan.title}, begun {clock_time(deed.begun_at, now)} by {deed.actor}"
+
+
+def open_end_line(deed: Deed, found: Sighting | None, now: float, characters: Characters) -> str:
+    """An earlier action of which nobody saw the end, and what was found out; ``found`` None: nobody looked."""
+    told = "with --write it is looked for" if found is None else f"{found.progress}: {found.sentence}"
+    return characters.say(f"unknown: verify: {begun(deed, now)}; {told}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from triage.actions.history import Deed
 from triage.actions.plan import Plan, State
 from triage.actions.steps import Prepared, Step
-from triage.actions.system import Refusal
+from triage.actions.system import Refusal, Sighting
 from triage.desk.watching import Said
 from triage.report.actions import ended
 from triage.report.json import dump
@@ -17,7 +18,12 @@ ACT_SCHEMA = "triage.act/v1"
 WATCH_SCHEMA = "triage.watch/v1"
 
 
-def act_json(prepared: Prepared, steps: Sequence[Step], *, executed: bool, exit_code: int) -> str:
+OpenEnds = Sequence[tuple[Deed, Sighting | None]]
+"""Earlier actions of which nobody saw the end, and what was found out; None where nobody looked."""
+
+
+def act_json(prepared: Prepared, steps: Sequence[Step], *, executed: bool, exit_code: int,
+             open_ends: OpenEnds = ()) -> str:
     """A plan, and what became of it; without steps it was only planned."""
     ending = ended(tuple(steps))
     return dump({
@@ -30,14 +36,21 @@ def act_json(prepared: Prepared, steps: Sequence[Step], *, executed: bool, exit_
                    for g in prepared.checked],
         "steps": [_step(step) for step in steps],
         "outcome": None if ending is None else str(ending.outcome),
-        "sentence": None if ending is None else ending.sentence})
+        "sentence": None if ending is None else ending.sentence, "open_ends": _ends(open_ends)})
 
 
-def refusal_json(refusal: Refusal, exit_code: int) -> str:
+def refusal_json(refusal: Refusal, exit_code: int, open_ends: OpenEnds = ()) -> str:
     """Why there is no plan."""
     return dump({"schema": ACT_SCHEMA, "executed": False, "exit_code": exit_code, "action_id": None,
                  "refusal": {"message": refusal.message, "hint": refusal.hint or None}, "plan": None, "rehearsals": [],
-                 "guards": [], "steps": [], "outcome": None, "sentence": None})
+                 "guards": [], "steps": [], "outcome": None, "sentence": None,
+                 "open_ends": _ends(open_ends)})
+
+
+def _ends(open_ends: OpenEnds) -> list[dict[str, Any]]:
+    return [{"action_id": deed.action_id, "title": deed.plan.title, "begun_at": iso(deed.begun_at), "actor": deed.actor,
+             "progress": None if found is None else str(found.progress),
+             "sentence": None if found is None else found.sentence} for deed, found in open_ends]
 
 
 def _plan(plan: Plan) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class ActionFeed(Protocol):
 
     def clock(self) -> Clock: ...
 
+    def world_changed(self) -> None: ...
+
 
 class ActionApp(Protocol):
     """The program, as the link sees it."""
@@ -106,10 +108,13 @@ class ActionLink:
 
     def unknown(self, model: str) -> tuple[str, ...]:
         """Actions on ``model`` whose end is not known, each a sentence."""
-        from triage.signals.wording import clock_time
+        ends = self._open_ends.get(model, ())
+        if not ends:
+            # The first frame does not wait for the modules of acting.
+            return ()
+        from triage.report.actions import begun
         now = self._feed.clock().now()
-        return tuple(f"{deed.plan.title}, begun {clock_time(deed.begun_at, now)} by {deed.actor}"
-                     for deed in self._open_ends.get(model, ()))
+        return tuple(begun(deed, now) for deed in ends)
 
     def course(self, model: str) -> Course | None:
         """The newest action on ``model``; None when there was none since the start."""
@@ -385,6 +390,7 @@ class ActionLink:
             came = {Outcome.DONE: StepOutcome.PASSED, Outcome.NOT_RECOVERED: StepOutcome.FAILED,
                     Outcome.FAILED: StepOutcome.FAILED, Outcome.REFUSED: None}
             self._conclude(step, came.get(outcome or Outcome.UNKNOWN, StepOutcome.UNKNOWN), sentence)
+        self._feed.world_changed()
         self._seen.discard(model)
         self.see(model)
 
