@@ -11,13 +11,12 @@ import secrets
 import socket
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
 from triage.lab.clock import LabClock
+from triage.lab.folder import PrivateFolder
 
 FEATURES = ("promql-experimental-functions",)
 """What ``--enable-feature`` of Prometheus names and the lab knows."""
@@ -56,14 +55,14 @@ class LabProcess:
         self.birth = birth
         self.token, self.read_token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         """Bearer tokens: of somebody who may change the world, and of somebody who may not."""
-        self._folder = tempfile.TemporaryDirectory(prefix="triage-lab-")
-        self.folder = Path(self._folder.name)
+        self._folder = PrivateFolder()
+        self.folder = self._folder.path
         """A private folder (mode 0700) that goes with the process."""
         self._log = self.folder / "lab.log"
         try:
             self.url, self._process = self._start(port)
         except BaseException:
-            self._folder.cleanup()
+            self._folder.remove()
             raise
 
     def _start(self, port: int) -> tuple[str, subprocess.Popen[bytes]]:
@@ -120,7 +119,7 @@ class LabProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._folder.cleanup()
+        self._folder.remove()
 
     def __enter__(self) -> LabProcess:
         return self
