@@ -289,6 +289,21 @@ async def test_what_failed_is_asked_again_when_everything_is(folder: Path, prome
     assert closer.scores.failure is None
 
 
+async def test_what_is_asked_once_a_minute_is_asked_again_when_something_was_done_to_the_world(
+        folder: Path, prometheus: Asked, clock: ManualClock) -> None:
+    async with polling(folder, prometheus, clock) as poller:
+        before = (await poller.refresh_once()).models[0].drift
+        clock.advance(5)
+        poller.refresh_now()
+        not_yet = (await poller.refresh_once()).models[0].drift
+        poller.world_changed()
+        after = (await poller.refresh_once()).models[0].drift
+    assert before is not None
+    assert not_yet is not None
+    assert after is not None
+    assert (before.answered_at, not_yet.answered_at, after.answered_at) == (NOW, NOW, NOW + 5)
+
+
 async def test_the_end_of_the_charts_is_the_end_of_the_score(folder: Path, prometheus: Asked,
                                                              clock: ManualClock) -> None:
     async with polling(folder, prometheus, clock) as poller:

@@ -35,6 +35,8 @@ class ScriptedFeed:
         self.notebooks: dict[str, Notebook] = {}
         self.fleet: list[bool] = []
         self.refreshes = 0
+        self.changes = 0
+        """How often the screen said that something was done to the world."""
         self.started = 0
         self.stopped = 0
         self._names = names
@@ -80,6 +82,9 @@ class ScriptedFeed:
 
     def refresh_now(self) -> None:
         self.refreshes += 1
+
+    def world_changed(self) -> None:
+        self.changes += 1
 
     def names(self) -> Sequence[str]:
         return self._names

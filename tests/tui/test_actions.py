@@ -170,6 +170,7 @@ async def test_a_rollback_is_watched_until_it_has_recovered_and_looks_as_agreed(
         feed.give(met(NOW + 60))
         await reads(pilot, "given back")
         await agreed(pilot, "act-receipt", size)
+        assert feed.changes == 1
         assert site.ground.split == {"7": 100}
     assert written(site)[-1] == Kind.CONCLUDED
 

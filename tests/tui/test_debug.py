@@ -19,11 +19,12 @@ from triage.live.snapshot import Snapshot
 from triage.signals.drift_model import BinShare
 from triage.tui.keymap import DEBUG, EVERYWHERE, all_keys
 from triage.tui.look import Look
-from triage.tui.panels.features import bars
+from triage.tui.panels.features import bars, table
 from triage.tui.panels.logs import ending
 from triage.tui.screens.debug import Debug
 from triage.tui.screens.oncall import OnCall
 from triage.tui.screens.reader import Reader
+from triage.tui.view import View
 
 GOLDENS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]] = {
     **{f"debug-{w}x{h}": ("debug", (w, h), (), {}) for w, h in ((80, 24), (120, 40), (200, 50))},
@@ -299,3 +300,13 @@ async def test_drift_that_was_never_answered_says_why() -> None:
         assert "? not answered: timeout: no answer within 5 s" in screen_text(app)
 
 
+
+
+def test_one_feature_is_one() -> None:
+    looked = snapshots.drifted("quiet")
+    reading = looked.models[0].drift
+    assert reading is not None
+    assert reading.state is not None
+    one = replace(reading, state=replace(reading.state, features=reading.state.features[:1]))
+    view = View(looked, replace(looked.models[0], drift=one), None, snapshots.NOW, 3600.0, None, None, Look())
+    assert "DRIFT  1 feature," in table(view, [], None, "", 80, 10)[0].text

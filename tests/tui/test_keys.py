@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.tui import snapshots
-from tests.tui.driving import press, running, screen_text
+from tests.tui.driving import press, running, screen_text, until
 from tests.tui.scripted import ScriptedFeed
 from triage.errors import TriageError
 from triage.signals import wording
@@ -151,13 +151,12 @@ async def test_r_asks_now() -> None:
         assert "asked the sources" in screen_text(app)
 
 
-async def test_a_message_gives_the_keys_back() -> None:
-    async with running(snapshots.healthy()) as (app, pilot, feed):
+async def test_a_message_gives_the_keys_back_also_while_the_world_stands_still() -> None:
+    async with running(snapshots.healthy()) as (app, pilot, _):
+        app.message_seconds = 0.05
         await press(pilot, "r")
-        feed.time += 6
-        app.show()
-        await pilot.pause()
-        assert "q quit" in screen_text(app)
+        # The feed's clock stands still.
+        await until(pilot, lambda: "q quit" in screen_text(app))
 
 
 async def test_the_picker_narrows_as_one_types_and_opens_the_best() -> None:
@@ -331,3 +330,13 @@ def test_an_overspent_budget_is_negative_and_loud() -> None:
     assert wording.budget_left(overspent.remaining) == "-4 %"
     assert slos.budget_role(overspent) is Role.FAIL
     assert wording.budget_left(snapshots.budget(0.001).remaining) == "<1 %"
+
+
+async def test_a_version_and_its_share_do_not_run_together_where_no_arm_stands_between_them() -> None:
+    model = snapshots.canary_failing().models[0]
+    moving = tuple(replace(v, version=v.version.strip("v"), arm="" if v.arm == "canary" else v.arm)
+                   for v in model.versions.items)
+    shown = snapshots.with_model(snapshots.canary_failing(), versions=replace(model.versions, items=moving))
+    for size, text in (((120, 40), "7 stable 90 %  8: 10 %"), ((80, 24), "7: 90 %  8: 10 %")):
+        async with running(shown, size) as (app, _, _):
+            assert text in screen_text(app).splitlines()[0]

@@ -49,6 +49,11 @@ def test_wrapping_loses_nothing_but_blanks(text: str, width: int) -> None:
     assert all(cell_len(r) <= max(2, width) for r in rows)
 
 
+def test_since_stays_with_its_time() -> None:
+    assert wrap("for FraudCanarySlow, since 19:21, since then", 28) == ["for FraudCanarySlow,",
+                                                                        "since 19:21, since then"]
+
+
 @given(st.lists(TEXT, min_size=3, max_size=3))
 def test_cells_of_a_table_stay_in_their_columns(cells: list[str]) -> None:
     columns = [Column("a", 8, gap=0), Column("b", 5, "right"), Column("c", 6)]

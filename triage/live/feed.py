@@ -95,6 +95,11 @@ class LiveFeed:
         if poller is not None:
             self._in_loop(poller.refresh_now)
 
+    def world_changed(self) -> None:
+        poller = self._poller
+        if poller is not None:
+            self._in_loop(poller.world_changed)
+
     def names(self) -> Sequence[str]:
         return self._names
 

@@ -160,6 +160,15 @@ class Poller:
             fleet.hurry()
         self._wake.set()
 
+    def world_changed(self) -> None:
+        """Something was done to the world: ask everything about the models watched anew, beginning now.
+
+        What is asked once a minute would otherwise tell for so long how it was before.
+        """
+        for asker in self._chosen():
+            asker.forget_pace()
+        self.refresh_now()
+
     def alerts(self) -> tuple[Alert, ...]:
         """Every alert of the context, whichever model it is about."""
         return merged(self._alerts, self._own_alerts)
@@ -389,7 +398,6 @@ class Poller:
         return self.snapshot()
 
     def _publish(self) -> None:
-        # A snapshot is work for every model; one that nobody sees is not made.
         # A snapshot is work for every model; one that nobody sees is not made.
         if self._published is not None and (self._names or self._loaded.broken or self._wants_fleet):
             self._published(self.snapshot())

@@ -7,6 +7,7 @@ that in its own thread, which is started after the first frame.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 _TICK = 1.0
 """Seconds between looks at the clock."""
-_MESSAGE_SECONDS = 5.0
 _HUNG_UP = 129
 
 
@@ -80,6 +80,8 @@ class TriageApp(ScreenStack, inherit_bindings=False):
     ALLOW_SELECT = False
     ENABLE_COMMAND_PALETTE = True
     NOTIFICATION_TIMEOUT = 3
+    message_seconds = 5.0
+    """How long a message stands in place of the keys."""
     BINDINGS: ClassVar[list[BindingType]] = list(EVERYWHERE)
     DEFAULT_CSS = """
     TriageApp { background: ansi_default; color: ansi_default; }
@@ -269,7 +271,7 @@ class TriageApp(ScreenStack, inherit_bindings=False):
         # On the way out the parts of a screen go before the screen does.
         if is_behind(self) or not self._running:
             return
-        if self._message and self.feed.now() >= self._message_until:
+        if self._message and time.monotonic() >= self._message_until:
             self._message = ""
         for screen in self.screen_stack:
             if isinstance(screen, TriageScreen) and screen.ready:
@@ -286,7 +288,8 @@ class TriageApp(ScreenStack, inherit_bindings=False):
     def say(self, message: str) -> None:
         """Put a message in place of the keys for a few seconds."""
         self._message = message
-        self._message_until = self.feed.now() + _MESSAGE_SECONDS
+        # Not the world's clock, which may stand still, or run.
+        self._message_until = time.monotonic() + self.message_seconds
         self.show()
 
     def on_resize(self) -> None:

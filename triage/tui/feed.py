@@ -65,6 +65,10 @@ class Feed(Protocol):
         """Ask the sources now instead of at the next interval."""
         ...
 
+    def world_changed(self) -> None:
+        """Something was done to the world: ask everything about the model shown anew, beginning now, at any pace."""
+        ...
+
     def names(self) -> Sequence[str]:
         """Models that can be opened; empty until the notebooks are read."""
         ...

@@ -6,6 +6,7 @@ so that wide and combining characters keep columns in line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -134,6 +135,10 @@ def pad(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     return " " * missing + text if align == "right" else text + " " * missing
 
 
+_SPACE = re.compile(r"(?<!\bsince) | (?!\d)")
+"""Where rows may end: ``since`` stays with its time."""
+
+
 def wrap(text: str, width: int) -> list[str]:
     """``text`` in rows of at most ``width`` cells, broken at spaces where there are any, else anywhere."""
     if width <= 0:
@@ -141,7 +146,7 @@ def wrap(text: str, width: int) -> list[str]:
     rows: list[str] = []
     for paragraph in text.split("\n"):
         row = ""
-        for word in paragraph.split(" "):
+        for word in _SPACE.split(paragraph):
             candidate = f"{row} {word}" if row else word
             if cell_len(candidate) <= width:
                 row = candidate

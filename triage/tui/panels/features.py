@@ -59,7 +59,7 @@ def table(view: View, found: Sequence[Moved], chosen: str | None, sought: str, w
     keys = [drift_key(item) for item in found]
     said = _above(view, reading, width)[:max(0, rows - 2)]
     shown = window_of(len(found), keys.index(chosen) if chosen in keys else None, rows - 2 - len(said))
-    sought_text = f"  {len(found)} of {total} by /{sought}" if sought else f"  {total} features"
+    sought_text = f"  {len(found)} of {total} by /{sought}" if sought else f"  {total} feature{'s' * (total != 1)}"
     hidden = f", {shown.start + 1} to {shown.stop} shown" if len(shown) < len(found) else ""
     at = as_of(reading, view.now)
     if rows <= 2:

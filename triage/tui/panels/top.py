@@ -25,14 +25,17 @@ def header(view: View, width: int) -> Line:
     """Context, production, model and versions. The context and its marker are never cut off."""
     for wordy, arms, stand in ((True, True, 2), (True, True, 1), (False, True, 2), (False, True, 1), (False, True, 0),
                                (False, False, 0)):
-        made = _header(view, width, wordy and view.width_is_wide, arms, stand)
-        if made.width <= width and (not made.text.endswith(view.look.ellipsis) or not arms):
-            return made
+        # With a colon where there is room for it: "8 8 %" could be read as one number.
+        for after in (": ", " "):
+            made = _header(view, width, wordy and view.width_is_wide, arms, stand, after)
+            if made.width <= width and (not made.text.endswith(view.look.ellipsis) or not (arms or after == ": ")):
+                return made
     return made.fitted(width, view.look.ellipsis)
 
 
-def _header(view: View, width: int, wordy: bool, arms: bool, stand: int) -> Line:
-    """``stand``: how much is said of where the rollout stands; 2 all, 1 a word or two, 0 nothing."""
+def _header(view: View, width: int, wordy: bool, arms: bool, stand: int, after: str) -> Line:
+    """``stand``: how much is said of where the rollout stands; 2 all, 1 a word or two, 0 nothing. ``after``: between
+    a version and its share where no arm stands there."""
     snapshot = view.snapshot
     head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
@@ -46,7 +49,7 @@ def _header(view: View, width: int, wordy: bool, arms: bool, stand: int) -> Line
         head = line(head, (" " + name, Role.STRONG))
     if view.model is None:
         return head
-    shown = [_version(v, wordy, arms) for v in view.model.versions.items if v.arm or v.share.value]
+    shown = [_version(v, wordy, arms, after) for v in view.model.versions.items if v.arm or v.share.value]
     for number, version in enumerate(shown):
         more = line(("  " + view.look.ellipsis, Role.DIM))
         if not wordy and head.width + version.width + (more.width if number < len(shown) - 1 else 0) > width:
@@ -77,7 +80,7 @@ def _rollout(view: View, *, whole: bool) -> Line:
     return line((f", {words}", Role.WARN if "aborted" in words or "degraded" in words else Role.PLAIN))
 
 
-def _version(version: VersionState, wordy: bool, arms: bool) -> Line:
+def _version(version: VersionState, wordy: bool, arms: bool, after: str) -> Line:
     stale = version.share.quality is Quality.STALE
     known = version.share.value is not None
     text = wording.share(version.share.value) if version.share.value is not None else "-"
@@ -88,8 +91,7 @@ def _version(version: VersionState, wordy: bool, arms: bool) -> Line:
     return line(
         "  ",
         (version.version, Role.ACCENT if trial else Role.STRONG),
-        (f" {arm}" if arm else "", Role.DIM),
-        " ",
+        (f" {arm} " if arm else after, Role.DIM),
         (text, Role.STALE if stale or not known else Role.PLAIN),
     )
 
