@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from starlette.types import Scope
@@ -20,7 +21,9 @@ from triage.actions.journal import Kind, Origin
 from triage.actions.journal_verify import Integrity, verify
 from triage.actions.opening import open_journal
 from triage.clock import SystemClock
+from triage.config import activate
 from triage.lab.cluster.resources import LEASES
+from triage.overrides import Overrides
 
 KUBERNETES_LEASES = {"leases": {"kind": "kubernetes", "namespace": "ml"}}
 PATIENCE_SECONDS = 60.0
@@ -171,6 +174,43 @@ def test_whoever_only_plans_is_told_of_the_end_that_is_not_known_and_writes_noth
     [told] = json.loads(done.stdout)["open_ends"]
     assert (told["title"], told["progress"]) == ("rollback fraud-scorer to v7", None)
     assert [record.hash for record in open_journal(site.active, SystemClock()).records()] == before
+
+
+@pytest.fixture
+def lab_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The configuration of ``triage lab serve --write``, whose canary fails."""
+    monkeypatch.setenv("TRIAGE_STATE", str(tmp_path / "state"))
+    with subprocess.Popen([sys.executable, "-m", "triage", "lab", "serve", "--write"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as serving:
+        assert serving.stdout is not None
+        try:
+            yield [serving.stdout.readline().strip() for _ in range(2)][1]
+        finally:
+            serving.terminate()
+
+
+def test_in_the_lab_a_rollback_killed_while_it_is_verified_is_found_out_by_the_next_start(lab_config: str) -> None:
+    command = ["act", "rollback", MODEL, "--write", "--confirm", MODEL, "--config", lab_config]
+    journal = open_journal(activate(Overrides(config=lab_config)), SystemClock())
+    with subprocess.Popen([sys.executable, "-m", "triage", *command], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        told = []
+        # Its objective needs five minutes to recover: there is time once it says that it looks.
+        for line in process.stderr:
+            told.append(line)
+            if "verifying:" in line:
+                break
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, "".join(told)
+    [deed] = history_of(journal.records()).deeds
+    assert (len(deed.attempts), deed.outcome, deed.open_end) == (2, None, True)
+    done = run(*command)
+    assert "unknown: verify: rollback fraud-scorer to v7, begun" in done.stderr
+    assert "reached: v7 takes all traffic" in done.stderr
+    assert done.exit_code == 2
+    [deed] = history_of(journal.records()).deeds
+    assert (len(deed.attempts), deed.open_end) == (2, False)
 
 
 def words_acknowledged(site: Site) -> list[str]:
