@@ -118,6 +118,7 @@ def test_an_action_is_told_from_its_confirmation_to_its_end(tmp_path: Path) -> N
         ("rollback fraud-scorer to v7", "done", True)]
     first = next(t for t in named_times(found) if t.name is TimeName.FIRST_ACTION)
     assert first.source == "rollback fraud-scorer to v7, ana"
+    assert {entry.details["action"] for entry in entries} == {"rollback"}
 
 
 def test_an_action_that_came_to_nothing_is_over(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from triage.facts.outcome import SourceHealth, SourceState
 from triage.incident.entries import Entry, Kind
 from triage.incident.incident import Incident, replay
 from triage.incident.times import TimeName, named_times
-from triage.incident.watching import news, title_of, wants_incident
+from triage.incident.watching import (
+    BY_ALERTMANAGER,
+    BY_PROMETHEUS,
+    HELD_SINCE,
+    KNOWN_BY,
+    news,
+    title_of,
+    wants_incident,
+)
+from triage.incident.words import sentence
 from triage.live.snapshot import Snapshot
 
 OPENED = Entry(Kind.OPENED, snapshots.NOW, snapshots.NOW, ANN, "slower", about="fraud-scorer", state="prod-eu", id="o")
@@ -41,11 +50,43 @@ def test_an_incident_begins_with_what_is_known_when_it_is_opened() -> None:
     assert "v8 takes its first traffic, as canary" in texts(found, Kind.DEPLOYMENT)
 
 
-def test_an_alert_stands_where_it_began_to_fire() -> None:
+def test_an_alert_stands_where_it_began_to_fire_and_says_whose_word_that_is() -> None:
     snapshot = snapshots.canary_failing()
-    found = after(snapshot)
-    alert = next(row for row in found.rows if "CanaryLatency fires" in row.text)
+    alert = next(row for row in after(snapshot).rows if "CanaryLatency fires" in row.text)
     assert alert.at == next(g.since for g in snapshot.models[0].alerts if g.name == "CanaryLatency")
+    assert alert.entry.details == {"urgency": "page", KNOWN_BY: BY_ALERTMANAGER}
+
+
+def test_an_alert_brings_along_since_when_its_condition_holds() -> None:
+    failing = snapshots.canary_failing()
+    (group, *_) = failing.models[0].alerts
+    told = replace(group.alerts[0], fingerprint="", held_since=group.since)
+    held = snapshots.with_model(failing, alerts=(replace(group, alerts=(told,)),))
+    alert = next(row for row in after(held).rows if row.entry.kind is Kind.ALERT)
+    assert (alert.entry.details[KNOWN_BY], alert.entry.details[HELD_SINCE]) == (BY_PROMETHEUS, f"{group.since:.0f}")
+
+
+def test_what_is_so_at_the_opening_is_told_as_found_and_not_as_happened() -> None:
+    before = snapshots.deployed("paused")
+    found = after(before)
+    rows = {row.entry.about: sentence(row, found) for row in found.rows}
+    assert rows["verdict"].startswith("found: ")
+    assert rows["rollout"].startswith("found: the rollout stands at ")
+    assert rows["arm stable"].startswith("found: ")
+    assert rows["arm stable"].endswith(" has the main traffic")
+    assert rows["alias champion"].startswith("found: alias champion is on ")
+    aborted = after(before, later(snapshots.deployed("aborted"), 3))
+    assert any(sentence(row, aborted).startswith("rollout: v8, ") for row in aborted.rows)
+
+
+def test_a_version_that_comes_on_trial_later_was_not_found_at_the_opening() -> None:
+    trial = snapshots.canary_failing()
+    known = trial.models[0].versions
+    stable = replace(known, items=tuple(v for v in known.items if v.arm == "stable"))
+    old = replace(known, items=tuple(replace(v, first_seen=None) for v in known.items))
+    found = after(snapshots.with_model(trial, versions=stable), later(snapshots.with_model(trial, versions=old), 3))
+    row = next(row for row in found.rows if row.entry.about == "arm canary")
+    assert sentence(row, found) == "v8 is on trial, as canary"
 
 
 def test_the_verdict_brings_its_numbers_along() -> None:

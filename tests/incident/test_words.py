@@ -59,11 +59,14 @@ def test_changes_far_apart_are_told_each() -> None:
     assert len(told(found)) == 6
 
 
-def test_how_things_stood_at_the_opening_is_only_in_the_whole_timeline() -> None:
+def test_what_was_found_at_the_opening_is_only_in_the_whole_timeline_but_for_the_verdict() -> None:
     alias = entry(Kind.ALIAS, 0, "alias champion is on 7", about="alias champion", state="7", source=Source.FACTS,
                   details={"baseline": "yes"})
     assert len(told(made(alias))) == 1
-    assert len(told(made(alias), whole=True)) == 2
+    assert [row.text for row in told(made(alias), whole=True)][1] == "found: alias champion is on 7"
+    verdict = entry(Kind.VERDICT, 0, "FAIL, page: slow", about="verdict", state="fail, page", source=Source.FACTS,
+                    details={"baseline": "yes"})
+    assert [row.text for row in told(made(verdict))][1] == "found: FAIL, page: slow"
 
 
 @pytest.mark.parametrize(("until", "expected"), [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.signals.building import SUCCESS, notebook
@@ -101,3 +103,13 @@ def test_without_alertmanager_prometheus_is_all_there_is() -> None:
 
 def test_an_alertmanager_without_alerts_is_not_a_missing_one() -> None:
     assert merged([], [alert("Slow", PENDING)]) == (alert("Slow", PENDING),)
+
+
+def test_since_when_a_condition_holds_is_prometheus_word() -> None:
+    fired, active = alert("Down", at=1200), replace(alert("Down", at=0), held_since=0.0)
+    assert merged([fired], [active]) == (replace(fired, held_since=0.0),)
+
+
+def test_a_condition_that_began_to_hold_after_the_alert_fired_is_another_time_of_it() -> None:
+    fired, again = alert("Down", at=1200), replace(alert("Down", PENDING, at=1500), held_since=1500.0)
+    assert merged([fired], [again]) == (fired,)

@@ -24,6 +24,10 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
+_SPAN = r"\| \d[\w ]+(, from a likely time)? \|"
+"""``20 min``, ``1 h 31 m, from a likely time``."""
+
+
 def incident_command(temporary: Path, *arguments: str) -> str:
     """What ``triage incident ARGUMENTS`` prints, from another terminal, about the demo that runs."""
     (lab,) = temporary.glob("triage-lab-*")
@@ -100,7 +104,14 @@ def test_amounts_in_cents_are_walked_from_the_alert_to_the_exported_story(tempor
     assert "INC-0001" in listed
     assert runs == ["INC-0001"]
     assert {"INC-0001"} == {event["incident"] for event in events if event["kind"] == "took"}
-    in_order(story, "# Postmortem of INC-0001: alert FraudFeatureDrift 8 is firing", "## Actions",
+    in_order(story, "# Postmortem of INC-0001: alert FraudFeatureDrift 8 is firing",
+             r"\| State \| mitigated \|", "## Times",
+             r"impact started \(likely\) .* at the latest: since then the condition of FraudFeatureDrift holds, "
+             "activeAt of Prometheus", r"detected \| 2.* FraudFeatureDrift fires, ticket, 8, startsAt of Alertmanager",
+             r"acknowledged \| 2.* opened by ana", r"first action \| 2.* rollback fraud-scorer to v7",
+             r"mitigated \| 2.* rollback fraud-scorer to v7: v7 takes all traffic.*, verified", r"resolved \| - ",
+             rf"MTTD .* {_SPAN}", rf"MTTA .* {_SPAN}", rf"time to first action .* {_SPAN}",
+             rf"time to mitigate .* {_SPAN}", "time to resolve .* not known", "## Actions",
              "rollback fraud-scorer to v7 .* done .* v7 takes all traffic", "## Timeline",
              "FraudFeatureDrift fires, ticket, 8", "step 1 Are the amounts as in training.* failed: PSI 14",
              "INC-0001 opened: .*ana", "step 1 .* leads to 8 Which version has them",
@@ -110,6 +121,9 @@ def test_amounts_in_cents_are_walked_from_the_alert_to_the_exported_story(tempor
              r"step 10 .* passed: v7 takes all traffic", "step 16 Amounts as in training again passed: 7",
              "held payments are released by hand, ana", "## Runbook",
              "## Evidence", r"head of the journal of actions: `\d+:[0-9a-f]{64}`", "cell run `")
+    # What was so already did not happen then.
+    assert all(f"found: {text}" in story for text in ("8 has the main traffic", "the rollout stands at 8",
+                                                      "alias champion is on 8", "WARN, ticket: alert"))
     # The refresh that sees the traffic move and the action that waits for it do not wait for each other.
     in_order(story, "rollback fraud-scorer to v7, confirmed", "7 takes the main traffic, before it 8",
              "step 16 Amounts as in training again passed: 7")

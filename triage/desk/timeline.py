@@ -56,7 +56,7 @@ def of_cells(run: Run, by: str) -> Entry:
 def of_deed(deed: Deed, now: float) -> Iterator[Entry]:
     """What the journal tells of one action, as of ``now`` (Unix seconds)."""
     plan = deed.plan
-    title = {"title": plan.title, "digest": plan.digest, "target": plan.target.sentence()}
+    title = {"title": plan.title, "action": str(plan.action), "digest": plan.digest, "target": plan.target.sentence()}
 
     def entry(at: float, state: str, text: str, name: str, **more: str) -> Entry:
         return Entry(Kind.ACTION, at, at, deed.actor, clean(text), Source.ACTIONS, deed.action_id, state,

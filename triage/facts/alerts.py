@@ -34,6 +34,9 @@ class Alert:
     inhibited_by: tuple[str, ...] = ()
     value: float | None = None
     """Value of the rule's expression, known to Prometheus only."""
+    held_since: float | None = None
+    """Unix seconds since which the rule's condition holds, ``activeAt`` of Prometheus: it fires only when its ``for``
+    has passed as well. None where Prometheus has not told."""
 
     @property
     def name(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from triage.incident.entries import Kind
 from triage.incident.incident import Incident, Row
-from triage.incident.watching import BASELINE
+from triage.incident.watching import BASELINE, BY_PROMETHEUS, HELD_SINCE, KNOWN_BY
 
 CHANGE_SECONDS = 7200.0
 """A deployment so long before an incident is thought of as its beginning."""
@@ -32,7 +33,7 @@ class NamedTime:
     at: float | None
     """Unix seconds; None when it is not known, or has not come."""
     source: str
-    """Where it is from, in words; "" when it is not known."""
+    """Where it is from, in words; when it is not known what is, or ""."""
     by_hand: bool = False
     estimate: bool = False
     """Whether it is only likely, and nobody has confirmed it."""
@@ -49,7 +50,8 @@ class Measure:
     about: str
     """From what to what."""
     seconds: float | None
-    """None when one of the two is not known. Negative when they were set by hand that way."""
+    """None when one of the two is not known. Negative when they were set by hand that way, and where an incident was
+    opened before anything was seen."""
     estimate: bool = False
 
 
@@ -93,34 +95,81 @@ def _automatic(incident: Incident) -> dict[TimeName, _Found]:
     return {TimeName.IMPACT_STARTED: _started(incident, detected[0]), TimeName.DETECTED: detected,
             TimeName.ACKNOWLEDGED: _NOT if incident.opened_at is None
             else (incident.opened_at, f"opened by {incident.opened_by}", False),
-            TimeName.FIRST_ACTION: _acted(incident), TimeName.MITIGATED: _better(incident, detected[0], whole=False),
-            TimeName.RESOLVED: _better(incident, detected[0], whole=True)}
+            TimeName.FIRST_ACTION: _acted(incident), TimeName.MITIGATED: _mitigated(incident, detected[0]),
+            TimeName.RESOLVED: _resolved(incident, detected[0])}
 
 
 def _detected(incident: Incident) -> _Found:
-    """The first alert or verdict that pages. A verdict that paged already when the incident was opened does not say
-    since when: then likely the first alert that fires, if one does."""
-    firing: Row | None = None
-    for row in incident.rows:
-        entry = row.entry
-        if entry.kind is Kind.ALERT and entry.state == "firing":
-            if entry.details.get("urgency") == "page":
-                return row.at, row.text, False
-            firing = firing or row
-        if entry.kind is Kind.VERDICT and is_page(entry.state):
-            if firing is not None and row.at - firing.at <= CHANGE_SECONDS:
-                return firing.at, f"likely: {firing.text}", True
-            return row.at, row.text, False
-    return _NOT
+    """The first alert that pages or verdict that does, whichever is earlier; where nothing pages, the first sign.
+
+    A verdict does not always say since when: then likely an alert that fires for up to two hours more. What was found
+    bad at the opening was so at the latest then.
+    """
+    signs = [row for row in incident.rows if _urgency(row) is not None]
+    signs = [row for row in signs if not _is_found(row) or not any(
+        other.entry.kind is Kind.ALERT and other.at <= row.at and (_urgency(other) or 0) >= (_urgency(row) or 0)
+        for other in signs)]
+    if not signs:
+        return _NOT
+    page = next((row for row in signs if _urgency(row) == _PAGE), None)
+    edge = page.at if page is not None else incident.opened_at or 0.0
+    lately = page if page is not None and page.entry.kind is Kind.ALERT else next(
+        (row for row in signs if row.at >= edge - CHANGE_SECONDS), None)
+    first = lately or signs[-1]
+    if _is_found(first):
+        return first.at, f"at the latest, found so when the incident was opened: {first.text}", True
+    told = first.entry.details.get(KNOWN_BY, "")
+    text = f"{first.text}, {told}" if told else first.text
+    likely = lately is None or (page is not None and first is not page) or told == BY_PROMETHEUS
+    return first.at, f"likely: {text}" if likely else text, likely
+
+
+_PAGE = 3
+
+
+def _urgency(row: Row) -> int | None:
+    """How bad an alert or the model's verdict is, from 1; None for what is no sign that something is wrong."""
+    entry = row.entry
+    if entry.kind is Kind.ALERT and entry.state == "firing":
+        return _PAGE if entry.details.get("urgency") == "page" else 1
+    return _badness(entry.state) or None if entry.kind is Kind.VERDICT and entry.about == "verdict" else None
+
+
+def _badness(state: str) -> int | None:
+    """Of a verdict, as an entry writes it: 0 passes, 3 pages; None when it is unknown."""
+    word = state.partition(",")[0]
+    return None if word == "unknown" else _PAGE if is_page(state) else {"fail": 2, "warn": 1}.get(word, 0)
+
+
+def _is_found(row: Row) -> bool:
+    return row.entry.kind is Kind.VERDICT and BASELINE in row.entry.details
 
 
 def _started(incident: Incident, detected: float | None) -> _Found:
-    """The last deployment before it was detected; likely, not certain."""
+    """The last deployment before the condition of an alert began to hold; without one, when that began. Both are
+    likely, not certain: a rule looks back, and its ``for`` passes before it fires."""
     if detected is None:
         return _NOT
+    held = [(since, row) for row in incident.rows if row.entry.kind is Kind.ALERT and row.at >= detected
+            and (since := _number(row.entry.details.get(HELD_SINCE, ""))) is not None and since <= detected]
+    first = min(held, key=lambda each: each[0], default=None)
+    edge = detected if first is None else first[0]
     changes = [row for row in incident.rows if row.entry.kind is Kind.DEPLOYMENT
-               and BASELINE not in row.entry.details and detected - CHANGE_SECONDS <= row.at <= detected]
-    return (changes[-1].at, f"likely: {changes[-1].text}", True) if changes else _NOT
+               and BASELINE not in row.entry.details and edge - CHANGE_SECONDS <= row.at <= edge]
+    if changes:
+        return changes[-1].at, f"likely: {changes[-1].text}", True
+    if first is None:
+        return None, "not known, at the latest when it was detected", False
+    name = first[1].entry.about.split()[1]
+    return edge, f"at the latest: since then the condition of {name} holds, {BY_PROMETHEUS}", True
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _acted(incident: Incident) -> _Found:
@@ -132,19 +181,51 @@ def _acted(incident: Incident) -> _Found:
 
 SENT = frozenset({"sent", "verifying", "done", "done but not recovered", "failed", "unknown"})
 """States of an action of which something was sent."""
+_MITIGATING = frozenset({"pause", "abort", "rollback"})
+_UNDOING = frozenset({"resume", "retry", "promote", "promote-full"})
 
 
-def _better(incident: Incident, detected: float | None, *, whole: bool) -> _Found:
-    """Since when the verdict no longer pages (``whole``: passes), without a relapse."""
+def _mitigated(incident: Incident, detected: float | None) -> _Found:
+    """Since when an action that takes the harm away is done and verified, or the verdict is better: it no longer pages,
+    or passes where nothing paged. A relapse that was seen takes it back, and so does going on with what was paused."""
+    if detected is None:
+        return _NOT
+    rows = [row for row in incident.rows if row.at >= detected]
+    well = _PAGE - 1 if any(_urgency(row) == _PAGE for row in rows) else 0
+    found: Row | None = None
+    floor, stands, known = 0, 0, True
+    for row in rows:
+        if row.entry.kind is Kind.VERDICT and row.entry.about == "verdict":
+            badness = _badness(row.entry.state)
+            known = badness is not None
+            if badness is None:
+                continue
+            stands = badness
+            if found is None:
+                found = row if badness <= well and not _is_found(row) else None
+            elif badness > max(well, floor):
+                found = None
+            floor = min(floor, badness)
+        elif row.entry.kind is Kind.ACTION and row.entry.state == "done":
+            kind = row.entry.details.get("action", "")
+            if kind in _MITIGATING and found is None:
+                found, floor = row, stands
+            elif kind in _UNDOING and stands > well:
+                found = None
+    if found is None or (found.entry.kind is Kind.VERDICT and not known):
+        return _NOT
+    verified = f", verified, {found.entry.by}" if found.entry.kind is Kind.ACTION else ""
+    return found.at, f"{found.text}{verified}", False
+
+
+def _resolved(incident: Incident, detected: float | None) -> _Found:
+    """Since when the verdict passes, without a relapse."""
     if detected is None:
         return _NOT
     found: Row | None = None
     for row in incident.rows:
-        if row.entry.kind is not Kind.VERDICT or row.entry.about != "verdict" or row.at < detected:
-            continue
-        state = row.entry.state
-        good = state.startswith("pass") if whole else not is_page(state) and not state.startswith("unknown")
-        found = (found or row) if good else None
+        if row.entry.kind is Kind.VERDICT and row.entry.about == "verdict" and row.at >= detected:
+            found = (found or row) if row.entry.state.startswith("pass") else None
     return _NOT if found is None else (found.at, found.text, False)
 
 

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 RECENT_SECONDS = 7200.0
 """What changed so long before an incident is told of with the time at which it did."""
 BASELINE = "baseline"
-"""Detail of an entry that tells how something stood when the incident was opened: no change."""
+"""Detail of an entry that tells how something was found when the incident was opened: nothing happened then."""
+KNOWN_BY = "known by"
+"""Detail of an alert: whose word it is since when it fires."""
+BY_ALERTMANAGER = "startsAt of Alertmanager"
+BY_PROMETHEUS = "activeAt of Prometheus"
+"""Since when the condition of a rule holds: the alert fires once its ``for`` has passed as well."""
+HELD_SINCE = "condition held since"
+"""Detail of an alert: Unix seconds, by :data:`BY_PROMETHEUS`."""
 _ENDED = "ended"
 _NO_DETAILS: Mapping[str, str] = MappingProxyType({})
 _AS_FOUND: Mapping[str, str] = MappingProxyType({BASELINE: "yes"})
@@ -38,7 +45,9 @@ def news(incident: Incident, snapshot: Snapshot, model: ModelState, by: str) -> 
     found = [*_sources(incident.seen, snapshot), *_alerts(incident.seen, snapshot, model),
              *_deployments(incident.seen, snapshot, model), *_aliases(incident.seen, snapshot, model)]
     if _is_complete(model):
-        found += [*_verdict(snapshot, model), *_canary(snapshot, model)]
+        judged = [*_verdict(snapshot, model), *_canary(snapshot, model)]
+        # The first of all is how it was found, not what has just become of it.
+        found += judged if "verdict" in incident.seen else [_as_found(entry) for entry in judged]
     fresh = [entry for entry in found if incident.seen.get(entry.about) != entry.state]
     return tuple(replace(entry, by=by, text=clean(_spelt(incident, entry))) for entry in fresh)
 
@@ -79,6 +88,10 @@ def _entry(kind: Kind, at: float, snapshot: Snapshot, text: str, about: str, sta
     return Entry(kind, min(at, snapshot.at), snapshot.at, "", text, Source.FACTS, about, state, details)
 
 
+def _as_found(entry: Entry) -> Entry:
+    return replace(entry, details={**entry.details, **_AS_FOUND})
+
+
 def _sources(seen: Mapping[str, str], snapshot: Snapshot) -> Iterator[Entry]:
     for source in snapshot.sources:
         about = f"source {source.name}"
@@ -108,7 +121,8 @@ def _alerts(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> I
         version = f", {group.version}" if group.version else ""
         yield _entry(Kind.ALERT, group.since if began else snapshot.at, snapshot,
                      f"{group.name} {words}{urgency}{version}", about, group.state,
-                     {"urgency": str(group.urgency), **({} if began or about in seen else _AS_FOUND)})
+                     {"urgency": str(group.urgency), **(_began(group) if began else {}),
+                      **({} if began or about in seen else _AS_FOUND)})
     states = {source.name: source.state for source in snapshot.sources}
     told = {states.get("prometheus"), states.get("alertmanager")} - {None, SourceState.OFF}
     if told != {SourceState.OK}:
@@ -118,6 +132,14 @@ def _alerts(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> I
         if about.startswith("alert ") and about not in present and state != _ENDED:
             name = about.removeprefix("alert ").partition(" ")[0]
             yield _entry(Kind.ALERT, snapshot.at, snapshot, f"{name} has ended", about, _ENDED)
+
+
+def _began(group: AlertGroup) -> Mapping[str, str]:
+    """Whose word it is since when the oldest alert of the group fires, and since when the first condition holds."""
+    # Only Alertmanager gives fingerprints.
+    out = {KNOWN_BY: BY_ALERTMANAGER if group.alerts[0].fingerprint else BY_PROMETHEUS}
+    held = min((alert.held_since for alert in group.alerts if alert.held_since is not None), default=None)
+    return out if held is None else {**out, HELD_SINCE: f"{held:.0f}"}
 
 
 def _alert_name(group: AlertGroup) -> str:
@@ -148,12 +170,14 @@ def _canary(snapshot: Snapshot, model: ModelState) -> Iterator[Entry]:
 
 def _deployments(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> Iterator[Entry]:
     arms = {}
+    first = not any(about.startswith("arm ") for about in seen)
     for version in model.versions.items:
         if not version.arm:
             continue
         about = f"arm {version.arm}"
         arms[about] = version.version
-        words = "takes the main traffic" if version.arm == "stable" else f"is on trial, as {version.arm}"
+        main = version.arm == "stable"
+        words = "takes the main traffic" if main else f"is on trial, as {version.arm}"
         since = version.first_seen
         if about in seen:
             yield _entry(Kind.DEPLOYMENT, snapshot.at, snapshot, f"{version.version} {words}, before it "
@@ -161,9 +185,12 @@ def _deployments(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState)
         elif since is not None and snapshot.at - since <= RECENT_SECONDS:
             yield _entry(Kind.DEPLOYMENT, since, snapshot, f"{version.version} takes its first traffic, as "
                          f"{version.arm}", about, version.version)
-        else:
+        elif first:
+            words = "has the main traffic" if main else words
             yield _entry(Kind.DEPLOYMENT, snapshot.at, snapshot, f"{version.version} {words}", about, version.version,
                          _AS_FOUND)
+        else:
+            yield _entry(Kind.DEPLOYMENT, snapshot.at, snapshot, f"{version.version} {words}", about, version.version)
     if arms:
         for about, before in seen.items():
             if about.startswith("arm ") and about not in arms and before:
@@ -184,9 +211,12 @@ def _rollout(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> 
     words += ["aborted"] if found.aborted else []
     words += ["promoted fully"] if found.promoting_fully else []
     state = ", ".join(words)
-    first = "rollout" not in seen
-    yield _entry(Kind.DEPLOYMENT, found.aborted_at or snapshot.at if found.aborted else snapshot.at, snapshot,
-                 f"rollout: {state}", "rollout", state, _AS_FOUND if first else _NO_DETAILS)
+    if "rollout" not in seen:
+        yield _entry(Kind.DEPLOYMENT, snapshot.at, snapshot, f"the rollout stands at {state}", "rollout", state,
+                     _AS_FOUND)
+    else:
+        yield _entry(Kind.DEPLOYMENT, found.aborted_at or snapshot.at if found.aborted else snapshot.at, snapshot,
+                     f"rollout: {state}", "rollout", state)
 
 
 def _aliases(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> Iterator[Entry]:

@@ -56,15 +56,20 @@ def sentence(row: Row, incident: Incident) -> str:
         entry.kind is Kind.ROLE and entry.state == entry.by)
     who = "" if entry.source is not Source.PERSON or named else f", {short(entry.by)}"
     edited = f" (put so by {short(row.edited_by)})" if row.edited_by else ""
-    return f"{text}{who}{edited}"
+    return f"{'found: ' if is_found(row) else ''}{text}{who}{edited}"
+
+
+def is_found(row: Row) -> bool:
+    """Whether it tells how something was found at the opening, and not what happened."""
+    return BASELINE in row.entry.details
 
 
 def told(incident: Incident, *, whole: bool = False) -> tuple[Told, ...]:
     """The rows to be read, in the order of what happened: what comes and goes is told once, with how often it did.
 
-    ``whole``: every entry on its own, also how things stood at the opening.
+    ``whole``: every entry on its own, also everything that was found at the opening and not only the verdict.
     """
-    rows = [row for row in incident.rows if whole or BASELINE not in row.entry.details]
+    rows = [row for row in incident.rows if whole or not is_found(row) or row.entry.kind is Kind.VERDICT]
     if whole:
         return tuple(Told(row, sentence(row, incident)) for row in rows)
     out: list[Told] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from triage.facts.alerts import Alert, AlertState
@@ -21,8 +22,8 @@ _STATES = {"firing": 0, "pending": 1, "inhibited": 2, "silenced": 3}
 
 
 def merged(from_alertmanager: Sequence[Alert] | None, from_prometheus: Sequence[Alert] | None) -> tuple[Alert, ...]:
-    """All alerts once. Alertmanager knows silences; Prometheus alone knows pending ones, and those that got lost
-    on their way to Alertmanager.
+    """All alerts once. Alertmanager knows silences; Prometheus alone knows pending ones, those that got lost on their
+    way to Alertmanager, and since when a condition holds.
 
     None for a source that is not there or did not answer: then the other one is all there is.
     """
@@ -31,8 +32,16 @@ def merged(from_alertmanager: Sequence[Alert] | None, from_prometheus: Sequence[
     by_name: dict[str, list[Alert]] = {}
     for alert in from_alertmanager:
         by_name.setdefault(alert.name, []).append(alert)
-    return (*from_alertmanager, *(a for a in from_prometheus or ()
-                                  if not any(_same(a, known) for known in by_name.get(a.name, ()))))
+    held: dict[int, float] = {}
+    alone = []
+    for alert in from_prometheus or ():
+        same = next((known for known in by_name.get(alert.name, ()) if _same(alert, known)), None)
+        if same is None:
+            alone.append(alert)
+        elif alert.held_since is not None and alert.held_since <= same.started_at:
+            held.setdefault(id(same), alert.held_since)
+    told = (replace(a, held_since=held[id(a)]) if id(a) in held else a for a in from_alertmanager)
+    return (*told, *alone)
 
 
 def _same(ours: Alert, known: Alert) -> bool:

@@ -97,12 +97,13 @@ def parse_alerts(envelope: Envelope) -> tuple[Alert, ...] | Failure:
             if state not in ("pending", "firing"):
                 continue
             value = item.get("value")
+            active_at = parse_time(item.get("activeAt"))
             out.append(Alert(
                 fingerprint="", labels=intern.labels(item.get("labels"), f"alert {number + 1}"),
                 annotations=intern.labels(item.get("annotations") or {}, f"alert {number + 1}"),
                 state=AlertState.PENDING if state == "pending" else AlertState.FIRING,
-                started_at=parse_time(item.get("activeAt")) or 0.0,
-                value=_number(value) if isinstance(value, str | int | float) else None))
+                started_at=active_at or 0.0,
+                value=_number(value) if isinstance(value, str | int | float) else None, held_since=active_at))
     except OtherShape as error:
         return shape_failure(str(error))
     return tuple(out)
