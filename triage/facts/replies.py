@@ -95,24 +95,28 @@ class Reply:
     """Why the latest try failed; None when it succeeded or has not been made."""
     retry_at: float | None = None
     """After a failure: Unix seconds from which it is asked again. None: with the source, or nothing will be asked."""
-    _derived: dict[Hashable, tuple[tuple[tuple[Sample, ...], ...], Any]] = field(
-        default_factory=dict, compare=False, repr=False)
+    _derived: dict[Hashable, tuple[tuple[tuple[Sample, ...], ...], Any]] | None = field(
+        default=None, compare=False, repr=False)
+    """None until something is derived: most replies are never asked for it."""
 
     def derived(self, name: Hashable, make: Callable[[tuple[Sample, ...]], Derived], *beside: Reply) -> Derived:
         """What ``make`` makes of the samples, made once: they are read many times while they are the newest.
 
         ``name`` says what it is; ``make`` may depend on it and on the samples of the replies ``beside``.
         """
-        found = self._derived.get(name)
-        if found is not None:
+        known = self._derived
+        if known is None:
+            known = {}
+            object.__setattr__(self, "_derived", known)
+        elif (found := known.get(name)) is not None:
             for samples, reply in zip(found[0], beside, strict=True):
                 if samples is not reply.samples:
                     break
             else:
-                known: Derived = found[1]
-                return known
+                again: Derived = found[1]
+                return again
         made = make(self.samples)
-        self._derived[name] = tuple([reply.samples for reply in beside]), made
+        known[name] = tuple([reply.samples for reply in beside]), made
         return made
 
     def is_stale(self, now: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from triage.clock import Clock
@@ -29,6 +30,20 @@ class Combined(str):
     """(question, expression); its place is its address."""
 
 
+class Grouped(tuple[_Item, ...]):
+    """What answers the questions of a :class:`Combined`, which remembers what answers which."""
+
+    found: Mapping[Hashable, tuple[_Item, ...]]
+    """By question; none for those that nothing answers."""
+
+    @classmethod
+    def of(cls, found: Mapping[Hashable, tuple[_Item, ...]]) -> Grouped[_Item]:
+        """Everything that was found, in the order of the questions."""
+        whole = cls(chain.from_iterable(found.values()))
+        whole.found = found
+        return whole
+
+
 def combined(pairs: Sequence[tuple[_Question, str]]) -> tuple[Combined, dict[str, _Question]]:
     """One expression for many: each part gets an address in a label of its own, and ``or`` joins them."""
     addresses = {str(i): question for i, (question, _) in enumerate(pairs)}
@@ -41,6 +56,8 @@ def combined(pairs: Sequence[tuple[_Question, str]]) -> tuple[Combined, dict[str
 def by_question(asked: Sequence[_Question], addresses: Mapping[str, _Question],
                 items: Sequence[_Item]) -> dict[_Question, tuple[_Item, ...]]:
     """What answers each question of a combined query; () where nothing does."""
+    if isinstance(items, Grouped):
+        return {question: items.found.get(question, ()) for question in asked}
     found: dict[_Question, list[_Item]] = {question: [] for question in asked}
     for item in items:
         question = addresses.get(item.labels.get(ADDRESS, ""))

@@ -24,6 +24,8 @@ SECONDS_PER_MODEL = 0.015
 """A thousand models are asked about every 15 seconds: a refresh of theirs must not keep a processor busy."""
 MANY = 100
 """Models from which the garbage collector is kept from looking at all of them."""
+CONTAINERS_PER_MODEL = 1_000
+"""A refresh makes some 300 for each model before those of the last one are let go, twice as many with long windows."""
 _AT_ONCE = 8
 """Models that are judged before others of the event loop have their turn."""
 _JUDGE = "judge"
@@ -38,7 +40,7 @@ def spare_collector(models: int) -> None:
     if models >= MANY:
         gc.collect()
         gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
+        gc.set_threshold(max(100_000, CONTAINERS_PER_MODEL * models), 50, 100)
 
 
 def fleet_interval(interval: float, models: int) -> float:

@@ -7,15 +7,14 @@ of the single models, by construction: nothing is asked, kept or judged in a sec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.facts.samples import Answer, Sample, Series
-from triage.live.channel import ADDRESS, Combined
+from triage.live.channel import Combined, Grouped
 from triage.live.fleet_plan import Plan, Said
 from triage.live.fleet_sharing import share
 from triage.signals.burn import HOUR
@@ -30,7 +29,6 @@ MOSTLY_OURS = 0.5
 LABELS_SECONDS = 600.0
 """How long it is believed which values a label has."""
 MOST_PLANS = 32
-_Item = TypeVar("_Item", Sample, Series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,29 +183,25 @@ def _kind(expression: Combined, span: Span | None) -> Hashable:
 
 
 def _own(wanted: _Wanted, said: Said, now: float) -> Answer | Failure:
-    """The answer as it would be if the model had been asked alone: its own addresses, and nothing of others."""
+    """The answer as it would be if the model had been asked alone: by its own questions, and nothing of others.
+
+    The addresses on the items are those of the query that was sent.
+    """
     if said.failure is not None:
         return said.failure
-    samples: list[Sample] = []
-    series: list[Series] = []
-    for number, (question, _) in enumerate(wanted.expression.pairs):
-        address = str(number)
-        for item in said.items.get(question, ()):
-            same = item.labels.get(ADDRESS) == address
-            if isinstance(item, Sample):
-                samples.append(item if same else _addressed(item, address))
-            else:
-                series.append(item if same else _addressed(item, address))
+    found = {question: tuple(items) for question, _ in wanted.expression.pairs if (items := said.items.get(question))}
+    samples: tuple[Sample, ...] = ()
+    series: tuple[Series, ...] = ()
+    if wanted.span is None:
+        samples = Grouped.of(cast("Mapping[Hashable, tuple[Sample, ...]]", found))
+    else:
+        series = Grouped.of(cast("Mapping[Hashable, tuple[Series, ...]]", found))
     answers = tuple(said.answers.values())
+    if len(answers) == 1:
+        [only] = answers
+        return replace(only, samples=samples, series=series, native=())
     warnings = tuple(dict.fromkeys(w for answer in answers for w in answer.warnings))
     infos = tuple(dict.fromkeys(i for answer in answers for i in answer.infos))
     at = max((answer.evaluated_at for answer in answers), default=now)
-    return Answer(at, tuple(samples), tuple(series), (), warnings, infos,
+    return Answer(at, samples, series, (), warnings, infos,
                   max((answer.elapsed_seconds for answer in answers), default=0.0))
-
-
-def _addressed(item: _Item, address: str) -> _Item:
-    labels = MappingProxyType({**item.labels, ADDRESS: address})
-    if isinstance(item, Sample):
-        return Sample(labels, item.value, item.at)
-    return Series(labels, item.times, item.values)

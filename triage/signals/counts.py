@@ -53,6 +53,11 @@ class WindowCounts:
     def __post_init__(self) -> None:
         # Read many times as often as made.
         counts = self.by_version.values()
+        if len(counts) == 1:
+            [only] = counts
+            object.__setattr__(self, "total", only.total)
+            object.__setattr__(self, "bad", only.bad)
+            return
         known = [c.bad for c in counts if c.bad is not None]
         object.__setattr__(self, "total", sum(c.total for c in counts) if counts else None)
         object.__setattr__(self, "bad", sum(known) if known and len(known) == len(counts) else None)
@@ -162,8 +167,11 @@ def _window_counts(objective: Objective, index: int, window_seconds: float, aske
 
 def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[Part, Reply]) -> WindowCounts:
     label = candidate.version_label
-    sums = {part: _sums(reply.samples, label) for part, reply in asked.items()}
-    broken = any(not math.isfinite(sample.value) for reply in asked.values() for sample in reply.samples)
+    broken = False
+    sums: dict[Part, dict[str, float]] = {}
+    for part, reply in asked.items():
+        sums[part], strange = _sums(reply.samples, label)
+        broken = broken or strange
     if Part.TOTAL in sums:
         totals = sums[Part.TOTAL]
     else:
@@ -175,12 +183,12 @@ def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[P
     part = Part.BAD if Part.BAD in sums else Part.GOOD
     numerators = sums[part]
     note, quality = "", Quality.OK
-    strays = numerators.keys() - totals.keys()
+    strays = numerators.keys() - totals.keys() if numerators.keys() != totals.keys() else set()
     if "" in strays or (strays and set(totals) == {""}):
         # Only one of the counters has the version label: they can be compared for the model as a whole.
         totals, numerators = {"": sum(totals.values())}, {"": sum(numerators.values())}
         note = f"{label} is not on every series"
-    absent = [p for p in (Part.GOOD, Part.BAD) if p in sums and not sums[p]]
+    absent = [] if all(sums.values()) else [p for p in (Part.GOOD, Part.BAD) if p in sums and not sums[p]]
     if absent and absent_is_zero(candidate):
         note = f"no {absent[0]} series: counted as 0"
     elif absent:
@@ -212,13 +220,18 @@ def absent_is_zero(candidate: Candidate) -> bool:
     return len(set(names)) == 1
 
 
-def _sums(samples: Iterable[Sample], label: str) -> dict[str, float]:
+def _sums(samples: Iterable[Sample], label: str) -> tuple[dict[str, float], bool]:
+    """Events by version, and whether some of the samples are no number."""
     found: dict[str, float] = {}
+    strange = False
     for sample in samples:
-        if math.isfinite(sample.value):
+        value = sample.value
+        if math.isfinite(value):
             version = sample.labels.get(label, "")
-            found[version] = found.get(version, 0.0) + sample.value
-    return dict(sorted(found.items())) if len(found) > 1 else found
+            found[version] = found.get(version, 0.0) + value
+        else:
+            strange = True
+    return dict(sorted(found.items())) if len(found) > 1 else found, strange
 
 
 def _buckets(reply: Reply, label: str, unit: str) -> dict[str, Buckets]:

@@ -48,6 +48,7 @@ def age(seconds: float | None) -> str:
     return f"{whole // 86400} d" if whole >= 259200 else f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+@lru_cache(maxsize=1024)
 def window(seconds: float) -> str:
     """A window's name: ``5m``, ``1h``, ``24h``, ``3d``, ``30d``."""
     whole = round(seconds)

@@ -113,13 +113,14 @@ class LabelCache:
     """Cleans label names and values once per answer: the same few texts come thousands of times."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        """Cleaned texts by the raw ones, as far as they came."""
 
     def labels(self, raw: Any, where: str) -> Labels:
         """``raw`` as cleaned, frozen labels. Raises :class:`OtherShape`."""
         if not isinstance(raw, dict):
             raise OtherShape(f"{where} has no labels")
-        known = self._texts
+        known = self.texts
         try:
             return MappingProxyType({known[name]: known[value] for name, value in raw.items()})
         except (KeyError, TypeError):
@@ -128,9 +129,9 @@ class LabelCache:
     def _text(self, raw: Any) -> str:
         if not isinstance(raw, str):
             raise OtherShape("a label value is no text")
-        found = self._texts.get(raw)
+        found = self.texts.get(raw)
         if found is None:
-            found = self._texts[raw] = clean(raw)
+            found = self.texts[raw] = clean(raw)
         return found
 
 
@@ -138,7 +139,18 @@ def _vector(result: list[Any]) -> tuple[tuple[Sample, ...], tuple[NativeHistogra
     cache = LabelCache()
     samples: list[Sample] = []
     native: list[NativeHistogram] = []
+    texts = cache.texts
+    labels: Labels
     for number, item in enumerate(result):
+        try:
+            # Nearly all look like this, and there may be a hundred thousand; what does not is looked at closely below.
+            at, text = item["value"]
+            if type(at) is float and type(text) is str and isfinite(at):
+                labels = MappingProxyType({texts[name]: texts[value] for name, value in item["metric"].items()})
+                samples.append(Sample(labels, float(text), at))
+                continue
+        except (AttributeError, KeyError, TypeError, ValueError):
+            pass
         where = f"element {number + 1} of the result"
         if not isinstance(item, dict):
             raise OtherShape(f"{where} is no object")
