@@ -68,8 +68,11 @@ class Others:
             return {"registered_models": [] if self.missing else [
                 {"name": "m", "aliases": [{"alias": "champion", "version": "1"}]}]}, 200
         if path.endswith("model-versions/search"):
-            return {"model_versions": [{"name": "m", "version": "1", "status": "READY", "tags": [
+            return {"model_versions": [{"name": "m", "version": "1", "status": "READY", "run_id": self.run_id, "tags": [
                 {"key": key, "value": value} for key, value in self.tags.items()]}]}, 200
+        if path.endswith("/runs/get") and not self.runs_are_gone:
+            return {"run": {"info": {"run_id": "5f3c"}, "inputs": {"dataset_inputs": [
+                {"dataset": {"name": "rows", "digest": "snap-4", "source": "{}"}}]}}}, 200
         if path.endswith("/rollouts/m"):
             return ({"kind": "Status", "message": "not found"}, 404) if self.missing else (ROLLOUT, 200)
         if path.endswith("/replicasets"):
@@ -99,6 +102,15 @@ def folder(notebooks: Notebooks) -> Path:
     manifest["spec"]["rollout"] = {"kind": "argo", "namespace": "ml", "name": "m"}
     path.write_text(yaml.safe_dump(manifest, sort_keys=False))
     return root
+
+
+def with_data(folder: Path) -> None:
+    """The manifest names what the version was made of."""
+    path = folder / "m" / "manifest.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    manifest["metadata"]["version"] = "1"
+    manifest["spec"]["data"] = [{"name": "rows", "version": "snap-3"}]
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False))
 
 
 def configured(folder: Path, prometheus: Asked, others: Others, **changed: Any) -> Active:
@@ -196,11 +208,12 @@ async def test_what_hangs_delays_nothing(folder: Path, prometheus: Asked, others
 async def test_a_source_that_is_gone_is_said_and_what_it_told_stands_until_it_is_too_old(
         folder: Path, prometheus: Asked, others: Others, clock: ManualClock) -> None:
     async with polling(configured(folder, prometheus, others), clock) as poller:
-        await poller.refresh_once()
+        fresh = only(await poller.refresh_once())
         others.down = True
         clock.advance(30)
         snapshot = await poller.refresh_once()
     model = only(snapshot)
+    assert (fresh.rollout_is_old, model.rollout_is_old) == (False, True)
     assert [source(snapshot, n).state for n in ("registry", "kubernetes")] == [SourceState.DOWN] * 2
     assert model.verdict is Verdict.WARN
     assert [r.text.split(":")[0] for r in model.reasons if r.rule == "source"] == [
@@ -225,6 +238,42 @@ async def test_what_is_gone_is_not_asked_while_it_is_left_alone_but_at_once_when
         poller.refresh_now()
         snapshot = await poller.refresh_once()
     assert [source(snapshot, n).state for n in ("registry", "kubernetes")] == [SourceState.OK] * 2
+
+
+def data(snapshot: Snapshot) -> list[tuple[str, str, str]]:
+    lineage = only(snapshot).lineage
+    return [] if lineage is None else [(link.name, link.recorded, link.state) for link in lineage.links
+                                       if link.kind == "data"]
+
+
+async def test_the_run_of_the_version_is_asked_once_what_it_read(folder: Path, prometheus: Asked, others: Others,
+                                                                 clock: ManualClock) -> None:
+    others.run_id = "5f3c"
+    with_data(folder)
+    async with polling(configured(folder, prometheus, others), clock) as poller:
+        await poller.refresh_once()
+        clock.advance(60)
+        snapshot = await poller.refresh_once()
+    assert data(snapshot) == [("rows", "snap-4", "differs")]
+    assert others.asked("runs/get") == 1
+
+
+async def test_a_run_that_is_gone_is_said_and_asked_for_again_after_a_while(folder: Path, prometheus: Asked,
+                                                                           others: Others, clock: ManualClock) -> None:
+    others.run_id, others.files = "5f3c", 404
+    with_data(folder)
+    others.runs_are_gone = True
+    async with polling(configured(folder, prometheus, others), clock) as poller:
+        await poller.refresh_once()
+        clock.advance(60)
+        lost = await poller.refresh_once()
+        asked = others.asked("runs/get")
+        others.runs_are_gone = False
+        clock.advance(600)
+        found = await poller.refresh_once()
+    assert source(lost, "registry").state is SourceState.OK
+    assert (asked, data(lost)) == (1, [("rows", "", "not_recorded")])
+    assert data(found) == [("rows", "snap-4", "differs")]
 
 
 async def test_what_is_not_there_is_a_finding_and_no_trouble_of_the_source(

@@ -215,7 +215,10 @@ async def test_it_is_scored_when_it_is_answered_and_not_with_every_look(watched:
     poller = Poller(active(watched, prometheus.server.url), load_all([watched]), clock)
     poller.watch(["m"])
     try:
-        first = (await poller.refresh_once()).models[0].drift
+        assert poller.snapshot().models[0].asked == ("drift",)
+        model = (await poller.refresh_once()).models[0]
+        first = model.drift
+        assert model.asked == ()
         assert first is not None
         assert first.state is not None
         assert poller.snapshot().models[0].drift is first

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from triage.incident import by_hand
 from triage.incident.entries import Entry, Kind
 from triage.incident.incident import Incident, replay
+from triage.incident.steady import Steady
 from triage.incident.store import Timelines
 from triage.incident.watching import RECENT_SECONDS, news, title_of, wants_incident
 from triage.state_dir import StateDir, StateError
@@ -49,9 +50,11 @@ class IncidentSession:
         self._state = state
         self._timelines: dict[str, Timelines] = {}
         self._known: dict[tuple[str, str], Incident] = {}
+        self._steady = Steady()
 
     def look(self, snapshot: Snapshot, model: ModelState, told: Iterable[Entry] = ()) -> Board:
         """The incident of ``model`` with everything that is new: of the facts, and ``told`` by other logs."""
+        self._steady.see(snapshot, model)
         timelines = self._of(snapshot.context)
         try:
             found = timelines.last_of(model.name)
@@ -61,7 +64,7 @@ class IncidentSession:
             # What was read last is shown, and that it is not the present.
             return Board(model.name, self._known.get((snapshot.context, model.name)),
                          trouble=_said("cannot be read", error))
-        fresh = [*news(found, snapshot, model, self.by), *_untold(found, told)]
+        fresh = [*self._steady.settled(news(found, snapshot, model, self.by), snapshot, model), *_untold(found, told)]
         trouble = ""
         try:
             timelines.add(found.id, fresh)

@@ -17,11 +17,12 @@ from triage.incident.entries import Entry, Kind, Source
 from triage.incident.incident import Incident
 from triage.signals import canary_words, deployed, wording
 from triage.signals.model import ModelState
-from triage.signals.reading import Urgency, Verdict
+from triage.signals.reading import Quality, Urgency, Verdict
 from triage.text import clean
 
 if TYPE_CHECKING:
     from triage.live.snapshot import Snapshot
+    from triage.signals.canary import CanaryState
     from triage.signals.model import AlertGroup
 
 RECENT_SECONDS = 7200.0
@@ -66,6 +67,11 @@ def title_of(model: ModelState) -> str:
 def verdict_state(model: ModelState) -> str:
     """``fail, page``, as entries write it."""
     return wording.headline(model.verdict, model.urgency).lower()
+
+
+def canary_about(state: CanaryState) -> str:
+    """What entries about the verdict on a version on trial are about."""
+    return f"canary {state.canary}"
 
 
 def _is_complete(model: ModelState) -> bool:
@@ -165,10 +171,24 @@ def _canary(snapshot: Snapshot, model: ModelState) -> Iterator[Entry]:
         figures = canary_words.figures(metric, model.slos)
         numbers[metric.name] = f"{state.stable} {figures.stable}, {state.canary} {figures.canary}, {metric.verdict}"
     yield _entry(Kind.VERDICT, snapshot.at, snapshot, f"canary {state.canary} {state.verdict}: {state.reason}",
-                 f"canary {state.canary}", str(state.verdict), numbers)
+                 canary_about(state), str(state.verdict), numbers)
+
+
+def _is_present(snapshot: Snapshot, model: ModelState) -> bool:
+    """Whether it is known now which version serves: nobody's word is old, and nobody is waited for.
+
+    Where the controller's word has grown old, another's would look like a deployment.
+    """
+    return (not model.rollout_is_old
+            and not any(source.state is SourceState.WAITING or (source.name == "prometheus"
+                                                                 and source.state is SourceState.DOWN)
+                        for source in snapshot.sources)
+            and not any(version.share.quality is Quality.STALE for version in model.versions.items))
 
 
 def _deployments(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> Iterator[Entry]:
+    if not _is_present(snapshot, model):
+        return
     arms = {}
     first = not any(about.startswith("arm ") for about in seen)
     for version in model.versions.items:
@@ -220,7 +240,8 @@ def _rollout(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> 
 
 
 def _aliases(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState) -> Iterator[Entry]:
-    if model.lineage is None or not model.lineage.known:
+    registry = next((source.state for source in snapshot.sources if source.name == "registry"), SourceState.OK)
+    if model.lineage is None or not model.lineage.known or registry is not SourceState.OK:
         return
     for row in model.lineage.rows:
         for alias in row.aliases:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from triage.facts.alerts import Alert
 from triage.facts.arrangement import arrangement
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.facts.replies import Replies
+from triage.facts.rollouts import RolloutFacts
 from triage.live.asker import ModelFacts
 from triage.signals.alerts import grouped
 from triage.signals.deployed import rollout_reasons, settled
@@ -64,7 +65,18 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         facts.retrain, lineage=traced, rollout=facts.deployed.rollout, feature_store=facts.feature_store,
         last_seen=last_seen(manifest, facts.replies, now),
         value=value_reading(manifest, facts.replies, facts.quality, slos, now),
-        closer=facts.closer, serving=_serving(manifest, facts, seen, now))
+        closer=facts.closer, serving=_serving(manifest, facts, seen, now), asked=tuple(_asked(manifest, facts)),
+        rollout_is_old=isinstance(facts.deployed.rollout, RolloutFacts) and facts.deployed.rollout_at(now) is None)
+
+
+def _asked(manifest: Manifest, facts: ModelFacts) -> Iterator[str]:
+    spec = manifest.spec
+    if spec.drift is not None and facts.drift is None:
+        yield "drift"
+    if spec.quality is not None and facts.quality is None:
+        yield "quality"
+    if spec.dependencies is not None and spec.dependencies.feature_store is not None and facts.feature_store is None:
+        yield "features"
 
 
 def _serving(manifest: Manifest, facts: ModelFacts, seen: Versions, now: float) -> ServingReading | None:
@@ -87,7 +99,7 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     seen = settled(told, said, manifest, now)
     # Aliases are compared with what is known apart from them.
     traced = lineage(manifest, said.registered, seen if seen.known_from == "rollout" else told, now, said.promise)
-    traced = replace(traced, links=links(manifest, said.registered, seen, said.rollout, said.promise))
+    traced = replace(traced, links=links(manifest, said.registered, seen, said.rollout, said.promise, said.run))
     more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now),
             *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain),
             *feature_store_reasons(facts.feature_store, now), *seen_reasons(last_seen(manifest, facts.replies, now)))

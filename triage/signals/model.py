@@ -349,3 +349,7 @@ class ModelState:
     """When a model was last heard of whose series outlive it; None where the manifest names no metric that tells."""
     value: ValueReading | None = None
     """What its answers are worth to the business; None where the manifest names nothing."""
+    asked: tuple[str, ...] = ()
+    """What the verdict would rest on as well and has never been answered: ``drift``, ``quality``, ``features``."""
+    rollout_is_old: bool = False
+    """Whether ``rollout`` was read too long ago to speak of the present."""
