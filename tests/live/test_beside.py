@@ -53,6 +53,9 @@ class Others:
     missing: bool = False
     files: int = 404
     """Status with which files of versions are answered."""
+    run_id: str = ""
+    """The training run of its version."""
+    runs_are_gone: bool = False
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     """Nothing is answered while it is clear."""
     server: FaultServer = field(init=False)
@@ -260,9 +263,8 @@ async def test_the_run_of_the_version_is_asked_once_what_it_read(folder: Path, p
 
 async def test_a_run_that_is_gone_is_said_and_asked_for_again_after_a_while(folder: Path, prometheus: Asked,
                                                                            others: Others, clock: ManualClock) -> None:
-    others.run_id, others.files = "5f3c", 404
+    others.run_id, others.runs_are_gone = "5f3c", True
     with_data(folder)
-    others.runs_are_gone = True
     async with polling(configured(folder, prometheus, others), clock) as poller:
         await poller.refresh_once()
         clock.advance(60)

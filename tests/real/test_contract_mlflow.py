@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.real.tracking import API, Tracking
-from triage.lab.registry import Metric, Run
+from triage.lab.registry import DataInput, Metric, Run
 
 MISSING = "Missing value for required parameter '{}'. See the API docs for more information about request parameters."
 VERSION = {"version": "1", "current_stage": "None", "description": "", "source": "s3://models/fraud", "run_id": "",
@@ -413,6 +413,23 @@ def test_a_run_shows_the_last_value_of_each_metric(tracking: Tracking) -> None:
     assert pairs(run["data"]["tags"])["git"] == "abc"
     history = tracking.get("metrics/get-history", run_id=run_id, metric_key="auc").json()["metrics"]
     assert [(metric["step"], metric["value"]) for metric in history] == [(0, 0.91), (1, 0.93)]
+
+
+def test_a_run_tells_which_data_sets_it_read(tracking: Tracking) -> None:
+    source = '{"uri": "s3://warehouse/transactions"}'
+    run_id = tracking.add_run(Run("9c2e", "nightly", started_ms=1_795_000_000_000, inputs=(
+        DataInput("transactions", "snap-2026-11-02", "s3", source, "training"),
+        DataInput("holdout", "7f00aa11", "local", '{"uri": "data/holdout.csv"}'))))
+    assert tracking.get("runs/get", run_id=run_id).json()["run"]["inputs"] == {"dataset_inputs": [
+        {"tags": [{"key": "mlflow.data.context", "value": "training"}],
+         "dataset": {"name": "transactions", "digest": "snap-2026-11-02", "source_type": "s3", "source": source}},
+        {"dataset": {"name": "holdout", "digest": "7f00aa11", "source_type": "local",
+                     "source": '{"uri": "data/holdout.csv"}'}}]}
+
+
+def test_a_run_without_data_sets_has_no_inputs(tracking: Tracking) -> None:
+    run_id = tracking.add_run(Run("1d07", "nightly", started_ms=1_795_000_000_000))
+    assert tracking.get("runs/get", run_id=run_id).json()["run"]["inputs"] == {}
 
 
 def test_a_run_that_goes_on_has_no_end(tracking: Tracking) -> None:

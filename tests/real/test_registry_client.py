@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,8 @@ from triage.clock import SystemClock
 from triage.config import Active, Context
 from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind, SourceState
-from triage.facts.versions import ApprovalStatus, DocumentKind, RegisteredModel
+from triage.facts.versions import ApprovalStatus, DocumentKind, RegisteredModel, RunInput, TrainingRun
+from triage.lab.registry import DataInput, Run
 from triage.sources.checkup import SourceCheck
 from triage.sources.checkup_registry import check_registry
 from triage.sources.registry.mlflow import MlflowClient
@@ -180,6 +182,32 @@ async def test_a_document_among_the_files_is_read_once_for_its_digest(tracking: 
         assert found is not None
         assert found.sha256 == version.manifest_sha256
     assert client.requests_sent == sent + 1
+
+
+async def test_the_run_of_a_version_tells_what_it_read(tracking: Tracking, client: MlflowClient) -> None:
+    run_id = tracking.add_run(Run(
+        "9c2e", "nightly", started_ms=1_795_000_000_000, tags={"triage.data.customers": "partition 2026-09-14"},
+        params={"triage.data.transactions": "of yesterday", "triage.data.prices": "v3"}, inputs=(
+            DataInput("transactions", "snap-2026-11-02", "s3", '{"uri": "s3://warehouse/transactions"}', "training"),
+            DataInput("holdout", "1a2b3c4d", "http", '{"url": "https://host/holdout.csv"}'))))
+    name = tracking.add_model()
+    tracking.add_version(name, run_id=run_id)
+    [version] = (await read(client, name)).versions
+    assert await client.run(version) == TrainingRun(run_id, (
+        RunInput("transactions", "snap-2026-11-02", "s3://warehouse/transactions", "training"),
+        RunInput("holdout", "1a2b3c4d", "https://host/holdout.csv"),
+        RunInput("customers", "partition 2026-09-14"), RunInput("prices", "v3")))
+
+
+async def test_a_version_without_a_run_has_none_and_one_whose_run_is_gone_says_so(tracking: Tracking,
+                                                                                 client: MlflowClient) -> None:
+    name = tracking.add_model()
+    tracking.add_version(name)
+    [version] = (await read(client, name)).versions
+    assert await client.run(version) is None
+    gone = await client.run(replace(version, run_id="nobody"))
+    assert isinstance(gone, Failure)
+    assert gone.kind is FailureKind.NOT_FOUND
 
 
 async def test_another_host_name_is_refused_with_what_to_do(tracking: Tracking) -> None:

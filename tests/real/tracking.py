@@ -89,6 +89,11 @@ def mlflow_tracking(folder: Path) -> Iterator[Tracking]:
                         "timestamp": metric.time_ms, "step": metric.step} for metric in run.metrics]
             http.post(f"{API}/runs/log-batch", json={
                 "run_id": run_id, "metrics": metrics, "params": _pairs(run.params)}).raise_for_status()
+            if run.inputs:
+                http.post(f"{API}/runs/log-inputs", json={"run_id": run_id, "datasets": [
+                    {"tags": _pairs({"mlflow.data.context": given.context} if given.context else {}),
+                     "dataset": {"name": given.name, "digest": given.digest, "source_type": given.source_type,
+                                 "source": given.source}} for given in run.inputs]}).raise_for_status()
             http.post(f"{API}/runs/update", json={
                 "run_id": run_id, "status": run.status, "end_time": run.ended_ms}).raise_for_status()
             return run_id

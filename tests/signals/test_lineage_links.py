@@ -10,9 +10,9 @@ from tests.signals.serving_data import revision, rollout
 from tests.signals.test_lineage import USUAL, registered, serving
 from triage import strict_yaml
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.versions import RegisteredModel, RegisteredVersion
-from triage.notebook.manifest import Manifest
-from triage.signals.lineage_links import links
+from triage.facts.versions import RegisteredModel, RegisteredVersion, RunInput, TrainingRun
+from triage.notebook.manifest import DataReference, Manifest
+from triage.signals.lineage_links import agrees, links
 from triage.signals.lineage_model import LineageLink, LinkState
 from triage.signals.promise import Difference, Promise, PromiseState
 
@@ -129,3 +129,52 @@ def test_the_run_stands_with_where_its_files_are() -> None:
     version = replace(registered().versions[0], run_id="5f3c", source="s3://models/fraud/8")
     run = made(replace(registered(), versions=(version,)))["run", ""]
     assert (run.recorded, run.note) == ("5f3c", "its files are at s3://models/fraud/8")
+
+
+def read(*inputs: RunInput, promise: Promise | None = None) -> dict[tuple[str, str], LineageLink]:
+    told = manifest()
+    return {(link.kind, link.name): link
+            for link in links(told, registered(), USUAL, None, promise, TrainingRun("5f3c", inputs))}
+
+
+def test_a_run_that_read_what_is_promised_records_it() -> None:
+    found = read(RunInput("transactions", "snap-2026-11-02", "s3://bucket", "training"))
+    link = found["data", "warehouse.transactions"]
+    assert (link.state, link.recorded, link.note) == (LinkState.SAME, "snap-2026-11-02", "")
+
+
+@pytest.mark.parametrize("promise", [None, SAME])
+def test_a_run_that_read_another_snapshot_differs_whatever_the_manifests_say(promise: Promise | None) -> None:
+    found = read(RunInput("warehouse.transactions", "snap-2026-10-05", "", "training"), promise=promise)
+    link = found["data", "warehouse.transactions"]
+    assert (link.state, link.recorded) == (LinkState.DIFFERS, "snap-2026-10-05")
+    assert link.note == "the run read another for training"
+
+
+@pytest.mark.parametrize("digest", ["1a2b3c4d", "-5577006791947779410", ""])
+def test_a_digest_of_another_kind_neither_agrees_nor_contradicts(digest: str) -> None:
+    link = read(RunInput("transactions", digest))["data", "warehouse.transactions"]
+    assert (link.state, link.recorded) == (LinkState.NOT_RECORDED, digest)
+
+
+def test_the_beginning_of_a_files_digest_is_compared() -> None:
+    promised = DataReference.model_validate({"name": "sample", "sha256": "ab12" * 16})
+    assert agrees(promised, RunInput("sample", "sha256:" + "ab12" * 7)) is True
+    assert agrees(promised, RunInput("sample", "cd34" * 9)) is False
+    assert agrees(promised, RunInput("sample", "snapshot-5")) is None
+
+
+def test_what_a_run_read_besides_is_told() -> None:
+    link = read(RunInput("holdout", "", "https://host/holdout.csv", "evaluation"))["data", "holdout"]
+    assert (link.promised, link.recorded, link.state) == ("", "https://host/holdout.csv", LinkState.NOT_RECORDED)
+    assert link.note == "the run read it for evaluation, the manifest does not name it"
+
+
+def test_a_run_that_cannot_be_read_is_unknown_and_takes_nothing_away() -> None:
+    model = registered()
+    model = replace(model, versions=tuple(replace(v, run_id="5f3c") for v in model.versions))
+    found = {link.kind: link for link in links(manifest(), model, USUAL, None, SAME, GONE)}
+    assert found["run"].state is LinkState.UNKNOWN
+    assert "what it read is not known: connect: connection refused" in found["run"].note
+    assert [link.name for link in links(manifest(), model, USUAL, None, SAME, GONE) if link.kind == "data"] == [
+        "warehouse.transactions", "loose"]

@@ -108,6 +108,27 @@ class RegisteredVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class RunInput:
+    """A data set that a training run read, as it was logged with the run. All texts are cleaned."""
+
+    name: str
+    digest: str
+    """Its identity there, at most 36 characters: MLflow's own is 8 hexadecimal digits of a hash over a part of it."""
+    where: str = ""
+    """Its URI, path or table; "" when the run does not say."""
+    context: str = ""
+    """What it was read for: ``training``, ``evaluation``; "" when the run does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """The run that made a version, as far as it tells what the version was made of."""
+
+    run_id: str
+    inputs: tuple[RunInput, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredModel:
     """One model with all its versions. All texts are cleaned; times are Unix seconds."""
 

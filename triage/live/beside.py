@@ -17,7 +17,7 @@ from triage.errors import TriageError
 from triage.facts.outcome import SILENT, Failure, FailureKind, SourceHealth, SourceState
 from triage.facts.rollouts import PodsFacts, RolloutFacts
 from triage.facts.scaling import ScalingFacts
-from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
+from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, TrainingRun
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, Turn
 from triage.live.watch import SourceWatch
@@ -37,7 +37,8 @@ REGISTRY_SECONDS = 30.0
 UNREAD_SECONDS = 600.0
 """After how long a registered manifest that could not be had is asked for again."""
 MOST_IN_FULL = 12
-"""Rollouts read one by one, with their replicas; more of them are looked over with one request per namespace."""
+"""Rollouts read one by one, with their replicas; more of them are looked over with one request per namespace. Of so
+many models training runs are read, too, which takes a request for each."""
 _Client = TypeVar("_Client")
 
 
@@ -147,6 +148,8 @@ class RegistryWatch(Beside["Registry"]):
         self._promises: dict[str, Promise | None] = {}
         self._references: dict[str, Registered | Failure | None] = {}
         self._on_disk: dict[str, bytes] = {}
+        self._runs: dict[str, tuple[str, TrainingRun | Failure | None, float]] = {}
+        """By notebook: the run asked about, what it said, and until when a failure is not asked about again."""
         self._unread: dict[tuple[str, str, str, DocumentKind], tuple[Failure, float]] = {}
         """Why documents could not be had, and until when they are not asked for again."""
 
@@ -165,6 +168,10 @@ class RegistryWatch(Beside["Registry"]):
         The same object until they change.
         """
         return self._references.get(notebook.name)
+
+    def run(self, notebook: Notebook) -> TrainingRun | Failure | None:
+        """The training run of the version that the notebook describes; None when none is named, or not asked yet."""
+        return self._runs.get(notebook.name, ("", None, 0.0))[1]
 
     def _concerns(self, notebook: Notebook) -> bool:
         promised = notebook.manifest.spec.registry
@@ -187,8 +194,25 @@ class RegistryWatch(Beside["Registry"]):
         read = await asyncio.gather(*(self._read_references(client, notebook, found[name])
                                       for notebook, name in zip(notebooks, promised, strict=True)
                                       if _wants_references(notebook)))
+        ran = await asyncio.gather(*(self._read_run(client, notebook, found[name])
+                                     for notebook, name in zip(notebooks, promised, strict=True)
+                                     if notebook.manifest.spec.data and len(notebooks) <= MOST_IN_FULL))
         # A model that it does not have is an answer, and a finding about the model.
-        return [None if is_missing(each) else each for each in (*found.values(), *compared, *read)]
+        return [None if is_missing(each) else each for each in (*found.values(), *compared, *read, *ran)]
+
+    async def _read_run(self, client: Registry, notebook: Notebook, model: RegisteredModel | Failure) -> object:
+        """Read the run of the version described, once; what asking came to."""
+        version = None if isinstance(model, Failure) else described(notebook.manifest, model)
+        if version is None:
+            return None
+        run_id, known, until = self._runs.get(notebook.name, ("", None, 0.0))
+        if run_id == version.run_id and (not isinstance(known, Failure) or self._clock.monotonic() < until):
+            return None
+        told = await client.run(version)
+        silent = isinstance(told, Failure) and told.kind in SILENT
+        rest = 0.0 if silent else UNREAD_SECONDS
+        self._runs[notebook.name] = version.run_id, told, self._clock.monotonic() + rest
+        return told if silent else None
 
     async def _read_references(self, client: Registry, notebook: Notebook, model: RegisteredModel | Failure) -> object:
         """Read the references that drift is scored against, once for each version; what asking came to."""
@@ -380,4 +404,4 @@ def deployed(notebook: Notebook, registry: RegistryWatch, rollouts: RolloutWatch
              rollout: RolloutFacts | Failure | None, interval: float) -> Deployed:
     """What registry and rollout controller said of one model, whichever ``rollout`` is its own."""
     return Deployed(registry.registered(notebook), registry.promise(notebook), rollout,
-                    3 * max(interval, 5.0), rollouts.pods(notebook), rollouts.scaling(notebook))
+                    3 * max(interval, 5.0), rollouts.pods(notebook), rollouts.scaling(notebook), registry.run(notebook))

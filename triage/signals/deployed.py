@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.rollouts import Phase, PodsFacts, RolloutFacts, WeightFrom
 from triage.facts.scaling import ScalingFacts
-from triage.facts.versions import RegisteredModel
+from triage.facts.versions import RegisteredModel, TrainingRun
 from triage.signals import wording
 from triage.signals.burn import MINUTE
 from triage.signals.model import Reason, Versions, VersionState
@@ -53,6 +53,8 @@ class Deployed:
     """Its pods; None also while nobody looks at them. Nothing is judged by them but themselves."""
     scaling: ScalingFacts | Failure | None = None
     """What was told of their number."""
+    run: TrainingRun | Failure | None = None
+    """The training run of the notebook's version; None also when none is named."""
 
     def rollout_at(self, now: float) -> RolloutFacts | None:
         """The rollout, None when it is not known or too old to speak of the present."""

@@ -2,17 +2,19 @@
 
 Each link stands in three places: what the manifest on disk promises, what is recorded with the registered version, and
 what runs. What the manifest on disk says of data and features is recorded exactly when the registered manifest says the
-same, which :mod:`triage.signals.promise` has compared field by field.
+same, which :mod:`triage.signals.promise` has compared field by field. What the training run read is recorded, too,
+where it was logged.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
-from triage.facts.versions import RegisteredModel
+from triage.facts.versions import RegisteredModel, RunInput, TrainingRun
 from triage.signals import wording
 from triage.signals.lineage import described
 from triage.signals.lineage_model import LineageLink, LinkState
@@ -25,15 +27,23 @@ if TYPE_CHECKING:
     from triage.notebook.manifest import DataReference, Manifest
 
 _DIGITS = 12
+_OWN = re.compile(r"[0-9a-f]{1,8}|-?\d+")
+"""What MLflow makes of frames and arrays, or of Spark's."""
+_SHA256 = re.compile(r"[0-9a-f]{12,64}")
+"""All of it, or its beginning: MLflow takes 36 characters."""
 
 
 def links(manifest: Manifest, registered: RegisteredModel | Failure | None, serving: Versions,
-          rollout: RolloutFacts | Failure | None, promise: Promise | None) -> tuple[LineageLink, ...]:
-    """The lineage of the version that the notebook describes, from what runs back to the data."""
+          rollout: RolloutFacts | Failure | None, promise: Promise | None,
+          run: TrainingRun | Failure | None = None) -> tuple[LineageLink, ...]:
+    """The lineage of the version that the notebook describes, from what runs back to the data.
+
+    ``run``: its training run; None where none is named, or it has not answered.
+    """
     model = registered if isinstance(registered, RegisteredModel) else None
     unread = registered.sentence() if isinstance(registered, Failure) else ""
     return (_version(manifest, model, serving, unread), *_image(manifest, serving, rollout, promise),
-            _manifest(promise, unread), *_run(manifest, model), *_data(manifest, promise, unread),
+            _manifest(promise, unread), *_run(manifest, model, run), *_data(manifest, promise, unread, run),
             *_features(manifest, promise, unread))
 
 
@@ -115,21 +125,60 @@ def _differences(promise: Promise) -> str:
     return f"{count} field{'s' if count > 1 else ''} differ{'' if count > 1 else 's'}" if count else ""
 
 
-def _run(manifest: Manifest, model: RegisteredModel | None) -> Iterator[LineageLink]:
+def _run(manifest: Manifest, model: RegisteredModel | None, run: TrainingRun | Failure | None) -> Iterator[LineageLink]:
     version = described(manifest, model) if model is not None else None
     if version is not None and (version.run_id or version.source):
-        yield LineageLink("run", "", "", version.run_id or "-", "", LinkState.NOT_RECORDED,
-                          f"its files are at {version.source}" if version.source else "")
+        notes = [f"its files are at {version.source}"] if version.source else []
+        if isinstance(run, Failure):
+            notes.append(f"what it read is not known: {run.sentence()}")
+        yield LineageLink("run", "", "", version.run_id or "-", "",
+                          LinkState.UNKNOWN if isinstance(run, Failure) else LinkState.NOT_RECORDED, "; ".join(notes))
 
 
-def _data(manifest: Manifest, promise: Promise | None, unread: str) -> Iterator[LineageLink]:
+def _data(manifest: Manifest, promise: Promise | None, unread: str,
+          run: TrainingRun | Failure | None) -> Iterator[LineageLink]:
+    """What the manifest names, compared with the registered manifest and with what the run read; then what the run
+    read besides."""
+    told = list(run.inputs) if isinstance(run, TrainingRun) else []
     for each in manifest.spec.data:
+        name = f"{each.namespace}.{each.name}" if each.namespace else each.name
         promised = _identity(each)
         state, recorded, note = _compared((f"spec.data[{each.name}]",), promised, promise, unread)
+        read = [one for one in told if one.name in (each.name, name)]
+        told = [one for one in told if one not in read]
+        agreed = {agrees(each, one) for one in read}
         if not promised:
             state, note = LinkState.MUTABLE, "neither version nor digest: it may have changed since"
-        yield LineageLink("data", f"{each.namespace}.{each.name}" if each.namespace else each.name, promised, recorded,
-                          "", state, note)
+        elif False in agreed:
+            other = next(one for one in read if agrees(each, one) is False)
+            state, recorded, note = LinkState.DIFFERS, other.digest, f"the run read another{_for(other)}"
+        elif True in agreed and state in (LinkState.NOT_RECORDED, LinkState.UNKNOWN):
+            state, recorded, note = LinkState.SAME, promised, ""
+        if read and not recorded:
+            recorded = read[0].digest
+        yield LineageLink("data", name, promised, recorded, "", state, note)
+    for one in told:
+        yield LineageLink("data", one.name, "", one.digest or one.where or "-", "", LinkState.NOT_RECORDED,
+                          f"the run read it{_for(one)}, the manifest does not name it")
+
+
+def _for(one: RunInput) -> str:
+    return f" for {one.context}" if one.context else ""
+
+
+def agrees(promised: DataReference, read: RunInput) -> bool | None:
+    """Whether a run read what is promised; None where the two identities are of different kinds.
+
+    The digest that MLflow computes itself, of a sample of the rows, is neither a version nor the digest of a file.
+    """
+    digest = read.digest.removeprefix("sha256:").lower()
+    if digest and read.digest == promised.version:
+        return True
+    if not digest or _OWN.fullmatch(digest):
+        return None
+    if _SHA256.fullmatch(digest):
+        return promised.sha256.startswith(digest) if promised.sha256 else None
+    return False if promised.version else None
 
 
 def _identity(each: DataReference) -> str:

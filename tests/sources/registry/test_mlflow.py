@@ -20,7 +20,7 @@ from triage.config_sources import FolderRegistry, MlflowRegistry
 from triage.endpoints import ConfigError, Endpoint
 from triage.errors import InvalidDocument
 from triage.facts.outcome import Failure, FailureKind, SourceState
-from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
+from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, RunInput, TrainingRun
 from triage.overrides import Overrides
 from triage.report.config import show_json
 from triage.sources.checkup import SourceCheck, check_up
@@ -31,6 +31,7 @@ from triage.strict_yaml import parse, validate
 
 TOKEN = "t0ken-4711-canary"
 MODELS = "/api/2.0/mlflow/registered-models/search"
+RUN = "/api/2.0/mlflow/runs/get"
 VERSIONS = "/api/2.0/mlflow/model-versions/search"
 ALIAS = "POST /api/2.0/mlflow/registered-models/alias"
 FILE = "/model-versions/get-artifact"
@@ -102,6 +103,25 @@ async def test_json_of_another_shape_is_broken(answer: Any) -> None:
     found = await fraud(routes({MODELS: json_answer(answer)}))
     assert isinstance(found, Failure)
     assert found.kind is FailureKind.BROKEN
+
+
+@pytest.mark.parametrize("answer", [
+    {}, {"run": []}, {"run": {"info": {}}}, {"run": {"info": {"run_id": "5f3c"}, "inputs": []}},
+    {"run": {"info": {"run_id": "5f3c"}, "inputs": {"dataset_inputs": [{"dataset": {"digest": "x"}}]}}}])
+async def test_a_run_of_another_shape_is_broken(answer: Any) -> None:
+    async with FaultServer(routes({RUN: json_answer(answer)})) as server, asking(server.url) as client:
+        found = await client.run(RegisteredVersion("8", None, run_id="5f3c"))
+    assert isinstance(found, Failure)
+    assert found.kind is FailureKind.BROKEN
+
+
+@pytest.mark.parametrize("source", ["{", "[" * 100_000, "[]", '{"uri": 5}', 7])
+async def test_a_source_that_cannot_be_read_hides_no_data_set(source: Any) -> None:
+    answer = {"run": {"info": {"run_id": "5f3c"}, "inputs": {"dataset_inputs": [
+        {"dataset": {"name": "transactions", "digest": "d", "source": source}}]}}}
+    async with FaultServer(routes({RUN: json_answer(answer)})) as server, asking(server.url) as client:
+        found = await client.run(RegisteredVersion("8", None, run_id="5f3c"))
+    assert found == TrainingRun("5f3c", (RunInput("transactions", "d"),))
 
 
 async def test_versions_written_as_numbers_are_understood() -> None:

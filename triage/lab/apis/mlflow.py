@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 from triage.lab.apis.forms import media_type
 from triage.lab.apis.json_bodies import read_json
 from triage.lab.apis.mlflow_search import Searchable, invalid, page
-from triage.lab.registry import Metric, Model, Registry, RegistryError, Run, Version
+from triage.lab.registry import DataInput, Metric, Model, Registry, RegistryError, Run, Version
 from triage.lab.registry.demands import version_number
 
 MLFLOW_VERSION = "3.17.2"
@@ -310,7 +310,8 @@ def _check_source(source: str, run_id: str) -> None:
 
 def _get_run(registry: Registry, asked: _Parameters) -> _Answer:
     run = registry.run(asked.text("run_id") or asked.text("run_uuid") or asked.required("run_id"))
-    return {"run": {"info": _run_info(run), "inputs": {}, "outputs": {},
+    return {"run": {"info": _run_info(run), "outputs": {},
+                    "inputs": _without_empty({"dataset_inputs": [_data_input(given) for given in run.inputs]}),
                     "data": _without_empty({"metrics": [_metric(metric) for metric in run.latest_metrics()],
                                             "params": _pairs(run.params), "tags": _pairs(run.tags)})}}
 
@@ -348,6 +349,12 @@ def _run_info(run: Run) -> dict[str, Any]:
         "run_uuid": run.run_id, "run_id": run.run_id, "experiment_id": "0", "run_name": run.name, "user_id": "",
         "status": run.status, "start_time": run.started_ms, "end_time": run.ended_ms,
         "artifact_uri": f"mlflow-artifacts:/0/{run.run_id}/artifacts", "lifecycle_stage": "active"})
+
+
+def _data_input(given: DataInput) -> dict[str, Any]:
+    tags = {"mlflow.data.context": given.context} if given.context else {}
+    return _without_empty({"tags": _pairs(tags), "dataset": {
+        "name": given.name, "digest": given.digest, "source_type": given.source_type, "source": given.source}})
 
 
 def _metric(metric: Metric) -> dict[str, Any]:

@@ -63,6 +63,19 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class DataInput:
+    """A data set that a run read, as ``mlflow.log_input`` logs it."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    """JSON, whose fields go by the type."""
+    context: str = ""
+    """What it was read for; "" for a data set that was logged without."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A training run, as far as a version refers to it."""
 
@@ -76,6 +89,7 @@ class Run:
     """Every value logged, in order."""
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[DataInput, ...] = ()
 
     def latest_metrics(self) -> list[Metric]:
         """The last value of each metric: that of the highest step, then of the latest time."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +13,7 @@ from triage.lab.cluster import Cluster
 from triage.lab.cluster.apiserver import Options
 from triage.lab.cluster.manifests import deployment, rollout
 from triage.lab.cluster.resources import ROLLOUTS
-from triage.lab.registry import Metric, Registry, Run
+from triage.lab.registry import DataInput, Metric, Registry, Run
 from triage.lab.world.fleet import FLEET, Member
 from triage.lab.world.gpu import hash_of
 from triage.lab.world.grid import DAY, HOUR
@@ -131,6 +133,24 @@ def furnish_registry(registry: Registry, scenario: Scenario, opening: float) -> 
             registry.set_alias(name, CANARY_ALIAS, member.number(release.canary))
 
 
+_READ: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "fraud-scorer": ("transactions", "s3://warehouse/payments/transactions", {"8": "snap-2026-11-02"}),
+    "image-moderation": ("pictures", "s3://warehouse/trust/pictures", {"5": "snap-2026-10-19"}),
+    "loan-approval": ("applications", "s3://warehouse/credit/applications", {"3": "snap-2026-08-31"}),
+    "review-sentiment": ("reviews", "s3://warehouse/content/reviews", {"12": "snap-2026-09-28"}),
+    "churn-ranker": ("customers", "s3://warehouse/crm/customers", {"13": "partition 2026-09-14"}),
+    "chat-assistant": ("evaluation-set", "s3://warehouse/assist/evaluation", {"31": "snap-2026-10-30"}),
+}
+"""What training read: the data set, where it lies, and which of its snapshots for the version that a notebook is about;
+others read the snapshot of the day before."""
+
+
+def _inputs(member: Member, number: str, created: float) -> tuple[DataInput, ...]:
+    name, uri, known = _READ[member.name]
+    before = datetime.fromtimestamp(created - DAY, UTC)
+    return (DataInput(name, known.get(number, f"snap-{before:%Y-%m-%d}"), "s3", json.dumps({"uri": uri}), "training"),)
+
+
 def _add_version(registry: Registry, member: Member, release: Release, version: str, opening: float) -> None:
     number = member.number(version)
     created = opening - _age(release, version) - 3 * DAY
@@ -138,7 +158,7 @@ def _add_version(registry: Registry, member: Member, release: Release, version: 
     registry.add_run(Run(run_id, f"train-{member.name}-{number}", round((created - 2 * HOUR) * 1000),
                          round(created * 1000), metrics=(Metric("auc", 0.8 + hash_of(run_id) % 900 / 10_000,
                                                                 round(created * 1000)),),
-                         params={"seed": "7", "epochs": "20"}))
+                         params={"seed": "7", "epochs": "20"}, inputs=_inputs(member, number, created)))
     registry.add_version(member.name, number, f"s3://models/{member.name}/{number}", run_id,
                          {**_tags(member, release, version), **_kept(member)}, created,
                          description=f"Serves as {version}." if version != number else "")

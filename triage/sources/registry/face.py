@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
+from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, TrainingRun
 from triage.text import clean
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class Registry(Protocol):
     async def document(self, model: str, version: RegisteredVersion,
                        kind: DocumentKind) -> Document | Failure | None:
         """A document of one version; None when the version has none. Asked again only when it may have changed."""
+        ...
+
+    async def run(self, version: RegisteredVersion) -> TrainingRun | Failure | None:
+        """The training run of a version; None when none is named, or the registry keeps no runs."""
         ...
 
     async def aclose(self) -> None:

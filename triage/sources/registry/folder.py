@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
+from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, TrainingRun
 from triage.sources.registry import git
 from triage.sources.registry.face import MAX_DOCUMENT_BYTES, NAME, no_such_model
 from triage.sources.registry.git_tags import FORMAT, models_from_tags, parse_refs
@@ -110,6 +110,9 @@ class FolderClient:
         if content.commit and content.repository is not None:
             return await self._blob(content.commit, content.repository.prefix + path, path, kind)
         return await asyncio.to_thread(self._file, path, kind)
+
+    async def run(self, version: RegisteredVersion) -> TrainingRun | Failure | None:
+        return None
 
     async def survey(self) -> Survey | Failure:
         """Read it, and say what it is."""

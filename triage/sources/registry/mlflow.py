@@ -14,6 +14,9 @@ may write with ``PUT /api/2.0/mlflow-artifacts/artifacts/...``; the server hands
 ``triage.manifest`` and ``triage.references`` hold the same text (MLflow takes 100,000 characters; they come along with
 every refresh, so files are better). The tag ``triage.manifest_sha256`` holds the digest of the manifest's bytes: it
 tells a changed manifest without fetching it.
+
+**What a version was made of.** Its training run tells which data sets it read (``runs/get``, the data sets logged with
+``mlflow.log_input``), asked once for a version: what a run read does not change.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
+from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, TrainingRun
 from triage.sources.breaker import Breaker
 from triage.sources.failures import Received, shape_failure
 from triage.sources.prometheus_answers import OtherShape
@@ -38,6 +41,7 @@ from triage.sources.registry.mlflow_answers import (
     explained,
     parse_head,
     parse_page,
+    parse_run,
     parse_version,
 )
 
@@ -123,6 +127,11 @@ class MlflowClient:
         found = None if isinstance(answer, Failure) else answer
         self._documents[(model, version.version, kind)] = (digest, now, found)
         return found
+
+    async def run(self, version: RegisteredVersion) -> TrainingRun | Failure | None:
+        if not version.run_id:
+            return None
+        return await self._ask(f"{API}/runs/get", {"run_id": version.run_id}, parse_run)
 
     async def may_move_aliases(self, model: str) -> bool | None:
         """Whether this credential gets as far as having its alias examined; None when that cannot be told.

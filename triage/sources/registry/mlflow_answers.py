@@ -5,18 +5,29 @@ Fields were read off MLflow 3.17; absent lists are omitted keys, and searches fo
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
+from triage.facts.versions import (
+    Document,
+    DocumentKind,
+    RegisteredModel,
+    RegisteredVersion,
+    RunInput,
+    TrainingRun,
+)
 from triage.sources.failures import Product
 from triage.sources.prometheus_answers import OtherShape
 from triage.text import clean
 
 MLFLOW = Product("MLflow", 5000, "the URL may lack a path prefix (--static-prefix of mlflow server)")
+DATA_PREFIX = "triage.data."
+_PLACES = ("uri", "url", "path", "delta_table_name", "table_name")
+"""Fields of a source: of files and stores, of the web, of Hugging Face and Spark, of Delta and Spark tables."""
 DIGEST_TAG = "triage.manifest_sha256"
 DOCUMENT_TAGS: Mapping[str, DocumentKind] = {f"triage.{kind}": kind for kind in DocumentKind}
 """Tags that hold a whole document."""
@@ -81,6 +92,51 @@ def parse_version(item: Mapping[str, Any]) -> tuple[str, RegisteredVersion]:
         source=_text(item.get("source")), run_id=_text(item.get("run_id")),
         description=_text(item.get("description")), tags=tags,
         manifest_sha256=digest if _SHA256.fullmatch(digest) else "", documents=documents)
+
+
+def parse_run(document: Any) -> TrainingRun:
+    """The answer of ``runs/get``: its ``inputs.dataset_inputs``, then what its tags and params name besides.
+
+    Where data is not logged with ``mlflow.log_input``, a tag or param ``triage.data.<name>`` holds the identity of the
+    data set of that name. Raises :class:`OtherShape`.
+    """
+    run = document.get("run") if isinstance(document, dict) else None
+    if not isinstance(run, dict):
+        raise OtherShape("the answer holds no run")
+    info, given = _object(run.get("info"), "info"), _object(run.get("inputs"), "inputs")
+    found = [_input(item) for item in _objects(given.get("dataset_inputs"), "dataset_inputs")]
+    recorded = _object(run.get("data"), "data")
+    for pair in (*_objects(recorded.get("tags"), "tags"), *_objects(recorded.get("params"), "params")):
+        key = pair.get("key")
+        name = clean(key[len(DATA_PREFIX):], limit=300) if isinstance(key, str) and key.startswith(DATA_PREFIX) else ""
+        if name and all(each.name != name for each in found):
+            found.append(RunInput(name, _text(pair.get("value"))))
+    return TrainingRun(_name(info, "run_id"), tuple(found))
+
+
+def _input(item: Mapping[str, Any]) -> RunInput:
+    dataset = _object(item.get("dataset"), "dataset")
+    context = _tags(item).get("mlflow.data.context", "")
+    return RunInput(_name(dataset, "name"), _text(dataset.get("digest")), _where(dataset.get("source")), context)
+
+
+def _where(source: Any) -> str:
+    """Where a data set lies: its source is JSON whose fields go by the type of the source."""
+    try:
+        told = json.loads(source) if isinstance(source, str) else None
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(told, dict):
+        return ""
+    return next((_text(told[key]) for key in _PLACES if isinstance(told.get(key), str)), "")
+
+
+def _object(raw: Any, what: str) -> dict[str, Any]:
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise OtherShape(f"{what} is no object")
+    return raw
 
 
 def assembled(head: ModelHead, versions: Iterable[RegisteredVersion], read_at: float, *,
