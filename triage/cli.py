@@ -88,11 +88,15 @@ def _open(model: str | None) -> int:
         raise TriageError("the screen needs a terminal", "for one look without it: triage status")
     from triage.live.feed import LiveFeed
     from triage.tui.app import run_app
+    from triage.tui.link import end_within
     alert = given("alert")
     named = overrides()
     feed = LiveFeed(lambda: named, wanted=None if alert is None else _wanted(alert))
-    return run_app(feed, model=model, alert=alert, theme_name=given("theme") or "auto",
-                   glyphs="ascii" if given("ascii") else "auto", write=bool(given("write")))
+    status = run_app(feed, model=model, alert=alert, theme_name=given("theme") or "auto",
+                     glyphs="ascii" if given("ascii") else "auto", write=bool(given("write")))
+    # A credential's program that still waits for something would keep the shell waiting, too.
+    end_within(status=status)
+    return status
 
 
 def _wanted(text: str) -> Callable[[Alert], bool]:

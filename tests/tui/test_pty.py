@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.commands import EXAMPLES
 from tests.tui import snapshots
 from tests.tui.terminal import Terminal
 from triage.tui import link
@@ -201,3 +203,25 @@ async def test_the_link_knows_the_drivers_queue() -> None:
     assert MAX_QUEUED_WRITES > link.MOST_WAITING
     app._driver = None
     Driver._writer_thread._file.close()
+
+
+def test_a_credential_that_does_not_come_does_not_keep_the_shell_waiting(tmp_path: Path) -> None:
+    exec_ = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["20"],
+             "interactiveMode": "Never"}
+    kubeconfig = {"apiVersion": "v1", "kind": "Config", "users": [{"name": "u", "user": {"exec": exec_}}],
+                  "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+                  "contexts": [{"name": "k", "context": {"cluster": "c", "user": "u"}}]}
+    config = {"apiVersion": "triage/v1alpha1", "kind": "Config", "notebooks": [str(EXAMPLES)],
+              "contexts": {"x": {"prometheus": {"url": "http://127.0.0.1:9"},
+                                 "kubernetes": {"kubeconfig": "kubeconfig", "context": "k"}}}}
+    for name, content in (("kubeconfig", kubeconfig), ("triage.yaml", config)):
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+        (tmp_path / name).chmod(0o600)
+    with Terminal("--config", str(tmp_path / "triage.yaml"), module="triage") as terminal:
+        terminal.shows("UNKNOWN", "refuses connections")
+        terminal.press("a")
+        terminal.shows("roll back", "being asked")
+        terminal.press("\x1b")
+        terminal.becomes(lambda screen: "being asked" not in screen)
+        terminal.press("q")
+        assert terminal.exit_within(8.0) is not None

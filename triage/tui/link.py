@@ -17,7 +17,7 @@ from textual.app import App
 MOST_WAITING = 2
 """Writes waiting for the link from which no more is painted: on a thin link the picture would be minutes old."""
 _GRACE = 1.2
-"""Seconds after a hang-up in which the program may end in order."""
+"""Seconds in which the program may end in order."""
 
 
 def writes_waiting(app: App[Any]) -> int:
@@ -50,7 +50,8 @@ def on_hang_up(leave: Callable[[], None]) -> None:
 
 
 def end_within(seconds: float = _GRACE, status: int = 129) -> None:
-    """End the process after ``seconds`` whatever holds it up: a closed terminal takes no last frame."""
+    """End the process after ``seconds`` whatever holds it up: a closed terminal takes no last frame, and a thread may
+    wait for a program that does not end."""
     timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()
