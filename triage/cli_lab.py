@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BANNER = "LAB"
 """Stands on every screen of the demo."""
 DEFAULT_SCENARIO = "canary-latency"
+_KILL_SWITCH = "TRIAGE_READONLY"
+"""As ``triage.actions.freeze`` names it, which the first frame does not wait for."""
 _NAME = "lab"
 """What plans call its systems: its address is another one each time."""
 _MOST_COLUMNS, _MOST_ROWS = 500, 300
@@ -94,7 +96,8 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
 
     No server, no network, no account: the world answers on loopback in the protocols of Prometheus, Alertmanager,
     MLflow, Kubernetes and Loki, and the screen asks it as it would ask the real ones. Nothing of your configuration
-    is used. Actions can be tried: it is as with --write, and only this world is changed.
+    is used. Actions can be tried: it is as with --write, and only this world is changed. With TRIAGE_READONLY=1 not
+    even this one is.
 
     \b
     Examples:
@@ -129,8 +132,9 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
 
 
 def _forget_environment() -> None:
-    """The demo looks at nothing but the lab, whatever the environment says about the user's own servers."""
-    for name in [name for name in os.environ if name.startswith("TRIAGE_")]:
+    """The demo looks at nothing but the lab, whatever the environment says about the user's own servers. A kill switch
+    stays on."""
+    for name in [name for name in os.environ if name.startswith("TRIAGE_") and name != _KILL_SWITCH]:
         del os.environ[name]
 
 

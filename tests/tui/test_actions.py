@@ -14,18 +14,22 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from tests.desk.site import MODEL, Gate, Site
+from tests.desk.site import MODEL, TOKEN, Gate, Site
 from tests.live.conftest import FakePrometheus
 from tests.sources.faults import FaultServer
 from tests.tui import snapshots, trials
 from tests.tui.driving import running, screen_text
 from tests.tui.scripted import ScriptedFeed
 from tests.tui.test_goldens import check
-from triage.actions import carrying
+from triage.actions import approvals, carrying
 from triage.actions.history import Outcome
 from triage.actions.journal import Kind
 from triage.actions.opening import open_journal
+from triage.actions.plan import Action
+from triage.actions.steps import Prepared
+from triage.actions.system import Wish
 from triage.clock import ManualClock
+from triage.desk.actions import open_desk
 from triage.live.snapshot import Snapshot
 from triage.runbook.intents import OpenPlan
 from triage.tui.action_link import ActionLink
@@ -327,6 +331,93 @@ async def test_a_plan_is_shared_from_the_dialog(site: Site, gate: Gate, tmp_path
     assert gate.changes == []
 
 
+def asked_by_another(site: Site, path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A promotion that ``operator`` shared in ``path``, from a state directory of their own; its digest. From then on
+    the site is looked at as ``approver``."""
+    monkeypatch.setenv("TRIAGE_STATE", str(site.folder / "other"))
+
+    async def share() -> str:
+        desk = await open_desk(site.active, site.notebook, ManualClock(NOW), lambda: proven(), write=True)
+        prepared = await desk.prepare(Wish(Action.PROMOTE, "planned step"))
+        assert isinstance(prepared, Prepared)
+        await desk.share(prepared, path)
+        await desk.aclose()
+        return prepared.plan.short
+    digest = asyncio.run(share())
+    monkeypatch.setenv("TRIAGE_STATE", str(site.folder / "state"))
+    monkeypatch.setenv(TOKEN, "second")
+    return digest
+
+
+def proven() -> Snapshot:
+    """The canary is proven, and every objective is met."""
+    made = snapshots.healthy()
+    return replace(made, at=NOW, models=(replace(made.models[0], canary=trials.passing(NOW), data_at=NOW - 1),))
+
+
+async def asks_to_approve(pilot: Pilot[None], path: Path) -> PlanDialog:
+    await pilot.press("a", "p")
+    await reads(pilot, "the file that was shared")
+    for each in str(path):
+        pilot.app.post_message(events.Key({"/": "slash", ".": "full_stop"}.get(each, each), each))
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, PlanDialog) and (
+        pilot.app.screen.dialog.prepared is not None or pilot.app.screen.dialog.refusal is not None))
+    assert isinstance(pilot.app.screen, PlanDialog)
+    await pilot.pause()
+    return pilot.app.screen
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_a_plan_that_another_person_shared_is_approved_as_oneself_by_typing_its_name(
+        site: Site, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    digest = await asyncio.to_thread(asked_by_another, site, tmp_path / "promote.json", monkeypatch)
+    async with shown(site, proven(), size=size) as (_, pilot, _):
+        dialog = await asks_to_approve(pilot, tmp_path / "promote.json")
+        assert f"plan {digest}" in dialog.dialog.title
+        assert not {"reason", "version", "share for approval"} & set(dialog.dialog.buttons)
+        assert dialog.dialog.wanted == MODEL
+        await agreed(pilot, "act-approve", size)
+        await typed(pilot, MODEL)
+        await reads(pilot, "sent 1 of 1  done")
+    assert len(gate.changes) == 1
+    records = open_journal(site.active, ManualClock(NOW)).records()
+    begun = next(record for record in records if record.kind == Kind.BEGUN)
+    assert (begun.fields["actor"], begun.fields["requester"]) == ("approver", "operator")
+    assert list(tmp_path.glob("*.used")) != []
+
+
+async def test_whoever_asked_does_not_approve_on_the_screen(
+        site: Site, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await asyncio.to_thread(asked_by_another, site, tmp_path / "promote.json", monkeypatch)
+    monkeypatch.setenv(TOKEN, "writing")
+    async with shown(site, proven()) as (app, pilot, _):
+        dialog = await asks_to_approve(pilot, tmp_path / "promote.json")
+        assert [each.name for each in dialog.dialog.stops] == ["persons"]
+        assert "operator asked for it and may not approve it" in screen_text(app)
+        await typed(pilot, MODEL)
+    assert gate.changes == []
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (None, "cannot be read: No such file"), ("{}", "is no triage.approval/v1"),
+    ("another", "it was asked to approve: promote churn-ranker")], ids=["no file", "no plan", "another model"])
+async def test_a_file_that_is_no_plan_of_the_model_is_refused_with_the_reason(
+        site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, said: str) -> None:
+    path = tmp_path / "promote.json"
+    if content == "another":
+        await asyncio.to_thread(asked_by_another, site, path, monkeypatch)
+        request = approvals.read(path)
+        plan = replace(request.plan, target=replace(request.plan.target, model="churn-ranker"))
+        path.write_text(approvals.dump(replace(request, plan=plan)))
+    elif content is not None:
+        path.write_text(content)
+    async with shown(site, proven()) as (app, pilot, _):
+        dialog = await asks_to_approve(pilot, path)
+        assert dialog.dialog.buttons == ("cancel",)
+        assert said in " ".join(screen_text(app).replace("│", " ").split())
+
+
 async def test_without_write_it_is_planned_and_stopped(site: Site, gate: Gate) -> None:
     async with shown(site, write=False) as (app, pilot, _):
         assert " WRITE " not in screen_text(app)
@@ -342,7 +433,7 @@ async def test_without_write_it_is_planned_and_stopped(site: Site, gate: Gate) -
 
 async def test_with_write_every_screen_says_so(site: Site) -> None:
     async with shown(site) as (app, pilot, _):
-        assert " WRITE " in screen_text(app).splitlines()[0]
+        await reads(pilot, " WRITE ")
         await pilot.press("3")
         await pilot.pause()
         assert " WRITE " in screen_text(app).splitlines()[0]
@@ -351,7 +442,8 @@ async def test_with_write_every_screen_says_so(site: Site) -> None:
 async def test_while_a_kill_switch_is_on_no_screen_says_write(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIAGE_READONLY", "1")
     async with shown(site) as (app, pilot, feed):
-        await until(pilot, lambda: " WRITE " not in screen_text(app))
+        await reads(pilot, " READ-ONLY ")
+        assert " WRITE " not in screen_text(app)
         await pilot.press("a")
         await reads(pilot, "TRIAGE_READONLY is set: nothing is executed")
         await reads(pilot, "READ-ONLY")
@@ -483,4 +575,4 @@ async def test_the_title_of_a_plan_draws_nothing_of_its_own(site: Site) -> None:
 def test_no_name_is_used_twice() -> None:
     from triage.tui.panels.menu import LETTERS, WORDS
     assert set(LETTERS.values()) == set(WORDS)
-    assert not {"w", "v", "x"} & set(LETTERS)
+    assert not {"w", "v", "x", "p"} & set(LETTERS)

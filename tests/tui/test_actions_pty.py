@@ -28,3 +28,16 @@ def test_a_canary_is_rolled_back_by_keyboard_and_the_objective_recovers() -> Non
         assert "FAIL, page  canary" not in terminal.screen()
         terminal.press("q")
         assert terminal.exit_within(5.0) is not None
+
+
+def test_a_demo_that_may_only_read_says_so_in_its_header_and_carries_nothing_out() -> None:
+    with Terminal("demo", columns=80, rows=24, module="triage",
+                  environment={"HOME": os.environ.get("HOME", "/"), "TRIAGE_READONLY": "1"}) as terminal:
+        terminal.shows("LAB READ-ONLY  fraud-scorer", "FAIL, page")
+        terminal.press("a")
+        terminal.shows("READ-ONLY: an action is planned", "TRIAGE_READONLY is set: nothing is executed")
+        terminal.press("\x1b")
+        terminal.becomes(lambda screen: "ACT on" not in screen)
+        assert b"WRITE" not in terminal.received
+        terminal.press("q")
+        assert terminal.exit_within(5.0) is not None

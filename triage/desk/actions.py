@@ -114,6 +114,9 @@ class ActionDesk:
 
     async def prepare_approval(self, request: ApprovalRequest) -> Prepared | Refusal:
         """The plan that somebody else asked to have approved, made anew, to be carried out as us."""
+        if request.plan.target.model != self.model:
+            asked = clean(f"{request.wish.action} {request.plan.target.model}", limit=200)
+            return Refusal(f"it was asked to approve: {asked}", "look at that model")
         executor = self._executor(request.wish.action)
         return executor if isinstance(executor, Refusal) else await executor.prepare_approval(request)
 

@@ -48,7 +48,7 @@ def _plan(prepared: Prepared, characters: Characters) -> Iterator[str]:
     yield f"  path     {plan.path}"
     yield f"  undo     {plan.inverse}"
     yield f"  after    {after(prepared)}"
-    yield f"  actor    {plan.actor}"
+    yield f"  actor    {persons(prepared)}"
     yield f"  reason   {plan.reason or 'none given'}" + (f" ({plan.incident})" if plan.incident else "")
     yield from (f"  {characters.glyph(Verdict.WARN)} {text}" for text in plan.warnings)
     yield from (f"  {guard_line(each, characters)}" for each in prepared.checked)
@@ -75,6 +75,14 @@ def after(prepared: Prepared) -> str:
     if not wanted.readings:
         return told
     return f"{told}; {', '.join(wanted.readings)} met again within {wanted.recovery_seconds / 60:.0f} min"
+
+
+def persons(prepared: Prepared) -> str:
+    """Who carries it out, as the target system authenticates them, and who asked for it where that is another."""
+    plan, request, identity = prepared.plan, prepared.circumstances.approval, prepared.circumstances.identity
+    if request is None or not isinstance(identity, str):
+        return plan.actor
+    return f"{identity}, asked for by {request.requester}"
 
 
 def step_line(step: Step, requests: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
+from triage.tui.action_state import ActionState
+from triage.tui.desk_door import ActionFeed, DeskDoor
 from triage.tui.panels.course import Course
 from triage.tui.panels.menu import Menu
 
@@ -21,34 +22,16 @@ if TYPE_CHECKING:
     from triage.actions.history import Deed
     from triage.actions.steps import Confirmation, Prepared, Step
     from triage.actions.system import Refusal, System, Wish
-    from triage.clock import Clock
-    from triage.config import Active
     from triage.desk.actions import ActionDesk
-    from triage.desk.room import DeskRoom
     from triage.live.snapshot import Snapshot
-    from triage.notebook.load import Notebook
     from triage.runbook.events import Outcome as StepOutcome
     from triage.runbook.intents import OpenPlan
     from triage.tui.incident_link import IncidentLink
     from triage.tui.theme import Palette
     from triage.tui.view import View
 
-_CLOSE_SECONDS = 3.0
-T = TypeVar("T")
 Conclude = Callable[[str, "StepOutcome | None", str], None]
 """(step of the runbook, how it came out, in a sentence); None: it was not done."""
-
-
-class ActionFeed(Protocol):
-    """Where the notebooks and the context come from."""
-
-    def notebook(self, model: str) -> Notebook | None: ...
-
-    def context(self) -> Active | None: ...
-
-    def clock(self) -> Clock: ...
-
-    def world_changed(self) -> None: ...
 
 
 class ActionApp(Protocol):
@@ -84,37 +67,15 @@ class ActionLink:
 
     def __init__(self, app: ActionApp, feed: ActionFeed, conclude: Conclude, *, write: bool = False) -> None:
         self._app, self._feed, self._conclude = app, feed, conclude
-        self._write = write
-        self._room: DeskRoom | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._door = DeskDoor(app, feed, write=write)
+        self._state = ActionState(feed, self._door.begin, app.show, write=write)
         self._menu = Menu("", None)
         self._courses: dict[str, Course] = {}
-        self._open_ends: dict[str, tuple[Deed, ...]] = {}
-        self._seen: set[str] = set()
-        self._killed = False
-        self._looks = False
-        """Whether the kill switches are being looked for: a file system may hang."""
 
     @property
-    def writes(self) -> bool:
-        """Whether writing was asked for, by ``--write`` or by the context, and no kill switch was on when last looked
-        for."""
-        return self._asked_to_write and not self._killed
-
-    @property
-    def _asked_to_write(self) -> bool:
-        active = self._feed.context()
-        return self._write or (active is not None and active.context.allow_write)
-
-    def unknown(self, model: str) -> tuple[str, ...]:
-        """Actions on ``model`` whose end is not known, each a sentence."""
-        ends = self._open_ends.get(model, ())
-        if not ends:
-            # The first frame does not wait for the modules of acting.
-            return ()
-        from triage.report.actions import begun
-        now = self._feed.clock().now()
-        return tuple(begun(deed, now) for deed in ends)
+    def state(self) -> ActionState:
+        """What is known before anybody acts."""
+        return self._state
 
     def course(self, model: str) -> Course | None:
         """The newest action on ``model``; None when there was none since the start."""
@@ -123,34 +84,20 @@ class ActionLink:
 
     def menu(self) -> Menu:
         """What the menu shows now."""
-        model = self._model()
+        model = self._door.model()
         course = self._courses.get(model)
         under_way = "" if course is None or course.is_over else course.prepared.plan.title
-        return replace(self._menu, under_way=under_way, open_ends=self.unknown(model))
-
-    def see(self, model: str) -> None:
-        """A model is shown, newly or still: look for the kill switches where writing was asked for, and once whether
-        the journal tells of actions whose end is not known."""
-        active = self._feed.context()
-        if active is None:
-            return
-        if self._asked_to_write and not self._looks:
-            self._looks = True
-            self._begin(self._look_for_switches(active))
-        if model in self._seen:
-            return
-        self._seen.add(model)
-        self._begin(self._read_ends(active, model))
+        return replace(self._menu, under_way=under_way, open_ends=self._state.unknown(model))
 
     def open_menu(self) -> None:
         """The action menu; the systems are asked behind it."""
         from triage.tui.screens.act import ActMenu
-        if self._notebook() is None:
+        if self._door.notebook() is None:
             self._app.say("the notebooks are still being read" if self._feed.context() is None else
                           "no model is shown that has a notebook")
             return
         self._menu = Menu("", None)
-        self._begin(self._ask_menu())
+        self._door.begin(self._ask_menu())
         self._app.push_screen(ActMenu(self))
 
     def open_plan(self, intent: OpenPlan) -> str:
@@ -164,11 +111,11 @@ class ActionLink:
         from triage.actions.system import Wish
         from triage.desk.actions import reason_of
         from triage.tui.screens.plan import PlanDialog
-        if self._notebook() is None:
+        if self._door.notebook() is None:
             return "no model is shown that has a notebook"
         latest = self._app.latest
-        why = reason or reason_of(None if latest is None else latest.model(self._model()))
-        wish = Wish(Action(action), why, to, self._app.incident.id(self._model()), dict(parameters or {}))
+        why = reason or reason_of(None if latest is None else latest.model(self._door.model()))
+        wish = Wish(Action(action), why, to, self._app.incident.id(self._door.model()), dict(parameters or {}))
         self._app.push_screen(PlanDialog(self, wish, step))
         return ""
 
@@ -183,30 +130,43 @@ class ActionLink:
             trouble = self.choose(str(Action.CELL), reason=reason, step=step)
             if trouble:
                 self._app.say(trouble)
-        self._ask(work, took, self._trouble)
+        self._door.ask(work, took, self._trouble)
 
-    def make(self, wish: Wish, took: Callable[[Prepared | Refusal], None]) -> None:
-        """Make a plan; ``took`` gets it."""
-        from triage.actions.system import Refusal
-        self._ask(lambda desk: desk.prepare(wish), took, lambda message, hint: took(Refusal(message, hint)))
+    def approve(self, path: str) -> None:
+        """Show the plan that another person shared in the file at ``path``, to carry it out as ourselves."""
+        from pathlib import Path
+
+        from triage.tui.screens.plan import PlanDialog
+        self._app.push_screen(PlanDialog(self, Path(path).expanduser(), ""))
+
+    def make(self, asked: Wish | Path, took: Callable[[Prepared | Refusal], None]) -> None:
+        """Make a plan of a wish, or of what another person shared in a file; ``took`` gets it."""
+        from triage.actions.system import Refusal, Wish
+
+        async def work(desk: ActionDesk) -> Prepared | Refusal:
+            if isinstance(asked, Wish):
+                return await desk.prepare(asked)
+            from triage.actions.approvals import read
+            return await desk.prepare_approval(await asyncio.to_thread(read, asked))
+        self._door.ask(work, took, lambda message, hint: took(Refusal(message, hint)))
 
     def recheck(self, prepared: Prepared, took: Callable[[Prepared | None], None]) -> None:
         """Ask the guards again; ``took`` gets None when that is not possible."""
-        self._ask(lambda desk: desk.recheck(prepared), took, lambda message, hint: took(None))
+        self._door.ask(lambda desk: desk.recheck(prepared), took, lambda message, hint: took(None))
 
     def share(self, prepared: Prepared, path: Path) -> None:
         """Write the plan to a file for another person."""
         def shared(request: ApprovalRequest) -> None:
             self._app.say(f"plan {prepared.plan.short} waits in {request.path} for another person: triage act "
                           f"{prepared.plan.action} {prepared.plan.target.model} --approve {request.path}")
-        self._ask(lambda desk: desk.share(prepared, path), shared, self._trouble)
+        self._door.ask(lambda desk: desk.share(prepared, path), shared, self._trouble)
 
     def go(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
         """Carry it out, and show that."""
         from triage.tui.screens.receipt import Receipt
         model = prepared.plan.target.model
         self._courses[model] = Course(prepared, ())
-        self._begin(self._carry_out(prepared, confirmation, step))
+        self._door.begin(self._carry_out(prepared, confirmation, step))
         self._app.push_screen(Receipt(self, model))
 
     def left(self, step: str) -> None:
@@ -217,14 +177,14 @@ class ActionLink:
     def watch(self) -> None:
         """Show what is under way, or how it ended."""
         from triage.tui.screens.receipt import Receipt
-        if self._model() in self._courses:
-            self._app.push_screen(Receipt(self, self._model()))
+        if self._door.model() in self._courses:
+            self._app.push_screen(Receipt(self, self._door.model()))
 
     def find_out(self) -> None:
         """Look what became of the actions whose end is not known."""
-        model = self._model()
-        for deed in self._open_ends.get(model, ()):
-            self._begin(self._find_out(model, deed))
+        model = self._door.model()
+        for deed in self._state.open_ends(model):
+            self._door.begin(self._find_out(model, deed))
 
     def run_cell(self) -> None:
         """The cells have a screen of their own."""
@@ -254,55 +214,7 @@ class ActionLink:
 
     def close(self) -> None:
         """The program ends: what is under way is given up, and the journal says so."""
-        if self._room is not None:
-            self._room.close(_CLOSE_SECONDS)
-
-    def _model(self) -> str:
-        model = self._app.view().model
-        return "" if model is None else model.name
-
-    def _notebook(self) -> Notebook | None:
-        model = self._model()
-        return self._feed.notebook(model) if model else None
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _ask(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]], took: Callable[[T], None],
-             failed: Callable[[str, str], None]) -> None:
-        self._begin(self._asked(work, took, failed))
-
-    async def _asked(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]], took: Callable[[T], None],
-                     failed: Callable[[str, str], None], *, watches: bool = False) -> None:
-        from triage.errors import TriageError
-        from triage.text import clean
-        try:
-            found = await self._at_desk(work, watches=watches)
-        except TriageError as error:
-            failed(error.message, error.hint)
-        except Exception as error:
-            # A defect here must not take the panels away.
-            failed(f"actions broke: {type(error).__name__}: {clean(error, limit=200)}",
-                   "this is a defect of triage; triage act may still work")
-        else:
-            took(found)
-        self._app.show()
-
-    async def _at_desk(self, work: Callable[[ActionDesk], Coroutine[Any, Any, T]], *, watches: bool = False) -> T:
-        from triage.errors import TriageError
-        active, notebook = self._feed.context(), self._notebook()
-        if active is None or notebook is None:
-            raise TriageError("no model is shown that has a notebook")
-        if self._room is None:
-            # Where Kubernetes' and pydantic's modules are imported: not on the loop that paints.
-            self._room = await asyncio.to_thread(self._made)
-        return await asyncio.wrap_future(self._room.ask(active, notebook, work, watches=watches))
-
-    def _made(self) -> DeskRoom:
-        from triage.desk.room import DeskRoom
-        return DeskRoom(self._feed.clock(), lambda: self._app.latest, write=self._write)
+        self._door.close()
 
     async def _ask_menu(self) -> None:
         async def work(desk: ActionDesk) -> Menu:
@@ -311,7 +223,7 @@ class ActionLink:
 
         def took(found: Menu) -> None:
             self._menu = found
-        await self._asked(work, took, self._menu_trouble)
+        await self._door.asked(work, took, self._menu_trouble)
 
     def _menu_trouble(self, message: str, hint: str) -> None:
         self._menu = Menu("", (), f"{message}; {hint}" if hint else message)
@@ -319,36 +231,15 @@ class ActionLink:
     def _trouble(self, message: str, hint: str) -> None:
         self._app.say(f"{message}; {hint}" if hint else message)
 
-    async def _look_for_switches(self, active: Active) -> None:
-        try:
-            killed = await asyncio.to_thread(_is_killed, active)
-        finally:
-            self._looks = False
-        if killed != self._killed:
-            self._killed = killed
-            self._app.show()
-
-    async def _read_ends(self, active: Active, model: str) -> None:
-        from triage.errors import TriageError
-        try:
-            found = await asyncio.to_thread(_unfinished, active, self._feed.clock(), model)
-        except TriageError:
-            # That the journal cannot be used is said where it matters: it stops every action.
-            return
-        if found != self._open_ends.get(model, ()):
-            self._open_ends[model] = found
-            self._app.show()
-
     async def _find_out(self, model: str, deed: Deed) -> None:
         def took(sentence: str) -> None:
             self._app.say(f"{deed.plan.title}: {sentence}")
-            self._seen.discard(model)
-            self.see(model)
+            self._state.changed(model)
 
         async def work(desk: ActionDesk) -> str:
             found = await desk.find_out(deed)
             return f"{found.progress}: {found.sentence}"
-        await self._asked(work, took, self._trouble)
+        await self._door.asked(work, took, self._trouble)
 
     async def _carry_out(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
         model = prepared.plan.target.model
@@ -370,7 +261,7 @@ class ActionLink:
         def failed(message: str, hint: str) -> None:
             self._courses[model] = replace(self._courses[model], trouble="; ".join(filter(None, (
                 message, hint, "triage journal show says what was sent"))))
-        await self._asked(work, lambda done: None, failed, watches=True)
+        await self._door.asked(work, lambda done: None, failed, watches=True)
         self._ended(model, step)
 
     def _called(self, model: str, contacts: tuple[str, ...]) -> None:
@@ -391,20 +282,4 @@ class ActionLink:
                     Outcome.FAILED: StepOutcome.FAILED, Outcome.REFUSED: None}
             self._conclude(step, came.get(outcome or Outcome.UNKNOWN, StepOutcome.UNKNOWN), sentence)
         self._feed.world_changed()
-        self._seen.discard(model)
-        self.see(model)
-
-
-def _is_killed(active: Active) -> bool:
-    from triage.actions.freeze import mode_of
-    return mode_of(active, write=True).killed
-
-
-def _unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
-    from triage.state_dir import state_home
-    folder = active.context.actions.journal.folder
-    if not os.access(state_home(os.environ) / "journal" if folder is None else active.beside_config(folder), os.X_OK):
-        # Who never acted does not wait for the modules of acting; a journal of others is said where it matters.
-        return ()
-    from triage.desk.actions import unfinished
-    return unfinished(active, clock, model)
+        self._state.changed(model)

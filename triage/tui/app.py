@@ -187,7 +187,7 @@ class TriageApp(ScreenStack, inherit_bindings=False):
         self._settle_link(message.snapshot)
         model = self._model(message.snapshot)
         if model is not None:
-            self.actions.see(model.name)
+            self.actions.state.see(model.name)
         self.show()
         self.see_runbook()
         self.see_incident()
@@ -245,9 +245,10 @@ class TriageApp(ScreenStack, inherit_bindings=False):
             self._note,
             self._banner,
             sheet if sheet is not None and model is not None and sheet.model == model.name else None,
-            self.actions.writes,
-            self.actions.unknown(model.name) if model is not None else (),
+            self.actions.state.writes,
+            self.actions.state.unknown(model.name) if model is not None else (),
             board=self._board(model),
+            held_back=self.actions.state.held_back,
         )
 
     def _board(self, model: ModelState | None) -> Board | None:

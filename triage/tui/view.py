@@ -71,6 +71,8 @@ class View:
     """Actions on the model of which nobody knows how they ended, each a sentence."""
     board: Board | None = None
     """The incident of the model; None before it was looked for."""
+    held_back: bool = False
+    """Whether actions were to change something, and a kill switch is on."""
 
     @property
     def marker(self) -> str:

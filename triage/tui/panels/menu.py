@@ -56,6 +56,7 @@ def menu(shown: Menu, look: Look, width: int) -> list[Line]:
         else:
             out += _row(letter, WORDS[action], f"not now: {found.sentence}", Role.DIM, width, look)[:1]
     out += _row("x", "run a cell", "the cells screen: what can be asked of the notebook", Role.PLAIN, width, look)
+    out += _row("p", "approve a plan", "that another person shared as a file", Role.PLAIN, width, look)
     if shown.under_way:
         out += [BLANK, *_row("w", "watch", shown.under_way, Role.PLAIN, width, look)]
     if shown.open_ends:

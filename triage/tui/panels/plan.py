@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 WITHOUT = "without "
 """What is typed before the name of a guard that is acknowledged."""
+PERSONS = "persons"
+"""The guard that asks for other persons."""
 _LABEL = 9
+_WIDE = 90
 _MOST_ROWS = 3
 """Of a guard's sentence, where not everything is shown."""
 
@@ -42,6 +45,8 @@ class Dialog:
     """Seconds."""
     has_versions: bool = False
     """Whether another version can be named to go to."""
+    approves: bool = False
+    """Whether it is the plan of another person: then nothing of it can be changed here."""
     focus: str = "cancel"
     """The button that enter presses while nothing is typed."""
 
@@ -73,11 +78,12 @@ class Dialog:
             more.insert(0, str(self.prepared.plan.action))
         if self.stops and all(each.breakable for each in self.stops):
             more.append("break glass")
-        if self.prepared.plan.action not in _ALONE:
+        lacks = any(each.name == PERSONS for each in self.stops)
+        if lacks if self.approves else self.prepared.plan.action not in _ALONE:
             more.append("share for approval")
         if self.has_versions:
             more.append("version")
-        return ("cancel", *more, "reason")
+        return ("cancel", *more) if self.approves else ("cancel", *more, "reason")
 
 
 _ALONE = frozenset({"pause", "abort", "rollback", "scale", "silence", "expire-silence"})
@@ -150,16 +156,18 @@ def _guards(dialog: Dialog, prepared: Prepared, look: Look, width: int) -> list[
                 for number, row in enumerate(rows)]
     if passing:
         names = f"{len(passing)} let it pass: {', '.join(each.name for each in passing)}"
-        out += [line(look.mark(Verdict.PASS) if not number else "  ", (row, Role.DIM))
-                for number, row in enumerate(wrap(names, max(8, width - 2)))]
+        # All of them are among the details: where it is narrow, who acts and why has to fit below.
+        rows = wrap(names, max(8, width - 2)) if width >= _WIDE else [names]
+        out += [line(look.mark(Verdict.PASS) if not number else "  ", (row, Role.DIM)).fitted(width, look.ellipsis)
+                for number, row in enumerate(rows)]
     return [BLANK, *out]
 
 
 def _after(prepared: Prepared, look: Look, width: int) -> list[Line]:
-    from triage.report.actions import after
+    from triage.report.actions import after, persons
     plan = prepared.plan
-    return [BLANK, *_fact("after", after(prepared), look, width, 2),
-            *_fact("actor", plan.actor, look, width, 1), *_fact("reason", plan.reason or "none given", look, width, 1)]
+    return [BLANK, *_fact("after", after(prepared), look, width, 2), *_fact("actor", persons(prepared), look, width, 1),
+            *_fact("reason", plan.reason or "none given", look, width, 1)]
 
 
 def _fact(label: str, text: str, look: Look, width: int, most: int, role: Role = Role.PLAIN) -> list[Line]:

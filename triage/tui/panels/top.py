@@ -44,6 +44,8 @@ def _header(view: View, width: int, wordy: bool, arms: bool, stand: int, after: 
         head = line(head, (view.marker, Role.PRODUCTION), " ")
     if view.write:
         head = line(head, ("WRITE", Role.WARN), " ")
+    elif view.held_back:
+        head = line(head, ("READ-ONLY", Role.DIM), " ")
     name = view.model.name if view.model is not None else view.wanted
     if name:
         head = line(head, (" " + name, Role.STRONG))

@@ -40,7 +40,7 @@ class ActMenu(Box[None], inherit_bindings=False):
 
     def update_from(self, view: View, palette: Palette) -> None:
         self._view, self._palette = view, palette
-        mark = "WRITE" if self._link.writes else "READ-ONLY: an action is planned, not carried out"
+        mark = "WRITE" if self._link.state.writes else "READ-ONLY: an action is planned, not carried out"
         name = view.model.name if view.model is not None else ""
         self.put(view, palette, f"ACT on {name}  {mark}", menu(self._link.menu(), view.look, self.inside(view)), None,
                  line(("a letter opens its plan; nothing is sent before it is confirmed   esc back", Role.DIM)).fitted(
@@ -57,6 +57,8 @@ class ActMenu(Box[None], inherit_bindings=False):
         elif key == "x":
             self.dismiss(None)
             self._link.run_cell()
+        elif key == "p":
+            self._approve()
         elif key == "w" and self._link.menu().under_way:
             self.dismiss(None)
             self._link.watch()
@@ -81,6 +83,17 @@ class ActMenu(Box[None], inherit_bindings=False):
             self._link.choose(action, parameters=dict(_pair(word) for word in text.split()))
         self.app.push_screen(Ask(f"{WORDS[action]}: {question}", example, "", self._view.look, self._palette,
                                  "NAME=VALUE, then enter  esc back"), take)
+
+    def _approve(self) -> None:
+        if self._view is None or self._palette is None:
+            return
+
+        def take(text: str | None) -> None:
+            if text:
+                self.dismiss(None)
+                self._link.approve(text)
+        self.app.push_screen(Ask("approve a plan: the file that was shared", "promote-3f9ac21e.json", "",
+                                 self._view.look, self._palette, "enter reads it  esc back"), take)
 
     def action_cancel(self) -> None:
         """Back."""

@@ -30,11 +30,12 @@ _LONGEST = 200
 class PlanDialog(Box[None], inherit_bindings=False):
     """All keys are its own: letters are typed, the buttons are reached by tab, esc leaves."""
 
-    def __init__(self, link: ActionLink, wish: Wish, step: str) -> None:
-        """``step``: of the runbook that opened it; "" for none."""
+    def __init__(self, link: ActionLink, asked: Wish | Path, step: str) -> None:
+        """``asked``: what is wished for, or the file of a plan that another person shared. ``step``: of the runbook
+        that opened it; "" for none."""
         super().__init__()
-        self._link, self._wish, self._step = link, wish, step
-        self._dialog = Dialog(str(wish.action).upper(), None)
+        self._link, self._asked, self._step = link, asked, step
+        self._dialog = self._empty(details=False)
         self._view: View | None = None
         self._palette: Palette | None = None
         self._deaf_until = float("inf")
@@ -55,10 +56,15 @@ class PlanDialog(Box[None], inherit_bindings=False):
     def _make(self) -> None:
         # Keys that were meant for what stood here before must not confirm what comes.
         self._deaf_until = float("inf")
+        self._dialog = self._empty(details=self._dialog.details)
+        self._link.make(self._asked, self._took)
+
+    def _empty(self, *, details: bool) -> Dialog:
+        if isinstance(self._asked, Path):
+            return Dialog("APPROVE", None, details=details, approves=True)
         from triage.actions.plan import Action
-        self._dialog = Dialog(str(self._wish.action).upper(), None, details=self._dialog.details,
-                              has_versions=self._wish.action is Action.ROLLBACK)
-        self._link.make(self._wish, self._took)
+        return Dialog(str(self._asked.action).upper(), None, details=details,
+                      has_versions=self._asked.action is Action.ROLLBACK)
 
     def _took(self, found: Prepared | Refusal) -> None:
         from triage.actions.steps import Prepared
@@ -165,14 +171,16 @@ class PlanDialog(Box[None], inherit_bindings=False):
             self._link.paint()
         elif button == "break glass":
             self._ask("break glass: why the guards are overridden", "", self._break)
-        elif button == "reason":
-            self._ask("why, for the journal", self._wish.reason, self._reason)
-        elif button == "version":
-            self._ask("version to go to; empty: the one that the notebook and the facts name", self._wish.to,
+        elif button == "reason" and not isinstance(self._asked, Path):
+            self._ask("why, for the journal", self._asked.reason, self._reason)
+        elif button == "version" and not isinstance(self._asked, Path):
+            self._ask("version to go to; empty: the one that the notebook and the facts name", self._asked.to,
                       self._version)
         elif button == "share for approval" and prepared is not None:
+            answered = prepared.circumstances.approval
+            number = "" if answered is None else f"-{len(answered.approvals) + 2}"
             self._ask("file for the other person, which must not exist yet",
-                      f"{prepared.plan.action}-{prepared.plan.digest[:8]}.json", self._share)
+                      f"{prepared.plan.action}-{prepared.plan.digest[:8]}{number}.json", self._share)
         elif prepared is not None:
             self._confirm()
 
@@ -187,14 +195,14 @@ class PlanDialog(Box[None], inherit_bindings=False):
             self._say(f"GLASS BROKEN: {text}")
 
     def _reason(self, text: str | None) -> None:
-        if text is not None and text != self._wish.reason:
-            self._wish = replace(self._wish, reason=text)
+        if text is not None and not isinstance(self._asked, Path) and text != self._asked.reason:
+            self._asked = replace(self._asked, reason=text)
             self._make()
             self._link.paint()
 
     def _version(self, text: str | None) -> None:
-        if text is not None and text != self._wish.to:
-            self._wish = replace(self._wish, to=text)
+        if text is not None and not isinstance(self._asked, Path) and text != self._asked.to:
+            self._asked = replace(self._asked, to=text)
             self._make()
             self._link.paint()
 
@@ -221,4 +229,5 @@ class PlanDialog(Box[None], inherit_bindings=False):
 
 def _title(prepared: Prepared) -> str:
     verb, _, rest = prepared.plan.title.partition(" ")
-    return f"{verb.upper()} {rest}   plan {prepared.plan.short}"
+    asked = "" if prepared.circumstances.approval is None else "APPROVE: "
+    return f"{asked}{verb.upper()} {rest}   plan {prepared.plan.short}"

@@ -1,0 +1,111 @@
+"""``ActionState``: what is known before anybody acts: whether writing is held back, and what has no known end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from triage.actions.history import Deed
+    from triage.clock import Clock
+    from triage.config import Active
+    from triage.tui.desk_door import ActionFeed
+
+
+class ActionState:
+    """Looks for the kill switches and into the journal, in threads: a file system may hang."""
+
+    def __init__(self, feed: ActionFeed, begin: Callable[[Coroutine[Any, Any, None]], None],
+                 show: Callable[[], None], *, write: bool) -> None:
+        self._feed, self._begin, self._show, self._write = feed, begin, show, write
+        self._open_ends: dict[str, tuple[Deed, ...]] = {}
+        self._seen: set[str] = set()
+        self._killed: bool | None = None
+        """None before the first look: then nobody is told that writing is possible."""
+        self._looks = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether writing was asked for, by ``--write`` or by the context, and no kill switch was on when last looked
+        for."""
+        return self._asked_to_write and self._killed is False
+
+    @property
+    def held_back(self) -> bool:
+        """Whether writing was asked for and a kill switch is on."""
+        return self._asked_to_write and self._killed is True
+
+    @property
+    def _asked_to_write(self) -> bool:
+        active = self._feed.context()
+        return self._write or (active is not None and active.context.allow_write)
+
+    def see(self, model: str) -> None:
+        """A model is shown, newly or still: look for the kill switches where writing was asked for, and once whether
+        the journal tells of actions whose end is not known."""
+        active = self._feed.context()
+        if active is None:
+            return
+        if self._asked_to_write and not self._looks:
+            self._looks = True
+            self._begin(self._look_for_switches(active))
+        if model in self._seen:
+            return
+        self._seen.add(model)
+        self._begin(self._read_ends(active, model))
+
+    def changed(self, model: str) -> None:
+        """Something was done to ``model``, or found out: read the journal again."""
+        self._seen.discard(model)
+        self.see(model)
+
+    def open_ends(self, model: str) -> tuple[Deed, ...]:
+        """Actions on ``model`` whose end is not known."""
+        return self._open_ends.get(model, ())
+
+    def unknown(self, model: str) -> tuple[str, ...]:
+        """The same, each as a sentence."""
+        ends = self.open_ends(model)
+        if not ends:
+            # The first frame does not wait for the modules of acting.
+            return ()
+        from triage.report.actions import begun
+        now = self._feed.clock().now()
+        return tuple(begun(deed, now) for deed in ends)
+
+    async def _look_for_switches(self, active: Active) -> None:
+        try:
+            killed = await asyncio.to_thread(_is_killed, active)
+        finally:
+            self._looks = False
+        if killed != self._killed:
+            self._killed = killed
+            self._show()
+
+    async def _read_ends(self, active: Active, model: str) -> None:
+        from triage.errors import TriageError
+        try:
+            found = await asyncio.to_thread(_unfinished, active, self._feed.clock(), model)
+        except TriageError:
+            # That the journal cannot be used is said where it matters: it stops every action.
+            return
+        if found != self._open_ends.get(model, ()):
+            self._open_ends[model] = found
+            self._show()
+
+
+def _is_killed(active: Active) -> bool:
+    from triage.actions.freeze import mode_of
+    return mode_of(active, write=True).killed
+
+
+def _unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
+    from triage.state_dir import state_home
+    folder = active.context.actions.journal.folder
+    if not os.access(state_home(os.environ) / "journal" if folder is None else active.beside_config(folder), os.X_OK):
+        # Who never acted does not wait for the modules of acting; a journal of others is said where it matters.
+        return ()
+    from triage.desk.actions import unfinished
+    return unfinished(active, clock, model)
