@@ -23,7 +23,7 @@ from triage.cells.protocol import Outcome as End
 from triage.cells.results import CellRun, Run
 from triage.clock import ManualClock
 from triage.desk.timeline import JournalReader, of_cells, of_deed, of_runbook
-from triage.incident.entries import Entry, Kind, Source
+from triage.incident.entries import OF_INCIDENT, Entry, Kind, Source
 from triage.incident.incident import replay
 from triage.incident.times import TimeName, named_times
 from triage.runbook.events import Event, EventKind, Outcome
@@ -171,3 +171,12 @@ def test_a_request_that_was_just_sent_is_told_with_its_result() -> None:
     deed, = history_of(records(plan(), NOW, fate=None, outcome=None)).deeds
     assert [entry.state for entry in of_deed(deed, NOW + 5)] == ["confirmed"]
     assert [entry.text for entry in of_deed(deed, NOW + 60)][-1].endswith(": sent, no result is written")
+
+
+def test_what_was_done_for_an_incident_says_so() -> None:
+    step = next(of_runbook([event(EventKind.SKIPPED, text="known", incident="INC-0001")], BOOK))
+    cell = of_cells(Run("run-1", "m", ("c",), (), "ended", (), T0, incident="INC-0001"), ANN)
+    deed, = history_of(records(plan(), NOW, fate=None, outcome=None)).deeds
+    action = next(of_deed(replace(deed, plan=replace(deed.plan, incident="INC-0001")), NOW))
+    assert [entry.details[OF_INCIDENT] for entry in (step, cell, action)] == ["INC-0001"] * 3
+    assert OF_INCIDENT not in next(of_runbook([event(EventKind.SKIPPED, text="known")], BOOK)).details

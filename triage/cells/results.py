@@ -76,6 +76,8 @@ class Run:
     """Folder in which the run is kept; "" when it is not."""
     record_trouble: str = ""
     """Why it is not kept."""
+    incident: str = ""
+    """Id of the incident that was open when it was asked for; "" without one."""
 
     @property
     def outcome(self) -> Outcome | None:

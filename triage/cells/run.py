@@ -82,7 +82,7 @@ def first_view(prepared: Prepared, setting: Setting, clock: Clock) -> Run:
             cells.append(CellRun(INJECTED, "the values of this run", "parameters", ""))
     now = clock.now()
     return Run(new_id(now), prepared.notebook.name, tuple(cell.id for cell in prepared.asked), tuple(cells), "starting",
-               sentences(found, limits, network=network), now)
+               sentences(found, limits, network=network), now, incident=setting.incident)
 
 
 def limits_of(prepared: Prepared, setting: Setting) -> Limits:

@@ -6,14 +6,14 @@ Every entry names the event that it is of, so that whoever tells it, and however
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from triage.actions.history import Deed, Outcome, history_of
 from triage.actions.journal import Journal, JournalError
 from triage.actions.system import Fate
 from triage.cells.results import Run
 from triage.cells.words import headline
-from triage.incident.entries import Entry, Kind, Source
+from triage.incident.entries import OF_INCIDENT, Entry, Kind, Source
 from triage.runbook.events import Event, EventKind
 from triage.runbook.events import Outcome as StepOutcome
 from triage.runbook.steps import Runbook
@@ -37,14 +37,15 @@ def of_runbook(events: Iterable[Event], runbook: Runbook) -> Iterator[Entry]:
         step = runbook.step(event.step) if event.step else None
         query = getattr(step.does, "expr", "") if step is not None else ""
         yield Entry(Kind.STEP, event.at, event.at, event.by, clean(said), Source.RUNBOOK, event.step,
-                    str(event.outcome or event.kind), {"runbook": runbook.id, **({"query": query} if query else {})},
+                    str(event.outcome or event.kind),
+                    {"runbook": runbook.id, **({"query": query} if query else {}), **_of(event.incident)},
                     origin=f"runbook:{told.hexdigest()[:16]}")
 
 
 def of_cells(run: Run, by: str) -> Entry:
     """A run of cells that is over."""
     names = ", ".join(run.asked) or "no cell"
-    details = {"run": run.id, **({"record": run.record} if run.record else {})}
+    details = {"run": run.id, **({"record": run.record} if run.record else {}), **_of(run.incident)}
     for cell in run.cells:
         for verdict in cell.verdicts:
             details[f"{cell.id} {verdict.id}"] = f"{verdict.status}: {verdict.message}"
@@ -56,7 +57,8 @@ def of_cells(run: Run, by: str) -> Entry:
 def of_deed(deed: Deed, now: float) -> Iterator[Entry]:
     """What the journal tells of one action, as of ``now`` (Unix seconds)."""
     plan = deed.plan
-    title = {"title": plan.title, "action": str(plan.action), "digest": plan.digest, "target": plan.target.sentence()}
+    title = {"title": plan.title, "action": str(plan.action), "digest": plan.digest, "target": plan.target.sentence(),
+             **_of(plan.incident)}
 
     def entry(at: float, state: str, text: str, name: str, **more: str) -> Entry:
         return Entry(Kind.ACTION, at, at, deed.actor, clean(text), Source.ACTIONS, deed.action_id, state,
@@ -80,6 +82,10 @@ def of_deed(deed: Deed, now: float) -> Iterator[Entry]:
         settled = {} if deed.unresolved or deed.unseen else {"over": "yes"}
         yield entry(deed.concluded_at or deed.last_at, f"found {deed.reconciled}",
                     f"{plan.title}: found {deed.reconciled}", f"found:{deed.reconciled}", **settled)
+
+
+def _of(incident: str) -> Mapping[str, str]:
+    return {OF_INCIDENT: incident} if incident else {}
 
 
 def _step(event: Event, runbook: Runbook) -> str | None:

@@ -79,6 +79,8 @@ class Source(StrEnum):
     PERSON = "person"
 
 
+OF_INCIDENT = "incident"
+"""Detail of what another log tells: the incident that was open when it was written there."""
 SEEN = frozenset({Kind.ALERT, Kind.VERDICT, Kind.SOURCE, Kind.DEPLOYMENT, Kind.ALIAS})
 """Kinds that tell how something stands: the same once more is no news, whoever says it."""
 HYPOTHESIS_STATES = ("open", "confirmed", "refuted")

@@ -7,8 +7,10 @@ a hand-off is accepted once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from types import MappingProxyType
 
 from triage.incident.entries import HYPOTHESIS_STATES, NO_CHANGE, ROLES, RUNBOOK_CHANGED, SEEN, Entry, Kind, Source
@@ -200,13 +202,38 @@ class _Fold:
             edit = self.edits.get(entry.id) if entry.id else None
             rows.append(Row(entry, entry.at, entry.text) if edit is None
                         else Row(entry, edit.at, edit.text or entry.text, edit.by))
-        # Stable: what happened at the same time stays in the order of writing.
-        rows.sort(key=lambda row: row.at)
-        return replace(self.head, log=tuple(self.log), rows=tuple(rows), seen=MappingProxyType(dict(self.seen)),
+        return replace(self.head, log=tuple(self.log), rows=_in_order(rows), seen=MappingProxyType(dict(self.seen)),
                        origins=frozenset(self.origins), hypotheses=tuple(self.hypotheses.values()),
                        needs=tuple(self.needs.values()), deeds=tuple(self.deeds.values()),
                        roles=MappingProxyType({role: self.roles[role] for role in ROLES if role in self.roles}),
                        people=MappingProxyType(dict(self.people)), handoffs=tuple(self.handoffs))
+
+
+def _in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """As it happened; within one second causes before what they bring about, else in the order of writing.
+
+    Sources tell their times to the second, and a refresh sees several of them at once.
+    """
+    out: list[Row] = []
+    for _, same in groupby(sorted(rows, key=lambda row: row.at), key=lambda row: math.floor(row.at)):
+        out += _by_cause(list(same))
+    return tuple(out)
+
+
+def _by_cause(second: list[Row]) -> list[Row]:
+    """Facts among the places of facts, what is told of an action among those of actions."""
+    deeds = list(dict.fromkeys(row.entry.about for row in second if row.entry.kind is Kind.ACTION))
+    facts = sorted((row for row in second if row.entry.kind in SEEN), key=lambda row: _CAUSES[row.entry.kind])
+    actions = sorted((row for row in second if row.entry.kind is Kind.ACTION), key=lambda row: (
+        deeds.index(row.entry.about), _PROGRESS.get(row.entry.state, len(_PROGRESS))))
+    next_fact, next_action = iter(facts), iter(actions)
+    return [next(next_fact) if row.entry.kind in SEEN else next(next_action) if row.entry.kind is Kind.ACTION else row
+            for row in second]
+
+
+_CAUSES = {Kind.DEPLOYMENT: 0, Kind.ALIAS: 0, Kind.SOURCE: 1, Kind.ALERT: 2, Kind.VERDICT: 3}
+_PROGRESS = {"confirmed": 0, "sent": 1}
+"""Of an action; its result comes last."""
 
 
 def _kept(fold: _Fold, entry: Entry) -> bool:

@@ -6,12 +6,13 @@ opens an incident.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from triage.incident import by_hand
-from triage.incident.entries import Entry, Kind
+from triage.incident.entries import OF_INCIDENT, Entry, Kind
 from triage.incident.incident import Incident, replay
 from triage.incident.steady import Steady
 from triage.incident.store import Timelines
@@ -51,6 +52,7 @@ class IncidentSession:
         self._timelines: dict[str, Timelines] = {}
         self._known: dict[tuple[str, str], Incident] = {}
         self._steady = Steady()
+        self._ends: dict[tuple[str, str], float] = {}
 
     def look(self, snapshot: Snapshot, model: ModelState, told: Iterable[Entry] = ()) -> Board:
         """The incident of ``model`` with everything that is new: of the facts, and ``told`` by other logs."""
@@ -60,11 +62,13 @@ class IncidentSession:
             found = timelines.last_of(model.name)
             if found is None or not found.is_open:
                 return Board(model.name, found, wants_incident(model))
+            before = self._before(snapshot.context, found)
         except StateError as error:
             # What was read last is shown, and that it is not the present.
             return Board(model.name, self._known.get((snapshot.context, model.name)),
                          trouble=_said("cannot be read", error))
-        fresh = [*self._steady.settled(news(found, snapshot, model, self.by), snapshot, model), *_untold(found, told)]
+        fresh = [*self._steady.settled(news(found, snapshot, model, self.by), snapshot, model),
+                 *_untold(found, told, before)]
         trouble = ""
         try:
             timelines.add(found.id, fresh)
@@ -98,16 +102,29 @@ class IncidentSession:
             raise by_hand.NotUnderstood("it changes nothing: it is so already, or not for you to say")
         return replace(board, incident=found)
 
+    def _before(self, context: str, incident: Incident) -> float:
+        """When the incident of the model before this one was closed, Unix seconds; the beginning of time without one.
+
+        Raises :class:`StateError`.
+        """
+        key = context, incident.id
+        if key not in self._ends:
+            before = self._of(context).before(incident)
+            self._ends[key] = -math.inf if before is None or before.closing is None else before.closing.at
+        return self._ends[key]
+
     def _of(self, context: str) -> Timelines:
         if context not in self._timelines:
             self._timelines[context] = Timelines(self._state, context)
         return self._timelines[context]
 
 
-def _untold(incident: Incident, told: Iterable[Entry]) -> list[Entry]:
-    """What other logs tell of this incident and its two hours before, and is not in it."""
-    since = (incident.opened_at or 0.0) - RECENT_SECONDS
-    return [entry for entry in told if entry.at >= since and entry.origin not in incident.origins]
+def _untold(incident: Incident, told: Iterable[Entry], before: float) -> list[Entry]:
+    """What other logs tell of this incident and is not in it: whatever was written while it was open, and what was
+    written without one in its two hours before, but not before ``before`` (Unix seconds)."""
+    since = max((incident.opened_at or 0.0) - RECENT_SECONDS, before)
+    return [entry for entry in told if entry.origin not in incident.origins and (
+        owner == incident.id if (owner := entry.details.get(OF_INCIDENT, "")) else entry.at >= since)]
 
 
 def _said(what: str, error: StateError) -> str:

@@ -58,6 +58,11 @@ class Timelines:
         """The newest incident of ``model``, the only one that can be open; None when there was none."""
         return next((found for name in reversed(self.names()) if (found := self.get(name)).model == model), None)
 
+    def before(self, incident: Incident) -> Incident | None:
+        """The incident of the same model before ``incident``; None when it is the first."""
+        return next((found for name in reversed(self.names()) if _number(name) < _number(incident.id)
+                     and (found := self.get(name)).model == incident.model), None)
+
     def open(self, title: str, model: str, by: str, now: float, entries: Sequence[Entry] = ()) -> Incident:
         """Open an incident of ``model`` with what is known already; the one that is open, if somebody was faster."""
         with self._folder.locked(_LOCK):
@@ -65,7 +70,7 @@ class Timelines:
             if found is not None and found.is_open:
                 return found
             names = self.names()
-            name = _name(int(names[-1].partition("-")[2]) + 1 if names else 1)
+            name = _name(_number(names[-1]) + 1 if names else 1)
             first = Entry(Kind.OPENED, now, now, by, title, about=model, state=self._context, id=new_id())
             self._folder.create(f"{name}{_SUFFIX}", first.line() + b"\n")
         self.add(name, entries)
@@ -80,6 +85,10 @@ class Timelines:
             return ()
         ids = {entry.id for entry in written}
         return tuple(entry for entry in self.get(name).log if entry.id in ids)
+
+
+def _number(name: str) -> int:
+    return int(name.partition("-")[2])
 
 
 def _name(number: int) -> str:

@@ -190,7 +190,8 @@ def _deployments(seen: Mapping[str, str], snapshot: Snapshot, model: ModelState)
     if not _is_present(snapshot, model):
         return
     arms = {}
-    first = not any(about.startswith("arm ") for about in seen)
+    # Where nobody was stable before, nobody knows who was on trial.
+    first = "arm stable" not in seen
     for version in model.versions.items:
         if not version.arm:
             continue

@@ -1,0 +1,78 @@
+"""What other logs tell belongs to one incident only; one second is told in the order of causes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.incident.stories import ANN, T0, alert, entry, opened, verdict
+from tests.tui import snapshots
+from triage.incident.entries import NO_CHANGE, OF_INCIDENT, Entry, Kind, Source
+from triage.incident.incident import Incident, replay
+from triage.incident.session import IncidentSession
+from triage.state_dir import StateDir
+
+WELL = snapshots.healthy()
+NOW = WELL.at
+
+
+def step(minutes: float, name: str, of: str = "") -> Entry:
+    """A step of a runbook, ``minutes`` after the first incident was opened."""
+    at = NOW + 60 * minutes
+    return Entry(Kind.STEP, at, at, ANN, name, Source.RUNBOOK, name, "passed", {OF_INCIDENT: of} if of else {},
+                 origin=f"runbook:{name}")
+
+
+def told_to(session: IncidentSession, minutes: float, *told: Entry) -> tuple[str, list[str]]:
+    """Id and steps of the incident that is opened then."""
+    snapshot = replace(WELL, at=NOW + 60 * minutes)
+    board = session.open(snapshot, snapshot.models[0], snapshot.at, "again", told)
+    assert board.incident is not None
+    return board.incident.id, [row.text for row in board.incident.rows if row.entry.kind is Kind.STEP]
+
+
+def closed(session: IncidentSession, minutes: float) -> None:
+    snapshot = replace(WELL, at=NOW + 60 * minutes)
+    board = session.look(snapshot, snapshot.models[0])
+    session.write(snapshot, board, [Entry(Kind.CLOSED, snapshot.at, snapshot.at, ANN, "all was there",
+                                          state=NO_CHANGE, id="c")])
+
+
+def test_a_second_incident_is_told_nothing_of_the_first(tmp_path: Path) -> None:
+    session = IncidentSession(StateDir(tmp_path / "state"), ANN)
+    log = [step(-30, "before"), step(5, "during", "INC-0001"), step(9, "nobody's")]
+    assert told_to(session, 0, log[0]) == ("INC-0001", ["before"])
+    session.look(replace(WELL, at=NOW + 540), WELL.models[0], log)
+    closed(session, 10)
+    more = [*log, step(15, "between"), step(21, "late word of the first", "INC-0001"), step(22, "now", "INC-0002")]
+    assert told_to(session, 20, *more) == ("INC-0002", ["between", "now"])
+
+
+def test_what_was_written_while_it_was_open_is_its_own_however_long_ago(tmp_path: Path) -> None:
+    session = IncidentSession(StateDir(tmp_path / "state"), ANN)
+    assert told_to(session, 0, step(-200, "old"), step(-200, "its own", "INC-0001"))[1] == ["its own"]
+
+
+def texts(incident: Incident) -> list[str]:
+    return [row.text for row in incident.rows][1:]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_in_one_second_an_alert_comes_before_the_verdict_and_a_plan_before_its_result(turned: bool) -> None:
+    def acted(text: str, state: str, seconds: float) -> Entry:
+        return entry(Kind.ACTION, 1 + seconds / 60, text, about="3f", state=state, source=Source.ACTIONS)
+    deployed = entry(Kind.DEPLOYMENT, 1.012, "v8 takes 10 %", about="arm canary", state="v8", source=Source.FACTS)
+    facts = [alert(1.01), verdict(1.005, "fail, page"), deployed]
+    actions = [acted("plan", "confirmed", 0.6), acted("request", "sent", 0.5), acted("result", "done", 0.55)]
+    log = [*facts, *actions]
+    found = replay("INC-0001", [replace(opened(), at=T0), *(reversed(log) if turned else log)])
+    assert [text for text in texts(found) if text in ("plan", "request", "result")] == ["plan", "request", "result"]
+    assert [row.entry.kind for row in found.rows if row.entry.source is Source.FACTS] == [
+        Kind.DEPLOYMENT, Kind.ALERT, Kind.VERDICT]
+
+
+def test_what_is_a_second_apart_stays_in_the_order_of_time() -> None:
+    found = replay("INC-0001", [opened(), verdict(1, "fail, page"), alert(1.02)])
+    assert [row.entry.kind for row in found.rows][1:] == [Kind.VERDICT, Kind.ALERT]
