@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.live.conftest import NOW, Asked, active
 from tests.live.test_drift import ONE, OTHER, SAME, TWO, Notebooks
@@ -21,7 +24,7 @@ from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample, Series
 from triage.live.asker import Look
 from triage.live.drift import DRIFT
-from triage.live.labels import COHORTS, label_past, label_questions, labels
+from triage.live.labels import COHORTS, cohort_start, label_past, label_questions, labels
 from triage.live.poller import Poller
 from triage.live.retrain import Past
 from triage.live.scores import (
@@ -103,6 +106,51 @@ def test_labels_of_a_fortnight_later_belong_to_the_day_they_are_about() -> None:
     assert [len(found.coverage.mature), found.coverage.pending] == [28, 14]
     assert {item.figure.name: item.figure.value for item in found.figures} == {
         "precision": pytest.approx(0.75), "recall": pytest.approx(0.6)}
+
+
+BY_DAY = DELAYED.replace("labels: labels_total", "labels: labels_total, cohort_label: day")
+
+
+def test_labels_told_by_prediction_day_are_asked_as_they_stand() -> None:
+    asked = expressions(BY_DAY)
+    assert asked[0, Part.GOOD] == 'sum by (day) (labels_total{model="m"})'
+    assert asked[0, Part.GROUPS] == 'sum by (day, outcome) (labelled_total{model="m"})'
+    assert asked[0, Part.TOTAL].startswith("sum(increase(")
+
+
+def test_labels_told_by_prediction_day_are_of_that_day_whenever_they_came() -> None:
+    book, at = notebook(SUCCESS, more=BY_DAY), _past()
+    days = [datetime.fromtimestamp(time - DAY, UTC) for time in at.times]
+    # The older half is in, also where the exporter has forgotten it; of the younger, a third.
+    told, outcomes = [], []
+    for number, day in enumerate(days):
+        count, until = (9_700.0, 30) if number < 21 else (3_000.0, len(at.times))
+        told.append(Series({"day": f"{day:%Y-%m-%d}"}, at.times[:until], (1.0,) * (until - 1) + (count,)))
+        outcomes += [Series({"day": f"{day.timestamp():.0f}", "outcome": name}, at.times, (value,) * len(at.times))
+                     for name, value in (("tp", 60.0), ("fp", 20.0), ("fn", 40.0), ("tn", 9000.0))]
+    told.append(Series({"day": "unknown"}, at.times, (5.0,) * len(at.times)))
+    found = labels(book, {
+        Question(COHORTS, 0, Part.TOTAL, DAY): [Series({}, at.times, (10_000.0,) * len(at.times))],
+        Question(COHORTS, 0, Part.GOOD, DAY): told, Question(COHORTS, 0, Part.GROUPS, DAY): outcomes}, at, NOW)
+    assert found is not None
+    assert [len(found.coverage.mature), found.coverage.overdue, found.coverage.pending] == [21, 7, 14]
+    assert found.coverage.share == pytest.approx(0.97)
+    assert found.states[0].figure is not None
+    assert found.states[0].figure.value == pytest.approx(0.75)
+    assert found.notes == ("labels are told by the time of their predictions (day)",)
+
+
+@pytest.mark.parametrize(("text", "start"), [
+    ("2026-11-02", 1793577600.0), ("2026-11-02T14:30Z", 1793577600.0), ("2026-11-02T14:30:00+02:00", 1793577600.0),
+    ("1793580000", 1793577600.0), ("yesterday", None), ("", None), ("7", None), ("9" * 40, None)])
+def test_a_cohort_is_named_by_a_day_a_time_or_unix_seconds(text: str, start: float | None) -> None:
+    assert cohort_start(text, DAY) == start
+
+
+@given(st.text(max_size=30))
+def test_no_value_of_a_label_breaks_its_reading(text: str) -> None:
+    start = cohort_start(text, HOUR)
+    assert start is None or start % HOUR == 0
 
 
 def test_only_the_chosen_feature_is_asked_about() -> None:

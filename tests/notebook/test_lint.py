@@ -34,6 +34,8 @@ FAIR = "slices: [{name: g, values: [a, b], fairness: [demographic_parity, error_
     ([QUALITY + ", decision_threshold: 0.5}"], "no-scores", "spec.quality.decision_threshold"),
     ([QUALITY + ", decision_threshold: 0.4}", SCORES], "threshold-no-bucket", "spec.quality.decision_threshold"),
     (["quality: {feedback: {regime: instant, cohort: 1h}}"], "labels-uncounted", "spec.quality.feedback.cohort"),
+    (["quality: {feedback: {regime: instant, cohort_label: day}}"], "labels-uncounted",
+     "spec.quality.feedback.cohort_label"),
     (["quality: {feedback: {regime: instant, predictions: p}}"], "labels-uncounted",
      "spec.quality.feedback.predictions"),
     ([QUALITY + f", {FAIR}}}]}}"], "fairness-uncounted", "spec.quality.slices[0].fairness"),

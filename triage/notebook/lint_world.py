@@ -53,7 +53,7 @@ def feedback(notebook: Notebook) -> Iterator[Finding]:
     if quality.feedback.regime == "delayed" and quality.feedback.expected_delay is None:
         yield notebook.document.finding(path, "is delayed, but does not say how long",
                                         "add expected_delay, such as 14d", "no-expected-delay", "warning")
-    for name in ("cohort", "predictions", "sampled"):
+    for name in ("cohort", "cohort_label", "predictions", "sampled"):
         if quality.feedback.labels is None and getattr(quality.feedback, name) is not None:
             yield notebook.document.finding((*path, name), "is about labels that nobody counts",
                                             "add labels, the counter of labels that arrived", "labels-uncounted",

@@ -26,6 +26,9 @@ class Feedback(Strict):
                                   "look at; by default all.")
     cohort: Duration | None = Field(None, description="Span of prediction time whose labels are looked at together; by "
                                     "default 1d, for instant feedback 1h.")
+    cohort_label: LabelName | None = Field(None, description="Label of labels and outcomes with the UTC day or time of "
+                                           "the predictions that they are about: 2026-11-02, 2026-11-02T14:00Z or Unix "
+                                           "seconds. By default they are matched by the expected delay.")
     half_life: Duration = Field(28 * 86400.0, validate_default=False, description="Age at which a week counts half in "
                                 "the gap between predicted and observed.")
 

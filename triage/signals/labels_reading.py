@@ -35,7 +35,8 @@ class Counted:
     predictions: Mapping[float, float]
     labels: Mapping[float, float]
     outcomes: Mapping[float, Confusion]
-    """Labelled decisions by the time that their labels *came*; empty where they are not counted."""
+    """Labelled decisions; empty where they are not counted. Both by the time that labels *came*, unless
+    :attr:`Promised.cohort_label` tells them by that of their predictions."""
     mean_score: Mapping[float, float]
     """Mean score of the predictions; empty where scores have no sum."""
 
@@ -53,6 +54,8 @@ class Promised:
     half_life_weeks: float = 4.0
     figures: tuple[str, ...] = FIGURES
     """Names of ``quality.SHARES``."""
+    cohort_label: str = ""
+    """Label by which labels are told by cohort; "": they are known by when they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,14 @@ class LabelHistory:
 
 
 def label_history(counted: Counted, promised: Promised, now: float) -> LabelHistory:
-    """Cohorts from plain counters; labels are taken to be those of the predictions of one delay before them."""
+    """Cohorts from plain counters. Labels are of the predictions that their label names; without one they are taken to
+    be those of the predictions of one delay before them."""
     step, waiting = promised.cohort_seconds, promised.waiting
-    shift = round(waiting.expected_delay_seconds / step) * step
+    delay = 0.0 if promised.cohort_label else waiting.expected_delay_seconds
+    shift = round(delay / step) * step
     expected = {start: count * promised.sampled for start, count in counted.predictions.items()}
     every = [_filled(cohort, counted, promised, shift) for cohort in
-             cohorts_by_delay(expected, counted.labels, step, waiting.expected_delay_seconds)
+             cohorts_by_delay(expected, counted.labels, step, delay)
              if cohort.predictions > 0]
     cohorts = [cohort for cohort in every if cohort.labels <= MOST_LABELS * cohort.predictions + 3]
     first = promised.figures[0] if promised.figures else ""
@@ -129,11 +134,13 @@ def _notes(counted: Counted, cohorts: Sequence[Cohort], promised: Promised, now:
     if left_out:
         out.append(f"{left_out} cohort{'s' if left_out > 1 else ''} left out, with more labels than predictions: the "
                    "server does not hold all of their predictions, or quality.feedback.predictions counts too few")
-    if delay >= promised.cohort_seconds:
+    if promised.cohort_label:
+        out.append(f"labels are told by the time of their predictions ({promised.cohort_label})")
+    elif delay >= promised.cohort_seconds:
         out.append(f"labels are taken to be those of the predictions {wording.span(delay)} before them: right for a "
                    "fixed delay, roughly right for one that scatters")
     oldest = min(counted.predictions, default=None)
-    if oldest is not None and now - oldest < delay + promised.cohort_seconds:
+    if not promised.cohort_label and oldest is not None and now - oldest < delay + promised.cohort_seconds:
         out.append(f"the server holds predictions of {wording.age(max(0.0, now - oldest))}, and labels come after "
                    f"{wording.span(delay)}: none can be matched yet")
     if promised.sampled < 1:
