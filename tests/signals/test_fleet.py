@@ -125,6 +125,8 @@ def test_activity_is_counted_from_the_registry_over_thirty_days() -> None:
     approved = {"validation_status": "approved"}
     said = registered(RegisteredVersion("9", NOW - DAY, run_id="r9", tags=approved),
                       RegisteredVersion("8", NOW - 29 * DAY, run_id="r8"),
+                      # Registered twice from one run, and once from none.
+                      RegisteredVersion("8a", NOW - 28 * DAY, run_id="r8"), RegisteredVersion("8b", NOW - 28 * DAY),
                       RegisteredVersion("7", NOW - 31 * DAY, run_id="r7", tags=approved),
                       RegisteredVersion("6", None, run_id="r6", tags=approved))
     found = row(promised=promised, said=said).activity

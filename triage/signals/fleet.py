@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from triage.facts.rollouts import RolloutFacts
 from triage.facts.versions import ApprovalStatus, RegisteredModel
 from triage.signals.burn import DAY, HOUR
-from triage.signals.drift_reading import moved
+from triage.signals.drift_reading import verdicts
 from triage.signals.drift_words import STANDS_AS
 from triage.signals.fleet_seen import LastSeen
 from triage.signals.fleet_value import ValueReading
@@ -153,16 +153,15 @@ class FleetState:
 def fleet_row(manifest: Manifest, model: ModelState, said: Deployed, now: float) -> FleetRow:
     """The row of one model at ``now``."""
     required = [slo for slo in model.slos if slo.required]
-    drift = _drift(model)
+    of_all = _lowest(model.slos, "no objective has a budget")
     sampled = [slo.now.sampled_at for slo in model.slos if slo.now.sampled_at is not None]
     seen = model.last_seen.newest_at if model.last_seen is not None else max(sampled, default=None)
     urgencies = [group.urgency for group in model.alerts]
     return FleetRow(
         model.name, model.verdict, model.urgency, model.reasons[0].text if model.reasons else "",
         model.owners[0] if model.owners else "", model.criticality,
-        _lowest(required, "no required objective has a budget") if required else
-        _lowest(model.slos, "no objective has a budget"),
-        _lowest(model.slos, "no objective has a budget"), _burn(model.slos), _trial(model, now), drift,
+        _lowest(required, "no required objective has a budget") if required else of_all, of_all, _burn(model.slos),
+        _trial(model, now), _drift(model),
         urgencies.count(Urgency.PAGE), urgencies.count(Urgency.TICKET), urgencies.count(Urgency.NONE),
         _deploy(model, said, now), seen, model.last_seen, _activity(manifest, said, now), model.value, model.data_at,
         model.last_verdict)
@@ -247,7 +246,7 @@ def _drift(model: ModelState) -> DriftCount:
     reading = model.drift
     if reading is None:
         return DriftCount(0, 0, 0, 0, None)
-    stands = [STANDS_AS[item.verdict] for item in moved(reading, model.versions)]
+    stands = [STANDS_AS[verdict] for verdict in verdicts(reading, model.versions)]
     order = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN, Verdict.PENDING, Verdict.LOW_N)
     worst = next((verdict for verdict in order if verdict in stands), Verdict.PASS if stands else Verdict.UNKNOWN)
     unknown = sum(map(stands.count, (Verdict.UNKNOWN, Verdict.PENDING, Verdict.LOW_N)))
@@ -282,7 +281,7 @@ def _activity(manifest: Manifest, said: Deployed, now: float) -> Activity:
     tags = manifest.spec.registry.approval_tags
     recent = [v for v in said.registered.versions if v.created_at is not None and v.created_at >= begin]
     approved = sum(v.approval(tags.status, tags.by).status is ApprovalStatus.APPROVED for v in recent)
-    return Activity(approved, "registry", deploys, sum(bool(v.run_id) for v in recent))
+    return Activity(approved, "registry", deploys, len({v.run_id for v in recent if v.run_id}))
 
 
 def _written(manifest: Manifest, begin: float) -> int | None:
