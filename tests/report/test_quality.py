@@ -20,6 +20,7 @@ from triage.report.text import status_text
 from triage.signals.quality import Expected, elsewhere, judge
 from triage.signals.quality_reading import QualityReading, VersionFigure, VersionSlice, gauge_disparity
 from triage.signals.retrain import Trigger, TriggerState
+from triage.signals.slices import disparity
 
 FINE = VersionFigure("v7", judge(elsewhere("recall", 0.68, 900.0, ""), Expected(at_least=0.6)))
 POOR = VersionFigure("v7", judge(elsewhere("precision", 0.2, 900.0, ""), Expected(at_least=0.35)))
@@ -57,6 +58,14 @@ def test_the_text_counts_what_is_fine_and_tells_what_is_not() -> None:
     assert "! v7: precision 0.200" in said
     assert "! v7: by region, recall 40.00 % in FR" in said
     assert "recall 0.680" not in said
+
+
+def test_comparisons_without_a_value_are_told_apart_by_what_they_compare() -> None:
+    waiting = [VersionSlice("v7", "region", disparity(name, {}, ["DE", "FR"], pending="labels are awaited"))
+               for name in ("equal_opportunity", "error_rate")]
+    said = text(replace(READING, slices=tuple(waiting)))
+    assert "v7: equal opportunity by region, labels are awaited" in said
+    assert "v7: error rate by region, labels are awaited" in said
 
 
 def test_an_old_answer_is_in_brackets_with_its_age() -> None:

@@ -66,6 +66,13 @@ def _slice(item: VersionSlice) -> dict[str, Any]:
                        "n": rate.n} for rate in found.rates]}
 
 
+def _compared(item: VersionSlice) -> str:
+    found = item.disparity
+    # A difference says itself what is apart.
+    what = "" if found.difference is not None else f"{found.definition.replace('_', ' ')} "
+    return f"{what}by {item.label}, {found.sentence}"
+
+
 def quality_parts(model: ModelState, at: float, chars: Characters,
                   styles: Mapping[Verdict, str]) -> Iterator[RenderableType]:
     """How many figures and comparisons are fine, and a row for each that is not. What is old is in brackets."""
@@ -74,8 +81,8 @@ def quality_parts(model: ModelState, at: float, chars: Characters,
     reading = model.quality.present(model.versions)
     rows = [*((f"{item.version}: " if item.version else "", item.judged.verdict, item.judged.sentence)
               for item in reading.figures),
-            *((f"{item.version}: " if item.version else "", item.disparity.verdict,
-               f"by {item.label}, {item.disparity.sentence}") for item in reading.slices)]
+            *((f"{item.version}: " if item.version else "", item.disparity.verdict, _compared(item))
+              for item in reading.slices)]
     head = Text("quality   ", "dim")
     if reading.answered_at is None:
         failure = "" if reading.failure is None else f": {reading.failure.sentence()}"

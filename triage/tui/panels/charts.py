@@ -67,7 +67,7 @@ def chart(view: View, kind: ChartKind, width: int) -> Chart:
         if model is None:
             return Chart(kind, (head,), None)
         said = f"no {'latency' if kind == 'latency' else 'error'} trend: no objective of the notebook gives one" \
-            if not model.trends else "no trend has been answered yet"
+            if not model.trends and model.data_at is not None else "no trend has been answered yet"
         return Chart(kind, (line(head, ("  " + said, Role.DIM)),), None)
     trends = [t for t in model.trends if t.slo == slo.name and t.unit == _UNITS[kind]]
     chosen = _chosen_trends(kind, trends)
