@@ -14,8 +14,10 @@ import httpx
 import pytest
 
 from tests.lab.conftest import Standing
-from tests.lab.standing import NOW, TOKEN, Lab, lab
+from tests.lab.standing import TOKEN, Lab, lab
 from triage.config import activate
+from triage.lab.cluster.resources import PODS
+from triage.lab.world.fleet import FLEET
 from triage.lab.world.scenario import Fault, load
 from triage.live.once import take_snapshot
 from triage.overrides import Overrides
@@ -43,7 +45,7 @@ def raw(running: Lab, selector: str, seconds: float) -> list[list[tuple[float, f
     """Raw samples of each series up to now: (Unix seconds, value)."""
     answer = httpx.post(f"{running.url}/prometheus/api/v1/query", trust_env=False,
                         headers={"Authorization": f"Bearer {TOKEN}"},
-                        data={"query": f"{selector}[{seconds:.0f}s]", "time": str(NOW)})
+                        data={"query": f"{selector}[{seconds:.0f}s]", "time": str(running.clock.now())})
     assert answer.status_code == 200, answer.text
     return [[(at, float(value)) for at, value in series["values"]] for series in answer.json()["data"]["result"]]
 
@@ -157,3 +159,38 @@ def test_the_lineage_of_a_healthy_model_differs_nowhere(trial: Lab) -> None:
     assert all(str(link.state) in ("same", "mutable", "not_recorded") for link in lineage.links)
     image = next(link for link in lineage.links if link.kind == "image")
     assert (image.promised, image.running) == ("registry.example/ml/fraud-scorer:8.0.2",) * 2
+
+
+@pytest.mark.parametrize(("model", "limit"), [("review-sentiment", 2.0**30), ("churn-ranker", 32 * 2.0**30)])
+def test_models_without_a_rollout_have_pods_by_their_series(trial: Lab, model: str, limit: float) -> None:
+    reading = serving_of(trial, model)
+    member = FLEET[model]
+    running = {pod["metadata"]["name"] for pod in trial.world.cluster.storage.all(PODS, member.namespace)}
+    assert reading.listed_by == "metrics"
+    assert {pod.name for pod in reading.pods} == running
+    assert reading.pods
+    for pod in reading.pods:
+        assert (pod.memory.whole, pod.verdict) == (limit, Verdict.PASS)
+        assert pod.cpu.used is not None
+
+
+def test_a_nightly_worker_is_busy_while_it_works(tmp_path: Path) -> None:
+    at_night = replace(load("healthy"), opens_at=4 * 3600.0)
+    with lab(at_night, tmp_path) as running:
+        [busy] = serving_of(running, "churn-ranker").pods
+    assert busy.cpu.share is not None
+    assert 0.4 < busy.cpu.share < 0.8
+
+
+def test_pods_that_an_autoscaler_takes_away_are_shown_as_long_as_there_were(tmp_path: Path) -> None:
+    with lab("cold-starts", tmp_path) as running:
+        running.later(900.0)
+        wanted = raw(running, 'autoscaler_actual_pods{revision_name="review-sentiment-predictor-00012"}', 1800)[0]
+        shown: dict[float, int] = {}
+        for values in raw(running, 'container_memory_working_set_bytes{namespace="reviews"}', 1800):
+            for at, _ in values:
+                shown[at] = shown.get(at, 0) + 1
+    assert {count for _, count in wanted} >= {0.0, 1.0}
+    # A pod that was wanted is there at once, one that is not ends within its grace.
+    agree = sum(shown.get(at, 0) == count for at, count in wanted)
+    assert agree / len(wanted) > 0.9

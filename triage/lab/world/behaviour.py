@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+
 from triage.lab.world.draws import Source
 from triage.lab.world.effects import Effects
 from triage.lab.world.gpu import GpuSeries
@@ -61,6 +63,10 @@ class Behaviour(ABC):
     @abstractmethod
     def simulate(self, window: Window, traffic: Traffic, source: Source) -> list[Sheet]:
         """What all exporters of the model show."""
+
+    def busy(self, window: Window) -> Floats:
+        """Load of a pod that answers no requests, (T,): it idles."""
+        return np.zeros(len(window))
 
     def hidden(self, window: Window) -> Floats | None:
         """Where the exporters do not answer; None when they always do."""

@@ -66,9 +66,9 @@ class Member:
     """Groups of requests whose quality is told apart; () where it is not."""
     stores: tuple[str, ...]
     """Feature views that it reads online; () where requests carry everything."""
-    rollout: Literal["argo", "deployments", "knative", "none"]
+    rollout: Literal["argo", "deployments", "knative", "worker"]
     """What the cluster holds: one Rollout, one Deployment for each version, Deployments that Knative's autoscaler
-    scales, or nothing. Only a Rollout splits traffic."""
+    scales, or one Deployment that waits for its hour. Only a Rollout splits traffic."""
     image: str
     replicas: int
     steps: tuple[float, ...]
@@ -97,9 +97,10 @@ _MEMBERS = (
            "registry.example/ml/chat-assistant", 4, (25, 50), "Answers questions of customers in the web shop.",
            gpu=True, memory_limit_bytes=48 * 2.0**30, cpu_limit=8.0),
     Member("churn-ranker", "batch", ("12", "13"), "13", ("tenure_months", "support_tickets"),
-           ("consumer", "small-business", "enterprise"), ("customers",), "none", "registry.example/ml/churn-ranker", 1,
-           (100,), "Ranks all customers every night by the risk that they leave.",
-           memory_limit_bytes=32 * 2.0**30, cpu_limit=8.0),
+           ("consumer", "small-business", "enterprise"), ("customers",), "worker",
+           "registry.example/ml/churn-ranker", 1, (100,),
+           "Ranks all customers every night by the risk that they leave.", memory_limit_bytes=32 * 2.0**30,
+           cpu_limit=8.0),
     Member("image-moderation", "vision", ("3", "4", "5"), "5", ("brightness", "width_px"),
            ("photo", "drawing", "screenshot"), (), "argo", "registry.example/ml/image-moderation", 3,
            (5, 25, 50), "Hides pictures that break the rules of the market place.", gpu=True,

@@ -50,11 +50,20 @@ def furnish_cluster(cluster: Cluster, scenario: Scenario, opening: float) -> Non
             for version, replicas in deployed(member, release).items():
                 cluster.add(deployment(member.namespace, version, version, image=image_of(member, version),
                                        replicas=replicas), at=opening - _age(release, version))
+        elif member.rollout == "worker":
+            cluster.add(deployment(member.namespace, worker_deployment(member), release.stable,
+                                   image=image_of(member, release.stable), replicas=member.replicas),
+                        at=opening - _age(release, release.stable))
         elif member.rollout == "knative":
             for version in deployed(member, release):
                 cluster.add(deployment(member.namespace, knative_deployment(version), version, replicas=0,
                                        image=image_of(member, version), start_seconds=_COLD_SECONDS),
                             at=opening - _age(release, version))
+
+
+def worker_deployment(member: Member) -> str:
+    """What the Deployment of a model is called that works at its hour."""
+    return f"{member.name}-worker"
 
 
 def knative_deployment(version: str) -> str:

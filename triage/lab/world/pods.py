@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,8 +41,9 @@ class PodSeries:
         self.kills: list[tuple[float, str]] = []
         """(epoch seconds, name of the pod), in no order."""
 
-    def simulate(self, window: Window, pods: Sequence[Pod], runs: dict[str, Run]) -> list[Sheet]:
-        """Sheets of these pods, and the ends of those that are gone."""
+    def simulate(self, window: Window, pods: Sequence[Pod], runs: dict[str, Run],
+                 busy: Callable[[Window], Floats]) -> list[Sheet]:
+        """Sheets of these pods, and the ends of those that are gone; ``busy`` is the load of those without requests."""
         self.kills = []
         sheets = []
         numbers: dict[str, int] = {}
@@ -51,7 +52,7 @@ class PodSeries:
             number = numbers[pod.version] = numbers.get(pod.version, -1) + 1
             first = int(np.searchsorted(window.times, pod.created_at))
             if first < len(window):
-                sheet = self._show(window.cut(first, len(window)), pod, number, runs.get(pod.version))
+                sheet = self._show(window.cut(first, len(window)), pod, number, runs.get(pod.version), busy)
                 shown[pod.name] = sheet.rows
                 sheets.append(sheet)
         for name, rows in self._shown.items():
@@ -61,10 +62,10 @@ class PodSeries:
         self._killed = {name: count for name, count in self._killed.items() if name in shown}
         return sheets
 
-    def _show(self, window: Window, pod: Pod, number: int, run: Run | None) -> Sheet:
+    def _show(self, window: Window, pod: Pod, number: int, run: Run | None, busy: Callable[[Window], Floats]) -> Sheet:
         rows = self._rows.get(pod.name) or self._rows.setdefault(pod.name, self._new(pod.name))
         sheet = Sheet(window)
-        share, killed, use = _state(window, number, run)
+        share, killed, use = _state(window, number, run, busy)
         shiver = 1 + 0.01 * np.sin(window.times / 97.0 + number)
         sheet.level(rows[0], np.rint(np.minimum(share * shiver, 1.0) * self._member.memory_limit_bytes))
         sheet.level(rows[1], np.array([self._member.memory_limit_bytes, self._member.cpu_limit]))
@@ -96,9 +97,10 @@ class PodSeries:
                       {**state, "reason": "OOMKilled"}))
 
 
-def _state(window: Window, number: int, run: Run | None) -> tuple[Floats, Floats, Floats]:
-    """Share of the memory limit, 1 where it is killed, and load, (T,) each. A pod without traffic idles."""
-    share, killed, use = np.full(len(window), 0.4), np.zeros(len(window)), np.zeros(len(window))
+def _state(window: Window, number: int, run: Run | None,
+           busy: Callable[[Window], Floats]) -> tuple[Floats, Floats, Floats]:
+    """Share of the memory limit, 1 where it is killed, and load, (T,) each."""
+    share, killed, use = np.full(len(window), 0.4), np.zeros(len(window)), busy(window)
     if run is not None:
         if len(window) == len(run.window) == 1:
             return (np.atleast_1d(run.memory.share(number)), np.atleast_1d(run.memory.kills(number)), run.use)

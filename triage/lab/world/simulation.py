@@ -53,9 +53,14 @@ class Simulation:
         for name, behaviour in self.behaviours.items():
             yield from behaviour.simulate(window, traffic[name], self._source)
             if name in pods:
-                yield from self.pods[name].simulate(window, pods[name], behaviour.runs)
+                yield from self.pod_sheets(name, window, pods[name])
         for each in self._surroundings:
             yield from each.simulate(window, self._source)
+
+    def pod_sheets(self, name: str, window: Window, pods: Sequence[Pod]) -> list[Sheet]:
+        """What is shown of the pods of a model, whose windows must come in the order of time."""
+        behaviour = self.behaviours[name]
+        return self.pods[name].simulate(window, pods, behaviour.runs, behaviour.busy)
 
     def planned(self, window: Window) -> dict[str, Traffic]:
         """The traffic before the opening."""

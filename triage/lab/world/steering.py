@@ -17,7 +17,7 @@ from triage.lab.cluster.refusals import Refusal
 from triage.lab.cluster.resources import DEPLOYMENTS
 from triage.lab.registry import Registry, RegistryError
 from triage.lab.world.fleet import FLEET, Member
-from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS, deployed, knative_deployment
+from triage.lab.world.furnish import CANARY_ALIAS, STABLE_ALIAS, deployed, knative_deployment, worker_deployment
 from triage.lab.world.memory import DOWN_SECONDS
 from triage.lab.world.plan import Plan, Traffic
 from triage.lab.world.pods import Pod
@@ -106,9 +106,10 @@ class Steering:
                                        {"spec": {"replicas": replicas}}, Options(manager=manager))
 
     def pods(self, name: str) -> Sequence[Pod]:
-        """The pods of a model that stay; none for models without workloads, or with serverless ones."""
+        """The pods of a model."""
         member = FLEET[name]
-        names = {"argo": (name,), "deployments": member.versions}.get(member.rollout, ())
+        names = {"argo": (name,), "deployments": member.versions, "worker": (worker_deployment(member),),
+                 "knative": tuple(map(knative_deployment, member.versions))}[member.rollout]
         found = []
         for workload in names:
             found += [Pod(view.name, view.version, view.created_at, view.restarts - self._killed.get(view.name, 0))

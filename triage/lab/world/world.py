@@ -26,7 +26,7 @@ from triage.lab.world.grid import FINE, HOUR, PAST, Window
 from triage.lab.world.journal import Journal, job_lines
 from triage.lab.world.ledger import Ledger, PastLedger
 from triage.lab.world.models.churn import ChurnRanker
-from triage.lab.world.models.reviews import ReviewSentiment
+from triage.lab.world.models.reviews import KNOWN_SECONDS, ReviewSentiment
 from triage.lab.world.pipelines import Pipelines
 from triage.lab.world.plan import Traffic
 from triage.lab.world.pods import Pod
@@ -85,11 +85,14 @@ class World:
         """Let the last six hours have happened."""
         for name, behaviour in self._serverless():
             self._steering.autoscale(name, behaviour.before(Drawn(self.seed)))
+        seen = {name: self._pods_until(name, self.opening) for name, _ in self._serverless()}
         self.cluster.advance(self.opening)
         self._ledger.start(self._starts)
-        pods = {name: self._steering.pods(name) for name in FLEET}
+        pods = {name: self._steering.pods(name) for name in FLEET if name not in seen}
         for window in FINE.windows(self.began_at, self.opening):
             self._live(window, self._simulation.planned(window), pods)
+            for name, then in seen.items():
+                self._show_pods(name, window, [then.get(at, ()) for at in window.times.tolist()])
         self._ledger.flush()
         # Pods that were killed on the way have started again since.
         self.cluster.advance(self.opening)
@@ -115,19 +118,20 @@ class World:
                 at = float(window.times[index])
                 self.cluster.advance(at)
                 traffic = {name: self._steering.traffic(name, at) for name in FLEET}
-                pods = {name: self._steering.pods(name) for name in FLEET}
-                for name, behaviour in self._serverless():
+                serverless = dict(self._serverless())
+                pods = {name: self._steering.pods(name) for name in FLEET if name not in serverless}
+                for name, behaviour in serverless.items():
                     behaviour.kept = self._steering.kept(name)
                 # Until the cluster does something by itself, several scrapes that are due are alike.
                 end = max(index + 1, int(np.searchsorted(window.times, self.cluster.next_due)))
                 part = window.cut(index, end)
                 self._live(part, {name: one.lasting(len(part)) for name, one in traffic.items()}, pods)
+                for name, behaviour in serverless.items():
+                    self._scale(name, behaviour, part)
                 if len(part) == 1:
                     self._ledger.scrape(at)
                 else:
                     self._ledger.flush()
-                for name, behaviour in self._serverless():
-                    self._steering.autoscale(name, behaviour.scaled)
                 index = end
         self.cluster.advance(now)
         self.ruler.advance(now)
@@ -141,14 +145,44 @@ class World:
             if isinstance(behaviour, ReviewSentiment):
                 yield name, behaviour
 
+    def _scale(self, name: str, behaviour: ReviewSentiment, window: Window) -> None:
+        """Let the autoscaler have done what it did in the window, and show the pods that there were at each scrape."""
+        self._steering.autoscale(name, behaviour.scaled)
+        seen = []
+        for at in window.times.tolist():
+            self.cluster.advance(at)
+            seen.append(self._steering.pods(name))
+        self._show_pods(name, window, seen)
+
+    def _pods_until(self, name: str, end: float) -> dict[float, Sequence[Pod]]:
+        """The pods of a serverless model at each scrape of the hours for which its autoscaler is known."""
+        seen = {}
+        for window in FINE.windows(end - KNOWN_SECONDS, end):
+            for at in window.times.tolist():
+                self.cluster.advance(at)
+                seen[at] = self._steering.pods(name)
+        return seen
+
+    def _show_pods(self, name: str, window: Window, seen: Sequence[Sequence[Pod]]) -> None:
+        """Show the pods that there were at each time of the window, those in between alike at once."""
+        first = 0
+        for end in range(1, len(seen) + 1):
+            if end == len(seen) or seen[end] != seen[first]:
+                for sheet in self._simulation.pod_sheets(name, window.cut(first, end), seen[first]):
+                    self._ledger.add(sheet)
+                self._steering.kill(name, self._simulation.pods[name].kills)
+                first = end
+
     def _live(self, window: Window, traffic: Mapping[str, Traffic], pods: Mapping[str, Sequence[Pod]]) -> None:
         for sheet in self._simulation.sheets(window, traffic, pods):
             self._ledger.add(sheet)
         for name, journal in self._journals.items():
             behaviour = self._simulation.behaviours[name]
-            journal.write(window, behaviour.runs, pods[name])
+            stay = not isinstance(behaviour, ReviewSentiment)
+            journal.write(window, behaviour.runs, pods[name] if stay else ())
             self._true.note(name, behaviour.runs)
-            self._steering.kill(name, self._simulation.pods[name].kills)
+            if stay:
+                self._steering.kill(name, self._simulation.pods[name].kills)
             if isinstance(behaviour, ChurnRanker):
                 job_lines(self.logs, behaviour.member, behaviour.failures)
         self._scraped_at = float(window.times[-1])

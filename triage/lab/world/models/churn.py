@@ -21,6 +21,8 @@ from triage.lab.world.rows import Rows, Sheet, counter, gauge, histogram
 ROWS_PER_RUN = 20_000.0
 _STARTS_AT = 3 * HOUR
 _USUAL_SECONDS = 82 * 60.0
+_AT_WORK = 0.75
+"""Load of the worker during a run."""
 _SLOW_EVERY = 29
 """Nights from one slow run to the next: one in 30 days is within the budget."""
 _MANY_NIGHTS = 12
@@ -108,6 +110,12 @@ class ChurnRanker(Behaviour):
                     there |= (window.times > night.start) & (window.times <= following)
             sheets += self._version(version, window, there, started, source)
         return sheets + self.label_job.simulate(window, lambda then: np.full(len(then), ROWS_PER_RUN / DAY), source)
+
+    def busy(self, window: Window) -> Floats:
+        nights = [self._night(number) for number in range(self._number(float(window.times[0])) - 1,
+                                                          self._number(float(window.times[-1])) + 1)]
+        works = np.array([[night.start < at <= night.end for night in nights] for at in window.times.tolist()])
+        return np.where(works.any(axis=1), _AT_WORK, 0.0)
 
     def _resolve(self, window: Window, traffic: Traffic) -> None:
         """Note which versions the runs that start in this window take."""

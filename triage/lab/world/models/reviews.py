@@ -30,6 +30,8 @@ _STEPS = {"predict": Curve.lognormal(0.085, 0.5), "preprocess": Curve.lognormal(
           "postprocess": Curve.lognormal(0.004, 0.4)}
 _STAY_SECONDS = 90.0
 """An idle pod is taken away after Knative's window of 60 s and a grace period of 30 s."""
+KNOWN_SECONDS = 1.5 * HOUR
+"""What the autoscaler did is known for so long before the opening: a cluster keeps events no longer."""
 _REQUESTS_PER_POD = 4.0
 _LENGTH = Numeric("review_length", (20, 60, 140, 280, 500, 900, 1500), (281, 2526, 5860, 5584, 3333, 1693, 533, 190),
                   weight=0.3, pull=0.15)
@@ -115,7 +117,7 @@ class ReviewSentiment(Online):
         """What the autoscaler did in the hours before the opening, for which a cluster keeps events."""
         again = ReviewSentiment(self.plan, self.effects, self.seed)
         done = []
-        for window in FINE.windows(self.plan.opening - 1.5 * HOUR, self.plan.opening):
+        for window in FINE.windows(self.plan.opening - KNOWN_SECONDS, self.plan.opening):
             source.enter(window.block)
             again.simulate(window, self.plan.traffic(window.times), source)
             done += again.scaled
