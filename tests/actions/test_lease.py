@@ -114,6 +114,9 @@ async def test_it_is_kept_alive_while_something_goes_on() -> None:
             self.beats.set()
             return ""
 
+        async def watch(self) -> str:
+            return ""
+
         async def release(self) -> str:
             return ""
 

@@ -20,6 +20,7 @@ from tests.lab.serving import serving
 from tests.sources import faults
 from tests.sources.faults import FaultServer, Request, json_answer
 from tests.sources.test_kubernetes import status
+from triage.actions import lease_beside
 from triage.actions.lease import Busy, Claim, Free, Held, Leases, NoLease
 from triage.actions.lease_kubernetes import KubernetesLeases, lease_name
 from triage.actions.plan import Target
@@ -145,6 +146,29 @@ async def test_moved_on_it_stays_ours(leases: KubernetesLeases, now: Now) -> Non
         now.at += 20
         assert await found.renew() == ""
     assert await leases.look(TARGET.key) == Busy(ANA, START, now.at + 30)
+
+
+async def test_everybody_can_see_that_its_holder_only_watches(leases: KubernetesLeases, ground: Ground) -> None:
+    found = held(await leases.acquire(TARGET.key, ANA))
+    assert await found.watch() == ""
+    # Another version of it in between: it is written again.
+    ground.patch({"metadata": {"annotations": {"triage.dev/watches": None}}}, resource=LEASES, name=NAME)
+    assert await found.renew() == ""
+    assert await leases.look(TARGET.key) == Busy(ANA, START, START + 30, True)
+    assert await found.release() == ""
+    assert await leases.look(TARGET.key) == Free()
+    held(await leases.acquire(TARGET.key, BEN))
+    assert await leases.look(TARGET.key) == Busy(BEN, START, START + 30, False)
+
+
+async def test_beside_a_watcher_one_acts_at_a_time_in_the_cluster_too(leases: KubernetesLeases) -> None:
+    watching = held(await leases.acquire(TARGET.key, ANA))
+    await watching.watch()
+    passing = held(await lease_beside.acquire(leases, TARGET.key, BEN, passes=True))
+    found = await lease_beside.acquire(leases, TARGET.key, replace(BEN, action_id="b2"), passes=True)
+    assert found == Busy(BEN, START, START + 30)
+    assert await passing.release() == ""
+    assert await watching.release() == ""
 
 
 async def test_a_label_that_somebody_puts_on_it_does_not_lose_it(leases: KubernetesLeases, ground: Ground) -> None:

@@ -78,6 +78,9 @@ class Course:
             if sent.fate is not Fate.DONE:
                 yield await self._conclude(*self._stopped(index, sent.message))
                 return
+        # Nothing more is sent: from here on it keeps nobody from the safe direction. That it cannot be said, or the
+        # lease is lost, changes nothing for who only looks.
+        await self._held.watch()
         async with aclosing(self._verified()) as watching:
             async for step in watching:
                 yield step

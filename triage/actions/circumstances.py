@@ -8,7 +8,8 @@ from typing import Literal
 
 from triage.actions.approvals import ApprovalRequest
 from triage.actions.freeze import WriteMode
-from triage.actions.history import History
+from triage.actions.history import Deed, History
+from triage.actions.leading_back import leading_back
 from triage.actions.lease import Busy, Free, NoLease
 from triage.actions.plan import Action, Plan, Target
 from triage.actions.signature import Signature
@@ -23,6 +24,7 @@ from triage.signals.spellings import spelt
 
 RISKY = frozenset({Action.PROMOTE, Action.PROMOTE_FULL, Action.RESUME, Action.RETRY})
 """More traffic for what is on trial."""
+_STOPS = frozenset({Action.PAUSE, Action.ABORT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,22 @@ class Circumstances:
     def rollout(self) -> RolloutFacts | None:
         """The rollout, read just now; None when it could not be read, or the system has none."""
         return None if isinstance(self.observed, Failure) else self.observed.rollout
+
+    @property
+    def leads_back(self) -> Deed | None:
+        """The rollback of the journal that the plan brings on to its goal; None when it does no such thing."""
+        return leading_back(self.plan, self.rollout, self.history)
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it is the safe direction, which missing evidence never blocks."""
+        return self.plan.action.safe or self.leads_back is not None
+
+    @property
+    def passes_watcher(self) -> bool:
+        """Whether it goes on beside somebody who only watches what came of an action: what stops something, and what
+        brings a rollback on, which may wait for just that."""
+        return self.plan.action in _STOPS or self.leads_back is not None
 
     def spelt(self, label: str, known: Sequence[str]) -> str | None:
         """The one of ``known`` that means the version ``label``; None when there is none."""

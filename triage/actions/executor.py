@@ -16,7 +16,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from triage.actions import approvals
+from triage.actions import approvals, lease_beside
 from triage.actions.approvals import UNVERIFIED, ApprovalError, ApprovalRequest
 from triage.actions.carrying import Course
 from triage.actions.circumstances import Circumstances, JournalLook, Policy
@@ -133,7 +133,7 @@ class Executor:
         self._used.add(prepared.action_id)
         plan = prepared.plan
         claim = Claim(self.journal.origin.sentence(), prepared.action_id, plan.title)
-        held = await self._acquired(plan, claim)
+        held = await self._acquired(plan, claim, passes=prepared.circumstances.passes_watcher)
         if isinstance(held, Busy | NoLease):
             told = held.sentence() if isinstance(held, Busy) else held.message
             await self._note_refusal(prepared, (f"lease: {told}",))
@@ -144,7 +144,8 @@ class Executor:
             async with kept_alive(held):
                 taken = held.taken_over_from
                 yield Step(self.clock.now(), Stage.LEASE, "the lease is ours" + (
-                    f", taken over from {taken.holder}, who never ended" if taken else ""))
+                    f", beside {held.watcher.claim.holder}, who verifies" if isinstance(held, lease_beside.HeldBeside)
+                    else "") + (f", taken over from {taken.holder}, who never ended" if taken else ""))
                 checked = await self._looked_again(prepared, confirmation, held)
                 if isinstance(checked, tuple):
                     await self._note_refusal(prepared, checked)
@@ -218,8 +219,8 @@ class Executor:
         except TimeoutError:
             return Signature(None, "its inputs are not known: the registry did not answer in time")
 
-    async def _acquired(self, plan: Plan, claim: Claim) -> Held | Busy | NoLease:
-        acquiring = asyncio.ensure_future(self.leases.acquire(plan.target.key, claim))
+    async def _acquired(self, plan: Plan, claim: Claim, *, passes: bool) -> Held | Busy | NoLease:
+        acquiring = asyncio.ensure_future(lease_beside.acquire(self.leases, plan.target.key, claim, passes=passes))
         try:
             return await asyncio.shield(acquiring)
         except asyncio.CancelledError:
@@ -231,9 +232,11 @@ class Executor:
 
     async def _lease(self, plan: Plan, held: Held | None) -> Free | Busy | NoLease:
         if held is None:
-            return await self.leases.look(plan.target.key)
+            return await lease_beside.look(self.leases, plan.target.key)
         trouble = await held.renew()
-        return NoLease(trouble) if trouble else Free(held.taken_over_from)
+        if trouble:
+            return NoLease(trouble)
+        return held.watcher if isinstance(held, lease_beside.HeldBeside) else Free(held.taken_over_from)
 
     async def _journal(self) -> JournalLook:
         try:

@@ -38,10 +38,12 @@ class Busy:
     """World time, Unix seconds."""
     until: float
     """When it ends unless its holder moves it on, Unix seconds."""
+    watches: bool = False
+    """Whether its holder has sent everything and only watches what comes of it."""
 
     def sentence(self) -> str:
         """``held by ana on bastion-1 (process 4711): rollback fraud-scorer to 7``."""
-        return f"held by {self.claim.holder}: {self.claim.text}"
+        return f"held by {self.claim.holder}{', who verifies' if self.watches else ''}: {self.claim.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Held(Protocol):
 
     async def renew(self) -> str:
         """Move its end on. Returns "" when it is still ours, else a sentence on who has it or what is wrong."""
+        ...
+
+    async def watch(self) -> str:
+        """Say that everything is sent and that it is only watched from now on what comes of it; moves its end on.
+        Returns as :meth:`renew` does."""
         ...
 
     async def release(self) -> str:

@@ -26,6 +26,7 @@ class _Written:
     since: float
     until: float
     released: bool
+    watches: bool = False
 
 
 class FileLeases:
@@ -91,9 +92,9 @@ class FileLeases:
         if written is None or written.released:
             now = self._now()
             return Busy(_SOMEBODY, now, now + self._seconds)
-        return Busy(written.claim, written.since, written.until)
+        return Busy(written.claim, written.since, written.until, written.watches)
 
-    def _renewed(self, key: str, token: int, mine: _Written, *, released: bool) -> _Written | str:
+    def _renewed(self, key: str, token: int, mine: _Written, *, released: bool, watches: bool) -> _Written | str:
         """``mine`` with its end moved on, or why it is not ours any more."""
         try:
             newest, other = self._newest(key)
@@ -101,7 +102,7 @@ class FileLeases:
                 return f"somebody else has the lease: {other.claim.holder if other else 'it was removed'}"
             if self._now() > mine.until and not released:
                 return "the lease ended before it was moved on: this machine was asleep or too slow"
-            found = replace(mine, until=self._now() + self._seconds, released=released)
+            found = replace(mine, until=self._now() + self._seconds, released=released, watches=watches)
             self._folder.write(_file(key, token), _bytes(found))
             return found
         except StateError as error:
@@ -126,6 +127,7 @@ class _FileLease:
                  taken_over_from: Claim | None) -> None:
         self._leases, self._key, self._token, self._written, self._hold = leases, key, token, written, hold
         self._taken_over_from = taken_over_from
+        self._watches = False
 
     @property
     def token(self) -> int:
@@ -136,16 +138,21 @@ class _FileLease:
         return self._taken_over_from
 
     async def renew(self) -> str:
-        return await self._write(released=False)
+        return await self._write(watches=self._watches)
+
+    async def watch(self) -> str:
+        # Before it is written: a heartbeat that comes meanwhile says so too.
+        self._watches = True
+        return await self._write(watches=True)
 
     async def release(self) -> str:
         trouble = await self._write(released=True)
         self._hold.release()
         return trouble
 
-    async def _write(self, *, released: bool) -> str:
+    async def _write(self, *, released: bool = False, watches: bool = False) -> str:
         found = await asyncio.to_thread(self._leases._renewed, self._key, self._token, self._written,
-                                        released=released)
+                                        released=released, watches=watches)
         if isinstance(found, str):
             return found
         self._written = found
@@ -171,6 +178,7 @@ def _written(content: bytes, where: str) -> _Written:
     try:
         body: Any = json.loads(content)
         claim = Claim(**{name: str(body["claim"][name]) for name in ("holder", "action_id", "text")})
-        return _Written(claim, str(body["host"]), float(body["since"]), float(body["until"]), body["released"] is True)
+        return _Written(claim, str(body["host"]), float(body["since"]), float(body["until"]), body["released"] is True,
+                        body.get("watches") is True)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise StateError(f"a lease in {where} cannot be read", "see who works there; then remove that file") from None

@@ -25,7 +25,7 @@ from triage.sources.kubernetes import Json, KubernetesClient, Resource
 from triage.sources.rollouts.objects import inner, notes_of, text, whole
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
-_ACTION, _TEXT = "triage.dev/action", "triage.dev/for"
+_ACTION, _TEXT, _WATCHES = "triage.dev/action", "triage.dev/for", "triage.dev/watches"
 _LONGEST_NAME = 100
 _IN_THIS_CLUSTER = frozenset({"argo", "deployment"})
 """Systems whose targets lie in the cluster that has the leases."""
@@ -56,6 +56,7 @@ class _Entry:
     """None when it was given back."""
     since: float
     until: float
+    watches: bool
 
 
 class KubernetesLeases:
@@ -112,18 +113,19 @@ class KubernetesLeases:
         if entry is None or entry.claim is None:
             return Free()
         if self._now() < entry.until:
-            return Busy(entry.claim, entry.since, entry.until)
+            return Busy(entry.claim, entry.since, entry.until, entry.watches)
         return Free(entry.claim)
 
     async def _write(self, name: str, before: _Entry | None, claim: Claim | None, token: int,
-                     since: float) -> tuple[Sent, Json | None]:
+                     since: float, *, watches: bool = False) -> tuple[Sent, Json | None]:
         """Compare and set; ``claim`` None gives it back."""
         spec: Json = {"leaseDurationSeconds": max(1, round(self._seconds)), "leaseTransitions": token,
                       "acquireTime": _micro(since), "renewTime": _micro(self._now())}
         metadata: Json = {"name": name, "namespace": self._namespace}
         if claim is not None:
             spec["holderIdentity"] = claim.holder
-            metadata["annotations"] = {_ACTION: claim.action_id, _TEXT: claim.text}
+            metadata["annotations"] = {_ACTION: claim.action_id, _TEXT: claim.text,
+                                       **({_WATCHES: "true"} if watches else {})}
         if before is not None:
             metadata["resourceVersion"] = before.version
         body = written({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
@@ -140,15 +142,17 @@ class KubernetesLeases:
         lasting = self._seconds if lasts is None else lasts
         until = (self._now() if renewed is None else renewed) + lasting
         return _Entry(text(inner(item, "metadata").get("resourceVersion")), whole(spec.get("leaseTransitions")) or 0,
-                      claim, parse_time(spec.get("acquireTime")) or self._now(), until)
+                      claim, parse_time(spec.get("acquireTime")) or self._now(), until,
+                      notes.get(_WATCHES) == "true")
 
-    async def moved_on(self, name: str, entry: _Entry, claim: Claim, since: float, *, release: bool) -> _Entry | str:
+    async def moved_on(self, name: str, entry: _Entry, claim: Claim, since: float, *, release: bool = False,
+                       watches: bool = False) -> _Entry | str:
         """The lease with its end moved on, or given back; else why it is not ours any more."""
         if self._now() >= entry.until and not release:
             newest = await self._read(name)
             other = newest.claim if isinstance(newest, _Entry) and newest.token != entry.token else None
             return _OVER if other is None else f"somebody else has the lease: {other.holder}"
-        sent, item = await self._write(name, entry, None if release else claim, entry.token, since)
+        sent, item = await self._write(name, entry, None if release else claim, entry.token, since, watches=watches)
         if sent.fate is Fate.DONE and item is not None:
             return self._entry(item)
         after = await self._read(name)
@@ -163,10 +167,11 @@ class KubernetesLeases:
         # Ours, and another version: an earlier answer was lost, or somebody else put a label on it.
         if not release and self._now() >= after.until:
             return _OVER
-        if release and after.claim is not None:
-            sent, item = await self._write(name, after, None, entry.token, since)
+        if (release and after.claim is not None) or (watches and not after.watches):
+            sent, item = await self._write(name, after, None if release else claim, entry.token, since,
+                                           watches=watches)
             return self._entry(item) if sent.fate is Fate.DONE and item is not None else (
-                f"the lease could not be given back: {sent.message}")
+                f"the lease could not be {'given back' if release else 'moved on'}: {sent.message}")
         return after
 
 
@@ -175,6 +180,7 @@ class _KubernetesLease:
                  taken_over_from: Claim | None) -> None:
         self._leases, self._name, self._entry, self._claim, self._since = leases, name, entry, claim, since
         self._taken_over_from = taken_over_from
+        self._watches = False
 
     @property
     def token(self) -> int:
@@ -185,13 +191,19 @@ class _KubernetesLease:
         return self._taken_over_from
 
     async def renew(self) -> str:
-        return await self._move(release=False)
+        return await self._move(watches=self._watches)
+
+    async def watch(self) -> str:
+        # Before it is written: a heartbeat that comes meanwhile says so too.
+        self._watches = True
+        return await self._move(watches=True)
 
     async def release(self) -> str:
         return await self._move(release=True)
 
-    async def _move(self, *, release: bool) -> str:
-        found = await self._leases.moved_on(self._name, self._entry, self._claim, self._since, release=release)
+    async def _move(self, *, release: bool = False, watches: bool = False) -> str:
+        found = await self._leases.moved_on(self._name, self._entry, self._claim, self._since, release=release,
+                                            watches=watches)
         if isinstance(found, str):
             return found
         self._entry = found

@@ -23,6 +23,8 @@ class Sight:
         """``shown`` gives the screen's newest snapshot; it may be of any model."""
         self._active, self._model, self._clock, self._shown = active, model, clock, shown
         self._own: Newest | None = None
+        self._keepers = 0
+        self._keeping: asyncio.Task[None] | None = None
 
     def __call__(self) -> Snapshot | None:
         """The newest; without the model in it only while nobody has asked about that yet."""
@@ -32,15 +34,21 @@ class Sight:
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """While the block runs, the model is asked about whenever the screen shows another one."""
-        keeping = asyncio.ensure_future(self._keep())
+        """While the block runs, the model is asked about whenever the screen shows another one; once, however many
+        blocks do."""
+        self._keepers += 1
+        if self._keeping is None:
+            self._keeping = asyncio.ensure_future(self._keep())
         try:
             yield
         finally:
-            keeping.cancel()
-            # Who is cancelled meanwhile does not break off its leaving.
-            await asyncio.wait({keeping})
-            self._own = None
+            self._keepers -= 1
+            if not self._keepers:
+                keeping, self._keeping = self._keeping, None
+                keeping.cancel()
+                # Who is cancelled meanwhile does not break off its leaving.
+                await asyncio.wait({keeping})
+                self._own = None
 
     async def _keep(self) -> None:
         while True:

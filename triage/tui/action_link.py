@@ -71,21 +71,27 @@ class ActionLink:
         self._state = ActionState(feed, self._door.begin, app.show, write=write)
         self._menu = Menu("", None)
         self._courses: dict[str, Course] = {}
+        """By the action's id, oldest first: one may begin while another is watched."""
 
     @property
     def state(self) -> ActionState:
         """What is known before anybody acts."""
         return self._state
 
-    def course(self, model: str) -> Course | None:
-        """The newest action on ``model``; None when there was none since the start."""
-        found = self._courses.get(model)
-        return None if found is None else replace(found, now=self._feed.clock().now())
+    def course(self, action_id: str) -> Course:
+        """An action that was begun here."""
+        return replace(self._courses[action_id], now=self._feed.clock().now())
+
+    def newest(self, model: str) -> str:
+        """Id of the action on ``model`` that was begun last, of those under way if there are any; "" when there was
+        none since the start."""
+        found = [action_id for action_id, course in self._courses.items() if course.prepared.plan.target.model == model]
+        return next((each for each in reversed(found) if not self._courses[each].is_over), found[-1] if found else "")
 
     def menu(self) -> Menu:
         """What the menu shows now."""
         model = self._door.model()
-        course = self._courses.get(model)
+        course = self._courses.get(self.newest(model))
         under_way = "" if course is None or course.is_over else course.prepared.plan.title
         return replace(self._menu, under_way=under_way, open_ends=self._state.unknown(model))
 
@@ -164,10 +170,9 @@ class ActionLink:
     def go(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
         """Carry it out, and show that."""
         from triage.tui.screens.receipt import Receipt
-        model = prepared.plan.target.model
-        self._courses[model] = Course(prepared, ())
+        self._courses[prepared.action_id] = Course(prepared, ())
         self._door.begin(self._carry_out(prepared, confirmation, step))
-        self._app.push_screen(Receipt(self, model))
+        self._app.push_screen(Receipt(self, prepared.action_id))
 
     def left(self, step: str) -> None:
         """A plan was left: the runbook's step that opened it is as before."""
@@ -177,8 +182,8 @@ class ActionLink:
     def watch(self) -> None:
         """Show what is under way, or how it ended."""
         from triage.tui.screens.receipt import Receipt
-        if self._door.model() in self._courses:
-            self._app.push_screen(Receipt(self, self._door.model()))
+        if newest := self.newest(self._door.model()):
+            self._app.push_screen(Receipt(self, newest))
 
     def find_out(self) -> None:
         """Look what became of the actions whose end is not known."""
@@ -242,44 +247,45 @@ class ActionLink:
         await self._door.asked(work, took, self._trouble)
 
     async def _carry_out(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
-        model = prepared.plan.target.model
+        action_id = prepared.action_id
         loop = asyncio.get_running_loop()
 
         def happened(one: Step) -> None:
-            course = self._courses[model]
-            self._courses[model] = replace(course, steps=(*course.steps, one))
+            course = self._courses[action_id]
+            self._courses[action_id] = replace(course, steps=(*course.steps, one))
             self._app.show()
 
         async def work(desk: ActionDesk) -> None:
             contacts = desk.contacts()
-            loop.call_soon_threadsafe(self._called, model, contacts)
+            loop.call_soon_threadsafe(self._called, action_id, contacts)
             async with aclosing(desk.carry_out(prepared, confirmation)) as steps:
                 async for one in steps:
                     if not loop.is_closed():
                         loop.call_soon_threadsafe(happened, one)
 
         def failed(message: str, hint: str) -> None:
-            self._courses[model] = replace(self._courses[model], trouble="; ".join(filter(None, (
+            self._courses[action_id] = replace(self._courses[action_id], trouble="; ".join(filter(None, (
                 message, hint, "triage journal show says what was sent"))))
         await self._door.asked(work, lambda done: None, failed, watches=True)
-        self._ended(model, step)
+        self._ended(action_id, step)
 
-    def _called(self, model: str, contacts: tuple[str, ...]) -> None:
-        self._courses[model] = replace(self._courses[model], contacts=contacts)
+    def _called(self, action_id: str, contacts: tuple[str, ...]) -> None:
+        self._courses[action_id] = replace(self._courses[action_id], contacts=contacts)
 
-    def _ended(self, model: str, step: str) -> None:
+    def _ended(self, action_id: str, step: str) -> None:
         from triage.actions.history import Outcome
         from triage.runbook.events import Outcome as StepOutcome
         from triage.tui.screens.receipt import Receipt
-        course = self._courses[model]
+        course = self._courses[action_id]
         ending = course.ending
         outcome = Outcome.UNKNOWN if ending is None else ending.outcome
         sentence = course.trouble if ending is None else ending.sentence
-        if not any(isinstance(screen, Receipt) for screen in self._app.screen_stack):
+        if not any(isinstance(screen, Receipt) and screen.action_id == action_id
+                   for screen in self._app.screen_stack):
             self._app.say(f"{course.prepared.plan.title}: {outcome}: {sentence}")
         if step:
             came = {Outcome.DONE: StepOutcome.PASSED, Outcome.NOT_RECOVERED: StepOutcome.FAILED,
                     Outcome.FAILED: StepOutcome.FAILED, Outcome.REFUSED: None}
             self._conclude(step, came.get(outcome or Outcome.UNKNOWN, StepOutcome.UNKNOWN), sentence)
         self._feed.world_changed()
-        self._state.changed(model)
+        self._state.changed(course.prepared.plan.target.model)

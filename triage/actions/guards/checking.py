@@ -2,8 +2,8 @@
 
 A guard finds that all is well, that something should be known, that the action must not happen, or that it cannot
 tell. What *cannot tell* means is not the guard's to decide: it stops everything but the safe direction (pause, abort,
-roll back), which goes on once whoever acts has typed that it was read. Only permission, target identity, lease and
-journal stop the safe direction too.
+roll back, and bring a rollback on), which goes on once whoever acts has typed that it was read. Only permission, target
+identity, lease and journal stop the safe direction too.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Guard:
         """What it finds, judged by the rule."""
         found = self.look(circumstances)
         unseen = found.verdict is Verdict.CANNOT_TELL
-        asks = (unseen and self.strength is not Strength.ABSOLUTE and circumstances.plan.action.safe) or (
+        asks = (unseen and self.strength is not Strength.ABSOLUTE and circumstances.is_safe) or (
             found.verdict is Verdict.WARN and found.ask)
         return Checked(self.name, found.verdict, found.sentence, self.name if asks else "",
                        self.strength is Strength.BREAKABLE)

@@ -104,6 +104,8 @@ def lease(circumstances: Circumstances) -> Found:
     if isinstance(found, NoLease):
         return cannot_tell(f"whether somebody else is at it cannot be told: {found.message}")
     if isinstance(found, Busy):
+        if found.watches and circumstances.passes_watcher:
+            return warn(f"{found.claim.holder} verifies {found.claim.text}: this goes on beside it")
         return blocked(found.sentence())
     if found.abandoned is not None:
         return warn(f"{found.abandoned.holder} began and never ended: {found.abandoned.text}")

@@ -34,7 +34,7 @@ def cool_down(circumstances: Circumstances) -> Found:
         return ok(f"{recent} of {policy.cool_down_actions} actions in {span(seconds)}")
     told = f"{recent} actions on it in {span(seconds)} already"
     # Too much is not too little known: the safe direction is asked about and not stopped.
-    return warn(told, ask=True) if plan.action.safe else blocked(told)
+    return warn(told, ask=True) if circumstances.is_safe else blocked(told)
 
 
 def back_and_forth(circumstances: Circumstances) -> Found:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from triage.actions import freeze
 from triage.actions.approvals import UNVERIFIED
 from triage.actions.circumstances import RISKY, Circumstances
-from triage.actions.guards.checking import Found, Guard, Strength, blocked, cannot_tell, ok, warn
-from triage.actions.plan import Action
+from triage.actions.guards.checking import Found, Guard, Strength, Verdict, blocked, cannot_tell, ok, warn
+from triage.actions.guards.evidence import known_good
+from triage.actions.plan import Action, shown_version
 from triage.facts.outcome import Failure
 from triage.signals.canary import CanaryVerdict
 from triage.signals.model import SloKind
@@ -27,7 +28,7 @@ def announced(circumstances: Circumstances) -> Found:
     if not on:
         return ok("no freeze was announced for now")
     # A pause changes nothing that a freeze protects, and needs one confirmation.
-    return warn(on[0], ask=plan.action is not Action.PAUSE) if plan.action.safe else blocked(on[0])
+    return warn(on[0], ask=plan.action is not Action.PAUSE) if circumstances.is_safe else blocked(on[0])
 
 
 def owner(circumstances: Circumstances) -> Found:
@@ -48,6 +49,8 @@ def owner(circumstances: Circumstances) -> Found:
 
 def budget(circumstances: Circumstances) -> Found:
     """The error budget that the manifest promises is not spent."""
+    if circumstances.leads_back is not None:
+        return ok("it leads back: a spent budget is a reason to go on")
     model = circumstances.model
     if model is None:
         return cannot_tell("nothing is known of its error budgets")
@@ -69,7 +72,13 @@ def budget(circumstances: Circumstances) -> Found:
 
 
 def trial(circumstances: Circumstances) -> Found:
-    """The version on trial is proven to be within its margins, and the rollout rule does not halt it."""
+    """The version on trial is proven to be within its margins, and the rollout rule does not halt it. One that a
+    rollback goes back to was asked for its evidence then; what speaks against it now still stops it."""
+    back = circumstances.leads_back
+    if back is not None:
+        found = known_good(circumstances)
+        return found if found.verdict is Verdict.BLOCKED else ok(
+            f"{shown_version(circumstances.plan.after.version)} is no trial: {back.plan.title} goes back to it")
     model = circumstances.model
     if model is None:
         return cannot_tell("nothing is known of the version on trial")
@@ -97,6 +106,9 @@ def two_persons(circumstances: Circumstances) -> Found:
     needed = circumstances.policy.approvals_for(plan.action)
     if needed == 0:
         return ok("no other person is needed")
+    back = circumstances.leads_back
+    if back is not None:
+        return ok(f"no other person is needed to bring on {back.plan.title}, plan {back.plan.short}, by {back.actor}")
     if isinstance(identity, Failure):
         return cannot_tell(f"who you are cannot be read: {identity.sentence()}")
     if identity.startswith(UNVERIFIED) or plan.actor.startswith(UNVERIFIED):

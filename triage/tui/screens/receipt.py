@@ -24,18 +24,16 @@ class Receipt(Box[None], inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "back", id="receipt.cancel")]
 
-    def __init__(self, link: ActionLink, model: str) -> None:
+    def __init__(self, link: ActionLink, action_id: str) -> None:
         super().__init__()
-        self._link, self._model = link, model
+        self._link, self.action_id = link, action_id
 
     def on_mount(self) -> None:
         """Filled at once."""
         self._link.paint()
 
     def update_from(self, view: View, palette: Palette) -> None:
-        shown = self._link.course(self._model)
-        if shown is None:
-            return
+        shown = self._link.course(self.action_id)
         plan = shown.prepared.plan
         verb, _, rest = plan.title.partition(" ")
         keys = "esc closes it" if shown.is_over else "esc closes this; it is carried out and watched on, see a w"
