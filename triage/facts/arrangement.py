@@ -28,6 +28,8 @@ class Arrangement:
     """By index of the traffic: since and until when each version is there."""
     dated: tuple[Question, ...]
     """Those about the newest sample."""
+    recorded: Mapping[tuple[str, float], tuple[Question, ...]]
+    """By objective and window, what rules recorded of it."""
 
     def counted(self, objective: str, candidate: int) -> Mapping[float, tuple[Question, ...]]:
         """What the events of each window are counted from, windows ascending."""
@@ -67,4 +69,5 @@ def arranged(questions: tuple[Question, ...]) -> Arrangement:
     long = {(name, candidate): (*(q for window, asked in own.items() if window > HOUR for q in asked),
                                 *(q for q in questions if q.part is Part.RECORDED and q.objective == name))
             for (name, candidate), own in ordered.items()}
-    return Arrangement(ordered, buckets, long, seen, tuple(q for q in questions if q.part is Part.SAMPLED_AT))
+    recorded = {(q.objective, q.window_seconds): (q,) for q in questions if q.part is Part.RECORDED}
+    return Arrangement(ordered, buckets, long, seen, tuple(q for q in questions if q.part is Part.SAMPLED_AT), recorded)

@@ -108,7 +108,7 @@ class Reply:
         if known is None:
             known = {}
             object.__setattr__(self, "_derived", known)
-        elif (found := known.get(name)) is not None:
+        elif (found := known.get(name)) is not None and len(found[0]) == len(beside):
             for samples, reply in zip(found[0], beside, strict=True):
                 if samples is not reply.samples:
                     break

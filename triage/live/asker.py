@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from triage.live.channel import Channel, Combined, by_question, combined
 from triage.live.closer import CloserAsker
 from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
-from triage.live.judging import RetrainAsker, TrialAsker, WorldAsker
+from triage.live.judging import WORLD, RetrainAsker, TrialAsker, WorldAsker
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
 from triage.live.resources import ResourcesAsker
 from triage.live.trends import Grid, grid, trend_questions, trends
@@ -93,9 +93,9 @@ class ModelAsker:
         self._asked: dict[Pace, tuple[Asked, ...]] = {}
         for asked in questions(notebook):
             self._asked[asked.pace] = (*self._asked.get(asked.pace, ()), asked)
-        self._replies: dict[Question, Reply] = {
-            a.question: Reply(None, stale_after(a.pace, interval)) for every in self._asked.values() for a in every}
-        self._arrangement = arranged(tuple(self._replies))
+        unasked = {a.question: Reply(None, stale_after(a.pace, interval))
+                   for every in self._asked.values() for a in every}
+        self._replies = ArrangedReplies(unasked, arranged(tuple(unasked)))
         self._names = {pace: tuple(dict.fromkeys(a.question.objective for a in every))
                        for pace, every in self._asked.items()}
         self._combined: dict[Pace, tuple[Combined, dict[str, Question]]] = {}
@@ -118,7 +118,7 @@ class ModelAsker:
 
     def facts(self, *, goes_on: bool = True) -> ModelFacts:
         """What is known now, frozen. ``goes_on`` False: nothing is asked again, and nothing may say so."""
-        replies = ArrangedReplies(self._replies, self._arrangement)
+        replies = ArrangedReplies(self._replies, self._replies.arrangement)
         if not goes_on:
             replies.update({q: replace(r, retry_at=None) for q, r in replies.items() if r.retry_at is not None})
         again = "; it is asked alone once a minute" if goes_on else ""
@@ -154,8 +154,10 @@ class ModelAsker:
     @property
     def is_unheard(self) -> bool:
         """Whether what is asked at every refresh failed last time, and nothing else was answered since either."""
+        if self.channel.answers:
+            return False
         fast = (self._replies[a.question] for a in self._asked.get(Pace.FAST, ()))
-        return not self.channel.answers and any(r.failure is not None and r.failure.kind in SILENT for r in fast)
+        return any(r.failure is not None and r.failure.kind in SILENT for r in fast)
 
     def forget_pace(self) -> None:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""
@@ -178,18 +180,35 @@ class ModelAsker:
         self._world.know(registered)
         self._closer.registered = registered
 
-    def begin(self, look: Look | None) -> None:
-        """Ask what is due and not under way; nothing is waited for. ``look`` None: nobody looks at charts."""
+    def seldom(self, now: float) -> Iterator[tuple[Hashable, float, float]]:
+        """What is not asked at every refresh and could wait for a later one: when it is due, and at which pace."""
+        for pace in self._asked:
+            every, turn = period(pace, self._interval), self._turns.get((pace, None))
+            if turn is not None and every > self._interval and turn.may_wait(now, every):
+                yield pace, turn.at, every
+        world = self._world.seldom(now)
+        if world is not None:
+            yield WORLD, *world
+
+    def begin(self, look: Look | None, later: Collection[Hashable] = ()) -> None:
+        """Ask what is due and not under way; nothing is waited for. ``look`` None: nobody looks at charts.
+
+        ``later``: which of :meth:`seldom` is left to a later refresh.
+        """
         now = self._clock.monotonic()
         for pace in self._asked:
+            every = period(pace, self._interval)
             for key in self._keys(pace, now):
-                if self._turn(key).is_due(now, self._interval) and not self._is_held(key):
-                    self._turn(key).begin(now, period(pace, self._interval))
+                turn = self._turn(key)
+                if (turn.is_due(now, self._interval) and not (pace in later and turn.may_wait(now, every))
+                        and not self._is_held(key)):
+                    turn.begin(now, every)
                     self.flights.start(key, partial(self._ask, key))
         if look is not None:
             self._begin_charts(look, now)
         self.begin_trial()
-        self._world.begin()
+        if WORLD not in later or self._world.seldom(now) is None:
+            self._world.begin()
         self._retrain.begin()
         closely, seen = (self.closer_look, look) if look is not None else (None, Look())
         self._resources.begin(seen.range_seconds, seen.end, wanted=closely is not None and closely.pods)
@@ -200,10 +219,16 @@ class ModelAsker:
         self._trial.begin(self._replies, self.deployed)
 
     def _turn(self, key: Key) -> Turn:
-        return self._turns.setdefault(key, Turn())
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = Turn()
+        return turn
 
     def _keys(self, pace: Pace, now: float) -> Iterator[Key]:
         """The requests that a pace is made of at present."""
+        if not self._refused and not self._apart_until:
+            yield pace, None
+            return
         names = self._names[pace]
         if self._apart_until.get(pace, now) <= now:
             self._apart_until.pop(pace, None)
@@ -288,8 +313,9 @@ class ModelAsker:
         answer, addresses = outcome
         answered_at = self._clock.now()
         limit = stale_after(pace, self._interval)
+        replies, warnings = self._replies, answer.warnings
         for question, found in by_question([a.question for a in asked], addresses, answer.samples).items():
-            self._replies[question] = Reply(answered_at, limit, found, (), answer.warnings)
+            replies[question] = Reply(answered_at, limit, found, (), warnings)
         if pace is Pace.DAY:
             # Only now it is known since when each version is there, and so which one is on trial.
             self.begin_trial()

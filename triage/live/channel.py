@@ -25,9 +25,11 @@ _Question = TypeVar("_Question", bound=Hashable)
 class Combined(str):
     """One expression for many questions, which remembers them: those of many models can be asked as one."""
 
-    __slots__ = ("pairs",)
+    __slots__ = ("longest_seconds", "pairs")
     pairs: tuple[tuple[Hashable, str], ...]
     """(question, expression); its place is its address."""
+    longest_seconds: float
+    """The longest window that a question of it is about; 0 without any."""
 
 
 class Grouped(tuple[_Item, ...]):
@@ -50,6 +52,7 @@ def combined(pairs: Sequence[tuple[_Question, str]]) -> tuple[Combined, dict[str
     parts = [f'label_replace({expression}, "{ADDRESS}", "{i}", "", "")' for i, (_, expression) in enumerate(pairs)]
     whole = Combined(" or ".join(parts))
     whole.pairs = tuple(pairs)
+    whole.longest_seconds = max((float(getattr(question, "window_seconds", 0.0)) for question, _ in pairs), default=0.0)
     return whole, addresses
 
 

@@ -17,7 +17,7 @@ from triage.notebook.resolve import requests_selectors
 from triage.notebook.selector import Matcher, Selector, parse_selector, regex_quote
 from triage.quantities import format_duration
 from triage.signals.drift import drift_state
-from triage.signals.drift_model import Around, DriftState, Kind, Seen, watched
+from triage.signals.drift_model import Around, DriftState, Kind, Seen, Watched, watched
 from triage.signals.drift_reading import DriftReading
 from triage.signals.reading import Quality
 
@@ -83,6 +83,27 @@ def drift_groups(notebook: Notebook) -> tuple[Group, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What is scored, and how it is found in the answers: the same until the notebook or its references change."""
+
+    promised: Drift
+    features: tuple[Watched, ...]
+    groups: tuple[Group, ...]
+    version_label: str
+    scrape_interval: float
+    """Seconds."""
+
+
+def watching(notebook: Notebook, registered: Registered | Failure | None = None) -> Watching | None:
+    """What the manifest watches; None when that is nothing. ``registered`` as for :func:`drift`."""
+    spec = notebook.manifest.spec
+    if spec.drift is None:
+        return None
+    return Watching(spec.drift, watched(spec.drift, spec.inputs, registered), drift_groups(notebook),
+                    version_label(notebook), spec.metrics.scrape_interval)
+
+
 def drift_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:
     """What is asked at once about all features; () when nothing is watched."""
     drift = notebook.manifest.spec.drift
@@ -143,33 +164,28 @@ def drift(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: floa
 
     ``registered``: the references kept with the version in the registry, None until it has answered.
     """
-    promised = notebook.manifest.spec.drift
-    if promised is None:
-        return None
-    around = Around(now, notebook.manifest.spec.metrics.scrape_interval)
-    features = watched(promised, notebook.manifest.spec.inputs, registered)
-    label = version_label(notebook)
-    groups = drift_groups(notebook)
+    of = watching(notebook, registered)
+    return None if of is None else scored(of, found, warnings, now, stale_after)
 
-    def state(version: str | None) -> DriftState:
-        seen = _seen(groups, promised, found, warnings, label, version)
-        return drift_state(features, seen, around, promised.false_discovery_rate)
 
-    names = _versions(groups, found, promised, label)
-    by_version = tuple((name, state(name)) for name in names[:MOST_VERSIONS]) if len(names) > 1 else ()
-    return DriftReading(state(None), by_version, now, stale_after, None, warnings)
+def scored(of: Watching, found: Found, warnings: tuple[str, ...], now: float, stale_after: float) -> DriftReading:
+    """As :func:`drift`, where it is known already what is watched."""
+    names = _versions(of.groups, found, of.promised, of.version_label)
+    by_version = (tuple((name, _state(of, found, warnings, name, now)) for name in names[:MOST_VERSIONS])
+                  if len(names) > 1 else ())
+    return DriftReading(_state(of, found, warnings, None, now), by_version, now, stale_after, None, warnings)
 
 
 def drift_state_at(notebook: Notebook, found: Found, at: float,
                    registered: Registered | Failure | None = None) -> DriftState | None:
     """All versions together at one time, by the counts alone; None when nothing is watched."""
-    promised = notebook.manifest.spec.drift
-    if promised is None:
-        return None
-    around = Around(at, notebook.manifest.spec.metrics.scrape_interval)
-    seen = _seen(drift_groups(notebook), promised, found, (), version_label(notebook), None)
-    features = watched(promised, notebook.manifest.spec.inputs, registered)
-    return drift_state(features, seen, around, promised.false_discovery_rate)
+    of = watching(notebook, registered)
+    return None if of is None else _state(of, found, (), None, at)
+
+
+def _state(of: Watching, found: Found, warnings: tuple[str, ...], version: str | None, now: float) -> DriftState:
+    seen = _seen(of.groups, of.promised, found, warnings, of.version_label, version)
+    return drift_state(of.features, seen, Around(now, of.scrape_interval), of.promised.false_discovery_rate)
 
 
 def _versions(groups: Sequence[Group], found: Found, promised: Drift, label: str) -> list[str]:
@@ -237,6 +253,8 @@ def _step(window: float) -> float:
 def _by_user(samples: Sequence[Sample], group: Group, promised: Drift, label: str,
              version: str | None) -> dict[_Key, list[Sample]]:
     """The samples of each feature of the group; those of the only one may carry any name, or none."""
+    if not samples:
+        return {}
     by_name: dict[str, list[Sample]] = {}
     for sample in samples:
         if version is None or sample.labels.get(label, "") == version:

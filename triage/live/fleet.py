@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from triage.clock import Clock
@@ -12,6 +12,7 @@ from triage.facts.alerts import Alert
 from triage.live.asker import ModelAsker, ModelFacts
 from triage.live.fleet_gathering import Gathering
 from triage.live.flights import Flights
+from triage.live.pacing import SELDOM_SECONDS, held_back
 from triage.notebook.resolve import Traffic, requests_selectors
 from triage.signals.fleet import FleetRow, fleet_row
 from triage.signals.model import ModelState
@@ -96,8 +97,20 @@ class Fleet:
         if now - self._began < 0.8 * self.interval:
             return
         self._began = now
+        later = self._later(now)
         for asker in self.askers:
-            asker.begin(None)
+            asker.begin(None, later)
+
+    def _later(self, now: float) -> frozenset[Hashable]:
+        """What the models' askers leave to a later refresh: of all of them the same, so that they still share it."""
+        if self.interval < SELDOM_SECONDS:
+            return frozenset()
+        seldom: dict[Hashable, tuple[float, float]] = {}
+        for asker in self.askers:
+            for kind, at, every in asker.seldom(now):
+                if kind not in seldom or at < seldom[kind][0]:
+                    seldom[kind] = at, every
+        return held_back(seldom, now, self.interval)
 
     def hurry(self) -> None:
         """Ask at the next refresh, which may be now."""

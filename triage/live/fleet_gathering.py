@@ -98,7 +98,7 @@ class Gathering:
             everything = await self._everything(plan)
             spans = [item.span for item in wanted if item.span is not None]
             span = Span(min(s.start for s in spans), max(s.end for s in spans), spans[0].step) if spans else None
-            free = span is None and _longest(wanted[0].expression) <= HOUR
+            free = span is None and wanted[0].expression.longest_seconds <= HOUR
 
             async def ask(expression: str) -> Answer | Failure:
                 if free:
@@ -172,14 +172,10 @@ class _Member:
         return await self.gathering.ask(self.name, expression, Span(start, end, step))
 
 
-def _longest(expression: Combined) -> float:
-    return max((float(getattr(question, "window_seconds", 0.0)) for question, _ in expression.pairs), default=0.0)
-
-
 def _kind(expression: Combined, span: Span | None) -> Hashable:
     """What may be one query: as costly as each other, about the same, and on one grid."""
     first = expression.pairs[0][0] if expression.pairs else None
-    return _longest(expression), first, None if span is None else (span.step, span.start % span.step)
+    return expression.longest_seconds, first, None if span is None else (span.step, span.start % span.step)
 
 
 def _own(wanted: _Wanted, said: Said, now: float) -> Answer | Failure:

@@ -41,6 +41,8 @@ class Batch:
     asked: tuple[Shared[Hashable], ...]
     listed: bool = False
     """Whether it names its models even where the server knows few others: it is a part of what was too much."""
+    _written: dict[frozenset[str], tuple[str, Mapping[str, tuple[int, int]]]] = field(default_factory=dict, repr=False)
+    """The query by the labels whose values are not listed in it: the text of one may be as long as a book."""
 
     def halves(self) -> tuple[Batch, Batch] | None:
         """The same in two; None when it is one expression about one model."""
@@ -54,8 +56,12 @@ class Batch:
 
     def query(self, everything: Collection[str]) -> tuple[str, Mapping[str, tuple[int, int]]]:
         """One expression, and by address which question and which of its branches it answers."""
-        return combined([((number, branch), text) for number, shared in enumerate(self.asked)
-                         for branch, text in enumerate(shared.texts(() if self.listed else everything))])
+        free = frozenset() if self.listed else frozenset(everything)
+        if free not in self._written:
+            self._written.clear()
+            self._written[free] = combined([((number, branch), text) for number, shared in enumerate(self.asked)
+                                            for branch, text in enumerate(shared.texts(free))])
+        return self._written[free]
 
     def read(self, answer: Answer, addresses: Mapping[str, tuple[int, int]]) -> Iterator[
             tuple[Shared[Hashable], dict[str, list[Sample]] | dict[str, list[Series]]]]:
@@ -71,10 +77,16 @@ class Batch:
 
 def _placed(items: Sequence[_Item], addresses: Mapping[str, tuple[int, int]]) -> dict[tuple[int, int], list[_Item]]:
     found: dict[tuple[int, int], list[_Item]] = {}
+    # Servers answer the parts of a query one after the other.
+    before: str | None = None
+    own: list[_Item] | None = None
     for item in items:
-        place = addresses.get(item.labels.get(ADDRESS, ""))
-        if place is not None:
-            found.setdefault(place, []).append(item)
+        address = item.labels.get(ADDRESS, "")
+        if address != before:
+            before, place = address, addresses.get(address)
+            own = None if place is None else found.setdefault(place, [])
+        if own is not None:
+            own.append(item)
     return found
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Generic, TypeVar
 
-from triage.facts.samples import Labels, Sample, Series
+from triage.facts.samples import Sample, Series
 from triage.live.fleet_promql import MARK, Branch, NotShared, alternatives, branches
 from triage.notebook.selector import parse_selector, quote
 
@@ -23,6 +23,8 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"' r"|'(?:[^'\\]|\\.)*'|`[^`]*`", re.DOTA
 _AGAIN: Mapping[str, Callable[[list[float]], float]] = {"sum": math.fsum, "min": min, "max": max}
 Item = TypeVar("Item", Sample, Series)
 Address = TypeVar("Address", bound=Hashable)
+_Values = str | tuple[str, ...]
+"""The values of the labels that tell models apart; of the only one, as nearly always, without a tuple around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Shared(Generic[Address]):
     """Of the first member, as if it were asked alone."""
     members: Mapping[str, tuple[str, ...]]
     """Own values by name."""
-    _names: dict[int, dict[tuple[str, ...], list[str]]] = field(default_factory=dict, compare=False, repr=False)
+    _names: dict[int, dict[_Values, list[str]]] = field(default_factory=dict, compare=False, repr=False)
     """By branch, the models that have each value of its labels; made when it is first needed."""
 
     @property
@@ -73,9 +75,8 @@ class Shared(Generic[Address]):
         for number, (branch, items) in enumerate(zip(self.branches, found, strict=True)):
             said = {name for name, own in out.items() if own} if number else frozenset()
             names = self._names.get(number) or self._names.setdefault(number, self._by_values(branch))
-            key = _key(branch.labels)
-            for item in items:
-                for name in names.get(key(item.labels), ()):
+            for item, values in zip(items, _values(branch.labels, items), strict=True):
+                for name in names.get(values, ()):
                     if name not in said:
                         out[name].append(item)
             if branch.combined_by:
@@ -83,20 +84,20 @@ class Shared(Generic[Address]):
                     out[name] = _combined(out[name], branch)
         return out
 
-    def _by_values(self, branch: Branch) -> dict[tuple[str, ...], list[str]]:
-        names: dict[tuple[str, ...], list[str]] = {}
+    def _by_values(self, branch: Branch) -> dict[_Values, list[str]]:
+        names: dict[_Values, list[str]] = {}
         for name, own in self.members.items():
             for key in branch.keys(own):
-                names.setdefault(key, []).append(name)
+                names.setdefault(key[0] if len(key) == 1 else key, []).append(name)
         return names
 
 
-def _key(names: Sequence[str]) -> Callable[[Labels], tuple[str, ...]]:
-    """What gives the values of these labels."""
-    if len(names) == 1:
-        only = names[0]
-        return lambda labels: (labels.get(only, ""),)
-    return lambda labels: tuple([labels.get(name, "") for name in names])
+def _values(labels: Sequence[str], items: Sequence[Sample] | Sequence[Series]) -> list[_Values]:
+    """The values of these labels on each item."""
+    if len(labels) == 1:
+        [only] = labels
+        return [item.labels.get(only, "") for item in items]
+    return [tuple([item.labels.get(label, "") for label in labels]) for item in items]
 
 
 def _combined(items: Sequence[Item], branch: Branch) -> list[Item]:

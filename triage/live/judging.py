@@ -13,7 +13,7 @@ from triage.facts.replies import Question, Replies
 from triage.facts.samples import Series
 from triage.live.arms import Arms, arms
 from triage.live.channel import Channel, by_question, combined
-from triage.live.drift import Found, drift, drift_questions
+from triage.live.drift import Found, drift_questions, scored, watching
 from triage.live.expressions import seen_window
 from triage.live.feature_store import feature_store_questions, feature_store_reading
 from triage.live.pacing import Turn
@@ -126,6 +126,7 @@ class WorldAsker:
         """The views the model reads; None where the manifest names none, or nothing has been asked yet."""
         self._registered: Registered | Failure | None = None
         """References kept with the version in the registry."""
+        self._watching = watching(notebook)
         self._notebook = notebook
         self._channel = channel
         self._asked = (*drift_questions(notebook), *quality_questions(notebook), *feature_store_questions(notebook))
@@ -143,6 +144,12 @@ class WorldAsker:
         if self._turn.failures:
             self._turn.give_up()
 
+    def seldom(self, now: float) -> tuple[float, float] | None:
+        """When it is due and at which pace, where it could wait for a later refresh; else None."""
+        if self._asked and self._every > self._channel.interval and self._turn.may_wait(now, self._every):
+            return self._turn.at, self._every
+        return None
+
     def begin(self) -> None:
         """Ask when it is due and not under way."""
         channel, now = self._channel, self._channel.clock.monotonic()
@@ -154,12 +161,13 @@ class WorldAsker:
         """Take the references kept with the version in the registry; the same counts are scored against others."""
         if registered is not self._registered:
             self._registered = registered
+            self._watching = watching(self._notebook, registered)
             self._score()
 
     def _score(self) -> None:
-        if self._answer is not None:
+        if self._answer is not None and self._watching is not None:
             found, warnings, at = self._answer
-            self.drift = drift(self._notebook, found, warnings, at, 3 * self._every, self._registered)
+            self.drift = scored(self._watching, found, warnings, at, 3 * self._every)
 
     async def _ask(self) -> None:
         expression, addresses = combined(self._asked)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from triage.facts.outcome import GONE, REJECTED, Failure
@@ -61,6 +63,10 @@ class Turn:
         """Whether it is asked by the refresh that begins ``now``."""
         return self.at - _EARLY * interval <= now
 
+    def may_wait(self, now: float, pace_seconds: float) -> bool:
+        """Whether it was answered the last time, and less than another ``pace_seconds`` ago would have been on time."""
+        return not self.failures and now < self.at + pace_seconds
+
     def begin(self, now: float, pace_seconds: float) -> None:
         """It is asked now."""
         self.at = now + pace_seconds
@@ -75,3 +81,15 @@ class Turn:
         wait = retry_seconds(failure, self.failures, pace_seconds, interval)
         if failure.kind in GONE or failure.kind in REJECTED or wait > interval:
             self.at = now + wait
+
+
+def held_back(seldom: Mapping[Hashable, tuple[float, float]], now: float, interval: float) -> frozenset[Hashable]:
+    """What is due and waits for a later refresh, so that not everything that is asked seldom is asked in one.
+
+    ``seldom``: of everything that could wait, when it is due and how many seconds lie between two requests. As many are
+    asked in one refresh as it takes to ask each at its pace; what has been due longest goes first.
+    """
+    at_once = math.ceil(sum(interval / pace_seconds for _, pace_seconds in seldom.values()) - 1e-9)
+    due = sorted((at, place, kind) for place, (kind, (at, _)) in enumerate(seldom.items())
+                 if Turn(at).is_due(now, interval))
+    return frozenset(kind for _, _, kind in due[at_once:])

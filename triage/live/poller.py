@@ -393,7 +393,6 @@ class Poller:
             await landing(flights)
         self._settle()
         if fleet is not None:
-            self._tell_all(fleet)
             await fleet.judge()
         return self.snapshot()
 

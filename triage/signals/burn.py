@@ -78,12 +78,21 @@ def detection_seconds(error_ratio: float, objective: float, burn_threshold: floa
     return allowed_ratio(objective) * burn_threshold * window_seconds / error_ratio
 
 
+def evaluate_tiers(burns: Mapping[float, Burn], objective: float, period_seconds: float,
+                   min_events: int | None) -> tuple[Tier, ...]:
+    """Every row that fits into the period, as :func:`evaluate_tier` judges it."""
+    return tuple([_evaluated(quiet, burns, objective, min_events) for quiet in _all_quiet(objective, period_seconds)])
+
+
 def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float, period_seconds: float,
                   min_events: int | None) -> Tier:
     """One row against the burn rates by window: fires when both windows exceed it and the long one has the events."""
-    quiet = _quiet(rule, objective, period_seconds)
+    return _evaluated(_quiet(rule, objective, period_seconds), burns, objective, min_events)
+
+
+def _evaluated(quiet: Tier, burns: Mapping[float, Burn], objective: float, min_events: int | None) -> Tier:
     limit = quiet.threshold
-    long, short = burns.get(rule.long_seconds), burns.get(rule.short_seconds)
+    long, short = burns.get(quiet.long_seconds), burns.get(quiet.short_seconds)
     exceeded = (long is not None and short is not None and long.rate is not None and short.rate is not None
                 and long.rate > limit and short.rate > limit)
     if not exceeded or long is None:
@@ -91,6 +100,11 @@ def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float,
     needed = min_events if min_events is not None else fewest_events(limit, objective)
     blocked = f"{long.n or 0:,.0f} events, {needed:,} needed" if (long.n or 0) < needed else ""
     return replace(quiet, firing=not blocked, blocked=blocked)
+
+
+@lru_cache(maxsize=1024)
+def _all_quiet(objective: float, period_seconds: float) -> tuple[Tier, ...]:
+    return tuple(_quiet(rule, objective, period_seconds) for rule in tier_rules(period_seconds))
 
 
 @lru_cache(maxsize=1024)

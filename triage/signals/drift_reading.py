@@ -92,17 +92,28 @@ class Moved:
 
 def moved(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
     """Every watched feature, worst first: among equals the prediction, then by consequence."""
-    if reading.state is None:
-        return ()
-    arms = [(v, {(f.feature, f.is_prediction): f for f in state.features}) for v, state in _arms(reading, versions)]
-    found = [Moved(feature, tuple(ArmDrift(v.arm, v.version, by_key[feature.feature, feature.is_prediction])
-                                  for v, by_key in arms)) for feature in reading.state.features]
-    return tuple(sorted(found, key=lambda m: SEVERITY[m.verdict]))
+    return tuple(sorted(_by_arm(reading, versions), key=lambda m: SEVERITY[m.verdict]))
+
+
+def verdicts(reading: DriftReading, versions: Versions) -> list[DriftVerdict]:
+    """How each of :func:`moved` stands, in no order."""
+    return [m.verdict for m in _by_arm(reading, versions)]
 
 
 def drifting(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
     """The features that drift, all together or in an arm."""
-    return tuple(m for m in moved(reading, versions) if m.verdict is DriftVerdict.DRIFT)
+    return tuple([m for m in _by_arm(reading, versions) if m.verdict is DriftVerdict.DRIFT])
+
+
+def _by_arm(reading: DriftReading, versions: Versions) -> list[Moved]:
+    """Every watched feature, in the order in which they were scored."""
+    if reading.state is None:
+        return []
+    arms = [(v, {(f.feature, f.is_prediction): f for f in state.features}) for v, state in _arms(reading, versions)]
+    if not arms:
+        return [Moved(feature, ()) for feature in reading.state.features]
+    return [Moved(feature, tuple(ArmDrift(v.arm, v.version, by_key[feature.feature, feature.is_prediction])
+                                 for v, by_key in arms)) for feature in reading.state.features]
 
 
 def _arms(reading: DriftReading, versions: Versions) -> tuple[tuple[VersionState, DriftState], ...]:

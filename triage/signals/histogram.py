@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -108,7 +109,7 @@ def quantile(buckets: Buckets, q: float) -> tuple[float, bool] | None:
     if total <= 0 or len(buckets.bounds) < 2:
         return None
     rank = q * total
-    index = next(i for i, cumulative in enumerate(buckets.counts) if cumulative >= rank)
+    index = bisect_left(buckets.counts, rank)
     if math.isinf(buckets.bounds[index]):
         return buckets.bounds[-2], True
     upper = buckets.bounds[index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from triage.facts.arrangement import arrangement
@@ -34,6 +35,12 @@ KINDS = {"RatioSli": SloKind.RATIO, "QuerySli": SloKind.RATIO, "HistogramSli": S
          "ThroughputSli": SloKind.THROUGHPUT, "AverageSli": SloKind.AVERAGE}
 _ALL_SHARE = 0.99
 """Share of a window's events from which a shorter one is said to hold all of them: extrapolation blurs the rest."""
+_UNREAD = frozenset({Quality.ERROR, Quality.WAITING, Quality.STALE, Quality.PARTIAL, Quality.SUSPECT})
+"""What keeps a burn rate from being relied on."""
+_UNKNOWN = frozenset({Quality.STALE, Quality.ERROR, Quality.NO_DATA, Quality.WAITING, Quality.SUSPECT})
+"""What keeps an objective from being judged at all."""
+_KNOWN = frozenset({Quality.OK, Quality.STALE, Quality.PARTIAL, Quality.SUSPECT})
+"""What leaves a burn rate a value."""
 LEVELS = frozenset({SloKind.GAUGE, SloKind.FRESHNESS, SloKind.THROUGHPUT, SloKind.AVERAGE})
 
 
@@ -79,8 +86,7 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
     if slo.objective is not None and slo.objective < 100:
         burns = tuple([burn for w in WINDOWS if w in read and (burn := read[w].burn) is not None])
         by_window = {b.window_seconds: b for b in burns}
-        tiers = tuple(burns_of.evaluate_tier(rule, by_window, slo.objective, slo.window, slo.min_events)
-                      for rule in burns_of.tier_rules(slo.window))
+        tiers = burns_of.evaluate_tiers(by_window, slo.objective, slo.window, slo.min_events)
         if slo.window in counts:
             budget = _budget(slo.objective, counts[slo.window], read[slo.window].ratio, by_window,
                              _covered(slo.window, counts))
@@ -119,18 +125,32 @@ def _windows(objective: Objective, index: int, windows: Sequence[float], replies
         return _read(objective, index, windows, replies, now, snapped)
     long = asked[0].derived(
         ("long windows", index, snapped, objective.slo.objective, objective.slo.reading_window),
-        lambda _: _read(objective, index, [w for w in windows if w > HOUR], replies, now, snapped), *asked[1:])
+        lambda _: _read(objective, index, [w for w in windows if w > HOUR], replies, now, snapped, again=True),
+        *asked[1:])
     return {**_read(objective, index, [w for w in windows if w <= HOUR], replies, now, snapped), **long}
 
 
 def _read(objective: Objective, index: int, windows: Sequence[float], replies: Replies, now: float,
-          snapped: Snapped | None) -> dict[float, _Window]:
-    target = objective.slo.objective
-    out = {}
-    for window, counts in all_window_counts(objective, index, windows, replies, now, snapped).items():
+          snapped: Snapped | None, *, again: bool = False) -> dict[float, _Window]:
+    """``again``: nothing is in the way of any of them, so that each is what its answers say until there are others."""
+    target, known = objective.slo.objective, arrangement(replies)
+    asked = known.counted(objective.slo.name, index)
+
+    def read(window: float, _: object = None) -> _Window:
+        counts = all_window_counts(objective, index, (window,), replies, now, snapped)[window]
         ratio = _ratio(objective, window, counts, replies, now)
         burn = _burn(window, counts, ratio, target) if target is not None and target < 100 else None
-        out[window] = _Window(counts, ratio, burn)
+        return _Window(counts, ratio, burn)
+
+    out = {}
+    for window in windows:
+        own = asked.get(window, ()) if again else ()
+        if own:
+            recorded = known.recorded.get((objective.slo.name, window), ())
+            first, *others = [replies[question] for question in (*own, *recorded)]
+            out[window] = first.derived(("window", index, snapped, target), partial(read, window), *others)
+        else:
+            out[window] = read(window)
     return out
 
 
@@ -162,17 +182,18 @@ def _burn(window: float, counts: WindowCounts, ratio: tuple[float | None, Origin
     quality, note = counts.quality, counts.note
     if origin is Origin.RULE:
         quality, note = Quality.OK, "recorded by a rule"
-    if quality in (Quality.OK, Quality.STALE, Quality.PARTIAL, Quality.SUSPECT) and value is not None:
+    if value is not None and quality in _KNOWN:
         return Burn(window, burns_of.burn_rate(value, objective), counts.total, quality, note, origin)
     return Burn(window, None, counts.total, quality, note, origin)
 
 
 def _covered(window: float, counts: Mapping[float, WindowCounts]) -> float | None:
-    """The shortest window that holds all events of ``window``; None when only that does."""
+    """The shortest of the windows (ascending) that holds all events of ``window``; None when only that does."""
     total = counts[window].total
     if not total:
         return None
-    return min((w for w, c in counts.items() if w < window and (c.total or 0.0) >= _ALL_SHARE * total), default=None)
+    nearly_all = _ALL_SHARE * total
+    return next((w for w, c in counts.items() if w < window and (c.total or 0.0) >= nearly_all), None)
 
 
 def _budget(objective: float, counts: WindowCounts, ratio: tuple[float | None, Origin],
@@ -194,7 +215,8 @@ def _quantiles(objective: Objective, index: int, hour: WindowCounts, replies: Re
     if hour.buckets:
         out = [_of_buckets(version, buckets, hour, newest) for version, buckets in hour.buckets.items()]
         if len(out) == 1:
-            return replace(out[0], version=None), out[0]
+            [only] = out
+            return Quantiles(None, only.p50, only.p95, only.p99), only
         everything = merged(list(hour.buckets.values()))
         return (*([_of_buckets(None, everything, hour, newest)] if everything is not None else []), *out)
     label = objective.candidates[index].version_label
@@ -246,7 +268,7 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
         return Verdict.NOT_JUDGED, Urgency.NONE, said if reading.value is not None else _why_unknown(reading)
     if slo.objective == 100:
         return _zero_tolerance(objective, reading, hour)
-    if reading.quality in (Quality.STALE, Quality.ERROR, Quality.NO_DATA, Quality.WAITING, Quality.SUSPECT):
+    if reading.quality in _UNKNOWN:
         return Verdict.UNKNOWN, Urgency.NONE, _why_unknown(reading)
     firing = [t for t in tiers if t.firing]
     overspent = budget is not None and budget.remaining < 0 and budget.quality is Quality.OK
@@ -269,8 +291,7 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
         return Verdict.UNKNOWN, Urgency.NONE, f"no traffic in the last {wording.window(slo.reading_window)}"
     if reading.quality is Quality.PARTIAL:
         return Verdict.UNKNOWN, Urgency.NONE, f"partial answer, cannot be called healthy: {reading.note}"
-    unread = next((b for b in burns if b.quality in (Quality.ERROR, Quality.WAITING, Quality.STALE, Quality.PARTIAL,
-                                                     Quality.SUSPECT)), None)
+    unread = next((b for b in burns if b.quality in _UNREAD), None)
     if unread is not None:
         return Verdict.UNKNOWN, Urgency.NONE, f"the {wording.window(unread.window_seconds)} window: {unread.note}"
     if budget is None or budget.quality not in READABLE:
