@@ -124,6 +124,13 @@ def test_options_hold_before_and_after_the_command_and_the_last_counts(words: tu
     assert yaml.safe_load(run(*words).stdout)["prometheus"]["url"] == NOWHERE
 
 
+@pytest.mark.parametrize("option", ["--config", "--context", "--notebooks", "--prometheus"])
+def test_an_option_whose_value_is_empty_leads_nowhere_else(option: str) -> None:
+    done = run(option, "", "status")
+    assert done.exit_code == 64
+    assert f"'{option}': it is empty: name one, or leave the option out" in done.stderr
+
+
 def test_folders_of_notebooks_add_up() -> None:
     shown = run("--notebooks", "a", "config", "show", "--notebooks", "b", "--prometheus", NOWHERE).stdout
     assert yaml.safe_load(shown)["notebooks"] == ["a", "b"]

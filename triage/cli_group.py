@@ -59,6 +59,9 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep what was given, wherever it stood: before a command or after it, the later one counts."""
     if value is None or value == () or value is False:
         return
+    if "" in (value if param.multiple else (value,)):
+        # A variable of a script that is not set must not lead to another place than the one that was meant.
+        raise click.BadParameter("it is empty: name one, or leave the option out", ctx, param)
     given = ctx.meta.setdefault(_GIVEN, {})
     given[param.name] = (*given.get(param.name, ()), *value) if param.multiple else value
 
