@@ -196,9 +196,7 @@ def capture(model: str, last: float, to: Path | None) -> int:
 
 
 async def _capture(model: str, last: float, to: Path | None) -> int:
-    from datetime import UTC, datetime
-
-    from triage.cells.capture import take_capture
+    from triage.cells.capture import default_folder, take_capture
     from triage.cli_sights import Present
     from triage.clock import SystemClock
     from triage.config import activate
@@ -206,7 +204,7 @@ async def _capture(model: str, last: float, to: Path | None) -> int:
     notebook = _notebook(active, model)
     present = Present(active, clock, model)
     seen = await present.look()
-    folder = to or Path(f"capture-{model}-{datetime.fromtimestamp(seen.at, UTC):%Y%m%dT%H%M%SZ}")
+    folder = to or default_folder(model, seen.at)
     made = await take_capture(active, notebook, clock, folder=folder, start=seen.at - last, end=seen.at,
                               facts=seen.facts)
     await present.aclose()

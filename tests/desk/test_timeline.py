@@ -18,11 +18,12 @@ from triage.actions.journal import Journal
 from triage.actions.plan import Action
 from triage.actions.steps import Confirmation, Prepared
 from triage.actions.system import Fate, Progress, Wish
+from triage.cells.capture import Capture, Part
 from triage.cells.outputs import CellVerdict
 from triage.cells.protocol import Outcome as End
 from triage.cells.results import CellRun, Run
 from triage.clock import ManualClock
-from triage.desk.timeline import JournalReader, of_cells, of_deed, of_runbook
+from triage.desk.timeline import JournalReader, of_capture, of_cells, of_deed, of_runbook
 from triage.incident.entries import OF_INCIDENT, Entry, Kind, Source
 from triage.incident.incident import replay
 from triage.incident.times import TimeName, named_times
@@ -93,6 +94,16 @@ def test_a_run_of_cells_is_told_with_its_verdict() -> None:
     assert entry.text == "cell compare: fail: 19.7 % take over 500 ms"
     assert (entry.kind, entry.source, entry.state, entry.at) == (Kind.CELL, Source.CELLS, "fail", T0 + 5)
     assert entry.details["compare slow"] == "fail: 19.7 % take over 500 ms"
+
+
+def test_a_capture_is_told_with_its_digest_and_what_is_not_in_it(tmp_path: Path) -> None:
+    part = Part("series.jsonl", "0" * 64, 2_000_000, "12 series")
+    made = Capture(tmp_path / "c", "fraud-scorer", "demo", T0 - 21600, T0, 15.0, (part,), "", ("no logs",))
+    entry = of_capture(made, T0, "INC-0001", ANN)
+    assert entry.text == f"capture of 6h: {tmp_path / 'c'}, 1 files, 2.0 MB; not captured: no logs"
+    assert (entry.kind, entry.state, entry.at) == (Kind.CELL, "partial", T0)
+    assert entry.details == {"capture": made.digest, "folder": str(tmp_path / "c"), OF_INCIDENT: "INC-0001"}
+    assert of_capture(replace(made, missing=()), T0, "", ANN).state == "done"
 
 
 def acted(folder: Path, fate: Fate = Fate.DONE, *, does: bool = True) -> Journal:

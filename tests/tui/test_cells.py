@@ -14,16 +14,23 @@ from textual.pilot import Pilot
 
 from tests.cells.books import C
 from tests.cells.books import write as written
+from tests.cells.test_capture import store
+from tests.lab.serving import serving
 from tests.tui import snapshots
 from tests.tui.driving import press, running, screen_text
 from tests.tui.scripted import ScriptedFeed
 from tests.tui.shelves import SHELVES, chosen
 from tests.tui.test_goldens import check
 from tests.tui.test_sizes import SIZES
+from triage.cells.capture import read_capture
 from triage.cells.protocol import Outcome
 from triage.config import Active, Context
 from triage.endpoints import Endpoint
-from triage.notebook.load import Notebook
+from triage.incident.entries import Entry, Kind
+from triage.lab.apis import prometheus
+from triage.lab.clock import LabClock
+from triage.lab.promql.engine import Engine
+from triage.notebook.load import Notebook, load_notebook
 from triage.runbook.intents import RunCell
 from triage.tui.app import TriageApp
 from triage.tui.keymap import CELLS, all_keys
@@ -84,13 +91,16 @@ def test_everything_about_a_run_is_on_its_page() -> None:
 
 
 @asynccontextmanager
-async def at_work(folder: Path, *, pinned: bool = True, size: tuple[int, int] = (100, 36), write: bool = False
-                  ) -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
+async def at_work(folder: Path, *, pinned: bool = True, size: tuple[int, int] = (100, 36), write: bool = False,
+                  url: str = "http://127.0.0.1:1") -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
     """The program on the cells screen, with a notebook of its own for the model that is shown."""
-    notebook = written(folder / "m", *BOOK, pinned=pinned, name="fraud-scorer")
+    written(folder / "m", *BOOK, pinned=pinned, name="fraud-scorer")
+    manifest = folder / "m/manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("{preset: triton}", "{preset: triton, selector: {model: scorer}}"))
+    notebook = load_notebook(folder / "m")
     feed = ScriptedFeed(snapshots.ALL["canary"](), now=snapshots.NOW, names=("fraud-scorer",))
     feed.notebooks = {"fraud-scorer": notebook}
-    feed.active = Active("prod-eu", Context(prometheus=Endpoint(url="http://127.0.0.1:1"), production=True), (folder,),
+    feed.active = Active("prod-eu", Context(prometheus=Endpoint(url=url), production=True), (folder,),
                          None)
     async with running(None, size, feed=feed, state_home=folder / "state", write=write) as (app, pilot, _):
         await press(pilot, "4")
@@ -231,12 +241,53 @@ async def test_a_step_of_a_runbook_runs_its_cell_and_is_told_how_it_came_out(tmp
         assert told[1] == ("why", "None", "there is no cell gone in notebook.ipynb; there are: quick, slow, changing")
 
 
+async def test_c_captures_shows_where_it_lies_and_tells_the_incident(tmp_path: Path,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving(prometheus.app(Engine(store(snapshots.NOW)), LabClock(snapshots.NOW, 0.0, 0.0))) as url:
+        async with at_work(tmp_path, url=url) as (app, pilot, _):
+            await press(pilot, "5", "o", "enter")
+            await until(pilot, lambda: app.incident.id("fraud-scorer") == "INC-0001")
+            await press(pilot, "4", "c")
+            assert "capture fraud-scorer: how far back" in screen_text(app)
+            await press(pilot, *["backspace"] * 3, *"1h", "enter")
+            folder = tmp_path / "capture-fraud-scorer-20261123T143300Z"
+            await until(pilot, lambda: folder.name in unbroken(app) and told(app) != [])
+            made = read_capture(folder, "fraud-scorer")
+            assert made.digest[:12] in unbroken(app)
+            entry, = told(app)
+    assert entry.text.startswith(f"capture of 1h: {folder}, 2 files, ")
+    assert entry.text.endswith("; not captured: samples of bad predictions: no logs are configured")
+    assert (entry.state, entry.details["capture"], entry.details["incident"]) == ("partial", made.digest, "INC-0001")
+
+
+def unbroken(app: TriageApp) -> str:
+    """The screen with every row joined to the next: a path may take two."""
+    return "".join(row.strip() for row in screen_text(app).splitlines())
+
+
+def told(app: TriageApp) -> list[Entry]:
+    board = app.incident.board
+    rows = board.incident.rows if board is not None and board.incident is not None else ()
+    return [row.entry for row in rows if row.entry.kind is Kind.CELL]
+
+
+@pytest.mark.parametrize(("typed", "said"), [
+    ("soon", "soon is no time: write 24h, or 24h FOLDER"), ("1h", "nothing could be captured of fraud-scorer; ")])
+async def test_a_capture_that_cannot_be_made_says_why(tmp_path: Path, typed: str, said: str) -> None:
+    async with at_work(tmp_path, size=(140, 36)) as (app, pilot, _):
+        await press(pilot, "c", *["backspace"] * 3, *typed, "enter")
+        await until(pilot, lambda: said in screen_text(app))
+    assert not list(tmp_path.glob("capture-*"))
+
+
 async def test_without_a_notebook_that_is_said() -> None:
     async with running(snapshots.ALL["canary"]()) as (app, pilot, _):
         await press(pilot, "4")
         await until(pilot, lambda: "there is no notebook of fraud-scorer" in screen_text(app))
-        await press(pilot, "enter", "x", "o", "e", "j", "y")
+        await press(pilot, "enter", "x", "o", "e", "j", "y", "escape", "c", "enter")
+        await until(pilot, lambda: "the notebook is not read yet" in screen_text(app))
 
 
 def test_help_knows_every_key() -> None:
-    assert {"cells.run", "cells.stop", "cells.output", "cells.values"} <= set(all_keys(CELLS))
+    assert {"cells.run", "cells.stop", "cells.output", "cells.values", "cells.capture"} <= set(all_keys(CELLS))

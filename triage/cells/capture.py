@@ -26,6 +26,7 @@ from triage.notebook.load import Notebook
 from triage.notebook.resolve import requests_selectors, selectors
 from triage.notebook.selector import Matcher, Selector
 from triage.notebook.slis import HistogramSli
+from triage.quantities import format_duration
 from triage.sources.prometheus import PrometheusClient
 from triage.text import clean
 
@@ -77,6 +78,19 @@ class Capture:
         text = "\n".join(f"{part.sha256} {part.name}" for part in sorted(self.parts, key=lambda p: p.name))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def sentence(self) -> str:
+        """Of how long it is, where it lies, and what is not in it."""
+        size = sum(part.size_bytes for part in self.parts) / 1e6
+        missing = f"; not captured: {'; '.join(self.missing)}" if self.missing else ""
+        return clean(f"capture of {format_duration(self.end - self.start)}: {self.folder}, {len(self.parts)} files, "
+                     f"{size:.1f} MB{missing}", limit=1000)
+
+
+def default_folder(model: str, at: float) -> Path:
+    """``capture-fraud-scorer-20261123T143300Z``, in the folder in which the program was started; ``at``: Unix seconds
+    at the end of the range."""
+    return Path(f"capture-{model}-{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}")
+
 
 async def take_capture(active: Active, notebook: Notebook, clock: Clock, *, folder: Path, start: float, end: float,
                        facts: str) -> Capture:
@@ -118,7 +132,7 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
             (folder / name).write_bytes(content)
     except OSError as error:
         raise CaptureError(f"{clean(str(folder))} cannot be written: {clean(error.strerror or error)}",
-                           "name another folder with --to") from None
+                           "name another folder") from None
 
 
 def read_capture(folder: Path, model: str) -> Capture:

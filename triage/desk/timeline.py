@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from triage.actions.history import Deed, Outcome, history_of
 from triage.actions.journal import Journal, JournalError
@@ -19,6 +20,10 @@ from triage.runbook.events import Outcome as StepOutcome
 from triage.runbook.steps import Runbook
 from triage.state_dir import Stamp, StateError
 from triage.text import clean
+
+if TYPE_CHECKING:
+    # Only for types: it brings the clients of the sources along.
+    from triage.cells.capture import Capture
 
 _UNTOLD = frozenset({EventKind.CLAIMED, EventKind.RELEASED, EventKind.AGAIN})
 PATIENCE_SECONDS = 30.0
@@ -52,6 +57,14 @@ def of_cells(run: Run, by: str) -> Entry:
     ended = run.ended_at if run.ended_at is not None else run.started_at
     return Entry(Kind.CELL, ended, ended, by, clean(f"cell {names}: {headline(run)}"), Source.CELLS, names,
                  run.status or "no verdict", details, origin=f"cell:{run.id}")
+
+
+def of_capture(made: Capture, at: float, incident: str, by: str) -> Entry:
+    """A capture that ``by`` made at ``at`` (Unix seconds), while ``incident`` was open; "" without one."""
+    return Entry(Kind.CELL, at, at, by, made.sentence(), Source.CELLS, "capture",
+                 "partial" if made.missing else "done",
+                 {"capture": made.digest, "folder": clean(made.folder), **_of(incident)},
+                 origin=f"capture:{made.digest[:16]}:{clean(made.folder.name)}")
 
 
 def of_deed(deed: Deed, now: float) -> Iterator[Entry]:

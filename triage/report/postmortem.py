@@ -266,6 +266,8 @@ def _evidence(incident: Incident, journal_head: str) -> Iterator[str]:
     for row in incident.rows:
         if row.entry.kind is Kind.CELL and row.entry.details.get("run"):
             yield f"- cell run {code(row.entry.details['run'])}: {escape(row.text)}"
+        if row.entry.kind is Kind.CELL and row.entry.details.get("capture"):
+            yield f"- capture, SHA-256 {code(row.entry.details['capture'])}: {escape(row.text)}"
     yield ""
 
 

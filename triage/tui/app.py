@@ -23,6 +23,7 @@ from triage.errors import TriageError
 from triage.signals.reading import Verdict
 from triage.tui import look, theme
 from triage.tui.action_link import ActionLink
+from triage.tui.capture_link import CaptureLink
 from triage.tui.cell_link import CellLink
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
@@ -129,6 +130,7 @@ class TriageApp(ScreenStack, inherit_bindings=False):
         self.actions = ActionLink(self, feed, self.runbook.conclude, write=write)
         self.incident = IncidentLink(self, feed, state_home)
         self.cells.on_end(self.incident.ran)
+        self.captures = CaptureLink(self, feed)
         self._leaves = False
         """Whether leaving was asked for while an action is being watched."""
         self._held_sheet: Sheet | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from triage.cells.capture import Capture
     from triage.cells.results import Run
     from triage.clock import Clock
     from triage.config import Active
@@ -66,7 +67,8 @@ class IncidentLink:
         self._newest: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
         self._last: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
         self._looking = False
-        self._runs: list[Run] = []
+        self._made: list[tuple[str, Callable[[str], Entry]]] = []
+        """What was run and captured here: (model, the entry by whoever works here)."""
 
     @property
     def board(self) -> Board | None:
@@ -88,7 +90,20 @@ class IncidentLink:
 
     def ran(self, run: Run) -> None:
         """A run of cells is over."""
-        self._runs.append(run)
+        def told(by: str) -> Entry:
+            from triage.desk.timeline import of_cells
+            return of_cells(run, by)
+        self._tell(run.model, told)
+
+    def captured(self, made: Capture, at: float, incident: str) -> None:
+        """A capture was made of the facts of ``at`` (Unix seconds), while ``incident`` was open."""
+        def told(by: str) -> Entry:
+            from triage.desk.timeline import of_capture
+            return of_capture(made, at, incident, by)
+        self._tell(made.model, told)
+
+    def _tell(self, model: str, told: Callable[[str], Entry]) -> None:
+        self._made.append((model, told))
         if self._last is not None:
             self.see(*self._last)
 
@@ -205,10 +220,10 @@ class IncidentLink:
 
     def _told(self, model: str, events: tuple[Event, ...], runbook: Runbook | None) -> list[Entry]:
         """What other logs tell; the same every time: the incident knows what it has been told."""
-        from triage.desk.timeline import of_cells, of_runbook
+        from triage.desk.timeline import of_runbook
         from triage.incident.watching import RECENT_SECONDS
         out = list(of_runbook(events, runbook)) if runbook is not None else []
-        out += [of_cells(run, self._hand().by) for run in self._runs if run.model == model]
+        out += [told(self._hand().by) for name, told in self._made if name == model]
         found = self._board.open if self._board is not None else None
         begun = found.opened_at if found is not None and found.opened_at is not None else self._feed.now()
         reader = self._reader()

@@ -130,6 +130,8 @@ CELLS: tuple[Binding, ...] = (
             tooltip="Interrupt the selected cell; the second time kill it"),
     Binding("o", "screen.output", "output", id="cells.output", tooltip="All of what it put out, and how it ran"),
     Binding("e", "screen.values", "values", id="cells.values", tooltip="Other values for the notebook's parameters"),
+    Binding("c", "screen.capture", "capture", id="cells.capture",
+            tooltip="Save what the sources say of the model, with digests, for cells to look at later"),
     Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
     BACK)
 """Bound by the cells screen."""

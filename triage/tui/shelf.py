@@ -26,6 +26,9 @@ class Shelf:
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Parameters that were set by hand, as they were typed."""
 
+    capture: str = ""
+    """What goes on, or came of the newest capture; "" when there was none."""
+
     @property
     def cells(self) -> tuple[Cell, ...]:
         """What can be run by name."""

@@ -25,7 +25,15 @@ _MOST_SENTENCE = 3
 
 def listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
     """A heading and a row for each cell: how its newest run ended, its question, and the firing alert it helps with."""
-    return [each.fitted(width, view.look.ellipsis) for each in _listing(view, shelf, chosen, width, rows)]
+    said = captured(view, shelf, width)
+    head, *others = _listing(view, shelf, chosen, width, max(1, rows - len(said)))
+    return [each.fitted(width, view.look.ellipsis) for each in (head, *said, *others)]
+
+
+def captured(view: View, shelf: Shelf, width: int) -> list[Line]:
+    """What came of the newest capture, with its whole path; nothing where there was none."""
+    return [line(" ", (text, Role.ACCENT)) for text in wrap(view.look.say(shelf.capture), max(8, width - 2))
+            if shelf.capture][:_MOST_SENTENCE + 1]
 
 
 def _listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 
+from triage.tui.capture_link import DEFAULT
 from triage.tui.keymap import CELLS
 from triage.tui.line import BLANK, Line, Role, line
 from triage.tui.panels import cells as panel
@@ -20,6 +22,7 @@ from triage.tui.view import View
 from triage.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
+    from triage.tui.capture_link import CaptureLink
     from triage.tui.cell_link import CellLink
 
 BESIDE_FROM = 150
@@ -32,6 +35,7 @@ class CellsHost(Host):
     """The program, as this screen sees it."""
 
     cells: CellLink
+    captures: CaptureLink
 
     def say(self, message: str) -> None:
         """Put a message in place of the keys for a few seconds."""
@@ -58,6 +62,10 @@ class Cells(TriageScreen, inherit_bindings=False):
     def _link(self) -> CellLink:
         return cast(CellsHost, self.app).cells
 
+    @property
+    def _captures(self) -> CaptureLink:
+        return cast(CellsHost, self.app).captures
+
     def compose(self) -> ComposeResult:
         yield from self.compose_header()
         yield Lines(id="verdict")
@@ -77,7 +85,7 @@ class Cells(TriageScreen, inherit_bindings=False):
         self._view = view
         self.update_header(view)
         self._link.open(view.model.name if view.model is not None else None)
-        shelf = self._link.shelf()
+        shelf = self._shelf()
         width, height = view.width, max(0, view.height - 4)
         self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
         self.lines("rule").set_lines([top.rule(view, width)], view.look)
@@ -92,13 +100,17 @@ class Cells(TriageScreen, inherit_bindings=False):
             self.lines("right").set_lines([line((bar, Role.RULE), text) for text in filled], view.look)
             return
         self.set_width("right", 0)
-        wanted = max(1, len(shelf.cells)) + 1
+        wanted = max(1, len(shelf.cells)) + 1 + len(panel.captured(view, shelf, width))
         listed = panel.listing(view, shelf, chosen, width, min(wanted, _MOST_LIST, max(3, height // 3 + 1)))
         below: list[Line] = []
         room = height - len(listed) - 1
         if room >= 3:
             below = [BLANK, *panel.detail(view, shelf, chosen, width, room)]
         self.lines("left").set_lines([*listed, *below], view.look)
+
+    def _shelf(self) -> Shelf:
+        shelf = self._link.shelf()
+        return replace(shelf, capture=self._captures.words(shelf.model))
 
     def _chosen(self, shelf: Shelf) -> str:
         """The cell under the cursor: the first one while nothing is selected, or when it is gone."""
@@ -157,13 +169,25 @@ class Cells(TriageScreen, inherit_bindings=False):
         self.app.push_screen(Ask(f"values of {names or 'no parameters'}", "NAME=VALUE NAME=VALUE", before, view.look,
                                  self.lines("left").palette, "enter take  empty: as in the notebook  esc back"), take)
 
+    def action_capture(self) -> None:
+        """Save what the sources say."""
+        view, model = self._view, self._link.shelf().model
+        if view is None or not model:
+            return
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                self._captures.take(model, text)
+        self.app.push_screen(Ask(f"capture {view.look.say(model)}: how far back", "24h, or 24h FOLDER", DEFAULT,
+                                 view.look, self.lines("left").palette, "enter take it  esc back"), take)
+
     def action_close(self) -> None:
         """Back to where it was opened."""
         self.dismiss(None)
 
     def as_text(self, view: View) -> str:
         """The list, and the chosen cell with its newest run."""
-        shelf = self._link.shelf()
+        shelf = self._shelf()
         chosen = self._chosen(shelf)
         rows = [*panel.listing(view, shelf, chosen, TEXT_CELLS, 9999), BLANK,
                 *(panel.page(view, shelf, chosen, TEXT_CELLS) if chosen in shelf.runs else

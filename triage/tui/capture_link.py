@@ -1,0 +1,137 @@
+"""``CaptureLink``: captures from the screen: asked of the sources in a thread, written into a folder, told of.
+
+A capture reads and changes nothing, so it needs no plan. Its thread ends with the program: what is not whole then has
+no ``capture.json`` and is taken by nobody for a capture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from triage.cells.capture import Capture
+    from triage.clock import Clock
+    from triage.config import Active
+    from triage.live.snapshot import Snapshot
+    from triage.notebook.load import Notebook
+    from triage.tui.incident_link import IncidentLink
+
+DEFAULT = "24h"
+"""How far back, as it is typed."""
+
+
+class CaptureFeed(Protocol):
+    """Where the notebooks, the context and the time come from."""
+
+    def notebook(self, model: str) -> Notebook | None: ...
+
+    def context(self) -> Active | None: ...
+
+    def clock(self) -> Clock: ...
+
+
+class CaptureApp(Protocol):
+    """The program, as the link sees it."""
+
+    incident: IncidentLink
+
+    @property
+    def latest(self) -> Snapshot | None: ...
+
+    def run_worker(self, work: Coroutine[Any, Any, None], *, group: str, exit_on_error: bool) -> Any: ...
+
+    def say(self, message: str) -> None: ...
+
+    def show(self) -> None: ...
+
+
+class CaptureLink:
+    """The captures of this session; one at a time."""
+
+    def __init__(self, app: CaptureApp, feed: CaptureFeed) -> None:
+        self._app, self._feed = app, feed
+        self._said: dict[str, str] = {}
+        self._busy = False
+
+    def words(self, model: str) -> str:
+        """What goes on, or what came of the newest capture of ``model``; "" when there was none."""
+        return self._said.get(model, "")
+
+    def take(self, model: str, typed: str) -> None:
+        """Capture ``model``; ``typed`` is how far back, and a folder if it is to be another: ``6h ./evidence``."""
+        from triage.quantities import parse_duration
+        span, _, folder = typed.strip().partition(" ")
+        try:
+            seconds = parse_duration(span)
+        except ValueError:
+            self._app.say(f"{span or 'nothing'} is no time: write {DEFAULT}, or {DEFAULT} FOLDER")
+            return
+        snapshot, notebook, active = self._app.latest, self._feed.notebook(model), self._feed.context()
+        if self._busy:
+            self._app.say("a capture is under way")
+        elif snapshot is None or notebook is None or active is None:
+            self._app.say("the notebook is not read yet")
+        else:
+            self._busy = True
+            self._put(model, f"the last {span} of {model} are being captured")
+            self._app.run_worker(self._take(active, notebook, snapshot, seconds, folder.strip()), group="capture",
+                                 exit_on_error=False)
+
+    async def _take(self, active: Active, notebook: Notebook, snapshot: Snapshot, seconds: float, folder: str) -> None:
+        from triage.errors import TriageError
+        incident = self._app.incident.id(notebook.name)
+        try:
+            made = await _in_thread(lambda: self._made(active, notebook, snapshot, seconds, folder))
+        except TriageError as error:
+            self._put(notebook.name, f"{error.message}; {error.hint}" if error.hint else error.message)
+            return
+        except Exception as error:
+            # A defect here must not take the panels away.
+            from triage.text import clean
+            self._put(notebook.name, f"the capture broke: {type(error).__name__}: {clean(error, limit=120)}")
+            return
+        finally:
+            self._busy = False
+        self._put(notebook.name, f"{made.sentence()}; SHA-256 {made.digest[:12]}")
+        self._app.incident.captured(made, snapshot.at, incident)
+
+    def _made(self, active: Active, notebook: Notebook, snapshot: Snapshot, seconds: float, folder: str) -> Capture:
+        from triage.cells.capture import default_folder, take_capture
+        from triage.report.json import status_json
+        place = Path(folder).expanduser() if folder else default_folder(notebook.name, snapshot.at)
+        return asyncio.run(take_capture(active, notebook, self._feed.clock(), folder=place.absolute(),
+                                        start=snapshot.at - seconds, end=snapshot.at, facts=status_json(snapshot)))
+
+    def _put(self, model: str, said: str) -> None:
+        self._said[model] = said
+        self._app.say(said)
+        self._app.show()
+
+
+async def _in_thread(work: Callable[[], Capture]) -> Capture:
+    """What ``work`` gives or raises; unlike those of asyncio its thread does not hold up the way out."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Capture] = loop.create_future()
+
+    def give(made: Capture | None, error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        elif made is not None:
+            done.set_result(made)
+
+    def run() -> None:
+        made, failed = None, None
+        try:
+            made = work()
+        except Exception as error:
+            failed = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(give, made, failed)
+    threading.Thread(target=run, name="triage-capture", daemon=True).start()
+    return await done
