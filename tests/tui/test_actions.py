@@ -536,6 +536,30 @@ async def test_what_is_under_way_is_not_lost_when_its_dialog_is_closed(site: Sit
         assert isinstance(app.screen, Receipt)
 
 
+async def test_while_one_action_is_watched_another_is_begun_and_each_has_its_receipt(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != MODEL:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, MODEL)
+        await reads(pilot, "nothing was read since")
+        rollback = app.actions.newest(MODEL)
+        await pilot.press("escape")
+        await opened(pilot, "f")
+        assert "verifies rollback fraud-scorer to v7" in " ".join(screen_text(app).split())
+        await pilot.press("tab", "enter")
+        await reads(pilot, "DONE")
+        assert "sent 1 of 1" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.press("a")
+        await reads(pilot, "w  watch              rollback fraud-scorer to v7")
+        await pilot.press("w")
+        await reads(pilot, "sent 2 of 2")
+        assert "sent 1 of 1" not in screen_text(app)
+        assert app.actions.newest(MODEL) == rollback
+    assert len(gate.changes) == 3
+
+
 async def test_leaving_while_an_action_is_watched_has_to_be_meant(site: Site) -> None:
     async with shown(site, size=(120, 40)) as (app, pilot, _):
         dialog = await opened(pilot, "r")

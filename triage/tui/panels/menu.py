@@ -45,6 +45,11 @@ def menu(shown: Menu, look: Look, width: int) -> list[Line]:
     out += [line((text, Role.DIM)) for text in wrap(shown.mode, width) if shown.mode]
     if shown.trouble:
         out += [line((text, Role.UNKNOWN)) for text in wrap(shown.trouble, width)]
+    # Before the actions: where not all rows fit, these are seen.
+    if shown.under_way:
+        out += _row("w", "watch", shown.under_way, Role.PLAIN, width, look)
+    for text in shown.open_ends:
+        out += _row("v", "unknown: verify", text, Role.UNKNOWN, width, look)
     by_action = {str(each.action): each for each in shown.possible or ()}
     out.append(BLANK)
     for letter, action in LETTERS.items():
@@ -57,11 +62,6 @@ def menu(shown: Menu, look: Look, width: int) -> list[Line]:
             out += _row(letter, WORDS[action], f"not now: {found.sentence}", Role.DIM, width, look)[:1]
     out += _row("x", "run a cell", "the cells screen: what can be asked of the notebook", Role.PLAIN, width, look)
     out += _row("p", "approve a plan", "that another person shared as a file", Role.PLAIN, width, look)
-    if shown.under_way:
-        out += [BLANK, *_row("w", "watch", shown.under_way, Role.PLAIN, width, look)]
-    if shown.open_ends:
-        out += [BLANK, *(row for text in shown.open_ends for row in _row("v", "unknown: verify", text, Role.UNKNOWN,
-                                                                          width, look))]
     return out
 
 
