@@ -223,7 +223,9 @@ def _is_told(scene: Scene) -> bool:
 
 
 def _course(scene: Scene) -> Course | None:
-    return scene.app.actions.course(scene.model.name) if scene.model is not None else None
+    actions = scene.app.actions
+    begun = actions.newest(scene.model.name) if scene.model is not None else ""
+    return actions.course(begun) if begun else None
 
 
 FRAUD = Sitting("canary-latency", "fraud-scorer", (
