@@ -21,6 +21,10 @@ _name = click.argument("name", metavar="INCIDENT")
 def incident() -> None:
     """Incidents: what happened, when, who did what, and the draft of the postmortem.
 
+    They are kept in the state directory ($TRIAGE_STATE, usually ~/.local/state/triage). Everybody who works as one user
+    with the same directory, also from several machines that share it, sees and writes the same; $TRIAGE_PERSON says who
+    is who. Whoever has another directory sees only what is exported.
+
     \b
     Examples:
       triage incident list

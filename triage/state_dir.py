@@ -160,7 +160,8 @@ class StateDir:
     def append(self, file: str, line: bytes) -> None:
         """Add ``line`` (without its end) to the log ``file``, on the disk when this returns.
 
-        One write, at the end of the file as it is then: two processes lose nothing of each other. What an earlier
+        One write, at the end of the file as it is then, while others wait: two processes lose nothing of each other,
+        also in a folder that two machines share, where the end of a file is not known without a lock. What an earlier
         write left torn (a full disk) is closed with a newline first, so a torn line spoils no other.
         """
         if b"\n" in line:
@@ -170,6 +171,9 @@ class StateDir:
             descriptor = os.open(_checked(file), _LOG, 0o600, dir_fd=folder)
             try:
                 self._must_be_ours(descriptor, file)
+                # Where the file system knows no locks, a single write at the end is the best there is.
+                with suppress(OSError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
                 size = os.fstat(descriptor).st_size
                 torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
                 record = (b"\n" if torn else b"") + line + b"\n"
