@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.actions.rollouts.conftest import Stage
 from tests.lab.cluster.ground import READY_SECONDS, Ground
 from triage.actions.plan import Action, Plan, Request
+from triage.actions.rollouts.last_action import marked
 from triage.actions.system import Fate, Progress
 from triage.lab.cluster.access import Access, Rule, User
 
@@ -21,9 +23,12 @@ def is_test(path: str, value: Any) -> dict[str, Any]:
     return {"op": "test", "path": path, "value": value}
 
 
+MARK = "/metadata/annotations/triage.dev~1last-action"
+
+
 def operations(request: Request) -> list[dict[str, Any]]:
-    """What a request changes: its operations but for its tests."""
-    return [each for each in json.loads(request.body) if each["op"] != "test"]
+    """What a request changes: its operations but for its tests and the mark that it leaves."""
+    return [each for each in json.loads(request.body) if each["op"] != "test" and each["path"] != MARK]
 
 
 def rests_on(request: Request) -> dict[str, Any]:
@@ -39,6 +44,33 @@ async def sent_as_planned(stage: Stage, plan: Plan) -> None:
         assert headers["user-agent"].startswith("triage/")
 
 
+class TestLastAction:
+    async def test_whoever_looks_at_the_object_sees_what_was_done_last_and_who_asked_for_it(self, argo: Stage) -> None:
+        notes = argo.ground.rollout["metadata"]["annotations"]
+        await argo.do(Action.ROLLBACK)
+        assert argo.ground.rollout["metadata"]["annotations"] == {
+            **notes, "triage.dev/last-action": "rollback fraud-scorer to v7 by operator: tests",
+            "rollout.argoproj.io/revision": "3"}
+
+    async def test_a_status_takes_none(self, argo: Stage) -> None:
+        plan = await argo.do(Action.ABORT)
+        assert MARK not in plan.requests[0].body
+        assert "triage.dev/last-action" not in argo.ground.rollout["metadata"]["annotations"]
+
+    async def test_the_first_annotation_of_an_object_is_somebody_elses(self, argo: Stage) -> None:
+        bare = {"metadata": {"name": "fraud"}}
+        request = (await argo.plan(Action.ABORT)).requests[0]
+        main = replace(request, path=MAIN)
+        assert marked(main, bare, "abort") == main
+        assert MARK in marked(main, argo.ground.rollout, "abort").body
+
+    async def test_what_a_reason_holds_is_cleaned_and_kept_short(self, argo: Stage) -> None:
+        request = replace((await argo.plan(Action.ABORT)).requests[0], path=MAIN)
+        said = json.loads(marked(request, argo.ground.rollout, "abort: \x1b[31m" + "x" * 5000).body)[-1]["value"]
+        assert "\x1b" not in said
+        assert len(said) <= 300
+
+
 class TestPause:
     async def test_the_request(self, argo: Stage) -> None:
         plan = await argo.do(Action.PAUSE)
@@ -46,7 +78,8 @@ class TestPause:
         uid = argo.ground.rollout["metadata"]["uid"]
         assert (plan.requests[0].path, json.loads(plan.requests[0].body)) == (MAIN, [
             is_test("/metadata/uid", uid), is_test("/spec/paused", None),
-            {"op": "add", "path": "/spec/paused", "value": True}])
+            {"op": "add", "path": "/spec/paused", "value": True},
+            {"op": "add", "path": MARK, "value": "pause fraud-scorer by operator: tests"}])
 
     async def test_it_stands_still_beyond_its_pause_step_and_says_so(self, argo: Stage) -> None:
         plan = await argo.do(Action.PAUSE)

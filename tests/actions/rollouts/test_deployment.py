@@ -23,8 +23,9 @@ async def test_undo_writes_the_template_and_leaves_annotations_alone(chat: Stage
     assert (request.method, request.path) == ("PATCH", PATH)
     body = json.loads(request.body)
     assert [each["path"] for each in body] == [
-        "/metadata/uid", "/spec/template/spec/containers/0/image", "/spec/paused", "/spec/template"]
-    assert "pod-template-hash" not in body[-1]["value"]["metadata"]["labels"]
+        "/metadata/uid", "/spec/template/spec/containers/0/image", "/spec/paused", "/spec/template",
+        "/metadata/annotations/triage.dev~1last-action"]
+    assert "pod-template-hash" not in body[-2]["value"]["metadata"]["labels"]
     assert chat.switched.patches[0][3].decode() == request.body
     assert await chat.progress(plan) is Progress.UNDER_WAY
     chat.ground.wait(120)
@@ -80,11 +81,13 @@ async def test_pause_and_resume_say_what_they_do(chat: Stage) -> None:
     uid = chat.ground.deployment["metadata"]["uid"]
     assert json.loads(pause.requests[0].body) == [
         {"op": "test", "path": "/metadata/uid", "value": uid}, {"op": "test", "path": "/spec/paused", "value": None},
-        {"op": "add", "path": "/spec/paused", "value": True}]
+        {"op": "add", "path": "/spec/paused", "value": True},
+        {"op": "add", "path": "/metadata/annotations/triage.dev~1last-action",
+         "value": "pause fraud-scorer by operator: tests"}]
     assert (await chat.progress(pause), (await chat.refusal(Action.PAUSE)).message) == (
         Progress.REACHED, "it is paused already")
     resume = await chat.do(Action.RESUME)
-    assert json.loads(resume.requests[0].body)[-1] == {"op": "add", "path": "/spec/paused", "value": False}
+    assert json.loads(resume.requests[0].body)[-2] == {"op": "add", "path": "/spec/paused", "value": False}
     assert (await chat.progress(resume), await chat.progress(pause)) == (Progress.REACHED, Progress.ELSEWHERE)
     assert (await chat.refusal(Action.RESUME)).message == "it is not paused"
 

@@ -15,6 +15,7 @@ from triage.actions.plan import Action, JsonValue, Plan, Request, Target
 from triage.actions.rehearsal import difference
 from triage.actions.rollouts.conditions import REPLICAS, TEMPLATE, UID, values
 from triage.actions.rollouts.drafting import Draft, Seen, standing, state
+from triage.actions.rollouts.last_action import marked
 from triage.actions.scale import Bounds, read_autoscaler
 from triage.actions.sender import GRANTED_SECONDS
 from triage.actions.system import Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
@@ -174,10 +175,20 @@ class Workload(ABC):
         model = snapshot.model(self.target.model)
         failing = to_recover(model) if drafted.recovers else ()
         facts = observed.rollout
-        return Plan(
+        made = Plan(
             wish.action, self.target, state(facts.wanted, standing(facts)), drafted.after, drafted.requests,
             drafted.inverse, drafted.blast_radius, drafted.path, replace(drafted.verification, readings=failing), actor,
             wish.reason, wish.incident, now, drafted.warnings)
+        what = f"{made.title} by {actor}{f': {wish.reason}' if wish.reason else ''}"
+        return replace(made, requests=tuple(marked(each, self._item(each, observed), what) for each in made.requests))
+
+    def _item(self, request: Request, observed: Observed) -> Json:
+        """The object that a request patches, as it was read."""
+        if not isinstance(observed, Seen):
+            return {}
+        if isinstance(observed.source, dict) and self._is_of_source(request, observed):
+            return observed.source
+        return observed.item
 
     def _drafted(self, wish: Wish, observed: Observed) -> Draft | Refusal:
         if wish.action in _ELSEWHERE:
@@ -188,7 +199,7 @@ class Workload(ABC):
         """The API server's own dry run, with what it would change."""
         if not request.dry_run_path:
             return Rehearsal(None, "it has no dry run")
-        resource, name = (DEPLOYMENTS, self._source_name()) if self._is_of_source(request) else (
+        resource, name = (DEPLOYMENTS, _source_name(self._seen)) if self._is_of_source(request, self._seen) else (
             self.kind.resource, self.charge.rollout.name)
         before = await self._client.read(resource, self.charge.rollout.namespace, name)
         answer = await self._sender.rehearse(request)
@@ -198,11 +209,8 @@ class Workload(ABC):
             return Rehearsal(True, f"accepted; what it changes is not known: {before.sentence()}")
         return Rehearsal(True, "the server accepts it", difference(before, answer))
 
-    def _source_name(self) -> str:
-        return "" if self._seen is None else self._seen.facts.workload.partition("/")[2]
-
-    def _is_of_source(self, request: Request) -> bool:
-        name = self._source_name()
+    def _is_of_source(self, request: Request, seen: Seen | None) -> bool:
+        name = _source_name(seen)
         return name != "" and request.path.startswith(f"{DEPLOYMENTS.path(self.charge.rollout.namespace, name)}?")
 
     async def send(self, request: Request, action_id: str) -> Sent:
@@ -213,6 +221,10 @@ class Workload(ABC):
         """Forget what is known. The client belongs to whoever gave it; every sending has a connection of its own."""
         self._granted.clear()
         self._seen = None
+
+
+def _source_name(seen: Seen | None) -> str:
+    return "" if seen is None else seen.facts.workload.partition("/")[2]
 
 
 def _judged(who: str | Allowed | Failure, needed: Sequence[Permission],
