@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from triage.config_sources import LogFields
 from triage.facts.logs import Level, LogLine
 from triage.sources.logs.fields import MESSAGE_LIMIT, STACK_LIMIT, Reader, as_object, clean_block, spellings
+from triage.sources.logs.stacks import read_stack
 
 NOW = 1_795_400_000.25
 TRACE = 'Traceback (most recent call last):\n  File "/app/s.py", line 1, in f\n    f()\nValueError: nan'
@@ -48,6 +49,47 @@ def test_the_usual_shapes_say_the_same(record: dict[str, Any]) -> None:
     assert line.stack.split("\n")[0] == "Traceback (most recent call last):"
     assert line.stack.endswith("\nValueError: nan")
     assert line.at == (NOW if record is not DOCKER else 1795402800.0)
+
+
+AS_WRITTEN = {
+    "python-json-logger 4": r'''{"asctime": "2026-11-23 02:13:20,250", "levelname": "ERROR", "name": "fraud.server",
+        "message": "prediction failed", "exc_info": "Traceback (most recent call last):\n  File \"/app/s.py\", line 1,
+ in f\n    f()\nValueError: nan", "model_version": "8", "request_id": "r1", "trace_id": "5b8e",
+        "timestamp": "2026-11-23T02:13:20.250000+00:00"}''',
+    "ecs-logging 2": r'''{"@timestamp":"2026-11-23T02:13:20.250Z","log.level":"error","message":"prediction failed",
+        "ecs.version":"1.6.0","error":{"message":"nan","stack_trace":"  File \"/app/s.py\", line 1, in f\n    f()\n",
+        "type":"ValueError"},"log":{"logger":"fraud.server","origin":{"file":{"line":9,"name":"s.py"},"function":"f"},
+        "original":"prediction failed"},"model_version":"8","request_id":"r1","trace_id":"5b8e"}''',
+    "structlog 25": r'''{"model_version": "8", "request_id": "r1", "trace_id": "5b8e", "event": "prediction failed",
+        "level": "error", "timestamp": "2026-11-23T02:13:20.250000Z", "exception": [{"exc_type": "ValueError",
+        "exc_value": "nan", "exc_notes": [], "syntax_error": null, "is_cause": false, "frames": [
+        {"filename": "/app/s.py", "lineno": 1, "name": "f", "locals": {"x": "nan"}}], "is_group": false,
+        "exceptions": []}]}''',
+    "loguru 0.7": r'''{"text": "2026-11-23 02:13:20.250 | ERROR    | s:f:1 - prediction failed\nTraceback (most recent
+ call last):\n  File \"/app/s.py\", line 1, in f\n    f()\nValueError: nan\n", "record": {"elapsed": {"repr":
+        "0:00:00.007", "seconds": 0.007}, "exception": {"type": "ValueError", "value": "nan", "traceback": true},
+        "extra": {"model_version": "8", "request_id": "r1", "trace_id": "5b8e"}, "file": {"name": "s.py", "path":
+        "/app/s.py"}, "function": "f", "level": {"icon": "x", "name": "ERROR", "no": 40}, "line": 1, "message":
+        "prediction failed", "module": "s", "name": "s", "process": {"id": 1, "name": "MainProcess"}, "thread":
+        {"id": 1, "name": "MainThread"}, "time": {"repr": "2026-11-23 02:13:20.250000+00:00", "timestamp":
+        1795400000.25}}}''',
+}
+"""What these libraries wrote, in shorter words; the line breaks of this file are not theirs."""
+
+
+@pytest.mark.parametrize("written", AS_WRITTEN)
+def test_what_pythons_libraries_write_is_read(written: str) -> None:
+    line = Reader(LogFields()).text(AS_WRITTEN[written].replace("\n ", " ").replace("\n", ""))
+    assert (line.at, line.level, line.message) == (NOW, Level.ERROR, "prediction failed")
+    assert (line.version, line.request_id, line.trace_id) == ("8", "r1", "5b8e")
+    found = read_stack(line.stack)
+    assert found is not None
+    assert (found.exception, found.message, len(found.frames)) == ("ValueError", "nan", 1)
+
+
+def test_noughts_are_no_trace() -> None:
+    assert read({"message": "x", "trace_id": "0x00000000000000000000000000000000"}).trace_id == ""
+    assert read({"message": "x", "trace_id": "0x10"}).trace_id == "0x10"
 
 
 def test_the_time_that_the_source_keeps_goes_before_that_of_the_line() -> None:

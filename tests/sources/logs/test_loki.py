@@ -134,6 +134,18 @@ async def test_a_line_with_metadata_of_its_own_is_read() -> None:
     assert (line.version, line.trace_id, line.labels) == ("8", "t-1", {"service_name": "fraud"})
 
 
+async def test_labels_that_are_told_apart_by_origin_are_read() -> None:
+    body = {"status": "success", "data": {"resultType": "streams", "encodingFlags": ["categorize-labels"], "result": [
+        {"stream": {"service_name": "fraud"}, "values": [
+            [f"{NOW}000000001", "prediction failed", {"structuredMetadata": {"trace_id": "t-1"},
+                                                      "parsed": {"level": "error"}}],
+            [f"{NOW}000000000", "served", {"parsed": {"level": "info"}}]]}]}}
+    async with FaultServer(json_answer(body)) as server:
+        failed, served = (await lines(server.url)).lines
+    assert (failed.trace_id, failed.labels, served.labels) == (
+        "t-1", {"service_name": "fraud"}, {"service_name": "fraud"})
+
+
 async def test_what_loki_warns_of_is_a_remark_and_not_complete() -> None:
     body = {"status": "success", "warnings": ["store-gateway \x1b[2J is down", 3],
             "data": {"resultType": "streams", "result": []}}

@@ -83,6 +83,7 @@ def test_traces_are_asked_for_by_what_they_look_like() -> None:
     assert query.process('{"exc_info":"Traceback (most recent call last):\\n  File"}', stream) is not None
     assert query.process('{"stack":"E: x\\n\\tat a.B.c(B.java:1)\\n"}', stream) is not None
     assert query.process('{"exception":[{"exc_type":"ValueError","frames":[]}]}', stream) is not None
+    assert query.process(r'{"error":{"stack_trace":"  File \"/app/s.py\", line 1, in f\n"}}', stream) is not None
     assert query.process('{"message":"at home (or not)"}', stream) is None
 
 

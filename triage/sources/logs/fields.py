@@ -1,7 +1,9 @@
 """One log record, whatever its shape, into a ``LogLine``: which field is the message, the level, the stack trace. Pure.
 
-The names are those of OpenTelemetry, ECS, structlog, python-json-logger, Logback, zap, pino and Docker. Names are
-compared without case and punctuation, so that ``requestId``, ``request_id`` and ``request.id`` are one.
+The names are those of OpenTelemetry, ECS, structlog, python-json-logger, loguru, Logback, zap, pino and Docker. Names
+are compared without case and punctuation, so that ``requestId``, ``request_id`` and ``request.id`` are one. What
+Python's libraries were seen to write is in the tests: loguru keeps all in ``record``, its fields in ``record.extra``
+and a trace in ``text``; ECS' stack traces have neither Python's first line nor its last.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ _MOST_FIELDS = 60
 _MOST_DEPTH = 5
 
 MESSAGE_NAMES = ("message", "msg", "body", "event", "log", "_msg", "short_message", "text")
-TIME_NAMES = ("ts", "time", "timestamp", "@timestamp", "_time", "datetime", "eventTime", "observedTimestamp")
+TIME_NAMES = ("ts", "time", "timestamp", "@timestamp", "_time", "datetime", "eventTime", "time.timestamp",
+              "observedTimestamp")
 LEVEL_NAMES = ("level", "severity", "severity_text", "levelname", "log_level", "lvl", "detected_level")
 STACK_NAMES = ("exc_info", "stack_trace", "exception", "exception_stacktrace", "error_stack_trace", "stacktrace",
                "exc_text", "traceback", "stack", "error_stack", "err_stack")
@@ -70,12 +73,17 @@ class Reader:
         level = fields.level()
         version, request, trace = (self._one(fields.text(names), _ID_LIMIT) for names in (
             self.names.version, self.names.request_id, self.names.trace_id))
+        if not trace.strip("0x"):
+            # OpenTelemetry writes noughts where there is none.
+            trace = ""
         stack = self._block(fields.stack(), STACK_LIMIT)
         text = fields.text(MESSAGE_NAMES)
         message = self._block(text, MESSAGE_LIMIT)
         if not stack and HINT_PATTERN.search(text):
             stack = self._block(text, STACK_LIMIT)
             message = _said_before(message)
+        elif not stack and HINT_PATTERN.search(fields.text(("text",), use=False)):
+            stack = self._block(fields.text(("text",)), STACK_LIMIT)
         rest = {self._one(name, 100): self._one(value, VALUE_LIMIT) for name, value in fields.rest()}
         return LogLine(at, level, message, version, request, trace, stack, rest)
 
@@ -132,11 +140,19 @@ class Fields:
     def stack(self) -> str:
         """The stack trace that is a field of its own; "" when there is none."""
         for name, value in self._values(STACK_NAMES):
-            text = _stack_text(value)
+            text = self._whole(_stack_text(value))
             if text and HINT_PATTERN.search(text):
                 self._used.add(name)
                 return text
         return ""
+
+    def _whole(self, stack: str) -> str:
+        """With Python's first and last line where, as in ECS, type and message are fields of their own."""
+        if not stack.lstrip().startswith('File "'):
+            return stack
+        said = ": ".join(filter(None, (self.text(names, use=False) for names in (
+            ("error.type", "exception.type"), ("error.message", "exception.message")))))
+        return "\n".join(filter(None, ("Traceback (most recent call last):", stack.rstrip("\n"), said)))
 
     def level(self) -> Level:
         """How severe it says it is; numbers as OpenTelemetry, Python and pino count."""
@@ -231,7 +247,8 @@ def _key(name: str) -> str:
 def _bare(name: str) -> tuple[str, ...]:
     """The keys that it may have without the object that it is kept in."""
     key = _key(name)
-    return tuple(key.removeprefix(wrapper) for wrapper in _WRAPPERS if key.startswith(wrapper) and key != wrapper)
+    found = [key.removeprefix(wrapper) for wrapper in _WRAPPERS if key.startswith(wrapper) and key != wrapper]
+    return tuple(dict.fromkeys((*found, *(deeper for each in found for deeper in _bare(each)))))
 
 
 def _as_text(value: Any) -> str:

@@ -1,4 +1,11 @@
-"""``LokiClient``: asks a Grafana Loki for log lines (``reference/loki-http-api``)."""
+"""``LokiClient``: asks a Grafana Loki for log lines.
+
+The shapes are those that Grafana documents ("Loki HTTP API", ``GET /loki/api/v1/query_range``): ``data`` has
+``resultType`` ``streams`` and a ``result`` of ``{"stream": labels, "values": [[nanoseconds as text, line]]}``; since
+``start``, before ``end``; ``direction=backward`` begins with the newest. Where labels are told apart by origin
+(``data.encodingFlags`` holds ``categorize-labels``), which proxies do unasked, each value has a third element
+``{"structuredMetadata": labels, "parsed": labels}``; as a flat object, that is how lines are pushed.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +88,16 @@ def _entries(streams: list[Any], reader: Reader) -> Iterator[tuple[int, LogLine]
             if not isinstance(entry, list) or len(entry) < 2 or not isinstance(entry[1], str):
                 raise OtherShape("an entry that is no line")
             nanoseconds = _as_nanoseconds(entry[0])
-            metadata = entry[2] if len(entry) > 2 and isinstance(entry[2], dict) else {}
+            metadata = _metadata(entry[2]) if len(entry) > 2 and isinstance(entry[2], dict) else {}
             yield nanoseconds, reader.text(entry[1], {**_own(labels), **metadata}, at=nanoseconds / 1e9)
+
+
+def _metadata(element: dict[str, Any]) -> dict[str, Any]:
+    """A line's own labels; what was parsed from it the line says itself."""
+    told = element.get("structuredMetadata")
+    if isinstance(told, dict):
+        return told
+    return {} if "parsed" in element else element
 
 
 def _own(labels: dict[str, Any]) -> dict[str, Any]:

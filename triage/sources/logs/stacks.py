@@ -36,8 +36,9 @@ HINT = (r"Traceback \(most recent call last\)"
         r"|(\\t|\b)at [^\s(\\]+ ?\([^()]*(\.[a-z]+:[0-9]+|Native Method|Unknown Source)")
 """A regular expression (RE2 and Python) that every text with a trace matches, also when it is a JSON string."""
 HINT_PATTERN = re.compile(HINT)
-RECORD_HINT = HINT + r'|\\?"exc_type\\?"'
-"""The same for whole records, where structlog may have written the frames as objects."""
+RECORD_HINT = HINT + r'|\\?"exc_type\\?"|File \\?"[^"\\]+\\?", line [0-9]+, in '
+"""The same for whole records, where structlog may have written the frames as objects, and ECS' libraries have left
+Python's first line out."""
 
 
 @dataclass(frozen=True, slots=True)

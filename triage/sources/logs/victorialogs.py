@@ -1,4 +1,9 @@
-"""``VictoriaLogsClient``: asks a VictoriaLogs for log lines (``/select/logsql/query``, a JSON object per line)."""
+"""``VictoriaLogsClient``: asks a VictoriaLogs for log lines.
+
+The shapes are those of its documentation ("Querying", ``/select/logsql/query``): a form with ``query``, ``start``,
+``end`` (exclusive) and ``limit``, with which the newest lines are sent; answered by JSON lines whose values are
+text, with ``_time`` (RFC 3339 in nanoseconds), ``_msg``, ``_stream``, ``_stream_id`` and the line's own fields.
+"""
 
 from __future__ import annotations
 
