@@ -27,6 +27,8 @@ from triage.text import clean
 MODEL = "{model}"
 TIMEOUT_SECONDS = 10.0
 _MOST_READERS = 4
+_MOST_LOOKINGS = 3
+"""How often a folder is read again because a file has gone meanwhile."""
 _SLACK_SECONDS = 60.0
 """Lines of several threads are not quite in order: how far out of it one may be."""
 _MOST_PLAIN = 400
@@ -116,7 +118,8 @@ class LogFileSource:
                            "leave {model} out of logs.path")
         return Path(text.replace(MODEL, model))
 
-    def _found(self, question: LogQuestion, limit: int, only_traces: bool, shape: Shape[Result]) -> Result | Failure:
+    def _found(self, question: LogQuestion, limit: int, only_traces: bool, shape: Shape[Result],
+               lookings: int = _MOST_LOOKINGS) -> Result | Failure:
         path = self._path(question.model)
         if isinstance(path, Failure):
             return path
@@ -131,6 +134,9 @@ class LogFileSource:
                 try:
                     opened = open_log(each)
                 except FileNotFoundError:
+                    if lookings > 1:
+                        # Rotated since the folder was read: its lines, the newest, have another name now.
+                        return self._found(question, limit, only_traces, shape, lookings - 1)
                     continue
                 except PermissionError as error:
                     closed.append(error)
