@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from triage.cli_group import ascii_only, complete_model, formats, given, overrides, where, writes
+from triage.cli_group import ascii_only, assignments, complete_model, formats, given, overrides, where, writes
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
@@ -98,21 +98,11 @@ def act(action: str, model: str, parameters: Sequence[str], **more: Any) -> int:
     from triage.clock import SystemClock
     from triage.config import activate
     from triage.live.once import notebook_of
-    asked = _Asked(action, parameters=_assignments(parameters), **more)
+    asked = _Asked(action, parameters=assignments("--set", parameters), **more)
     if asked.share is not None and asked.share.exists():
         raise click.BadParameter(f"{asked.share} exists already", param_hint="--share")
     active = activate(overrides())
     return asyncio.run(_act(active, notebook_of(active, model), SystemClock(), asked))
-
-
-def _assignments(texts: Sequence[str]) -> dict[str, str]:
-    out = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f'"{text}" is no NAME=VALUE', param_hint="--set")
-        out[name] = value
-    return out
 
 
 async def _act(active: Active, notebook: Notebook, clock: Clock, asked: _Asked) -> int:

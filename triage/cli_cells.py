@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from triage.cli_group import INTERRUPTED, Span, ascii_only, formats, given, model_argument, overrides, where
+from triage.cli_group import (
+    INTERRUPTED,
+    Span,
+    ascii_only,
+    assignments,
+    formats,
+    given,
+    model_argument,
+    overrides,
+    where,
+)
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
@@ -132,7 +142,7 @@ def run_cell(model: str, cell: str, params: Sequence[str], last: float, capture_
         from triage.cli_sights import Present
         sight = Present(active, clock, model)
     wish = _Wish(active.name, last, incident, accept, output, active, write, reason)
-    return asyncio.run(_run(notebook, [cell], _assignments(params), sight, wish))
+    return asyncio.run(_run(notebook, [cell], assignments("--param", params), sight, wish))
 
 
 @click.command("run")
@@ -169,7 +179,7 @@ def run_notebook(path: Path, tag: str, params: Sequence[str], accept: str | None
     if given("prometheus") or given("config") or given("context"):
         from triage.cli_sights import Present
         sight = Present(_context()[0], SystemClock(), notebook.name)
-    return asyncio.run(_run(notebook, names, _assignments(params), sight,
+    return asyncio.run(_run(notebook, names, assignments("--param", params), sight,
                             _Wish("", _DEFAULT_WINDOW, "", accept, output)))
 
 
@@ -330,16 +340,6 @@ def _interrupts(stop: Stop) -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-
-
-def _assignments(params: Sequence[str]) -> dict[str, str]:
-    out = {}
-    for text in params:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f'"{text}" is no NAME=VALUE', param_hint="--param")
-        out[name] = value
-    return out
 
 
 def _notebook(active: Active, model: str) -> Notebook:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -109,6 +109,17 @@ def overrides() -> Overrides:
     return Overrides(config=given("config"), context=given("context"), notebooks=given("notebooks") or (),
                      prometheus_url=given("prometheus"), alertmanager_url=given("alertmanager"),
                      interval=given("interval"))
+
+
+def assignments(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Values by name of an option that takes NAME=VALUE and may be repeated."""
+    out = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f'"{clean(text, limit=100)}" is no NAME=VALUE', param_hint=option)
+        out[name] = value
+    return out
 
 
 def complete_model(ctx: click.Context, param: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
