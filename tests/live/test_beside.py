@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from triage.facts.rollouts import RolloutFacts
 from triage.live.poller import Poller
 from triage.live.snapshot import Snapshot
 from triage.notebook.load import load_all
+from triage.report.characters import Characters
+from triage.report.console import as_text, console
+from triage.report.text import status_text
 from triage.signals.model import ModelState
 from triage.signals.promise import PromiseState
 from triage.signals.reading import Urgency, Verdict
@@ -201,11 +205,30 @@ async def test_what_hangs_delays_nothing(folder: Path, prometheus: Asked, others
                               is not Verdict.UNKNOWN, seconds=0.9)
         snapshot = published.snapshots[-1]
         assert [source(snapshot, n).state for n in ("registry", "kubernetes")] == [SourceState.WAITING] * 2
-        assert only(snapshot).versions.known_from == "traffic"
+        assert only(snapshot).versions.known_from == "waiting"
         others.answers.set()
         await published.until(lambda: only(published.snapshots[-1]).versions.known_from == "rollout")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_controller_that_cannot_be_asked_or_does_not_answer_is_not_waited_for(
+        folder: Path, prometheus: Asked, others: Others, clock: ManualClock) -> None:
+    others.down = True
+    nowhere = {"registry": None, "kubernetes": Kubeconfig(kubeconfig=str(folder / "none"), context="c")}
+    for changed in ({"registry": None}, nowhere, {"registry": None, "kubernetes": None}):
+        async with polling(configured(folder, prometheus, others, **changed), clock) as poller:
+            assert only(await poller.refresh_once()).versions.known_from == "traffic"
+
+
+async def test_the_report_says_that_the_controller_has_not_answered_yet(
+        folder: Path, prometheus: Asked, others: Others, clock: ManualClock) -> None:
+    others.answers.clear()
+    async with polling(configured(folder, prometheus, others), clock) as poller:
+        snapshot = await poller.refresh_once(patience_seconds=0.5)
+        others.answers.set()
+    text = as_text(status_text(snapshot, Characters(False)), console(io.StringIO(), 120))
+    assert "v1 stable 100 %; the rollout controller has not answered yet" in text
 
 
 async def test_a_source_that_is_gone_is_said_and_what_it_told_stands_until_it_is_too_old(

@@ -66,6 +66,12 @@ def arms(found: Versions) -> tuple[str, dict[str, str]]:
 USUAL = {"7": "stable", "8": "canary"}
 
 
+@pytest.mark.parametrize("said", [Deployed(rollout_awaited=True),
+                                  Deployed(registered(champion="7", challenger="8"), rollout_awaited=True)])
+def test_before_the_controller_has_answered_the_arms_are_nobodys_word(said: Deployed) -> None:
+    assert arms(settled(TWO, said, manifest(), NOW)) == ("waiting", USUAL)
+
+
 @pytest.mark.parametrize(("traffic", "said", "known_from", "expected"), [
     (TWO, Deployed(), "traffic", USUAL),
     (TWO, Deployed(rollout=rollout()), "rollout", USUAL),

@@ -12,6 +12,7 @@ from triage.live.snapshot import Snapshot
 from triage.signals import canary_words as words
 from triage.signals.canary import Margin
 from triage.tui import look
+from triage.tui.details import page
 from triage.tui.line import Line, Role
 from triage.tui.panels.canary import canary, wants
 from triage.tui.view import Item, View
@@ -49,6 +50,24 @@ def test_a_few_rows_have_the_overall_verdict_over_those_of_the_metrics() -> None
     assert head.endswith("✖ fail")
     assert first.split() == ["✖", "latency", "<500ms", "99.60", "%", "80.00", "%", "-19.6", "pt", "0.5", "pt", "1,386",
                              "fail"]
+
+
+def test_while_the_controller_has_not_answered_nobody_is_named_whose_word_it_is() -> None:
+    snapshot = snapshots.ALL["canary"]()
+    model = snapshot.models[0]
+    assert model.canary is not None
+    assert model.canary.state is not None
+    state = replace(model.canary.state, known_from="waiting")
+    waiting = replace(model, canary=replace(model.canary, state=state),
+                      versions=replace(model.versions, known_from="waiting"))
+    shown = view(replace(snapshot, models=(waiting,)), selected=state.metrics[0].name)
+    said = "the rollout controller has not answered yet"
+    assert canary(shown, 120, 7)[0].text.endswith(f"takes 10 %, {said}")
+    pages = [[row.text for row in page(item, shown, 100)]
+             for item in (Item("verdict", ""), Item("canary", state.metrics[0].name))]
+    assert f"VERSIONS, {said}" in pages[0]
+    assert any(said in text for text in pages[1])
+    assert not any("traffic" in text and "known" in text for text in (*pages[0], *pages[1]))
 
 
 def test_with_room_it_says_since_when_how_much_and_from_whom_it_is_known() -> None:

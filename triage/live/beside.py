@@ -71,6 +71,10 @@ class Beside(ABC, Generic[_Client]):
             self._turn.begin(now, self._pace)
             self.flights.start("all", partial(self._refresh, wanted))
 
+    def is_heard(self, notebook: Notebook) -> bool:
+        """Whether it is asked about the model and not known to be gone: what it has not said it may yet say."""
+        return self._configured and self._watch.health().state is not SourceState.DOWN and self._concerns(notebook)
+
     def give_up(self) -> None:
         """Other models are looked at: nobody waits for what is under way."""
         self.flights.cancel_all()
@@ -401,7 +405,11 @@ def is_missing(found: object) -> bool:
 
 
 def deployed(notebook: Notebook, registry: RegistryWatch, rollouts: RolloutWatch,
-             rollout: RolloutFacts | Failure | None, interval: float) -> Deployed:
-    """What registry and rollout controller said of one model, whichever ``rollout`` is its own."""
+             rollout: RolloutFacts | Failure | None, interval: float, *, awaited: bool = False) -> Deployed:
+    """What registry and rollout controller said of one model, whichever ``rollout`` is its own.
+
+    ``awaited``: it has not said anything yet, and may.
+    """
     return Deployed(registry.registered(notebook), registry.promise(notebook), rollout,
-                    3 * max(interval, 5.0), rollouts.pods(notebook), rollouts.scaling(notebook), registry.run(notebook))
+                    3 * max(interval, 5.0), rollouts.pods(notebook), rollouts.scaling(notebook), registry.run(notebook),
+                    awaited)

@@ -233,9 +233,11 @@ class Poller:
 
     def _tell(self, asker: ModelAsker) -> None:
         """What others said of the model."""
-        moved_by = self._rollouts.rollout(asker.notebook) or self._backends.rollout(asker.notebook)
-        asker.deployed = deployed(asker.notebook, self._registry, self._rollouts, moved_by, self._interval)
-        asker.know(self._registry.references(asker.notebook))
+        notebook = asker.notebook
+        moved_by = self._rollouts.rollout(notebook) or self._backends.rollout(notebook)
+        awaited = moved_by is None and (self._rollouts.is_heard(notebook) or self._backends.is_heard(notebook))
+        asker.deployed = deployed(notebook, self._registry, self._rollouts, moved_by, self._interval, awaited=awaited)
+        asker.know(self._registry.references(notebook))
 
     def _tell_all(self, fleet: Fleet) -> None:
         for asker in fleet.askers:

@@ -27,7 +27,8 @@ from triage.report.retrain import retrain_parts
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
-from triage.signals.deployed_words import SAID_BY
+from triage.signals.deployed import WAITING
+from triage.signals.deployed_words import NOT_YET, SAID_BY
 from triage.signals.model import AlertGroup, ModelState
 from triage.signals.reading import Quality, Urgency, Verdict
 
@@ -125,7 +126,9 @@ def _versions(model: ModelState, chars: Characters) -> Text:
         said.append(" ".join(word for word in (version.version, version.arm, part) if word))
     line = Text("versions  ", "dim")
     line.append(chars.say(", ".join(said)) or "none seen")
-    if model.versions.known_from in SAID_BY and model.versions.known_from != "traffic":
+    if model.versions.known_from == WAITING:
+        line.append(f"; {NOT_YET}", "dim")
+    elif model.versions.known_from in SAID_BY and model.versions.known_from != "traffic":
         line.append(f"; which is which says {SAID_BY[model.versions.known_from]}", "dim")
     return line
 

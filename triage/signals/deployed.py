@@ -24,6 +24,8 @@ from triage.signals.spellings import registered_as, spelt
 if TYPE_CHECKING:
     from triage.notebook.manifest import Manifest
 
+WAITING = "waiting"
+"""In place of whose word it is that one version is stable and another on trial."""
 RULE = "rollout"
 """What :class:`~triage.signals.model.Reason` names as the rule."""
 SHARE_SECONDS = 5 * MINUTE
@@ -55,6 +57,8 @@ class Deployed:
     """What was told of their number."""
     run: TrainingRun | Failure | None = None
     """The training run of the notebook's version; None also when none is named."""
+    rollout_awaited: bool = False
+    """Whether the controller is asked about the model and has never answered, nor failed to."""
 
     def rollout_at(self, now: float) -> RolloutFacts | None:
         """The rollout, None when it is not known or too old to speak of the present."""
@@ -79,9 +83,11 @@ def settled(seen: Versions, deployed: Deployed, manifest: Manifest, now: float) 
     """``seen`` (from the traffic) with the arms that the controller names, else the registry's aliases.
 
     Aliases count only while the version under the stable one takes requests: a server that read an alias when it
-    started does not follow it. ``known_from`` says whose word it is.
+    started does not follow it. ``known_from`` says whose word it is; while the controller, whose word counts first, has
+    not answered yet, it is nobody's (:data:`WAITING`).
     """
-    return _by_rollout(seen, deployed, manifest, now) or _by_registry(seen, deployed, manifest) or seen
+    found = _by_rollout(seen, deployed, manifest, now) or _by_registry(seen, deployed, manifest) or seen
+    return replace(found, known_from=WAITING) if deployed.rollout_awaited else found
 
 
 def weight(deployed: Deployed, now: float) -> Weight | None:

@@ -223,7 +223,8 @@ class Versions:
     """Which version is stable, which on trial, and how that is known."""
 
     known_from: str
-    """``rollout``, ``registry`` or ``traffic``: the first of them that says it."""
+    """``rollout``, ``registry`` or ``traffic``: the first of them that says it; ``waiting`` while the rollout's
+    controller has not answered for the first time, and the others are only heard meanwhile."""
     items: tuple[VersionState, ...]
 
     def arm(self, name: str) -> VersionState | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from triage.signals import wording
+from triage.signals.deployed_words import known_from
 from triage.signals.model import AlertGroup, Budget, ModelState, SloState, Tier
 from triage.signals.reading import Quality, Reading, Urgency
 from triage.tui import deployed_page
@@ -111,7 +112,7 @@ def _verdict(view: View, model: ModelState, width: int) -> list[Line]:
 
 
 def _versions(view: View, model: ModelState, width: int) -> list[Line]:
-    out = heading(f"VERSIONS, known from {model.versions.known_from}")
+    out = heading(f"VERSIONS, {known_from(model.versions.known_from)}")
     columns = [Column("", min(20, max(6, width // 4)), gap=0), Column("", 10), Column("", 7, "right"),
                Column("", 24), Column("", 24)]
     if not model.versions.items:
