@@ -64,7 +64,7 @@ async def test_a_refresh_of_many_models(tmp_path: Path, server: str, figure: Fig
     poller.watch(())
     poller.watch_fleet(wanted=True)
     try:
-        for what, seconds in (("first", 0.0), ("second", 15.0), ("next", 15.0), ("next with long windows", 300.0)):
+        async def refreshed(what: str, seconds: float) -> None:
             clock.advance(seconds)
             before, cpu, wall = poller.requests_sent, time.process_time(), time.monotonic()
             # As a screen that stays open: a single look asks about trials once more.
@@ -76,5 +76,11 @@ async def test_a_refresh_of_many_models(tmp_path: Path, server: str, figure: Fig
             assert len(snapshot.fleet.rows) == models
             # Whichever values the labels have is asked at most once for each.
             assert poller.requests_sent - before <= 16
+
+        for what, seconds in (("first", 0.0), ("second", 15.0), ("third", 15.0), ("fourth", 15.0),
+                              ("next with 2 and 6 hours", 15.0), ("next with days", 15.0),
+                              ("next with drift", 15.0), ("usual", 15.0),
+                              ("next after minutes", 300.0)):
+            await refreshed(what, seconds)
     finally:
         await poller.aclose()

@@ -139,6 +139,17 @@ def test_a_server_that_says_partial_is_believed() -> None:
     assert answer.partial
 
 
+@given(st.lists(st.tuples(
+    st.dictionaries(st.text(max_size=4), st.one_of(st.text(max_size=4), st.integers()), max_size=3),
+    st.one_of(st.floats().map(str), st.text(max_size=3), st.integers(), st.none())), max_size=4))
+def test_what_is_read_on_the_short_way_is_what_the_long_way_says(items: list[tuple[dict[str, Any], Any]]) -> None:
+    def read(at: float) -> Answer | Failure:
+        return answered(success("vector", [{"metric": labels, "value": [at, value]} for labels, value in items]))
+
+    # A whole number of seconds is looked at closely.
+    assert repr(read(5.0)) == repr(read(5))
+
+
 def test_labels_are_cleaned_and_cannot_be_changed() -> None:
     answer = answered(vector([NOW, "1"], {"model": "a\x1b]0;x\x07", "b\u202e": "c"}))
     assert isinstance(answer, Answer)
