@@ -386,6 +386,27 @@ async def test_a_plan_that_another_person_shared_is_approved_as_oneself_by_typin
     assert list(tmp_path.glob("*.used")) != []
 
 
+async def test_where_more_persons_are_needed_the_approval_is_added_to_a_new_file(
+        make_site: Callable[..., Site], gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActionLink, "deaf_seconds", 0.0)
+    monkeypatch.chdir(tmp_path)
+    site = make_site(start=NOW, lives=False, spec={"promote": {"approvals": 2}})
+    await asyncio.to_thread(asked_by_another, site, tmp_path / "promote.json", monkeypatch)
+    async with shown(site, proven()) as (app, pilot, _):
+        dialog = await asks_to_approve(pilot, tmp_path / "promote.json")
+        assert "1 of 2 other persons: approver" in screen_text(app)
+        while dialog.dialog.focus != "share for approval":
+            await pilot.press("tab")
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(list(tmp_path.glob("promote-*-2.json"))))
+    [path] = tmp_path.glob("promote-*-2.json")
+    request = approvals.read(path)
+    assert (request.requester, [each.by for each in request.approvals]) == ("operator", ["approver"])
+    assert gate.changes == []
+
+
 async def test_whoever_asked_does_not_approve_on_the_screen(
         site: Site, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await asyncio.to_thread(asked_by_another, site, tmp_path / "promote.json", monkeypatch)

@@ -163,7 +163,7 @@ class ActionLink:
     def share(self, prepared: Prepared, path: Path) -> None:
         """Write the plan to a file for another person."""
         def shared(request: ApprovalRequest) -> None:
-            self._app.say(f"plan {prepared.plan.short} waits in {request.path} for another person: triage act "
+            self._app.say(f"plan {prepared.plan.short} waits in {request.path} for another person: a p, or triage act "
                           f"{prepared.plan.action} {prepared.plan.target.model} --approve {request.path}")
         self._door.ask(lambda desk: desk.share(prepared, path), shared, self._trouble)
 
