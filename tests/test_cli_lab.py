@@ -118,7 +118,7 @@ def test_the_demo_shows_figures_says_it_is_the_lab_and_ends_its_child() -> None:
     with Terminal("demo", module="triage", environment=own) as terminal:
         terminal.read_until(b"WAITING")
         assert " LAB " in terminal.screen().splitlines()[0]
-        terminal.shows(" canary-latency LAB WRITE  fraud-scorer  7 90 %  8 canary 10 %, step 1 of 4", "FAIL, page",
+        terminal.shows(" canary-latency LAB WRITE  fraud-scorer  7: 90 %  8 canary 10 %, step 1 of 4", "FAIL, page",
                        "burns")
         children = _children(terminal.pid)
         assert len(children) == 1
