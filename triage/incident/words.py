@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from triage.incident.entries import SEEN, Kind, Source
@@ -12,6 +12,14 @@ from triage.incident.watching import BASELINE
 FLAPPING = 3
 """So many changes of one thing within :data:`FLAPPING_SECONDS` are told as one row."""
 FLAPPING_SECONDS = 600.0
+
+
+_SENTENCES: Mapping[Kind, str] = {
+    Kind.OPENED: "{incident} opened: {text}", Kind.DECISION: "decided: {text}",
+    Kind.HYPOTHESIS: "hypothesis {number}: {text}", Kind.SETTLED: "hypothesis {number} {state}: {text}",
+    Kind.NEED: "need {number}: {text}", Kind.MET: "need {number} met: {text}",
+    Kind.TIME: "{about} at this time: {text}", Kind.CLOSED: "closed, {state}: {text}"}
+"""Kinds whose text is not a sentence by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +43,9 @@ def sentence(row: Row, incident: Incident) -> str:
     entry, text = row.entry, row.text
     number = {item.id: item.number for item in incident.hypotheses} | {
         need.id: need.number for need in incident.needs}
-    match entry.kind:
-        case Kind.OPENED:
-            text = f"{incident.id} opened: {text}"
-        case Kind.DECISION:
-            text = f"decided: {text}"
-        case Kind.HYPOTHESIS:
-            text = f"hypothesis {number.get(entry.id, '')}: {text}"
-        case Kind.SETTLED:
-            text = f"hypothesis {number.get(entry.about, '')} {entry.state}: {text}"
-        case Kind.NEED:
-            text = f"need {number.get(entry.id, '')}: {text}"
-        case Kind.MET:
-            text = f"need {number.get(entry.about, '')} met: {text}"
-        case Kind.TIME:
-            text = f"{entry.about} at this time: {text}"
-        case Kind.CLOSED:
-            text = f"closed, {entry.state}: {text}"
+    if entry.kind in _SENTENCES:
+        text = _SENTENCES[entry.kind].format(text=text, incident=incident.id, about=entry.about, state=entry.state,
+                                             number=number.get(entry.id, number.get(entry.about, "")))
     named = entry.kind in (Kind.JOINED, Kind.LEFT, Kind.ACCEPTED) or (
         entry.kind is Kind.ROLE and entry.state == entry.by)
     who = "" if entry.source is not Source.PERSON or named else f", {short(entry.by)}"

@@ -5,21 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
 
 from triage.tui.capture_link import DEFAULT
 from triage.tui.keymap import CELLS
-from triage.tui.line import BLANK, Line, Role, line
+from triage.tui.line import BLANK, Line
 from triage.tui.panels import cells as panel
-from triage.tui.panels import top
 from triage.tui.screens.ask import Ask
-from triage.tui.screens.base import Host, TriageScreen
+from triage.tui.screens.base import Host
 from triage.tui.screens.reader import Reader
+from triage.tui.screens.under_verdict import TwoColumns
 from triage.tui.shelf import Shelf
 from triage.tui.view import View
-from triage.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from triage.tui.capture_link import CaptureLink
@@ -41,15 +38,9 @@ class CellsHost(Host):
         """Put a message in place of the keys for a few seconds."""
 
 
-class Cells(TriageScreen, inherit_bindings=False):
+class Cells(TwoColumns, inherit_bindings=False):
     """The diagnostic cells of the model shown."""
 
-    DEFAULT_CSS = """
-    Cells #verdict, Cells #rule { height: 1; }
-    Cells #body { height: 1fr; width: 1fr; background: ansi_default; }
-    Cells #left { width: 1fr; height: 1fr; }
-    Cells #right { width: 0; height: 1fr; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = list(CELLS)
 
     def __init__(self, selected: str = "") -> None:
@@ -66,15 +57,6 @@ class Cells(TriageScreen, inherit_bindings=False):
     def _captures(self) -> CaptureLink:
         return cast(CellsHost, self.app).captures
 
-    def compose(self) -> ComposeResult:
-        yield from self.compose_header()
-        yield Lines(id="verdict")
-        yield Lines(id="rule")
-        with Horizontal(id="body"):
-            yield Lines(id="left")
-            yield Lines(id="right")
-        yield Lines(id="footer")
-
     def select(self, cell: str) -> None:
         """Put the cursor on a cell."""
         self._selected = cell
@@ -83,30 +65,23 @@ class Cells(TriageScreen, inherit_bindings=False):
     def update_from(self, view: View) -> None:
         """Show the list, and the chosen cell with its newest run."""
         self._view = view
-        self.update_header(view)
+        self.update_verdict(view)
         self._link.open(view.model.name if view.model is not None else None)
         shelf = self._shelf()
         width, height = view.width, max(0, view.height - 4)
-        self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
-        self.lines("rule").set_lines([top.rule(view, width)], view.look)
         chosen = self._chosen(shelf)
         if width >= BESIDE_FROM:
             right = width * 3 // 5
-            self.set_width("right", right)
-            self.lines("left").set_lines(panel.listing(view, shelf, chosen, width - right - 2, height), view.look)
-            bar = view.look.pick("│ ", "| ")
-            beside = panel.detail(view, shelf, chosen, right - 2, height)
-            filled = [*beside, *[BLANK] * (height - len(beside))]
-            self.lines("right").set_lines([line((bar, Role.RULE), text) for text in filled], view.look)
+            self.show_both(view, panel.listing(view, shelf, chosen, width - right - 2, height),
+                           panel.detail(view, shelf, chosen, right - 2, height), right, height)
             return
-        self.set_width("right", 0)
         wanted = max(1, len(shelf.cells)) + 1 + len(panel.captured(view, shelf, width))
         listed = panel.listing(view, shelf, chosen, width, min(wanted, _MOST_LIST, max(3, height // 3 + 1)))
         below: list[Line] = []
         room = height - len(listed) - 1
         if room >= 3:
             below = [BLANK, *panel.detail(view, shelf, chosen, width, room)]
-        self.lines("left").set_lines([*listed, *below], view.look)
+        self.show_alone(view, [*listed, *below])
 
     def _shelf(self) -> Shelf:
         shelf = self._link.shelf()

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, cast
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.timer import Timer
 
 from triage.facts.closer_look import CloserLook
@@ -28,14 +26,14 @@ from triage.tui.debug_parts import (
 )
 from triage.tui.keymap import DEBUG
 from triage.tui.layout import allot
-from triage.tui.line import BLANK, Line, Role, line
+from triage.tui.line import BLANK, Line
 from triage.tui.page_parts import moment
 from triage.tui.panels import top
 from triage.tui.screens.ask import Ask
-from triage.tui.screens.base import Host, TriageScreen
+from triage.tui.screens.base import Host
 from triage.tui.screens.reader import Reader
+from triage.tui.screens.under_verdict import TwoColumns
 from triage.tui.view import View, drift_key
-from triage.tui.widgets.lines import Lines
 
 SETTLED_SECONDS = 0.2
 """How long the cursor rests on a feature before its past is asked for."""
@@ -61,15 +59,9 @@ class DebugHost(Host):
         """Put a message in place of the keys for a few seconds."""
 
 
-class Debug(TriageScreen, inherit_bindings=False):
+class Debug(TwoColumns, inherit_bindings=False):
     """What the engineer looks at to find out why."""
 
-    DEFAULT_CSS = """
-    Debug #verdict, Debug #rule { height: 1; }
-    Debug #body { height: 1fr; width: 1fr; background: ansi_default; }
-    Debug #left { width: 1fr; height: 1fr; }
-    Debug #right { width: 0; height: 1fr; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = list(DEBUG)
 
     def __init__(self) -> None:
@@ -91,15 +83,6 @@ class Debug(TriageScreen, inherit_bindings=False):
     def wanted(self) -> LogsWanted:
         """What is looked for in the logs."""
         return self._wanted
-
-    def compose(self) -> ComposeResult:
-        yield from self.compose_header()
-        yield Lines(id="verdict")
-        yield Lines(id="rule")
-        with Horizontal(id="body"):
-            yield Lines(id="left")
-            yield Lines(id="right")
-        yield Lines(id="footer")
 
     def on_mount(self) -> None:
         """The logs are asked from now on. (Textual calls the same of the class above, too.)"""
@@ -127,22 +110,15 @@ class Debug(TriageScreen, inherit_bindings=False):
                 self._sought = ""
             self._model, self._selected, self._feature, self._zoomed = view.model.name, None, None, False
         self._look_closer(view)
-        self.update_header(view)
+        self.update_verdict(view)
         width, height = view.width, max(0, view.height - 4)
-        self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
-        self.lines("rule").set_lines([top.rule(view, width)], view.look)
         if self._zoomed or width < BESIDE_FROM:
-            self.set_width("right", 0)
             names = zoomed(self._focus(view)) if self._zoomed else _NAMES
-            self.lines("left").set_lines(self._parts(view, names, width, height), view.look)
+            self.show_alone(view, self._parts(view, names, width, height))
             return
         right = width * 12 // 25
-        self.set_width("right", right)
-        self.lines("left").set_lines(self._parts(view, LEFT, width - right - 2, height), view.look)
-        bar = view.look.pick("│ ", "| ")
-        beside = self._parts(view, _RIGHT, right - 2, height)
-        filled = [*beside, *[BLANK] * (height - len(beside))]
-        self.lines("right").set_lines([line((bar, Role.RULE), text) for text in filled], view.look)
+        self.show_both(view, self._parts(view, LEFT, width - right - 2, height),
+                       self._parts(view, _RIGHT, right - 2, height), right, height)
 
     def _parts(self, view: View, names: tuple[str, ...], width: int, height: int) -> list[Line]:
         focus = self._focus(view)

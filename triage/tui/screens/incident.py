@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
 
 from triage.tui.incident_dialogs import Dialogs
 from triage.tui.keymap import INCIDENT
 from triage.tui.panels import incident as panel
-from triage.tui.panels import top
-from triage.tui.screens.base import Host, TriageScreen
+from triage.tui.screens.base import Host
+from triage.tui.screens.under_verdict import TwoColumns
 from triage.tui.view import View
-from triage.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from triage.tui.incident_link import IncidentLink
@@ -32,15 +29,9 @@ class IncidentHost(Host):
         """Send ``text`` to the clipboard, and show it."""
 
 
-class IncidentScreen(TriageScreen, inherit_bindings=False):
+class IncidentScreen(TwoColumns, inherit_bindings=False):
     """Shows the incident of the model; the verdict stays in sight above it."""
 
-    DEFAULT_CSS = """
-    IncidentScreen #verdict, IncidentScreen #rule { height: 1; }
-    IncidentScreen #body { height: 1fr; width: 1fr; background: ansi_default; }
-    IncidentScreen #left { width: 1fr; height: 1fr; }
-    IncidentScreen #right { width: 0; height: 1fr; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = list(INCIDENT)
 
     def __init__(self) -> None:
@@ -56,15 +47,6 @@ class IncidentScreen(TriageScreen, inherit_bindings=False):
     def _dialogs(self) -> Dialogs:
         return Dialogs(self.app, self._host.incident, self._view)
 
-    def compose(self) -> ComposeResult:
-        yield from self.compose_header()
-        yield Lines(id="verdict")
-        yield Lines(id="rule")
-        with Horizontal(id="body"):
-            yield Lines(id="left")
-            yield Lines(id="right")
-        yield Lines(id="footer")
-
     def on_mount(self) -> None:
         """Who looks at it takes part in it. (Textual calls the same of the class above, too.)"""
         self._host.incident.join()
@@ -72,11 +54,9 @@ class IncidentScreen(TriageScreen, inherit_bindings=False):
     def update_from(self, view: View) -> None:
         """Show the incident; where there is room its timeline stands beside it."""
         self._view = view
-        self.update_header(view)
+        self.update_verdict(view)
         width, rows = view.width, max(0, view.height - 4)
         board = view.board
-        self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
-        self.lines("rule").set_lines([top.rule(view, width)], view.look)
         chosen = self._chosen if self._chosen in panel.picks(board) else None
         side = panel.side_cells(width) if board is not None and board.incident is not None else 0
         self.set_width("right", side)

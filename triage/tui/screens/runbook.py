@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.widget import Widget
 
 from triage.tui.keymap import RUNBOOK
 from triage.tui.line import Role, line
-from triage.tui.panels import top
 from triage.tui.runbook_page import Row, runbook_page
-from triage.tui.screens.base import Host, TriageScreen
+from triage.tui.screens.base import Host
+from triage.tui.screens.under_verdict import UnderVerdict
 from triage.tui.view import View
 from triage.tui.widgets.lines import Lines
 
@@ -28,11 +29,10 @@ class RunbookHost(Host):
     runbook: RunbookLink
 
 
-class RunbookScreen(TriageScreen, inherit_bindings=False):
+class RunbookScreen(UnderVerdict, inherit_bindings=False):
     """Shows the runbook of the model; the verdict stays in sight above it."""
 
     DEFAULT_CSS = """
-    RunbookScreen #verdict, RunbookScreen #rule { height: 1; }
     RunbookScreen #page { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = list(RUNBOOK)
@@ -50,12 +50,9 @@ class RunbookScreen(TriageScreen, inherit_bindings=False):
         """Id of the step that the cursor is on."""
         return self._selected
 
-    def compose(self) -> ComposeResult:
-        yield from self.compose_header()
-        yield Lines(id="verdict")
-        yield Lines(id="rule")
-        yield Lines(id="page")
-        yield Lines(id="footer")
+    def compose_body(self) -> Iterable[Widget]:
+        """The page."""
+        return (Lines(id="page"),)
 
     def on_mount(self) -> None:
         """Its numbers are asked from now on. (Textual calls the same of the class above, too.)"""
@@ -72,10 +69,8 @@ class RunbookScreen(TriageScreen, inherit_bindings=False):
     def update_from(self, view: View) -> None:
         """Show the page, with the selected step in sight."""
         self._view = view
-        self.update_header(view)
+        self.update_verdict(view)
         width, rows = view.width, max(1, view.height - 4)
-        self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
-        self.lines("rule").set_lines([top.rule(view, width)], view.look)
         sheet = view.sheet
         if sheet is None:
             self.lines("page").set_lines([line(" ", (_missing(view), Role.DIM))], view.look)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.widget import Widget
 
 from triage.signals.canary_words import on_trial
 from triage.tui.keymap import ZOOMED
-from triage.tui.panels import alerts, canary, charts, slos, top
-from triage.tui.screens.base import TriageScreen
+from triage.tui.panels import alerts, canary, charts, slos
+from triage.tui.screens.under_verdict import UnderVerdict
 from triage.tui.view import View
 from triage.tui.widgets.chart import ChartBox
 from triage.tui.widgets.lines import Lines
@@ -38,11 +39,10 @@ def panel_for(view: View) -> Panel:
     return "latency"
 
 
-class Zoom(TriageScreen, inherit_bindings=False):
+class Zoom(UnderVerdict, inherit_bindings=False):
     """The verdict stays in sight above the panel."""
 
     DEFAULT_CSS = """
-    Zoom #verdict, Zoom #rule { height: 1; }
     Zoom #chart, Zoom #table { height: 1fr; }
     Zoom .-hidden { display: none; }
     """
@@ -53,21 +53,17 @@ class Zoom(TriageScreen, inherit_bindings=False):
         self.panel: Panel = panel
         self._view: View | None = None
 
-    def compose(self) -> ComposeResult:
-        yield from self.compose_header()
-        yield Lines(id="verdict")
-        yield Lines(id="rule")
-        yield ChartBox(id="chart", classes="" if self.panel in ("latency", "errors") else "-hidden")
-        yield Lines(id="table", classes="-hidden" if self.panel in ("latency", "errors") else "")
-        yield Lines(id="footer")
+    def compose_body(self) -> Iterable[Widget]:
+        """The chart and the table, of which one is seen."""
+        drawn = self.panel in ("latency", "errors")
+        return ChartBox(id="chart", classes="" if drawn else "-hidden"), Lines(
+            id="table", classes="-hidden" if drawn else "")
 
     def update_from(self, view: View) -> None:
         """Show the panel in all the room there is."""
         self._view = view
-        self.update_header(view)
+        self.update_verdict(view)
         width, rows = view.width, max(1, view.height - 4)
-        self.lines("verdict").set_lines(top.verdict(view, width, 1)[:1], view.look)
-        self.lines("rule").set_lines([top.rule(view, width)], view.look)
         if self.panel == "latency" or self.panel == "errors":
             built = charts.chart(view, self.panel, width - 1)
             self.query_one("#chart", ChartBox).show(built, width - 1, rows, view.look)
