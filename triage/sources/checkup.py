@@ -85,6 +85,7 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
     which no Alertmanager can make a silence of (matchers and comment are required); and to learn whether it may move
     aliases, MLflow is asked for one that it refuses to everybody.
     """
+    from triage.notebook.load import load_all
     from triage.sources.checkup_alertmanager import check_alertmanager
     from triage.sources.checkup_haproxy import check_haproxy
     from triage.sources.checkup_kubernetes import check_kubernetes
@@ -94,8 +95,9 @@ async def check_up(active: Active, clock: Clock) -> CheckUp:
     context = active.context
 
     async def prometheus(endpoint: Endpoint) -> SourceCheck:
+        loaded = await asyncio.to_thread(load_all, active.notebooks)
         try:
-            return await check_prometheus(endpoint, clock, allow_write=context.allow_write)
+            return await check_prometheus(endpoint, clock, allow_write=context.allow_write, notebooks=loaded.notebooks)
         except ConfigError as error:
             return _unusable("prometheus", endpoint.url, error)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from triage.clock import Clock
 from triage.endpoints import Endpoint
@@ -12,26 +12,35 @@ from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.facts.samples import Answer
 from triage.quantities import parse_duration
 from triage.sources.checkup import Capability, SourceCheck
+from triage.sources.checkup_scrapes import scrape_intervals
 from triage.sources.decode import parse_time
 from triage.sources.examination import clock_capability, examine
 from triage.sources.failures import Received
 from triage.sources.fingerprint import Backend, BackendKind, fingerprint
 from triage.sources.prometheus import PrometheusClient
 
+if TYPE_CHECKING:
+    from triage.notebook.load import Notebook
+
 _SLO_WINDOW = 30 * 86400.0
 _LISTED = 3
 
 
-async def check_prometheus(endpoint: Endpoint, clock: Clock, *, allow_write: bool) -> SourceCheck:
-    """Examine one server. Raises :class:`~triage.config.ConfigError` when its secrets cannot be had."""
+async def check_prometheus(endpoint: Endpoint, clock: Clock, *, allow_write: bool,
+                           notebooks: Sequence[Notebook] = ()) -> SourceCheck:
+    """Examine one server, and how often it samples the models of ``notebooks``.
+
+    Raises :class:`~triage.config.ConfigError` when its secrets cannot be had.
+    """
     client = PrometheusClient(endpoint, clock)
     try:
-        return await _examined(client, clock, allow_write)
+        return await _examined(client, clock, allow_write, notebooks)
     finally:
         await client.aclose()
 
 
-async def _examined(client: PrometheusClient, clock: Clock, allow_write: bool) -> SourceCheck:
+async def _examined(client: PrometheusClient, clock: Clock, allow_write: bool,
+                    notebooks: Sequence[Notebook]) -> SourceCheck:
     async def cheap() -> Received | Failure:
         client.breaker.reset()
         found = await client.source.form("/api/v1/query", [("query", "1")],
@@ -46,7 +55,7 @@ async def _examined(client: PrometheusClient, clock: Clock, allow_write: bool) -
         return SourceCheck(client.name, client.source.url, SourceState.DOWN, error=examined.sentence(),
                            fix=examined.hint)
     asked = _Asker(client)
-    build_info, ready, answer, alerts, rules, targets, runtime, flags, native, remarks = await asyncio.gather(
+    build_info, ready, answer, alerts, rules, targets, runtime, flags, native, remarks, scrapes = await asyncio.gather(
         asked(lambda: client.get("/api/v1/status/buildinfo")),
         asked(lambda: client.source.get("/-/ready", lambda received: received.status)),
         asked(lambda: client.query_range("1", start=clock.now() - 60, end=clock.now(), step=15)),
@@ -56,7 +65,8 @@ async def _examined(client: PrometheusClient, clock: Clock, allow_write: bool) -
         asked(lambda: client.get("/api/v1/status/runtimeinfo")),
         asked(lambda: client.get("/api/v1/status/flags")),
         asked(lambda: client.query("histogram_fraction(0, 1, vector(1))")),
-        asked(lambda: client.query("rate(up[5m])")))
+        asked(lambda: client.query("rate(up[5m])")),
+        scrape_intervals(lambda expression: asked(lambda: client.query(expression)), notebooks))
     backend = fingerprint(None if isinstance(build_info, Failure) else build_info, examined.headers)
     their_now = clock.now() + (examined.clock_difference_seconds or 0.0)
     capabilities = (
@@ -64,6 +74,7 @@ async def _examined(client: PrometheusClient, clock: Clock, allow_write: bool) -
         _range(answer), _method(client.source.get_only), _ready(ready),
         clock_capability(examined.clock_difference_seconds),
         _readable("alerts", alerts, "pending alerts are not shown"), _rules(rules, their_now), _targets(targets),
+        *((scrapes,) if scrapes is not None else ()),
         _retention(runtime), _native(native), _infos(remarks, backend))
     return SourceCheck(client.name, client.source.url, SourceState.OK, backend.kind.value, backend.version,
                        examined.latency_seconds, examined.clock_difference_seconds, capabilities=capabilities,
