@@ -229,8 +229,15 @@ async def test_enter_leaves_and_esc_leaves_and_nothing_is_sent(site: Site, gate:
             await pilot.press(key)
             await pilot.pause()
             assert not isinstance(app.screen, PlanDialog | ActMenu)
+            assert "the plan was left: nothing was sent" in screen_text(app)
     assert gate.changes == []
     assert written(site) == []
+
+
+async def test_watching_what_is_not_there_is_answered(site: Site) -> None:
+    async with shown(site) as (_, pilot, _):
+        await pilot.press("a", "w")
+        await reads(pilot, "nothing is under way, and nothing was done since the start")
 
 
 async def test_what_is_pasted_does_not_count(site: Site, gate: Gate) -> None:

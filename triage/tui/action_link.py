@@ -176,6 +176,7 @@ class ActionLink:
 
     def left(self, step: str) -> None:
         """A plan was left: the runbook's step that opened it is as before."""
+        self._app.say("the plan was left: nothing was sent")
         if step:
             self._conclude(step, None, "the plan was not carried out")
 
@@ -184,6 +185,8 @@ class ActionLink:
         from triage.tui.screens.receipt import Receipt
         if newest := self.newest(self._door.model()):
             self._app.push_screen(Receipt(self, newest))
+        else:
+            self._app.say("nothing is under way, and nothing was done since the start")
 
     def find_out(self) -> None:
         """Look what became of the actions whose end is not known."""

@@ -59,7 +59,7 @@ class ActMenu(Box[None], inherit_bindings=False):
             self._link.run_cell()
         elif key == "p":
             self._approve()
-        elif key == "w" and self._link.menu().under_way:
+        elif key == "w":
             self.dismiss(None)
             self._link.watch()
         elif key == "v" and self._link.menu().open_ends:

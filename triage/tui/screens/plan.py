@@ -208,8 +208,9 @@ class PlanDialog(Box[None], inherit_bindings=False):
 
     def _share(self, text: str | None) -> None:
         if text and self._dialog.prepared is not None:
-            self._link.share(self._dialog.prepared, Path(text))
+            prepared = self._dialog.prepared
             self._leave()
+            self._link.share(prepared, Path(text))
 
     def _confirm(self) -> None:
         from triage.actions.steps import Confirmation
