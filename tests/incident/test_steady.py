@@ -16,6 +16,7 @@ from triage.incident.incident import Incident
 from triage.incident.session import IncidentSession
 from triage.incident.steady import is_whole
 from triage.live.snapshot import Snapshot
+from triage.signals.deployed import WAITING
 from triage.signals.reading import Quality, Urgency, Verdict
 from triage.state_dir import StateDir
 
@@ -115,12 +116,14 @@ def test_a_canary_that_is_gone_is_told(shown: Shown) -> None:
     assert "v8 is no longer on trial" in deployments(shown(at(0, FAILING), at(5, moved())))
 
 
-@pytest.mark.parametrize("why", ["the controller", "prometheus", "the shares", "somebody new"])
+@pytest.mark.parametrize("why", ["the controller", "its first word", "prometheus", "the shares", "somebody new"])
 def test_a_canary_is_not_gone_because_nobody_knows(shown: Shown, why: str) -> None:
     gone = moved()
     match why:
         case "the controller":
             gone = snapshots.with_model(gone, rollout_is_old=True)
+        case "its first word":
+            gone = snapshots.with_model(gone, versions=replace(gone.models[0].versions, known_from=WAITING))
         case "the shares":
             versions = gone.models[0].versions
             gone = snapshots.with_model(gone, versions=replace(versions, items=tuple(
