@@ -14,7 +14,6 @@ from triage.signals import canary_words as words
 from triage.signals import wording
 from triage.signals.canary import CanaryState, MetricVerdict
 from triage.signals.canary_reading import CanaryReading
-from triage.signals.deployed_words import known_from
 from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
 
@@ -34,7 +33,8 @@ def canary_parts(model: ModelState, at: float, chars: Characters,
     stands = words.stands_as(state.verdict, state.arm)
     said = f"{chars.glyph(stands)} {words.overall(state)}"
     old = f" {wording.age(words.age_seconds(reading, at))} old" if stale else ""
-    facts = [words.nobody(state.arm), words.since(state, at), words.weight(state), known_from(state.known_from)]
+    facts = [words.nobody(state.arm), words.since(state, at), words.weight(state),
+             words.known_from(state.known_from)]
     yield Text.assemble((f"{state.arm:<10}", "dim"), chars.say(f"{state.canary}  "),
                         (f"({said}){old}" if stale else said, "dim" if stale else styles.get(stands, "")),
                         (chars.say("  " + ", ".join(fact for fact in facts if fact)), "dim"))

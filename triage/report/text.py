@@ -27,8 +27,8 @@ from triage.report.retrain import retrain_parts
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
-from triage.signals.deployed import WAITING
-from triage.signals.deployed_words import NOT_YET, SAID_BY
+from triage.signals.canary_words import NOT_YET, WAITING
+from triage.signals.deployed_words import SAID_BY
 from triage.signals.model import AlertGroup, ModelState
 from triage.signals.reading import Quality, Urgency, Verdict
 

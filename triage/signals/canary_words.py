@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ON_TRIAL = ("canary", "shadow", "experiment")
 """Arms that are compared with stable."""
 NOT_SHOWN = "-"
+WAITING = "waiting"
+"""In place of whose word it is that one version is stable and another on trial."""
+NOT_YET = "the rollout controller has not answered yet"
 _STANDS_AS: Mapping[str, Verdict] = {
     "fail": Verdict.FAIL, "error": Verdict.UNKNOWN, "insufficient": Verdict.PENDING, "inconclusive": Verdict.UNKNOWN,
     "pass": Verdict.PASS}
@@ -35,6 +38,11 @@ _METHODS: Mapping[str, str] = {
 def stands_as(verdict: CanaryVerdict, arm: str) -> Verdict:
     """The verdict whose glyph and colour it takes; a shadow that fails only warns, since its answers reach nobody."""
     return Verdict.WARN if verdict == "fail" and arm == "shadow" else _STANDS_AS[verdict]
+
+
+def known_from(said_by: str) -> str:
+    """``known from rollout``; that it has not answered while its word, which counts first, is awaited."""
+    return NOT_YET if said_by == WAITING else f"known from {said_by}"
 
 
 def overall(state: CanaryState) -> str:

@@ -16,6 +16,7 @@ from triage.facts.scaling import ScalingFacts
 from triage.facts.versions import RegisteredModel, TrainingRun
 from triage.signals import wording
 from triage.signals.burn import MINUTE
+from triage.signals.canary_words import WAITING
 from triage.signals.model import Reason, Versions, VersionState
 from triage.signals.promise import Promise
 from triage.signals.reading import READABLE, Quality, Reading, Urgency, Verdict
@@ -24,8 +25,6 @@ from triage.signals.spellings import registered_as, spelt
 if TYPE_CHECKING:
     from triage.notebook.manifest import Manifest
 
-WAITING = "waiting"
-"""In place of whose word it is that one version is stable and another on trial."""
 RULE = "rollout"
 """What :class:`~triage.signals.model.Reason` names as the rule."""
 SHARE_SECONDS = 5 * MINUTE
@@ -84,7 +83,7 @@ def settled(seen: Versions, deployed: Deployed, manifest: Manifest, now: float) 
 
     Aliases count only while the version under the stable one takes requests: a server that read an alias when it
     started does not follow it. ``known_from`` says whose word it is; while the controller, whose word counts first, has
-    not answered yet, it is nobody's (:data:`WAITING`).
+    not answered yet, it is nobody's (:data:`~triage.signals.canary_words.WAITING`).
     """
     found = _by_rollout(seen, deployed, manifest, now) or _by_registry(seen, deployed, manifest) or seen
     return replace(found, known_from=WAITING) if deployed.rollout_awaited else found

@@ -5,24 +5,18 @@ from __future__ import annotations
 from triage.facts.rollouts import Pause, RolloutFacts
 from triage.facts.versions import Approval, ApprovalStatus
 from triage.signals import wording
-from triage.signals.deployed import WAITING, stands
+from triage.signals.deployed import stands
 from triage.signals.lineage_model import Lineage, LineageRow
 from triage.signals.promise import Promise, PromiseState
 
 SAID_BY = {"rollout": "the rollout controller", "registry": "the registry's aliases", "traffic": "the traffic"}
 """Whose word says which version is stable and which on trial."""
-NOT_YET = "the rollout controller has not answered yet"
 _PROMISES = {
     PromiseState.SAME: "is the one registered with version {}", PromiseState.LAYOUT: "promises what the one registered "
     "with version {} does, in other words", PromiseState.DIFFERS: "differs from the one registered with version {}",
     PromiseState.ALTERED: "the one registered with version {} was changed after its digest was taken",
     PromiseState.NOT_RECORDED: "none is registered with version {}",
     PromiseState.UNREADABLE: "the one registered with version {} cannot be read"}
-
-
-def known_from(said_by: str) -> str:
-    """``known from rollout``; that it has not answered while its word, which counts first, is awaited."""
-    return NOT_YET if said_by == WAITING else f"known from {said_by}"
 
 
 def approval(found: Approval) -> str:

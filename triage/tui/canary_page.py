@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from triage.signals import canary_words as words
 from triage.signals import wording
-from triage.signals.deployed import WAITING
-from triage.signals.deployed_words import NOT_YET
 from triage.signals.reading import Verdict
 from triage.tui.line import BLANK, VERDICT_ROLES, Cell, Column, Line, Role, line, row, titles
 from triage.tui.page_parts import fact, heading, moment, paragraph
@@ -98,7 +96,7 @@ def _comparison(view: View, reading: CanaryReading, state: CanaryState, width: i
     if reading.read_to is not None:
         out += fact("up to", moment(reading.read_to, view.now), width)
     out += fact("traffic", f"{words.weight(state)} of the requests", width)
-    said_by = state.known_from if state.known_from != WAITING else f"what was said so far: {NOT_YET}"
+    said_by = state.known_from if state.known_from != words.WAITING else f"what was said so far: {words.NOT_YET}"
     out += fact("arms known from", said_by, width)
     if reading.failure is not None:
         out += fact("not renewed", reading.failure.sentence(), width, Role.UNKNOWN)

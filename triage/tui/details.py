@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from triage.signals import wording
-from triage.signals.deployed_words import known_from
+from triage.signals.canary_words import known_from
 from triage.signals.model import AlertGroup, Budget, ModelState, SloState, Tier
 from triage.signals.reading import Quality, Reading, Urgency
 from triage.tui import deployed_page

@@ -8,7 +8,6 @@ from rich.cells import cell_len
 
 from triage.signals import canary_words as words
 from triage.signals import wording
-from triage.signals.deployed_words import known_from
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row, wrap
 from triage.tui.panels.slos import short_count
@@ -108,7 +107,7 @@ def _verdict(view: View, reading: CanaryReading, state: CanaryState, text: str) 
 
 def _heading(view: View, reading: CanaryReading, state: CanaryState, hidden: str) -> Line:
     said = [words.nobody(state.arm), hidden, words.since(state, view.now), words.weight(state),
-            known_from(state.known_from)]
+            words.known_from(state.known_from)]
     return line("   ", (state.arm.upper(), Role.HEADING), f" {state.canary}  ",
                 _verdict(view, reading, state, words.overall(state)),
                 ("  " + ", ".join(part for part in said if part), Role.DIM))
