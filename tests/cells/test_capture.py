@@ -19,6 +19,7 @@ from triage.clock import ManualClock
 from triage.config import Active, Context
 from triage.endpoints import Endpoint
 from triage.lab.apis import prometheus
+from triage.lab.apis.disturbance import Disturbance, Disturbances
 from triage.lab.clock import LabClock
 from triage.lab.promql.engine import Engine
 from triage.lab.promql.store import Store
@@ -181,3 +182,12 @@ def test_what_is_no_capture_of_the_model_is_refused(url: str, notebook: Notebook
 def test_a_folder_without_a_capture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="cannot be read"):
         read_capture(tmp_path, "scorer")
+
+
+def test_a_server_that_is_in_part_away_is_said_to_be(notebook: Notebook, tmp_path: Path) -> None:
+    away = Disturbances(Disturbance(warnings=("store 10.2.7.31 does not answer",), lost=('{version="2"}',)))
+    with serving(prometheus.app(Engine(store()), LabClock(NOW, 0.0, 0.0), disturbances=away)) as partial:
+        made = take(partial, notebook, tmp_path / "c")
+    assert [text for text in made.missing if "logs" not in text] == [
+        "series are there in part: store 10.2.7.31 does not answer"]
+    assert made.sentence().endswith("no logs are configured")

@@ -206,6 +206,9 @@ async def _series(client: PrometheusClient, notebook: Notebook, start: float, en
             if isinstance(answer, Failure):
                 missing.append(f"{name}: {answer.sentence()}")
                 continue
+            # A server that is in part away says so with every answer: once is enough.
+            missing += [said for warning in answer.warnings if (said := f"series are there in part: {warning}")
+                        not in missing]
             for line in _lines(name, answer):
                 count += 1
                 if count > MOST_SERIES:
