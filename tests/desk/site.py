@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.commands import NOWHERE
+from tests.commands import NOWHERE, run
 from tests.lab.cluster.ground import Ground
 from triage.config import Active, activate
 from triage.lab.apis.kubernetes import app
@@ -149,6 +149,12 @@ class Site:
     def environment(self) -> dict[str, str]:
         """What a process needs to act here."""
         return {TOKEN: self.token, "TRIAGE_STATE": str(self.folder / "state"), "TRIAGE_READONLY": "0"}
+
+    def acknowledged(self, action: str = "rollback") -> tuple[str, ...]:
+        """The options of ``triage act`` that acknowledge what the plan of ``action`` asks for now."""
+        planned = run("act", action, MODEL, "--format", "json", "--config", self.config)
+        words = [guard["acknowledgement"] for guard in json.loads(planned.stdout)["guards"] if guard["acknowledgement"]]
+        return tuple(part for word in words for part in ("--acknowledge", word))
 
     @property
     def active(self) -> Active:

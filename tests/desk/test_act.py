@@ -25,14 +25,6 @@ def act(site: Site, *words: object) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def acknowledged(site: Site) -> tuple[str, ...]:
-    """The options that acknowledge what the plan of a rollback asks for."""
-    _, out, _ = act(site, "rollback", MODEL, "--format", "json")
-    words = [guard["acknowledgement"] for guard in json.loads(out)["guards"] if guard["acknowledgement"]]
-    assert "facts" in words
-    return tuple(part for word in words for part in ("--acknowledge", word))
-
-
 def test_without_write_it_is_planned_with_every_request_and_guard_and_nothing_is_changed(site: Site) -> None:
     code, out, err = act(site, "rollback", MODEL)
     assert code == 0
@@ -67,7 +59,7 @@ def test_the_risky_direction_is_blocked_while_prometheus_is_silent(site: Site) -
 
 
 def test_a_rollback_is_carried_out_acknowledged_and_verified_while_prometheus_is_silent(site: Site) -> None:
-    code, out, err = act(site, "rollback", MODEL, "--write", *CONFIRMED, *acknowledged(site), "--reason", "v8 is slow")
+    code, out, err = act(site, "rollback", MODEL, "--write", *CONFIRMED, *site.acknowledged(), "--reason", "v8 is slow")
     assert code == 0, err
     assert [change.rpartition("/")[2] for change in site.gate.changes] == ["status", "fraud"]
     assert site.ground.split == {"7": 100}
@@ -119,7 +111,7 @@ def test_what_is_not_confirmed_is_not_sent_and_it_says_what_to_add(site: Site) -
     code, _, err = act(site, "rollback", MODEL, "--write")
     assert code == 64
     assert "--confirm fraud-scorer --acknowledge facts" in err
-    code, _, err = act(site, "rollback", MODEL, "--write", "--confirm", "churn-ranker", *acknowledged(site))
+    code, _, err = act(site, "rollback", MODEL, "--write", "--confirm", "churn-ranker", *site.acknowledged())
     assert code == 64
     assert "--confirm does not name the target: fraud-scorer" in err
     assert site.gate.changes == []
@@ -174,7 +166,7 @@ def test_a_request_without_an_answer_is_looked_for_in_the_world_and_not_sent_aga
 
 
 async def both(site: Site, *states: Path) -> list[tuple[int, str, str]]:
-    words = ("act", "rollback", MODEL, "--write", *CONFIRMED, *await asyncio.to_thread(acknowledged, site),
+    words = ("act", "rollback", MODEL, "--write", *CONFIRMED, *await asyncio.to_thread(site.acknowledged),
              "--config", site.config)
     return list(await asyncio.gather(*(process(*words, env={**site.environment, "TRIAGE_STATE": str(state)})
                                        for state in states)))

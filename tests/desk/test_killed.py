@@ -37,10 +37,7 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 def words(site: Site) -> list[str]:
     """A rollback with everything acknowledged that its plan asks for now."""
-    planned = run("act", "rollback", MODEL, "--format", "json", "--config", site.config)
-    asked = [guard["acknowledgement"] for guard in json.loads(planned.stdout)["guards"] if guard["acknowledgement"]]
-    return ["act", "rollback", MODEL, "--write", "--confirm", MODEL, "--config", str(site.config),
-            *(part for word in asked for part in ("--acknowledge", word))]
+    return ["act", "rollback", MODEL, "--write", "--confirm", MODEL, "--config", str(site.config), *site.acknowledged()]
 
 
 def killed(site: Site, hold: Hold) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starlette.types import Scope
 
-from tests.commands import process, run
+from tests.commands import process
 from tests.desk.site import MODEL, Hold, Site, changes_the_world
 
 PATIENCE_SECONDS = 60.0
@@ -19,10 +19,8 @@ Ended = tuple[int, str, str]
 
 def rollback(site: Site) -> tuple[str, ...]:
     """The command line, with everything acknowledged that its plan asks for."""
-    planned = run("act", "rollback", MODEL, "--format", "json", "--config", site.config)
-    asked = [guard["acknowledgement"] for guard in json.loads(planned.stdout)["guards"] if guard["acknowledgement"]]
     return ("act", "rollback", MODEL, "--write", "--confirm", MODEL, "--format", "json", "--config", str(site.config),
-            *(part for word in asked for part in ("--acknowledge", word)))
+            *site.acknowledged())
 
 
 def begun(site: Site, words: tuple[str, ...], state: Path) -> asyncio.Task[Ended]:
