@@ -43,8 +43,8 @@ _INTERVAL_SECONDS = 900.0
 _PATIENCE_SECONDS = 60.0
 _SILENCE_SECONDS = 42
 """How long Prometheus has been silent in the picture of a lost source."""
-_SAID_SECONDS = 6
-"""After so long the footer shows keys again and not what it said at the start."""
+_MOMENT_SECONDS = 6
+"""The world lives on for so long where something shows only from the next look on."""
 _LOOK_SECONDS = 0.25
 _LOOKS_ALIKE = 2
 """A picture that has not changed over so many looks is drawn to its end."""
@@ -240,13 +240,13 @@ FRAUD = Sitting("canary-latency", "fraud-scorer", (
     Picture("blocked", (Act(("m",), _has_plan),)),
     Picture("cell", (Act(("escape", "2", "5")), Act(("o", "enter"), _has_incident), Act(("4",), _has_cells),
                      Act(("j", "j", "j", "enter"), _has_run), Act(("n", *"? 8 asks a feature store that has no data",
-                     "enter")), Act((), _is_complete, _SAID_SECONDS))),
+                     "enter")), Act((), _is_complete, _MOMENT_SECONDS))),
     Picture("rollback", (Act(("2", "a"), _has_menu), Act(("r",), _has_plan)), (80, 24)),
     Picture("verification", (Act((*"fraud-scorer", "enter"), _has_sent), Act((), _is_watched, 60),
                              # A trial that is over is judged no more from the next look on.
-                             Act((), _is_complete, _SAID_SECONDS))),
-    Picture("receipt", (Act((), _is_over, 240), Act((), _is_told, _SAID_SECONDS))),
-    Picture("incident", (Act(("escape", "2", "5")), Act((), _is_told, 360), Act((), _is_told, _SAID_SECONDS))),
+                             Act((), _is_complete, _MOMENT_SECONDS))),
+    Picture("receipt", (Act((), _is_over, 240), Act((), _is_told, _MOMENT_SECONDS))),
+    Picture("incident", (Act(("escape", "2", "5")), Act((), _is_told, 360), Act((), _is_told, _MOMENT_SECONDS))),
 ))
 SITTINGS = (
     FRAUD,
@@ -328,9 +328,11 @@ async def _shown(lab: LabProcess, model: str) -> AsyncIterator[Scene]:
     async with app.run_test(size=PICTURES[0].size) as pilot:
         # Keys are not pressed here before what they are for is there.
         app.actions.deaf_seconds = 0.0
+        # How long a message stands goes by the machine's clock, which is another each time.
+        app.message_seconds = 0.0
         scene = Scene(lab, clock, app, pilot)
         await _until(scene, _is_complete)
-        await _act(scene, Act(until=_is_complete, seconds=_SAID_SECONDS))
+        await _act(scene, Act(until=_is_complete, seconds=_MOMENT_SECONDS))
         yield scene
 
 
