@@ -16,7 +16,7 @@ from triage.incident.incident import Incident
 from triage.incident.session import IncidentSession
 from triage.incident.steady import is_whole
 from triage.live.snapshot import Snapshot
-from triage.signals.deployed import WAITING
+from triage.signals.canary_words import WAITING
 from triage.signals.reading import Quality, Urgency, Verdict
 from triage.state_dir import StateDir
 

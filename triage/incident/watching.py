@@ -179,7 +179,7 @@ def _is_present(snapshot: Snapshot, model: ModelState) -> bool:
 
     Where the controller's word has grown old, another's would look like a deployment.
     """
-    return (not model.rollout_is_old and model.versions.known_from != deployed.WAITING
+    return (not model.rollout_is_old and model.versions.known_from != canary_words.WAITING
             and not any(source.state is SourceState.WAITING or (source.name == "prometheus"
                                                                  and source.state is SourceState.DOWN)
                         for source in snapshot.sources)
