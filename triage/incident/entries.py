@@ -37,7 +37,7 @@ class Kind(StrEnum):
     STEP = "step"
     """Of the runbook."""
     CELL = "cell"
-    """A run of a diagnostic cell; ``state`` is its verdict."""
+    """A run of a diagnostic cell, ``state`` is its verdict; or a capture, ``done`` or ``partial``."""
     ACTION = "action"
     """``about`` is the action's id, ``state`` how far it is, ``details["title"]`` what it is."""
     NOTE = "note"
