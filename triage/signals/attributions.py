@@ -1,7 +1,8 @@
 """What each feature is worth to the model at present, as somebody else computed it, beside what is usual.
 
-The figure is the one that SHAP's documentation calls global importance (``shap.plots.bar``: the mean absolute SHAP value
-of a feature over the samples). No exporter or standard has a name for it in Prometheus, so the manifest names the metric.
+The figure is the one that SHAP's documentation calls global importance (``shap.plots.bar``: the mean absolute SHAP
+value of a feature over the samples). No exporter or standard has a name for it in Prometheus, so the manifest names the
+metric.
 """
 
 from __future__ import annotations
