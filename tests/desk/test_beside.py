@@ -132,7 +132,7 @@ async def test_a_rollback_that_waits_at_a_pause_is_brought_on_by_one_person_whil
     assert any("its steps wait for a person" in each for each in back.plan.warnings)
     async with aclosing(ana.carry_out(back, confirmation(back))) as verifying:
         async for step in verifying:
-            if step.stage is Stage.VERIFYING and "step 1 of 4, paused" in step.sentence:
+            if step.stage is Stage.VERIFYING and "step 1 of 3, paused" in step.sentence:
                 break
         onward = await planned(ana, Action.PROMOTE_FULL)
         assert onward.stops == ()

@@ -141,7 +141,7 @@ class TestPromote:
 
     async def test_it_goes_to_the_next_pause_as_predicted(self, argo: Stage) -> None:
         plan = await argo.do(Action.PROMOTE)
-        assert plan.path == "to step 3 of 4: 50 %, then pause until resumed"
+        assert plan.path == "to step 2 of 3: 50 %, then pause until resumed"
         assert plan.blast_radius.traffic_share == pytest.approx(0.4)
         argo.ground.wait(1)
         assert argo.ground.status["currentStepIndex"] == 2
@@ -173,7 +173,7 @@ class TestPromote:
         stage.ground.deploy("8")
         plan = await stage.plan(Action.PROMOTE)
         assert operations(plan.requests[0]) == [{"op": "replace", "path": "/status/currentStepIndex", "value": 1}]
-        assert plan.warnings == ("step 0 (setWeight 20) is not done: it is skipped",)
+        assert plan.warnings == ("the step setWeight 20 is not done: it is skipped",)
         await stage.client.aclose()
 
     async def test_paused_by_hand_the_step_goes_first_and_the_pause_last(self, argo: Stage) -> None:

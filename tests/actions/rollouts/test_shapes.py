@@ -111,7 +111,7 @@ class TestAnalyses:
         assert changes(plan) == [(STATUS, [{"op": "replace", "path": "/status/currentStepIndex", "value": 2}])]
         assert isinstance(plan, Plan)
         assert plan.warnings == (
-            "step 1 (analysis ok) is not done: it is skipped",
+            "the step analysis ok is not done: it is skipped",
             "the next step is an analysis too: Argo Rollouts does not promote out of two in a row properly "
             "(argo-rollouts#1203)")
 

@@ -209,7 +209,7 @@ def _step_warnings(facts: RolloutFacts, index: int | None, *, waiting: bool) -> 
     if index is None or waiting or index >= len(facts.steps):
         return ()
     here = facts.steps[index]
-    found = [f"step {index} ({here.text}) is not done: it is skipped"]
+    found = [f"the step {here.text} is not done: it is skipped"]
     if here.text.startswith("analysis") and index + 1 < len(facts.steps) and (
             facts.steps[index + 1].text.startswith("analysis")):
         found.append("the next step is an analysis too: Argo Rollouts does not promote out of two in a row properly "

@@ -9,6 +9,7 @@ from triage.actions.rollouts.undo import named
 from triage.actions.system import Observed
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import Revision, RolloutFacts
+from triage.signals.deployed import step_of
 from triage.sources.kubernetes import Json
 from triage.sources.rollouts.objects import inner, whole
 
@@ -73,8 +74,8 @@ def standing(facts: RolloutFacts) -> str:
     if facts.canary is not None:
         share = "no traffic" if facts.weight_set == 0 else percent(facts.weight_set)
         parts.append(f"{named(facts.canary)} has {share}")
-        if facts.steps:
-            parts.append(f"step {facts.step_index} of {len(facts.steps)}")
+        if step := step_of(facts):
+            parts.append(f"step {step[0]} of {step[1]}")
     else:
         parts.append(f"{named(facts.stable)} has all traffic")
     if facts.aborted:

@@ -6,10 +6,11 @@ Source: Argo Rollouts 1.9, ``docs/features/rollback.md`` and ``isRollbackWithinW
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triage.actions.rollouts.drafting import duration, percent
 from triage.facts.rollouts import Revision, RolloutFacts, Step
+from triage.signals.deployed import step_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ def next_stop(facts: RolloutFacts, start: int) -> Stop:
         if step.weight is not None:
             weight = step.weight
         elif _stands(step):
-            return Stop(index, weight, f"to step {index} of {len(facts.steps)}: {percent(weight)}, then {step.text}")
+            # Counted as everywhere: by the shares of the traffic, not by the controller's own list.
+            counted = step_of(replace(facts, step_index=index))
+            place = "" if counted is None else f"step {counted[0]} of {counted[1]}: "
+            return Stop(index, weight, f"to {place}{percent(weight)}, then {step.text}")
     return Stop(len(facts.steps), 100.0, "through the last step: all traffic, and it becomes the stable version")
 
 
