@@ -182,6 +182,25 @@ def test_buckets_read_from_samples_are_the_buckets_written(buckets: Buckets) -> 
     assert read.counts == buckets.counts
 
 
+SPELLINGS = {"0.1": 0.1, "0.10": 0.1, "1": 1.0, "1.0": 1.0, "+Inf": INF, "inf": INF, "x": None, "": None}
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(SPELLINGS)), st.floats(0, 100) | st.sampled_from([math.nan, INF]))))
+def test_bounds_are_summed_however_they_are_spelt_and_ordered(told: list[tuple[str, float]]) -> None:
+    sums: dict[float, float] = {}
+    for spelling, value in told:
+        if (bound := SPELLINGS[spelling]) is not None and math.isfinite(value):
+            sums[bound] = sums.get(bound, 0.0) + value
+    found = buckets_from([Sample({"le": spelling}, value, 0.0) for spelling, value in told], "s")
+    if math.inf not in sums:
+        assert found is None
+        return
+    assert found is not None
+    assert found.bounds == tuple(sorted(sums))
+    for bound, count in zip(found.bounds, found.counts, strict=True):
+        assert count == pytest.approx(max(sums[b] for b in sums if b <= bound))
+
+
 def test_versions_with_the_same_buckets_add_up() -> None:
     one, two = Buckets((0.1, 1.0, INF), (1.0, 2.0, 3.0)), Buckets((0.1, 1.0, INF), (10.0, 20.0, 30.0))
     assert merged([one, two]) == Buckets((0.1, 1.0, INF), (11.0, 22.0, 33.0))

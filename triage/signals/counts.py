@@ -235,10 +235,15 @@ def _sums(samples: Iterable[Sample], label: str) -> tuple[dict[str, float], bool
 
 
 def _buckets(reply: Reply, label: str, unit: str) -> dict[str, Buckets]:
-    def make(samples: Iterable[Sample]) -> dict[str, Buckets]:
+    def make(samples: Sequence[Sample]) -> dict[str, Buckets]:
         by_version: dict[str, list[Sample]] = {}
-        for sample in samples:
-            by_version.setdefault(sample.labels.get(label, ""), []).append(sample)
+        versions = [sample.labels.get(label, "") for sample in samples]
+        if len(set(versions)) == 1:
+            # As it mostly is: no canary.
+            by_version[versions[0]] = [*samples]
+        else:
+            for version, sample in zip(versions, samples, strict=True):
+                by_version.setdefault(version, []).append(sample)
         return {v: b for v, items in sorted(by_version.items()) if (b := buckets_from(items, unit)) is not None}
     return reply.derived(("buckets", label, unit), make)
 

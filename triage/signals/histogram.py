@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from triage.facts.samples import Sample
 from triage.facts.units import UNIT_SECONDS
@@ -41,18 +42,26 @@ def buckets_from(samples: Iterable[Sample], unit: str) -> Buckets | None:
     does since 2.46. Samples whose ``le`` is no number, or whose value is not finite, are left out.
     """
     scale = UNIT_SECONDS[unit]
-    sums: dict[float, float] = {}
-    for sample in samples:
-        key = _bound(sample.labels.get("le", ""), scale)
-        if key is not None and math.isfinite(sample.value):
-            sums[key] = sums.get(key, 0.0) + sample.value
-    if math.inf not in sums:
+    found = [*samples]
+    order = _order(tuple([sample.labels.get("le", "") for sample in found]), scale)
+    values = [found[index].value for index, _ in order]
+    bounds = tuple([bound for _, bound in order])
+    if len(set(bounds)) < len(bounds) or not all(map(math.isfinite, values)):
+        sums: dict[float, float] = {}
+        for bound, value in zip(bounds, values, strict=True):
+            if math.isfinite(value):
+                sums[bound] = sums.get(bound, 0.0) + value
+        bounds, values = tuple(sums), list(sums.values())
+    if not bounds or bounds[-1] != math.inf:
         return None
-    bounds = tuple(sorted(sums))
-    counts: list[float] = []
-    for bound in bounds:
-        counts.append(max(sums[bound], counts[-1] if counts else 0.0))
-    return Buckets(bounds, tuple(counts))
+    return Buckets(bounds, tuple(accumulate(values, max, initial=0.0))[1:])
+
+
+@lru_cache(maxsize=4096)
+def _order(bounds: tuple[str, ...], scale: float) -> tuple[tuple[int, float], ...]:
+    """Index and bound of each that is a number, bounds ascending. Kept, because a fleet's histograms share them."""
+    known = [(index, bound) for index, text in enumerate(bounds) if (bound := _bound(text, scale)) is not None]
+    return tuple(sorted(known, key=lambda each: each[1]))
 
 
 @lru_cache(maxsize=4096)
