@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,9 @@ from triage.errors import TriageError
 
 if TYPE_CHECKING:
     from triage.actions.steps import Confirmation, Prepared
+
+DEAF_SECONDS = 0.5
+"""After a plan stands, so long nothing that is typed counts."""
 
 
 def confirmation(prepared: Prepared, *, stopped: bool, confirm: str | None = None, acknowledged: Iterable[str] = (),
@@ -36,6 +41,7 @@ def confirmation(prepared: Prepared, *, stopped: bool, confirm: str | None = Non
         raise TriageError(f"{plan.title} has to be confirmed", "run it from a terminal" + (
             f", or read the plan and add: {' '.join(told)}" if options else ""))
     for word in missing:
+        _deaf()
         typed = click.prompt(f'type "without {word}" to go on without it', default="", show_default=False, err=True)
         said.add(typed.strip().removeprefix("without "))
     if confirm is None:
@@ -46,7 +52,20 @@ def confirmation(prepared: Prepared, *, stopped: bool, confirm: str | None = Non
 def _typed(prepared: Prepared) -> None:
     """Have the name typed, or a pause confirmed."""
     plan = prepared.plan
+    _deaf()
     agreed = (click.prompt(f"type {plan.confirmation} to go on", default="", show_default=False, err=True).strip()
               == plan.confirmation if plan.confirmation else click.confirm(f"{plan.title}?", err=True))
     if not agreed:
         raise TriageError("it was not confirmed: nothing was sent")
+
+
+def _deaf() -> None:
+    """Keys that were typed before anybody can have read what stands here do not count. Where the system has no such
+    terminals, they do."""
+    time.sleep(DEAF_SECONDS)
+    try:
+        import termios
+    except ImportError:
+        return
+    with contextlib.suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)

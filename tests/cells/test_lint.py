@@ -87,6 +87,14 @@ def test_a_cell_says_its_question_and_what_it_changes(tmp_path: Path) -> None:
     assert codes(found(tmp_path, *GOOD, C("silent", "1", about=None))) == ["no-effects", "no-purpose"]
 
 
+def test_a_cell_that_changes_nothing_but_needs_one_that_does_is_an_error(tmp_path: Path) -> None:
+    cells = (C("truncate", "rows = 0", about={**ABOUT, "effects": "truncates the view"}),
+             C("look", "print(rows)", about=ABOUT))
+    [finding] = found(tmp_path, *GOOD, *cells)
+    assert (finding.code, finding.severity) == ("hidden-effects", "error")
+    assert finding.message == "says that it changes nothing, but needs truncate: truncates the view"
+
+
 def test_an_alert_that_the_manifest_does_not_have_is_told(tmp_path: Path) -> None:
     cell = C("late", "1", about={**ABOUT, "answers": ["Slow", "Slwo"]})
     findings = found(tmp_path, *GOOD, cell, more=PINNED + "  alerts: {page: [Slow]}\n")

@@ -47,6 +47,11 @@ def test_a_cell_with_effects_says_which(tmp_path: Path, name: str, said: str) ->
     assert prepared(write(tmp_path, *CELLS), name).effects == (said,)
 
 
+def test_what_a_required_cell_changes_counts(tmp_path: Path) -> None:
+    cells = (*CELLS, C("truncate", "rows = 0", about={"effects": "truncates the view"}), C("look", "print(rows)"))
+    assert prepared(write(tmp_path, *cells), "look").effects == ("truncate: truncates the view",)
+
+
 def test_an_unknown_cell_is_named_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(CellError) as caught:
         prepared(write(tmp_path, *CELLS), "aks")

@@ -63,6 +63,12 @@ def test_a_signal_that_exists_is_none(tmp_path: Path) -> None:
         assert codes(tmp_path, step(f"id: a\nkind: assert\n{block}")) == []
 
 
+def test_an_alert_that_the_manifest_does_not_name_is_an_error(tmp_path: Path) -> None:
+    for name, expected in (("Slow", []), ("Slwo", [("unknown-signal", "error", 18)])):
+        text = step(f"id: a\nkind: assert\nsignal: alert/{name}\nexpect: pass")
+        assert codes(tmp_path, text) == expected
+
+
 def test_a_cell_of_a_notebook_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     made = notebook(tmp_path, step("id: a\nkind: cell\ncell: x"))
     assert [f.code for f in lint_runbooks(made, TODAY)] == ["unknown-cell"]

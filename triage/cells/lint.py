@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from triage.cells.choosing import choose
-from triage.cells.document import DIAGNOSTIC, Book, Cell, read_book
+from triage.cells.choosing import choose, prerequisites
+from triage.cells.document import DIAGNOSTIC, NO_EFFECTS, Book, Cell, read_book
 from triage.errors import Finding, InvalidDocument
 from triage.notebook.load import Notebook, is_file, load_all
 from triage.notebook.secrets import looks_like
@@ -163,6 +163,11 @@ def _prerequisites(notebook: Notebook, book: Book) -> Iterator[Finding]:
         return
     for cell in _runnable(book):
         chosen = choose(book, [cell])
+        for other in prerequisites(chosen, [cell]):
+            if cell.reads_only and other.words.effects not in (None, NO_EFFECTS):
+                yield _said(book, cell, f"says that it changes nothing, but needs {other.id}: {other.words.effects}",
+                            'say what it changes, or let it need a cell with "effects": "none"', "hidden-effects",
+                            "error")
         for wrong in chosen.unknown:
             yield _said(book, cell, wrong.removeprefix(f"{cell.id} "), "requires names ids of cells above",
                         "unknown-requires", "error")

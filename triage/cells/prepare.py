@@ -49,10 +49,11 @@ class Prepared:
     def effects(self) -> tuple[str, ...]:
         """What its cells change, each a sentence; empty when all are declared to change nothing.
 
-        The cells that only prepare are not asked: a declaration covers what it requires.
+        A declaration covers those that only prepare and say nothing; what one of them says that it changes counts.
         """
         return tuple(f"{cell.id}: {cell.words.effects or 'it does not say what it changes'}"
-                     for cell in self.asked if not cell.reads_only)
+                     for cell in self.chosen.cells
+                     if not cell.reads_only and (cell in self.asked or cell.words.effects is not None))
 
 
 def diagnostics(book: Book) -> tuple[Cell, ...]:

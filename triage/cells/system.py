@@ -104,7 +104,7 @@ class CellSystem:
             return Refusal(_ELSEWHERE, "look at the actions of the rollout")
         body = json.dumps({"notebook": prepared.book.sha256, "parameters": dict(prepared.values), "cells": [
             {"id": each.id, "sha256": each.sha256} for each in prepared.chosen.cells]}, sort_keys=True)
-        effect = cell.words.effects or "it does not say what it changes"
+        effect = "; ".join(each.removeprefix(f"{cell.id}: ") for each in prepared.effects)
         request = Request("RUN", cell.id, "application/json", body, f"run the cell {cell.id} of "
                           f"{prepared.book.path.name}", effect,
                           (Precondition(_DIGEST, prepared.book.sha256,

@@ -250,6 +250,8 @@ def unknown_signal(notebook: Notebook, signal: Signal) -> tuple[str, str] | None
             return named("feature view", views) if signal.name else None
         case "quality":
             return named("quality metric", quality)
+        case "alert" if alerts := [*spec.alerts.page, *spec.alerts.ticket]:
+            return named("alert in spec.alerts", alerts)
         case "canary" if signal.name:
             return named("metric of the canary", {*objectives, *quality, *compared_names(spec),
                                                   *(delta.metric for delta in spec.canary.max_delta)})
