@@ -18,9 +18,12 @@ from tests.cells.books import MODEL, C, write
 from tests.cells.test_capture import store
 from tests.commands import NOWHERE, run
 from tests.lab.serving import serving
+from triage.incident.entries import Kind
+from triage.incident.store import Timelines
 from triage.lab.apis import prometheus
 from triage.lab.clock import LabClock
 from triage.lab.promql.engine import Engine
+from triage.state_dir import StateDir
 
 READS = {"effects": "none", "purpose": "Why is it slow?", "answers": ["Slow"], "time_limit": "20s"}
 ASK = '''
@@ -117,6 +120,17 @@ def test_a_run_as_json_has_record_and_outputs(folder: Path) -> None:
     assert (document["schema"], document["status"], document["incident"]) == ("triage.cell-run/v1", "fail", "INC-7")
     assert document["outputs"]["judge"][0]["kind"] == "cellverdict"
     assert Path(document["record"], "executed.ipynb").exists()
+
+
+def test_the_incident_of_a_run_is_told_of_it_and_another_one_is_not(folder: Path, url: str, tmp_path: Path) -> None:
+    timelines = Timelines(StateDir(tmp_path / "state"), url.partition("//")[2])
+    own, other = timelines.open("slow", MODEL, "ana", 1000.0), timelines.open("slow", "churn-ranker", "ana", 1000.0)
+    words = ("cells", "run", MODEL, "judge", "--notebooks", folder, "--prometheus", url, "--incident")
+    assert run(*words, own.id).stderr.count("told to no incident") == 0
+    assert [row.text for row in timelines.get(own.id).rows if row.entry.kind is Kind.CELL] == ["cell judge: pass: so"]
+    assert f"the run is told to no incident: {other.id} is an incident of churn-ranker" in run(*words, other.id).stderr
+    assert "the run is told to no incident: there is no incident INC-0099" in run(*words, "INC-0099").stderr
+    assert not [row for row in timelines.get(other.id).rows if row.entry.kind is Kind.CELL]
 
 
 def test_a_file_that_is_not_pinned_is_refused_until_its_digest_is_accepted(folder: Path) -> None:

@@ -295,6 +295,8 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     if sight is not None:
         await sight.aclose()
     _write(prepared, setting, run, wish)
+    if wish.incident and wish.active is not None:
+        _tell(wish.active.name, wish.incident, run)
     if stop.asked:
         return INTERRUPTED
     if run.trouble:
@@ -315,6 +317,24 @@ def _write(prepared: Prepared, setting: Setting, run: Run, wish: _Wish) -> None:
         from triage.report.cells import run_text
         from triage.report.console import show
         show(lambda chars: run_text(run, chars), ascii_only=bool(given("ascii")))
+
+
+def _tell(context: str, name: str, run: Run) -> None:
+    """The incident is told of the run. Where there is none of that name for this model, the user is."""
+    import os
+
+    from triage.desk.timeline import of_cells
+    from triage.incident.store import Timelines
+    from triage.person import person
+    from triage.state_dir import StateDir, state_home
+    timelines = Timelines(StateDir(state_home(os.environ)), context)
+    try:
+        found = timelines.get(name)
+        if found.model != run.model:
+            raise TriageError(f"{found.id} is an incident of {found.model}")
+        timelines.add(found.id, [of_cells(run, person())])
+    except TriageError as error:
+        click.echo(f"triage: the run is told to no incident: {error.message}", err=True)
 
 
 def _narrator() -> Callable[[Run], None]:

@@ -83,7 +83,7 @@ def show(name: str, output: str) -> int:
 @_name
 @where
 def export(name: str) -> int:
-    """Print the draft of the postmortem as Markdown: the same incident gives the same text.
+    """Print the draft of the postmortem as Markdown: the same incident gives the same text, while its notebook stays.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def export(name: str) -> int:
     from triage.report.postmortem import postmortem
     active, timelines = _opened()
     found = timelines.get(name)
-    head = JournalReader(open_journal(active, SystemClock())).head()
+    head = JournalReader(open_journal(active, SystemClock())).head(found.told_until)
     click.echo(postmortem(found, head, _notebook(active, found.model)), nl=False)
     return 0
 

@@ -160,6 +160,16 @@ def test_the_head_names_the_last_record(tmp_path: Path) -> None:
     assert JournalReader(journal).head() == f"{last.seq}:{last.hash}"
 
 
+def test_the_head_of_a_time_stays_whatever_is_done_later(tmp_path: Path) -> None:
+    journal = acted(tmp_path)
+    first, last = journal.records()[0], journal.records()[-1]
+    reader = JournalReader(journal)
+    assert reader.head(last.at) == reader.head()
+    assert reader.head(first.at - 1.0) == ""
+    then = max(record.at for record in journal.records())
+    assert reader.head(then) == f"{last.seq}:{last.hash}"
+
+
 def test_a_journal_that_grows_is_read_again(tmp_path: Path) -> None:
     journal = Journal(StateDir(tmp_path / "empty", "journal"), ManualClock())
     reader = JournalReader(journal)

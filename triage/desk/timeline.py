@@ -6,6 +6,7 @@ Every entry names the event that it is of, so that whoever tells it, and however
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -136,13 +137,13 @@ class JournalReader:
         self._journal = journal
         self._stamp: tuple[tuple[str, Stamp | None], ...] | None = None
         self._deeds: tuple[Deed, ...] = ()
-        self._head = ""
+        self._heads: tuple[tuple[float, str], ...] = ()
 
-    def head(self) -> str:
-        """``12:8f0e...``: number and digest of the last record, as ``triage journal verify --expect-head`` takes it;
-        "" for an empty journal, and where it cannot be read."""
+    def head(self, until: float = math.inf) -> str:
+        """``12:8f0e...``: number and digest of the last record up to then (Unix seconds), as ``triage journal verify
+        --expect-head`` takes it; "" where there is none, and where it cannot be read."""
         self._read()
-        return self._head
+        return next((head for at, head in reversed(self._heads) if at <= until), "")
 
     def entries(self, model: str, since: float, now: float) -> tuple[Entry, ...]:
         """What it tells, as of ``now``, of the actions on ``model`` that were begun since then (Unix seconds); nothing
@@ -158,6 +159,6 @@ class JournalReader:
             if stamp != self._stamp:
                 records = self._journal.records()
                 self._deeds, self._stamp = history_of(records).deeds, stamp
-                self._head = f"{records[-1].seq}:{records[-1].hash}" if records else ""
+                self._heads = tuple((record.at, f"{record.seq}:{record.hash}") for record in records)
         except (JournalError, StateError):
-            self._deeds, self._stamp, self._head = (), None, ""
+            self._deeds, self._stamp, self._heads = (), None, ()

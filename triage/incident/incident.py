@@ -137,6 +137,11 @@ class Incident:
     closing: Closing | None = None
 
     @property
+    def told_until(self) -> float:
+        """Unix seconds at which the newest of its entries was written; 0 without any."""
+        return max((entry.written_at for entry in self.log), default=0.0)
+
+    @property
     def is_open(self) -> bool:
         """Whether it was opened and not closed."""
         return self.opened_at is not None and self.closing is None

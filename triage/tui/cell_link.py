@@ -264,6 +264,7 @@ class CellLink:
             live.changed(run)
             if run.phase == "ended":
                 live.end()
+                self._ended(run)
             self._changed()
 
         def changed(run: Run) -> None:

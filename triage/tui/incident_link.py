@@ -215,7 +215,8 @@ class IncidentLink:
     def _exported(self, incident: Incident) -> str:
         from triage.report.postmortem import postmortem
         reader = self._reader()
-        text = postmortem(incident, "" if reader is None else reader.head(), self._feed.notebook(incident.model))
+        head = "" if reader is None else reader.head(incident.told_until)
+        text = postmortem(incident, head, self._feed.notebook(incident.model))
         return write_beside(Path.cwd(), incident.id, text)
 
     def _told(self, model: str, events: tuple[Event, ...], runbook: Runbook | None) -> list[Entry]:
