@@ -284,16 +284,20 @@ def test_of_several_runbooks_the_one_whose_alert_fires_opens(home: Path, tmp_pat
     (made.path / "runbooks").mkdir()
     for name, alert in (("a", "Other"), ("b", "Slow")):
         (made.path / "runbooks" / f"{name}.md").write_text(
-            only("id: x\nkind: note").replace("id: slow", f"id: {name}").replace("[Slow]", f"[{alert}]"))
+            only("id: x\nkind: note", "id: y\nkind: note").replace("id: slow", f"id: {name}").replace(
+                "[Slow]", f"[{alert}]"))
     manifest = made.path / "manifest.yaml"
     manifest.write_text(manifest.read_text() + "  runbook: runbooks\n")
     person = Person(home, load_notebook(made.path))
     assert person.look().runbook.id == "b"
     other = (snapshots.group(snapshots.alert("Other")),)
     assert person.look(world(alerts=other)).runbook.id == "a"
-    # What is being worked with stays.
+    # What is being worked with stays until nothing is left of it.
     person.session.go("x", NOW + 1)
     assert person.look(now=NOW + 2).runbook.id == "a"
+    person.session.go("y", NOW + 3)
+    assert person.look(world(alerts=other), now=NOW + 4).runbook.id == "a"
+    assert person.look(now=NOW + 5).runbook.id == "b"
 
 
 def test_nothing_asks_for_the_runbook_of_a_model_that_is_well(ana: Person) -> None:

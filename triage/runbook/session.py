@@ -186,12 +186,16 @@ class RunbookSession:
 
     def _choose(self, volumes: Sequence[Volume], context: str, model: ModelState,
                 now: float) -> tuple[Volume, str]:
-        """What is being worked with stays; else what fits best."""
+        """What is being worked with stays, until it is finished and another one fits; else what fits best."""
         usable = {volume.runbook.id: volume for volume in volumes if volume.runbook is not None}
         match = choose([volume.runbook for volume in usable.values() if volume.runbook is not None], model, now)
         for name, volume in usable.items():
-            if self._run(self._desk(context, model.name, name)).is_live(now):
-                return volume, match.why if match.runbook.id == name else ""
+            run, runbook = self._run(self._desk(context, model.name, name)), volume.runbook
+            if runbook is None or not run.is_live(now):
+                continue
+            fits = match.runbook.id == name
+            if fits or not match.why or not is_finished(standings(runbook, run, now)):
+                return volume, match.why if fits else ""
         return usable[match.runbook.id], match.why
 
     def _desk(self, context: str, model: str, runbook: str) -> _Desk:
