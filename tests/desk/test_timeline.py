@@ -12,8 +12,8 @@ from tests.actions.building import NOW, FileSystem, World, executor, plan
 from tests.actions.test_history import told as records
 from tests.incident.stories import ANN, T0, opened
 from tests.runbook.examples import runbook
+from triage.actions.history import Asked, history_of
 from triage.actions.history import Outcome as ActionEnd
-from triage.actions.history import history_of
 from triage.actions.journal import Journal
 from triage.actions.plan import Action
 from triage.actions.steps import Confirmation, Prepared
@@ -23,7 +23,7 @@ from triage.cells.outputs import CellVerdict
 from triage.cells.protocol import Outcome as End
 from triage.cells.results import CellRun, Run
 from triage.clock import ManualClock
-from triage.desk.timeline import JournalReader, of_capture, of_cells, of_deed, of_runbook
+from triage.desk.timeline import JournalReader, of_asked, of_capture, of_cells, of_deed, of_runbook
 from triage.incident.entries import OF_INCIDENT, Entry, Kind, Source
 from triage.incident.incident import replay
 from triage.incident.times import TimeName, named_times
@@ -119,6 +119,25 @@ def acted(folder: Path, fate: Fate = Fate.DONE, *, does: bool = True) -> Journal
             pass
         return of.journal
     return asyncio.run(act())
+
+
+async def test_a_plan_that_is_shared_to_be_approved_is_told_once(tmp_path: Path) -> None:
+    of = executor(tmp_path, FileSystem(World(tmp_path / "world"), ManualClock()))
+    prepared = await of.prepare(Wish(Action.ROLLBACK, "errors", "7"))
+    assert isinstance(prepared, Prepared)
+    await of.ask(prepared, tmp_path / "plan.json")
+    reader = JournalReader(of.journal)
+    [told] = reader.entries("fraud-scorer", 0.0, NOW)
+    assert (told.kind, told.by, told.text) == (
+        Kind.DECISION, prepared.plan.actor, "rollback fraud-scorer to v7: another person is asked to approve it")
+    assert replay("INC-0001", [replace(opened(), at=0.0), told, told]).rows[-1].text == told.text
+    assert reader.entries("churn-ranker", 0.0, NOW) == ()
+
+
+def test_one_of_several_who_approve_is_told() -> None:
+    entry = of_asked(Asked(NOW, "r1", "promote 8", "fraud-scorer", "INC-0001", "ana", ("ben",)))
+    assert (entry.by, entry.text) == ("ben", "promote 8: approved, asked for by ana")
+    assert entry.details == {OF_INCIDENT: "INC-0001"}
 
 
 def test_an_action_is_told_from_its_confirmation_to_its_end(tmp_path: Path) -> None:

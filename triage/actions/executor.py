@@ -97,7 +97,8 @@ class Executor:
     async def _asked(self, request: ApprovalRequest, prepared: Prepared, path: Path) -> ApprovalRequest:
         await asyncio.to_thread(self.journal.append, Kind.ASKED, prepared.action_id, {
             "request": request.id, "digest": request.plan.digest, "requester": request.requester,
-            "approved_by": [each.by for each in request.approvals], "title": request.plan.title})
+            "approved_by": [each.by for each in request.approvals], "title": request.plan.title,
+            "model": prepared.plan.target.model, "incident": prepared.plan.incident})
         await asyncio.to_thread(approvals.write, request, path)
         return replace(request, path=path)
 

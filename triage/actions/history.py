@@ -111,12 +111,29 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A plan that somebody asked to have approved, or approved before the last person."""
+
+    at: float
+    request: str
+    """Id of the request."""
+    title: str
+    """Of the plan."""
+    model: str
+    incident: str
+    requester: str
+    approved_by: tuple[str, ...]
+    """Those who approved until then, the last of them just now; () when it was asked just now."""
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Every action of the journal, oldest first."""
 
     deeds: tuple[Deed, ...]
     trouble: str = ""
     """Why it cannot be read, as a sentence; "" when it can."""
+    asked: tuple[Asked, ...] = ()
 
     def of(self, key: str) -> tuple[Deed, ...]:
         """Those of one target, by :attr:`~triage.actions.plan.Target.key`."""
@@ -156,16 +173,19 @@ def history_of(records: Iterable[Record]) -> History:
     """The actions that the journal's ``records`` tell of, oldest first; a record of another version of triage that
     cannot be understood makes it a :attr:`History.trouble`."""
     deeds: dict[str, Deed] = {}
+    asked: list[Asked] = []
     trouble = ""
     for record in records:
         try:
             if record.kind == Kind.BEGUN:
                 deeds[record.action_id] = _begun(record)
+            elif record.kind == Kind.ASKED:
+                asked.append(_asked(record))
             elif record.action_id in deeds:
                 deeds[record.action_id] = _continued(deeds[record.action_id], record)
         except (KeyError, ValueError, TypeError):
             trouble = trouble or f"record {record.seq} of the journal is not understood"
-    return History(tuple(deeds.values()), trouble)
+    return History(tuple(deeds.values()), trouble, tuple(asked))
 
 
 def cleaned(value: Any) -> Any:
@@ -176,6 +196,14 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, list):
         return [cleaned(inner) for inner in value]
     return clean(value, multiline=True, limit=_MOST_TEXT) if isinstance(value, str) else value
+
+
+def _asked(record: Record) -> Asked:
+    fields: Mapping[str, Any] = cleaned(record.fields)
+    # Records of older versions do not name the model.
+    return Asked(record.at, str(fields["request"]), str(fields["title"]), str(fields.get("model", "")),
+                 str(fields.get("incident", "")), str(fields["requester"]),
+                 tuple(str(each) for each in fields["approved_by"]))
 
 
 def _begun(record: Record) -> Deed:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from triage.actions.history import Deed, Outcome, history_of
+from triage.actions.history import Asked, Deed, Outcome, history_of
 from triage.actions.journal import Journal, JournalError
 from triage.actions.system import Fate
 from triage.cells.results import Run
@@ -98,6 +98,15 @@ def of_deed(deed: Deed, now: float) -> Iterator[Entry]:
                     f"{plan.title}: found {deed.reconciled}", f"found:{deed.reconciled}", **settled)
 
 
+def of_asked(asked: Asked) -> Entry:
+    """A plan was shared to be approved, or approved by one of several persons."""
+    by = asked.approved_by[-1] if asked.approved_by else asked.requester
+    said = f"{asked.title}: approved, asked for by {asked.requester}" if asked.approved_by else (
+        f"{asked.title}: another person is asked to approve it")
+    return Entry(Kind.DECISION, asked.at, asked.at, by, clean(said), Source.ACTIONS, details=_of(asked.incident),
+                 origin=f"asked:{asked.request}:{len(asked.approved_by)}")
+
+
 def _of(incident: str) -> Mapping[str, str]:
     return {OF_INCIDENT: incident} if incident else {}
 
@@ -137,6 +146,7 @@ class JournalReader:
         self._journal = journal
         self._stamp: tuple[tuple[str, Stamp | None], ...] | None = None
         self._deeds: tuple[Deed, ...] = ()
+        self._asked: tuple[Asked, ...] = ()
         self._heads: tuple[tuple[float, str], ...] = ()
 
     def head(self, until: float = math.inf) -> str:
@@ -149,8 +159,9 @@ class JournalReader:
         """What it tells, as of ``now``, of the actions on ``model`` that were begun since then (Unix seconds); nothing
         where it cannot be read: the actions themselves say so then."""
         self._read()
-        return tuple(entry for deed in self._deeds if deed.plan.target.model == model and deed.begun_at >= since
-                     for entry in of_deed(deed, now))
+        told = [of_asked(each) for each in self._asked if each.model == model and each.at >= since]
+        return (*told, *(entry for deed in self._deeds if deed.plan.target.model == model and deed.begun_at >= since
+                         for entry in of_deed(deed, now)))
 
     def _read(self) -> None:
         try:
@@ -158,7 +169,8 @@ class JournalReader:
             stamp = tuple((name, folder.stamp(name)) for name in folder.files()[-_NEWEST:])
             if stamp != self._stamp:
                 records = self._journal.records()
-                self._deeds, self._stamp = history_of(records).deeds, stamp
+                history = history_of(records)
+                self._deeds, self._asked, self._stamp = history.deeds, history.asked, stamp
                 self._heads = tuple((record.at, f"{record.seq}:{record.hash}") for record in records)
         except (JournalError, StateError):
-            self._deeds, self._stamp, self._heads = (), None, ()
+            self._deeds, self._asked, self._stamp, self._heads = (), (), None, ()
