@@ -135,6 +135,11 @@ async def test_a_rollback_writes_down_what_is_done_keeps_where_it_stood_and_move
     assert plan.blast_radius.traffic_share == 1.0
 
 
+async def test_what_cannot_be_seen_is_among_what_has_to_be_met_again(desk: Desk) -> None:
+    desk.shown.append(a_snapshot(prometheus=SourceState.DOWN))
+    assert (await desk.plan(to="2")).verification.readings == ("success",)
+
+
 async def test_the_same_plan_has_the_same_digest_later(desk: Desk) -> None:
     first = await desk.plan(to="2")
     assert (await desk.plan(to="2")).digest == first.digest

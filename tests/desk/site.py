@@ -25,6 +25,10 @@ MODEL = "fraud-scorer"
 TOKEN = "SITE_TOKEN"
 """Environment variable that holds the credential."""
 
+NOT_JUDGED: Mapping[str, Any] = {
+    "slos": [{"name": "latency", "sli": {"histogram": "request_duration_seconds", "threshold": "500ms"}}]}
+"""Nothing has to be seen after an action: for processes of their own, which wait for a Prometheus that is silent."""
+
 
 def changes_the_world(scope: Scope) -> bool:
     """Whether it is a change of a workload, and no rehearsal of one."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import process, run
-from tests.desk.site import MODEL, Hold, Site, changes_the_world
+from tests.desk.site import MODEL, NOT_JUDGED, Hold, Site, changes_the_world
 from triage.actions import carrying
 from triage.actions.kubernetes_sender import KubernetesSender
 from triage.actions.rollouts import argo
@@ -58,15 +58,17 @@ def test_the_risky_direction_is_blocked_while_prometheus_is_silent(site: Site) -
     assert site.gate.changes == []
 
 
-def test_a_rollback_is_carried_out_acknowledged_and_verified_while_prometheus_is_silent(site: Site) -> None:
+def test_a_rollback_while_prometheus_is_silent_is_carried_out_and_says_what_it_cannot_see(site: Site) -> None:
     code, out, err = act(site, "rollback", MODEL, "--write", *CONFIRMED, *site.acknowledged(), "--reason", "v8 is slow")
-    assert code == 0, err
+    assert code == 3, err
     assert [change.rpartition("/")[2] for change in site.gate.changes] == ["status", "fraud"]
     assert site.ground.split == {"7": 100}
-    assert "done  rollback fraud-scorer to v7" in out
+    assert ("unknown  rollback fraud-scorer to v7: v7 takes all traffic, all its replicas serve; "
+            "latency cannot be seen: prometheus does not answer") in out
     assert "verifying:" in err
+    assert "latency met again within" in err
     shown = run("journal", "show", "--config", site.config)
-    assert "rollback fraud-scorer to v7  done" in shown.stdout
+    assert "rollback fraud-scorer to v7  unknown" in shown.stdout
     assert "v8 is slow" in shown.stdout
 
 
@@ -172,7 +174,9 @@ async def both(site: Site, *states: Path) -> list[tuple[int, str, str]]:
                                        for state in states)))
 
 
-async def test_of_two_processes_with_one_state_directory_one_acts(site: Site, tmp_path: Path) -> None:
+async def test_of_two_processes_with_one_state_directory_one_acts(
+        make_site: Callable[..., Site], tmp_path: Path) -> None:
+    site = make_site(spec=NOT_JUDGED)
     found = await both(site, tmp_path / "state", tmp_path / "state")
     assert sorted(code for code, _, _ in found) == [0, 2], found
     assert len(site.gate.changes) == 2

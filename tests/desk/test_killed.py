@@ -15,7 +15,7 @@ import pytest
 from starlette.types import Scope
 
 from tests.commands import run
-from tests.desk.site import MODEL, Gate, Hold, Site, changes_the_world
+from tests.desk.site import MODEL, NOT_JUDGED, Gate, Hold, Site, changes_the_world
 from triage.actions.history import Deed, Outcome, history_of
 from triage.actions.journal import Kind, Origin
 from triage.actions.journal_verify import Integrity, verify
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 @pytest.fixture
 def site(make_site: Callable[..., Site]) -> Site:
     """A site with its leases in the cluster: they outlive a process by their time."""
-    return make_site(actions=KUBERNETES_LEASES)
+    return make_site(actions=KUBERNETES_LEASES, spec=NOT_JUDGED)
 
 
 def words(site: Site) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from starlette.types import Scope
 
 from tests.commands import process
-from tests.desk.site import MODEL, Hold, Site, changes_the_world
+from tests.desk.site import MODEL, NOT_JUDGED, Hold, Site, changes_the_world
 
 PATIENCE_SECONDS = 60.0
 KUBERNETES_LEASES = {"leases": {"kind": "kubernetes", "namespace": "ml"}}
@@ -40,7 +40,7 @@ def told(ended: Ended) -> str:
 
 async def test_with_one_lease_in_the_cluster_one_sends_and_the_other_says_who_holds_it(
         make_site: Callable[..., Site], tmp_path: Path) -> None:
-    site = make_site(actions=KUBERNETES_LEASES)
+    site = make_site(actions=KUBERNETES_LEASES, spec=NOT_JUDGED)
     words = await asyncio.to_thread(rollback, site)
     # Both have their plans and ask for the lease at the same moment; whoever gets it keeps it until the other ended.
     asking = Hold(lambda scope: scope["method"] == "POST" and scope["path"].endswith("/leases"))
@@ -65,7 +65,7 @@ async def test_with_one_lease_in_the_cluster_one_sends_and_the_other_says_who_ho
 
 async def test_without_a_lease_between_them_the_server_refuses_the_second_by_its_preconditions(
         make_site: Callable[..., Site], tmp_path: Path) -> None:
-    site = make_site()
+    site = make_site(spec=NOT_JUDGED)
     words = await asyncio.to_thread(rollback, site)
     # Both have read everything twice and send at the same moment: only the server can tell them apart.
     sending = Hold(changes_the_world)
@@ -88,7 +88,7 @@ async def test_without_a_lease_between_them_the_server_refuses_the_second_by_its
 
 async def test_without_a_lease_whoever_comes_a_moment_later_finds_it_changed(
         make_site: Callable[..., Site], tmp_path: Path) -> None:
-    site = make_site()
+    site = make_site(spec=NOT_JUDGED)
     words = await asyncio.to_thread(rollback, site)
 
     def looks_under_its_lease(scope: Scope) -> bool:

@@ -110,7 +110,7 @@ async def test_a_cause_that_was_answered_is_not_answered_again_after_a_restart(
         make_site: Callable[..., Site]) -> None:
     site = make_site(start=NOW, lives=False, spec=AUTO)
     clock = ManualClock(NOW)
-    # Somebody acknowledged and rolled back; then the watcher is started.
+    # Somebody acknowledged and rolled back without seeing what it brought; then the watcher is started.
     desk = await open_desk(site.active, site.notebook, clock, lambda: None, write=True)
     from triage.actions.plan import Action
     from triage.actions.steps import Confirmation, Prepared
@@ -119,10 +119,12 @@ async def test_a_cause_that_was_answered_is_not_answered_again_after_a_restart(
     assert isinstance(prepared, Prepared)
     confirmation = Confirmation(MODEL, frozenset(prepared.acknowledgements))
     outcomes = [step.outcome async for step in desk.carry_out(prepared, confirmation) if step.outcome]
-    assert outcomes == [Outcome.DONE]
+    assert outcomes == [Outcome.UNKNOWN]
     changes = list(site.gate.changes)
     anew = await open_desk(site.active, site.notebook, clock, lambda: None, write=True)
-    [said] = await heard(anew, failing())
+    found, said = await heard(anew, failing())
+    assert found.what is What.FOUND
+    assert "rollback fraud-scorer to v7: reached: " in found.sentence
     assert said.what is What.WAITS
     assert "answered by rollback fraud-scorer to v7" in said.sentence
     assert site.gate.changes == changes

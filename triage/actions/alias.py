@@ -31,12 +31,12 @@ from triage.actions.rollouts.drafting import SETTLE_SECONDS
 from triage.actions.sender import GRANTED_SECONDS, HttpSender
 from triage.actions.serving import COUNTED_SECONDS, NOTHING_SERVES, Served, served, taken_up
 from triage.actions.system import Fate, Granted, Observed, Progress, Refusal, Rehearsal, Sent, Sighting, Wish
+from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.versions import ApprovalStatus, RegisteredModel, RegisteredVersion
 from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Registry
-from triage.signals.reading import Verdict
 from triage.signals.spellings import registered_as
 from triage.signals.wording import span
 from triage.sources.decode import NotJson, load_json
@@ -144,8 +144,7 @@ class Alias(PlainSystem):
             return _not_ours()
         here = observed.model.aliases[self._alias]
         share = observed.served.share(here, self.target.model)
-        found = snapshot.model(self.target.model)
-        failing = () if found is None else tuple(slo.name for slo in found.slos if slo.verdict is Verdict.FAIL)
+        failing = to_recover(snapshot, self.target.model)
         seconds = self._reload_seconds + COUNTED_SECONDS
         moved = "?" if share is None else f"{share:.0%}"
         return Plan(

@@ -16,7 +16,7 @@ from triage.actions.journal import JournalError, Kind, Record
 from triage.actions.lease import Held
 from triage.actions.steps import Confirmation, Prepared, Stage, Step
 from triage.actions.system import Fate, Progress, Sent, Sighting
-from triage.actions.verifying import recovery, settled
+from triage.actions.verifying import is_blind, recovery, settled
 from triage.facts.outcome import Failure
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ LOOK_SECONDS = 2.0
 """Between two looks at the target."""
 REVERSAL_SECONDS = 60.0
 """How long a target that GitOps owns is watched for being taken back: Argo CD does within seconds."""
+BLIND_SECONDS = 30.0
+"""A Prometheus that was silent before the plan, and still is so long after the last request, is not waited for."""
 SETTLED_SECONDS = 60.0
 """A request without an answer that has shown no effect for so long is taken for not done."""
 
@@ -165,9 +167,12 @@ class Course:
             yield await self._conclude(*self._not_reached(last))
             return
         watched_until = self._sent_at + (REVERSAL_SECONDS if self._is_owned else 0.0)
-        deadline = max(self._sent_at + wanted.recovery_seconds, watched_until)
         while True:
-            found = recovery(self._plan, self._executor.snapshot(), self._sent_at)
+            snapshot = self._executor.snapshot()
+            found = recovery(self._plan, snapshot, self._sent_at)
+            patience = min(BLIND_SECONDS, wanted.recovery_seconds) if is_blind(self._plan, snapshot) else (
+                wanted.recovery_seconds)
+            deadline = max(self._sent_at + patience, watched_until)
             if settled(found) and self._executor.clock.now() >= watched_until:
                 yield await self._conclude(Outcome.DONE, self._reached("; ".join(each.sentence for each in found)))
                 return

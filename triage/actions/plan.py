@@ -146,7 +146,8 @@ class Verification:
     goal_seconds: float
     """From the last request until the target must be there."""
     readings: tuple[str, ...] = ()
-    """Names of the objectives that must be met again; empty: none is failing, or it is about none."""
+    """Names of the objectives that must be met again: those that failed or could not be seen. Empty: there are none, or
+    it is about none."""
     version: str = ""
     """The version whose requests the readings are about; "" for all."""
     recovery_seconds: float = 0.0

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.actions.plan import Plan
-from triage.facts.outcome import SourceState
+from triage.live.silence import silent
 from triage.live.snapshot import Snapshot
-from triage.signals.model import ModelState, SloState
-from triage.signals.reading import Quality, Verdict
+from triage.signals.model import SloState
+from triage.signals.reading import UNHEARD, Quality, Verdict
 from triage.signals.wording import QUALITY_WORDS, burn_rate, window
 
 SUSTAINABLE = 1.0
 """Burn rate at which an objective's budget lasts exactly for its window: at or below it, it is met again."""
+
+EVERY = "every objective"
+"""Stands in a plan for the model's objectives when nothing at all was read of them yet: not even their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,17 @@ class Recovery:
     sentence: str
 
 
-def to_recover(model: ModelState | None) -> tuple[str, ...]:
-    """Names of the objectives that an action against what is wrong has to mend: those that fail, and those that burn
-    their budget faster than it lasts at present."""
-    if model is None:
-        return ()
-    return tuple(slo.name for slo in model.slos if slo.verdict is Verdict.FAIL or (
-        slo.verdict is Verdict.WARN and slo.burns and (slo.burns[0].rate or 0.0) > SUSTAINABLE))
+def to_recover(snapshot: Snapshot | None, name: str) -> tuple[str, ...]:
+    """Names of the objectives of the model ``name`` that have to be met after an action against what is wrong: those
+    that fail, those that burn their budget faster than it lasts at present, and those that cannot be seen, which may
+    fail as well. Of the unseen only what is required, unless nothing is seen of which the manifest requires none."""
+    model = None if snapshot is None else snapshot.model(name)
+    if snapshot is None or model is None:
+        return (EVERY,)
+    is_silent = silent(snapshot) is not None
+    watched = {slo.name for slo in _watched(model.slos)}
+    return tuple(slo.name for slo in model.slos if _is_wrong(slo) or (
+        slo.name in watched and _is_unseen(slo, is_silent=is_silent)))
 
 
 def recovery(plan: Plan, snapshot: Snapshot | None, sent_at: float) -> tuple[Recovery, ...]:
@@ -43,11 +50,14 @@ def recovery(plan: Plan, snapshot: Snapshot | None, sent_at: float) -> tuple[Rec
     """
     model = None if snapshot is None else snapshot.model(plan.target.model)
     found = []
-    for name in plan.verification.readings:
+    names = plan.verification.readings
+    if model is not None and EVERY in names:
+        names = tuple(slo.name for slo in _watched(model.slos))
+    for name in names:
         slo = None if model is None else next((s for s in model.slos if s.name == name), None)
         if snapshot is None or model is None or slo is None:
             found.append(Recovery(name, None, f"{name} cannot be seen: nothing was read of it"))
-        elif any(s.name == "prometheus" and s.state is SourceState.DOWN for s in snapshot.sources):
+        elif silent(snapshot) is not None:
             found.append(Recovery(name, None, f"{name} cannot be seen: prometheus does not answer"))
         elif model.data_at is None or model.data_at <= sent_at:
             found.append(Recovery(name, None, f"{name}: nothing was read since"))
@@ -56,9 +66,37 @@ def recovery(plan: Plan, snapshot: Snapshot | None, sent_at: float) -> tuple[Rec
     return tuple(found)
 
 
+def is_blind(plan: Plan, snapshot: Snapshot | None) -> bool:
+    """Whether Prometheus was silent when the plan was made and has not been heard since."""
+    if snapshot is None:
+        return True
+    source = silent(snapshot)
+    return source is not None and (source.since is None or source.since <= plan.made_at)
+
+
 def settled(found: Sequence[Recovery]) -> bool:
     """Whether all have recovered."""
     return all(each.recovered for each in found)
+
+
+def _watched(slos: Sequence[SloState]) -> tuple[SloState, ...]:
+    """The objectives that the manifest requires; all that are judged where it requires none."""
+    judged = tuple(slo for slo in slos if slo.objective is not None)
+    return tuple(slo for slo in judged if slo.required) or judged
+
+
+def _is_wrong(slo: SloState) -> bool:
+    return slo.verdict is Verdict.FAIL or (
+        slo.verdict is Verdict.WARN and bool(slo.burns) and (slo.burns[0].rate or 0.0) > SUSTAINABLE)
+
+
+def _is_unseen(slo: SloState, *, is_silent: bool) -> bool:
+    """Whether it is not known for want of an answer, which no traffic and too few events are not."""
+    if is_silent:
+        # What was said before the silence is a verdict about the past.
+        return slo.verdict is not Verdict.PENDING
+    return slo.verdict is Verdict.UNKNOWN and (slo.is_asked or slo.now.quality in UNHEARD or any(
+        burn.quality in UNHEARD for burn in slo.burns))
 
 
 def _of(slo: SloState) -> Recovery:

@@ -30,11 +30,11 @@ from triage.actions.rollouts.drafting import SETTLE_SECONDS
 from triage.actions.sender import HttpSender
 from triage.actions.serving import COUNTED_SECONDS, NOTHING_SERVES, Served, served, taken_up
 from triage.actions.system import Fate, Granted, Observed, Progress, Refusal, Sent, Sighting, Wish
+from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.config_webhooks import Webhook, WebhookCall, WebhookRun, filled, fills
 from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
-from triage.signals.reading import Verdict
 from triage.sources.decode import NotJson, load_json
 from triage.sources.failures import Product
 from triage.sources.http import HttpSource
@@ -155,9 +155,7 @@ class Pipeline(PlainSystem):
                   "reason": wish.reason, "incident": wish.incident, "actor": actor, "context": self.target.context}
         body = "" if call.body is None else json.dumps(_filled(call.body, values), sort_keys=True)
         path = filled(call.path, {name: quote(value, safe="") for name, value in values.items()})
-        found = snapshot.model(self.target.model)
-        failing = () if found is None or not moves else tuple(
-            slo.name for slo in found.slos if slo.verdict is Verdict.FAIL)
+        failing = to_recover(snapshot, self.target.model) if moves else ()
         share = observed.served.share(before, self.target.model) if before and moves else None
         told = call.effect or f"{self._entry} is told to {wish.action} {self.target.model}"
         conditions = tuple(Precondition(name, observed.values[name], f"the {name} is {observed.values[name] or 'none'}")

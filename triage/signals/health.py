@@ -16,7 +16,7 @@ from triage.signals.counts import chosen_candidate, window_counts
 from triage.signals.drift_reading import DriftReading
 from triage.signals.drift_reasons import drift_reasons
 from triage.signals.model import AlertGroup, Reason, SloKind, SloState, Versions
-from triage.signals.reading import Quality, Urgency, Verdict
+from triage.signals.reading import UNHEARD, Quality, Urgency, Verdict
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
@@ -26,8 +26,6 @@ _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS:
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 _RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "quality", "drift",
           "features", "retrain", "registry", "rollout", "source", "unknown", "few events", "objectives")
-_SOURCE_QUALITIES = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
-"""What an objective reads as when its source is silent."""
 _CANARY_ARMS = ("canary", "experiment")
 _MISSED = {"alertmanager": "silences are unknown",
            "registry": "whether what serves is registered and approved is unknown",
@@ -76,7 +74,7 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
     else:
         verdict = Verdict.PASS
     reasons.extend(_too_few(slos))
-    reasons.extend(_optional_unknown([s for s in slos if not (silent and s.now.quality in _SOURCE_QUALITIES)]))
+    reasons.extend(_optional_unknown([s for s in slos if not (silent and s.now.quality in UNHEARD)]))
     if verdict is Verdict.PASS:
         few = [s for s in slos if s.verdict is Verdict.LOW_N]
         reasons.insert(0, Reason(Verdict.PASS, Urgency.NONE, "objectives", "objectives", _passing(known, few)))
@@ -87,7 +85,7 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
 
 def _from_slos(slos: Sequence[SloState], silent: bool) -> Iterator[Reason]:
     for slo in slos:
-        if silent and slo.now.quality in _SOURCE_QUALITIES:
+        if silent and slo.now.quality in UNHEARD:
             continue
         if slo.verdict in (Verdict.FAIL, Verdict.WARN):
             yield Reason(slo.verdict, slo.urgency, _rule(slo), slo.name, f"{slo.name} {slo.sentence}")

@@ -33,6 +33,8 @@ class Quality(StrEnum):
 
 READABLE = frozenset({Quality.OK, Quality.LOW_N})
 """Qualities whose value may decide something. Everything else can only be unknown or worse; ``low_n`` is never met."""
+UNHEARD = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING})
+"""Qualities of what the source has not answered about, or not lately."""
 
 
 class Origin(StrEnum):

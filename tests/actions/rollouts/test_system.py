@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.actions.rollouts.conftest import ACTOR, NOTHING, Stage, manifest
 from tests.lab.cluster.ground import START, Ground
-from tests.tui.snapshots import healthy, with_model
+from tests.tui.snapshots import healthy, prometheus_lost, with_model
 from triage.actions.plan import Action, Plan, Precondition
 from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.system import Fate, Refusal, Wish
@@ -166,6 +166,15 @@ class TestPlans:
         snapshot = with_model(healthy(), slos=(worst, *model.slos[1:]))
         for action, expected in ((Action.ABORT, (worst.name,)), (Action.PAUSE, ())):
             plan = argo.system.plan(Wish(action), observed, snapshot, ACTOR, START)
+            assert isinstance(plan, Plan)
+            assert plan.verification.readings == expected
+
+    async def test_objectives_that_cannot_be_seen_have_to_be_seen_where_failing_ones_have_to_recover(
+            self, argo: Stage) -> None:
+        observed = await argo.system.observe()
+        assert not isinstance(observed, Failure)
+        for action, expected in ((Action.ROLLBACK, ("latency", "success", "schema")), (Action.PAUSE, ())):
+            plan = argo.system.plan(Wish(action), observed, prometheus_lost(), ACTOR, START)
             assert isinstance(plan, Plan)
             assert plan.verification.readings == expected
 

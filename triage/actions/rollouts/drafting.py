@@ -53,7 +53,7 @@ class Draft:
     """What it does, for a menu: ``all traffic to v7; v8 stays in the specification``."""
     warnings: tuple[str, ...] = ()
     recovers: bool = False
-    """Whether the objectives that fail now are to recover by it."""
+    """Whether the objectives that fail now, or cannot be seen, have to be met after it."""
 
 
 def percent(value: float | None) -> str:

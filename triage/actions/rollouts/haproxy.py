@@ -27,12 +27,12 @@ from triage.actions.plan import (
 from triage.actions.rollouts.drafting import SETTLE_SECONDS, STATUS_SECONDS, percent
 from triage.actions.serving import COUNTED_SECONDS
 from triage.actions.system import Fate, Granted, Observed, Progress, Refusal, Sent, Sighting, Wish
+from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
 from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Rollout
-from triage.signals.reading import Verdict
 from triage.signals.spellings import spelt
 from triage.sources.haproxy import BackendLines, HaproxyClient, NotConnected, ServerLine
 from triage.sources.rollouts.haproxy import facts, missing_servers, servers_of, share
@@ -130,9 +130,8 @@ class HaproxyBackend(PlainSystem):
         servers = servers_of(self._rollout, goal.version, wanted)
         moved = self._moved(backend, wanted)
         ready = sum(1 for each in servers if each.ready)
-        found = snapshot.model(self.target.model)
-        failing = () if found is None or wish.action in (Action.PROMOTE, Action.PROMOTE_FULL) else tuple(
-            slo.name for slo in found.slos if slo.verdict is Verdict.FAIL)
+        failing = () if wish.action in (Action.PROMOTE, Action.PROMOTE_FULL) else to_recover(
+            snapshot, self.target.model)
         before = leaving if wish.action in (Action.ROLLBACK, Action.ABORT) else now_stable
         return Plan(
             wish.action, self.target, State(before, text=self._standing(backend)),

@@ -172,8 +172,7 @@ class Workload(ABC):
         drafted = self._drafted(wish, observed)
         if isinstance(drafted, Refusal) or observed.rollout is None:
             return drafted if isinstance(drafted, Refusal) else _not_ours()
-        model = snapshot.model(self.target.model)
-        failing = to_recover(model) if drafted.recovers else ()
+        failing = to_recover(snapshot, self.target.model) if drafted.recovers else ()
         facts = observed.rollout
         made = Plan(
             wish.action, self.target, state(facts.wanted, standing(facts)), drafted.after, drafted.requests,
