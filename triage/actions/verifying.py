@@ -32,7 +32,7 @@ class Recovery:
 def to_recover(snapshot: Snapshot | None, name: str) -> tuple[str, ...]:
     """Names of the objectives of the model ``name`` that have to be met after an action against what is wrong: those
     that fail, those that burn their budget faster than it lasts at present, and those that cannot be seen, which may
-    fail as well. Of the unseen only what is required, unless nothing is seen of which the manifest requires none."""
+    fail as well. Of the last only what the manifest requires; where it requires none, every one with an objective."""
     model = None if snapshot is None else snapshot.model(name)
     if snapshot is None or model is None:
         return (EVERY,)
