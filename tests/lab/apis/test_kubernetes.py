@@ -119,7 +119,7 @@ async def test_every_kind_that_is_listed_can_be_listed(client: httpx.AsyncClient
                 assert answer.status_code == 200
                 listed.append(answer.json()["kind"])
     assert {"RolloutList", "ReplicaSetList", "DeploymentList", "PodList", "LeaseList", "EventList",
-            "NamespaceList"} == set(listed)
+            "NamespaceList", "HorizontalPodAutoscalerList"} == set(listed)
 
 
 @pytest.mark.parametrize("path", ["/api/v2", "/apis/batch", "/apis/batch/v1", "/api/v1/namespaces/ml/secrets",
@@ -344,7 +344,7 @@ async def test_the_document_of_all_paths_names_the_dry_run_of_every_kind_that_is
     paths = (await client.get("/openapi/v2", headers={"Accept": "application/json"})).json()["paths"]
     # Go's mime package refuses the @ that clients themselves ask with.
     assert "@" not in binary.headers["Content-Type"]
-    assert binary.content.count(b"dryRun") == len(paths) == 4
+    assert binary.content.count(b"dryRun") == len(paths) == 5
     assert b'{"group": "argoproj.io", "version": "v1alpha1", "kind": "Rollout"}' in binary.content
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from triage.lab.cluster.objects import Json, moment, name_of
-from triage.lab.cluster.resources import DEPLOYMENTS, EVENTS, LEASES, PODS, REPLICA_SETS, ROLLOUTS, Resource
+from triage.lab.cluster.resources import (
+    AUTOSCALERS,
+    DEPLOYMENTS,
+    EVENTS,
+    LEASES,
+    PODS,
+    REPLICA_SETS,
+    ROLLOUTS,
+    Resource,
+)
 
 _Cell = Callable[[Json, float], Any]
 
@@ -102,6 +111,11 @@ def _event_object(item: Json, _now: float) -> str:
     return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
 
 
+def _scales(item: Json, _now: float) -> str:
+    aim = item["spec"]["scaleTargetRef"]
+    return f"{aim['kind']}/{aim['name']}"
+
+
 def _field(field: str) -> _Cell:
     return lambda item, _now: str(item.get(field) or "")
 
@@ -115,6 +129,8 @@ _COLUMNS: dict[Resource, tuple[tuple[str, str, _Cell], ...]] = {
     ROLLOUTS: (("Desired", "integer", _spec("replicas")), ("Current", "integer", _status("replicas")),
                ("Up-to-date", "integer", _status("updatedReplicas")),
                ("Available", "integer", _status("availableReplicas"))),
+    AUTOSCALERS: (("Reference", "string", _scales), ("MinPods", "integer", _spec("minReplicas")),
+                  ("MaxPods", "integer", _spec("maxReplicas"))),
     LEASES: (("Holder", "string", lambda item, _now: (item.get("spec") or {}).get("holderIdentity", "")),),
     EVENTS: (("Last Seen", "string", _last_seen), ("Type", "string", _field("type")),
              ("Reason", "string", _field("reason")), ("Object", "string", _event_object),

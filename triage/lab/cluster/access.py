@@ -60,7 +60,7 @@ _EVERYONE = Rule(("authorization.k8s.io", "authentication.k8s.io"),
                  ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"), ("create",))
 """What the role ``system:basic-user`` gives to every user."""
 
-VIEW = (Rule(("", "apps", "argoproj.io", "coordination.k8s.io"), ("*",), ("get", "list", "watch")),)
+VIEW = (Rule(("", "apps", "argoproj.io", "autoscaling", "coordination.k8s.io"), ("*",), ("get", "list", "watch")),)
 """Reading everything and changing nothing, not even a status."""
 
 OPERATE = (

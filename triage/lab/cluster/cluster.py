@@ -15,6 +15,7 @@ from triage.lab.clock import Clock
 from triage.lab.cluster import deployments, rollouts
 from triage.lab.cluster.access import Access
 from triage.lab.cluster.apiserver import ApiServer, Options
+from triage.lab.cluster.autoscalers import aim_of, bounded
 from triage.lab.cluster.deployments import Deployments
 from triage.lab.cluster.events import Events
 from triage.lab.cluster.kubelet import Kubelet
@@ -33,6 +34,7 @@ from triage.lab.cluster.pods import PodView, is_out_of_memory, ready_since, rest
 from triage.lab.cluster.refusals import Refusal
 from triage.lab.cluster.replicasets import ReplicaSets
 from triage.lab.cluster.resources import (
+    AUTOSCALERS,
     DEPLOYMENTS,
     NAMESPACES,
     PODS,
@@ -189,6 +191,12 @@ class Cluster:
         workload = self.storage.find(*key)
         if workload is None:
             return
+        replicas = bounded(self.storage, resource, workload)
+        if replicas is not None:
+            # Written as the autoscaler does it, and seen by the controller as any other change.
+            self.server.patch(resource, namespace, name, "scale", "merge", {"spec": {"replicas": replicas}},
+                              Options(manager="kube-controller-manager"))
+            return
         again = self._controllers[resource].reconcile(workload, self.time)
         for replica_set in self._sets[resource].owned(workload):
             again = min(again, self._sets[resource].reconcile(replica_set, self.time))
@@ -222,6 +230,11 @@ class Cluster:
             if owner is None:
                 return
             key = owner
+        elif change.resource is AUTOSCALERS:
+            aim = aim_of(change.item)
+            if aim is None:
+                return
+            key = aim
         else:
             return
         self._wakes[key] = self.time

@@ -49,6 +49,8 @@ DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", (*_READ, *_CHA
                        subresources=("scale", "status"), categories=("all",))
 ROLLOUTS = Resource("argoproj.io", "v1alpha1", "rollouts", "Rollout", (*_READ, *_CHANGE), short_names=("ro",),
                     subresources=("scale", "status"), custom=True, unconditional_update=False)
+AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler",
+                       (*_READ, "create", *_CHANGE, "delete"), short_names=("hpa",), categories=("all",))
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", (*_READ, "create", *_CHANGE, "delete"),
                   unconditional_update=False)
 ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview",
@@ -58,7 +60,7 @@ RULES_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectrulesreviews"
 SUBJECT_REVIEWS = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", ("create",),
                            namespaced=False)
 
-RESOURCES = (NAMESPACES, PODS, EVENTS, REPLICA_SETS, DEPLOYMENTS, ROLLOUTS, LEASES,
+RESOURCES = (NAMESPACES, PODS, EVENTS, REPLICA_SETS, DEPLOYMENTS, ROLLOUTS, AUTOSCALERS, LEASES,
              ACCESS_REVIEWS, RULES_REVIEWS, SUBJECT_REVIEWS)
 REVIEWS = (ACCESS_REVIEWS, RULES_REVIEWS, SUBJECT_REVIEWS)
 """Questions in the form of objects: answered, never stored."""

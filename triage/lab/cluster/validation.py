@@ -14,7 +14,7 @@ from triage.lab.cluster import rollout_schema
 from triage.lab.cluster.durations import seconds
 from triage.lab.cluster.objects import Json, moment
 from triage.lab.cluster.refusals import Cause
-from triage.lab.cluster.resources import DEPLOYMENTS, EVENTS, LEASES, ROLLOUTS, Resource
+from triage.lab.cluster.resources import AUTOSCALERS, DEPLOYMENTS, EVENTS, LEASES, ROLLOUTS, Resource
 
 _STEPS = ("setWeight", "pause", "setCanaryScale")
 _CANARY = frozenset({"steps", "maxSurge", "maxUnavailable", "canaryService", "stableService", "trafficRouting",
@@ -37,6 +37,8 @@ def findings(resource: Resource, item: Json, before: Json | None) -> list[Cause]
         causes += _workload(item, before)
     if resource is ROLLOUTS and not causes:
         causes += _rollout(item)
+    if resource is AUTOSCALERS:
+        causes += _autoscaler(item)
     if resource is LEASES:
         causes += _lease(item)
     if resource is EVENTS:
@@ -203,6 +205,22 @@ def _times(item: Json) -> Iterator[Cause]:
             moment(str(text))
         except ValueError:
             yield Cause(field, f"Invalid value: {text!r}: must be of type date-time", "FieldValueTypeInvalid")
+
+
+def _autoscaler(item: Json) -> Iterator[Cause]:
+    spec = _map(item.get("spec"))
+    aim = _map(spec.get("scaleTargetRef"))
+    for field in ("kind", "name"):
+        if not isinstance(aim.get(field), str) or not aim[field]:
+            yield Cause(f"spec.scaleTargetRef.{field}", "Required value", "FieldValueRequired")
+    least, most = spec.get("minReplicas", 1), spec.get("maxReplicas")
+    if not isinstance(most, int) or not _is_count(most, _MOST_PODS) or most == 0:
+        yield Cause("spec.maxReplicas", f"Invalid value: {most!r}: must be from 1 to {_MOST_PODS} in this cluster")
+    elif not _is_count(least, most) or least == 0:
+        yield Cause("spec.minReplicas", f"Invalid value: {least!r}: must be from 1 to `maxReplicas`")
+    for field in ("metrics", "behavior"):
+        if field in spec:
+            yield Cause(f"spec.{field}", "Forbidden: this cluster has no metrics to scale by", "FieldValueForbidden")
 
 
 def _lease(item: Json) -> Iterator[Cause]:
