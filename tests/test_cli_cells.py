@@ -63,11 +63,18 @@ def test_the_list_says_what_each_cell_answers_and_needs_no_server(folder: Path) 
     assert ", as pinned, " in done.stdout.splitlines()[0]
 
 
-def test_the_list_as_json_has_every_cell(folder: Path) -> None:
+def test_the_list_as_json_says_of_every_cell_what_the_text_says(folder: Path) -> None:
+    write(folder, *CELLS, C("look", "import ask_not\n", about={**READS, "requires": ["rebuild"]}))
     document = json.loads(run("cells", "list", MODEL, "--notebooks", folder, "--format", "json").stdout)
     assert document["schema"] == "triage.cells/v1"
-    assert {cell["id"]: cell["reads_only"] for cell in document["cells"]} == {
-        "ask": True, "judge": True, "bad": True, "rebuild": False}
+    told = {cell.pop("id"): cell for cell in document["cells"]}
+    assert {name: cell["reads_only"] for name, cell in told.items()} == {
+        "ask": True, "judge": True, "bad": True, "rebuild": False, "look": False}
+    look = told["look"]
+    assert (look["purpose"], look["answers"], look["time_limit_seconds"], look["effects"], look["changes"]) == (
+        "Why is it slow?", ["Slow"], 20.0, "none", ["rebuild: rebuilds the view"])
+    assert "  needs rebuild: rebuilds the view; at most 20s; for Slow" in run(
+        "cells", "list", MODEL, "--notebooks", folder).stdout
 
 
 @pytest.mark.parametrize(("status", "code"), [("warn", 1), ("unknown", 3)])

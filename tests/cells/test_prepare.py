@@ -12,11 +12,13 @@ from triage.cells.prepare import (
     CellError,
     Prepared,
     diagnostics,
+    effects_of,
     is_accepted,
     open_book,
     prepare,
     remember,
 )
+from triage.cells.words import effects_words
 from triage.errors import InvalidDocument
 from triage.notebook.load import Notebook
 from triage.state_dir import StateDir
@@ -49,7 +51,12 @@ def test_a_cell_with_effects_says_which(tmp_path: Path, name: str, said: str) ->
 
 def test_what_a_required_cell_changes_counts(tmp_path: Path) -> None:
     cells = (*CELLS, C("truncate", "rows = 0", about={"effects": "truncates the view"}), C("look", "print(rows)"))
-    assert prepared(write(tmp_path, *cells), "look").effects == ("truncate: truncates the view",)
+    notebook = write(tmp_path, *cells)
+    assert prepared(notebook, "look").effects == ("truncate: truncates the view",)
+    book = open_book(notebook)
+    assert {cell.id: effects_words(cell.id, effects_of(book, cell)) for cell in diagnostics(book)} == {
+        "ask": "reads only", "change": "rebuilds the view", "silent": "it does not say what it changes",
+        "truncate": "truncates the view", "look": "needs truncate: truncates the view"}
 
 
 def test_an_unknown_cell_is_named_with_the_nearest(tmp_path: Path) -> None:

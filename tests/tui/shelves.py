@@ -10,12 +10,10 @@ from tests.cells.books import C, ipynb
 from tests.tui.snapshots import NOW
 from triage.cells.document import Cell, parse_book
 from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table, Text
-from triage.cells.parameters import parameters_of
-from triage.cells.prepare import diagnostics
 from triage.cells.protection import Limits, Means, sentences
 from triage.cells.protocol import Outcome
 from triage.cells.results import CellRun, Phase, Run
-from triage.desk.cells import Listing
+from triage.desk.cells import Listing, listing_of
 from triage.tui.shelf import Shelf
 
 CELLS = (
@@ -31,8 +29,7 @@ def _listing(pin: str = "matches") -> Listing:
         C(name, f"ask('{name}')", about={"purpose": purpose, "answers": list(answers), "effects": effects})
         for name, purpose, answers, effects in CELLS)), indent=1).encode()
     book = parse_book(raw, Path("notebook.ipynb"))
-    return Listing("fraud-scorer", book, diagnostics(book), parameters_of(book),
-                   "differs" if pin == "differs" else "matches", IN_FORCE)
+    return listing_of("fraud-scorer", book, "differs" if pin == "differs" else "matches", IN_FORCE)
 
 
 def _run(cell: str, *outputs: Output, outcome: Outcome | None = Outcome.FINISHED, phase: Phase = "ended",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -32,6 +35,8 @@ from triage.lab.clock import LabClock
 from triage.lab.promql.engine import Engine
 from triage.notebook.load import Notebook, load_notebook
 from triage.runbook.intents import RunCell
+from triage.signals.lineage_model import Lineage
+from triage.signals.promise import Promise, PromiseState
 from triage.tui.app import TriageApp
 from triage.tui.keymap import CELLS, all_keys
 from triage.tui.line import Line
@@ -91,10 +96,12 @@ def test_everything_about_a_run_is_on_its_page() -> None:
 
 
 @asynccontextmanager
-async def at_work(folder: Path, *, pinned: bool = True, size: tuple[int, int] = (100, 36), write: bool = False,
-                  url: str = "http://127.0.0.1:1") -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
+async def at_work(folder: Path, *, pinned: bool = True, write_notebook: bool = True, size: tuple[int, int] = (100, 36),
+                  write: bool = False, url: str = "http://127.0.0.1:1"
+                  ) -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
     """The program on the cells screen, with a notebook of its own for the model that is shown."""
-    written(folder / "m", *BOOK, pinned=pinned, name="fraud-scorer")
+    if write_notebook:
+        written(folder / "m", *BOOK, pinned=pinned, name="fraud-scorer")
     manifest = folder / "m/manifest.yaml"
     manifest.write_text(manifest.read_text().replace("{preset: triton}", "{preset: triton, selector: {model: scorer}}"))
     notebook = load_notebook(folder / "m")
@@ -114,6 +121,14 @@ async def until(pilot: Pilot[None], holds: Callable[[], bool], seconds: float = 
         assert time.monotonic() < deadline, screen_text(pilot.app)
         await asyncio.sleep(0.02)
     await pilot.pause()
+
+
+def digest(app: TriageApp) -> str:
+    """Of the notebook file at hand."""
+    listing = app.cells.shelf().listing
+    assert listing is not None
+    assert listing.book is not None
+    return listing.book.sha256
 
 
 def outcome(app: TriageApp, cell: str) -> Outcome | None:
@@ -189,11 +204,51 @@ async def test_a_file_that_is_not_pinned_is_run_only_after_its_digest_was_typed(
         assert outcome(app, "quick") is None
         await press(pilot, "escape", "enter")
         await until(pilot, lambda: isinstance(app.screen, Consent))
-        listing = app.cells.shelf().listing
-        assert listing is not None
-        assert listing.book is not None
-        await press(pilot, *listing.book.sha256[:8], "enter")
+        await press(pilot, *digest(app)[:8], "enter")
         await until(pilot, lambda: outcome(app, "quick") is Outcome.FINISHED)
+
+
+async def test_a_cell_with_effects_of_another_file_is_confirmed_before_its_plan_is_made(tmp_path: Path) -> None:
+    async with at_work(tmp_path, pinned=False) as (app, pilot, _):
+        await press(pilot, "j", "j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Consent))
+        assert "nothing pins notebook.ipynb" in screen_text(app)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, Cells)
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, Consent))
+        await press(pilot, *digest(app)[:8], "enter")
+        await until(pilot, lambda: "read-only: nothing is executed" in screen_text(app))
+        assert outcome(app, "changing") is None
+
+
+@pytest.mark.parametrize(("registered", "said"), [("", "as registered"), ("0" * 64, "not the registered file")])
+async def test_the_digest_in_the_registry_counts_where_the_manifest_has_none(
+        tmp_path: Path, registered: str, said: str) -> None:
+    async with at_work(tmp_path, pinned=False) as (app, pilot, _):
+        assert "not pinned" in screen_text(app)
+        snapshot = snapshots.ALL["canary"]()
+        promise = Promise("8", PromiseState.DIFFERS, "1" * 64, notebook_sha256=registered or digest(app))
+        model = replace(snapshot.models[0], lineage=Lineage(True, (), (), promise, snapshot.at))
+        cast(ScriptedFeed, app.feed).give(replace(snapshot, models=(model, *snapshot.models[1:])))
+        await until(pilot, lambda: said in screen_text(app))
+        await press(pilot, "enter")
+        if registered:
+            await until(pilot, lambda: isinstance(app.screen, Consent))
+            assert "000000000000" in screen_text(app)
+        else:
+            await until(pilot, lambda: outcome(app, "quick") is Outcome.FINISHED)
+
+
+async def test_what_a_required_cell_changes_is_said_in_the_list_too(tmp_path: Path) -> None:
+    written(tmp_path / "m", *BOOK, C("truncate", "rows = 0", about={"effects": "truncates the view"}),
+            C("look", "print(rows)", about=READS), name="fraud-scorer")
+    async with at_work(tmp_path, write_notebook=False) as (app, pilot, _):
+        row = next(row for row in screen_text(app).splitlines() if " look " in row)
+        assert "changes something" in row
+        await press(pilot, "G")
+        assert "needs truncate: truncates the view; at most 20s" in screen_text(app)
+        assert "reads only" not in screen_text(app)
 
 
 async def test_a_cell_with_effects_shows_its_plan_which_read_only_blocks(tmp_path: Path) -> None:
@@ -205,14 +260,16 @@ async def test_a_cell_with_effects_shows_its_plan_which_read_only_blocks(tmp_pat
         assert outcome(app, "changing") is None
 
 
-async def test_with_write_a_cell_with_effects_is_run_when_the_model_was_typed(
+async def test_with_write_a_cell_with_effects_is_run_when_its_word_was_typed(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIAGE_STATE", str(tmp_path / "state"))
     async with at_work(tmp_path, write=True) as (app, pilot, _):
         app.actions.deaf_seconds = 0.0
         await press(pilot, "j", "j", "enter")
-        await until(pilot, lambda: "type fraud-scorer" in screen_text(app))
-        await press(pilot, *"fraud-scorer", "enter")
+        await until(pilot, lambda: "to go on" in screen_text(app))
+        word = re.search(r"type (\S+) to go on", screen_text(app))
+        assert word is not None
+        await press(pilot, *word[1], "enter")
         await until(pilot, lambda: outcome(app, "changing") is Outcome.FINISHED)
         await until(pilot, lambda: "has run to its end" in screen_text(app))
     assert "changing" in (tmp_path / "state/journal").joinpath(

@@ -12,6 +12,7 @@ import builtins
 import symtable
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _KNOWN = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__", "_", "__", "___", "In", "Out",
                                      "get_ipython", "display", "exit", "quit", "__debug__"}
@@ -34,6 +35,7 @@ class Names:
     """Why the above may not be all, each in a few words; empty when it is proven."""
 
 
+@lru_cache(maxsize=1024)
 def names_of(source: str) -> Names:
     """What ``source`` defines and needs. A source that cannot be parsed has only doubts."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from triage.cells.choosing import Chosen, choose, with_parameters
@@ -47,13 +47,22 @@ class Prepared:
 
     @property
     def effects(self) -> tuple[str, ...]:
-        """What its cells change, each a sentence; empty when all are declared to change nothing.
+        """What its cells change, as :func:`effects_of` says it."""
+        return _effects(self.chosen.cells, self.asked)
 
-        A declaration covers those that only prepare and say nothing; what one of them says that it changes counts.
-        """
-        return tuple(f"{cell.id}: {cell.words.effects or 'it does not say what it changes'}"
-                     for cell in self.chosen.cells
-                     if not cell.reads_only and (cell in self.asked or cell.words.effects is not None))
+
+def effects_of(book: Book, cell: Cell) -> tuple[str, ...]:
+    """What running ``cell`` changes, each a sentence that begins with the id of the cell that changes it; empty when
+    all that it needs is declared to change nothing.
+
+    A declaration covers cells that only prepare and say nothing; what one of them says that it changes counts.
+    """
+    return _effects(choose(book, [cell]).cells, [cell])
+
+
+def _effects(cells: Iterable[Cell], asked: Sequence[Cell]) -> tuple[str, ...]:
+    return tuple(f"{cell.id}: {cell.words.effects or 'it does not say what it changes'}" for cell in cells
+                 if not cell.reads_only and (cell in asked or cell.words.effects is not None))
 
 
 def diagnostics(book: Book) -> tuple[Cell, ...]:
@@ -87,10 +96,11 @@ def prepare(notebook: Notebook, book: Book, names: Sequence[str], given: Mapping
     if chosen.unknown:
         raise CellError(chosen.unknown[0], "correct requires in the cell's metadata")
     values = settled(book, given, filled)
-    wanted = notebook.manifest.spec.notebook.sha256 or registered_sha256
+    own = notebook.manifest.spec.notebook.sha256
+    wanted = own or registered_sha256
     pin = pinned(book, wanted)
     return Prepared(notebook, book, asked, chosen, values, pin, wanted,
-                    _difference(book, pin, wanted, notebook.name, known))
+                    _difference(book, pin, wanted, notebook.name, known, "pinned" if own else "registered"))
 
 
 def _named(book: Book, name: str) -> Cell:
@@ -113,16 +123,16 @@ def remember(book: Book, model: str, known: StateDir) -> None:
         return
 
 
-def _difference(book: Book, pin: Pin, wanted: str | None, model: str, known: StateDir | None) -> str:
+def _difference(book: Book, pin: Pin, wanted: str | None, model: str, known: StateDir | None, word: str) -> str:
     if pin == "matches":
         return ""
     if wanted is None:
         return (f"nothing pins {book.path.name}: neither spec.notebook.sha256 nor the registry names a digest; it has "
                 f"{book.sha256[:_DIGITS]}")
-    said = f"{book.path.name} has the digest {book.sha256[:_DIGITS]}, pinned is {wanted[:_DIGITS]}"
+    said = f"{book.path.name} has the digest {book.sha256[:_DIGITS]}, {word} is {wanted[:_DIGITS]}"
     before = _remembered(wanted, model, known)
     if before is None:
-        return f"{said}; what the pinned file held is not known here"
+        return f"{said}; what the {word} file held is not known here"
     now = {cell.id: cell.sha256 for cell in book.cells}
     parts = [(word, names) for word, names in (
         ("changed", [name for name in now if name in before and now[name] != before[name]]),

@@ -34,7 +34,7 @@ from triage.cells.protocol import Outcome
 from triage.cells.results import Run
 from triage.cells.run import Setting, run_cells
 from triage.cells.supervise import Answer, Stop
-from triage.cells.words import headline
+from triage.cells.words import effects_words, headline
 from triage.clock import Clock
 from triage.errors import InvalidDocument
 from triage.facts.outcome import Failure, FailureKind
@@ -104,7 +104,7 @@ class CellSystem:
             return Refusal(_ELSEWHERE, "look at the actions of the rollout")
         body = json.dumps({"notebook": prepared.book.sha256, "parameters": dict(prepared.values), "cells": [
             {"id": each.id, "sha256": each.sha256} for each in prepared.chosen.cells]}, sort_keys=True)
-        effect = "; ".join(each.removeprefix(f"{cell.id}: ") for each in prepared.effects)
+        effect = effects_words(cell.id, prepared.effects)
         request = Request("RUN", cell.id, "application/json", body, f"run the cell {cell.id} of "
                           f"{prepared.book.path.name}", effect,
                           (Precondition(_DIGEST, prepared.book.sha256,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from triage.cells.document import Cell, Pin
 from triage.cells.outputs import CellVerdict, Status
@@ -15,6 +15,8 @@ _VERDICTS: Mapping[Status | None, Verdict] = {
     "pass": Verdict.PASS, "warn": Verdict.WARN, "fail": Verdict.FAIL, "unknown": Verdict.UNKNOWN,
     None: Verdict.NOT_JUDGED}
 _PINS: Mapping[Pin, str] = {"matches": "as pinned", "differs": "not the pinned file", "none": "not pinned"}
+_REGISTERED: Mapping[Pin, str] = {"matches": "as registered", "differs": "not the registered file",
+                                  "none": "not pinned"}
 
 
 def verdict_of(status: Status | None) -> Verdict:
@@ -22,14 +24,17 @@ def verdict_of(status: Status | None) -> Verdict:
     return _VERDICTS[status]
 
 
-def pin_words(pin: Pin) -> str:
-    """How the file stands to its pin."""
-    return _PINS[pin]
+def pin_words(pin: Pin, *, in_registry: bool = False) -> str:
+    """How the file stands to its pin, which is the registry's or the manifest's."""
+    return (_REGISTERED if in_registry else _PINS)[pin]
 
 
-def effects_of(cell: Cell) -> str:
-    """What a cell changes: ``reads only``, its own words, or that it does not say."""
-    return "reads only" if cell.reads_only else cell.words.effects or "does not say what it changes"
+def effects_words(cell: str, effects: Sequence[str]) -> str:
+    """What running the cell of this id changes, of :func:`triage.cells.prepare.effects_of`: ``reads only``, its own
+    words, ``needs truncate: truncates the view``."""
+    own = f"{cell}: "
+    return "; ".join(each.removeprefix(own) if each.startswith(own) else f"needs {each}"
+                     for each in effects) or "reads only"
 
 
 def verdict_sentence(found: CellVerdict) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from triage.cells.document import Book, Cell, Pin, pinned
 from triage.cells.parameters import Parameter, Value, parameters_of
-from triage.cells.prepare import Prepared, diagnostics, open_book, prepare
+from triage.cells.prepare import Prepared, diagnostics, effects_of, open_book, prepare
 from triage.cells.protection import Limits, means, sentences
 from triage.cells.questions import PrometheusQuestions
 from triage.cells.results import Run
@@ -36,6 +36,29 @@ class Listing:
     protection: tuple[str, ...]
     """What would be in force, each a sentence."""
     troubles: tuple[str, ...] = ()
+    effects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What running a cell changes, by its id, as :func:`triage.cells.prepare.effects_of` says it; nothing for those
+    that only read."""
+    in_registry: bool = False
+    """Whether the digest that ``pin`` is about is the registry's: the manifest has none."""
+
+    def beside(self, registered_sha256: str | None) -> Listing:
+        """The same beside the digest in the registry, which counts where the manifest has none; None: not known."""
+        if self.book is None or registered_sha256 is None or (self.pin != "none" and not self.in_registry):
+            return self
+        return replace(self, pin=pinned(self.book, registered_sha256), in_registry=True)
+
+    def changes(self, cell: str) -> tuple[str, ...]:
+        """What running the cell of this id changes; empty when it only reads."""
+        return self.effects.get(cell, ())
+
+
+def listing_of(model: str, book: Book, pin: Pin, protection: tuple[str, ...]) -> Listing:
+    """What can be run of the file ``book``."""
+    cells = diagnostics(book)
+    return Listing(model, book, cells, parameters_of(book), pin, protection,
+                   tuple(finding.sentence() for finding in book.findings),
+                   {cell.id: effects for cell in cells if (effects := effects_of(book, cell))})
 
 
 class LiveRun:
@@ -91,8 +114,7 @@ class CellDesk:
         except InvalidDocument as error:
             return Listing(notebook.name, None, (), (), "none", protection,
                            tuple(finding.sentence() for finding in error.findings))
-        return Listing(notebook.name, book, diagnostics(book), parameters_of(book), pinned(book, wanted.sha256),
-                       protection, tuple(finding.sentence() for finding in book.findings))
+        return listing_of(notebook.name, book, pinned(book, wanted.sha256), protection)
 
     def prepared(self, notebook: Notebook, cell: str, given: Mapping[str, str],
                  filled: Mapping[str, Value], registered_sha256: str | None = None) -> Prepared:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from triage.cells import words
 from triage.cells.document import Book, Cell, Pin
 from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table
+from triage.cells.prepare import effects_of
 from triage.cells.results import CellRun, Run
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def list_text(model: str, book: Book, cells: Sequence[Cell], pin: Pin, chars: Ch
         Text(f"{model}  ").append(chars.say(f"{book.path.name}, {words.pin_words(pin)}, {book.sha256[:12]}"), "dim")]
     for cell in cells:
         parts += [Text(), Text(chars.say(cell.id), "bold"), Padding(Text(chars.say(cell.purpose)), (0, 0, 0, 2))]
-        about = [words.effects_of(cell), f"at most {words.limit_words(cell)}"]
+        about = [words.effects_words(cell.id, effects_of(book, cell)), f"at most {words.limit_words(cell)}"]
         if cell.words.answers:
             about.append(f"for {', '.join(cell.words.answers)}")
         parts.append(Padding(Text(chars.say("; ".join(about)), "dim"), (0, 0, 0, 2)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from triage.cells.document import Book, Cell, Pin
 from triage.cells.outputs import Output
+from triage.cells.prepare import effects_of
 from triage.cells.records import Circumstances, about_run
 from triage.cells.results import Run
 from triage.report.json import dump
@@ -16,12 +17,14 @@ LIST_SCHEMA = "triage.cells/v1"
 
 
 def list_json(model: str, book: Book, cells: Sequence[Cell], pin: Pin) -> str:
-    """The cells that can be run by name."""
+    """The cells that can be run by name. ``effects``: what a cell says of itself, ``changes``: what running it changes
+    with all that it needs."""
     return dump({"schema": LIST_SCHEMA, "model": model,
                  "notebook": {"path": str(book.path), "sha256": book.sha256, "pin": pin},
                  "cells": [{"id": cell.id, "purpose": cell.purpose, "answers": list(cell.words.answers),
                             "requires": cell.words.requires, "effects": cell.words.effects,
-                            "reads_only": cell.reads_only, "time_limit_seconds": cell.time_limit_seconds,
+                            "changes": list(changes := effects_of(book, cell)), "reads_only": not changes,
+                            "time_limit_seconds": cell.time_limit_seconds,
                             "sha256": cell.sha256, "tags": sorted(cell.tags)} for cell in cells]})
 
 

@@ -86,6 +86,8 @@ class CellLink:
         self._shelf = Shelf()
         self._runs: dict[tuple[str, str], LiveRun] = {}
         self._values: dict[str, dict[str, str]] = {}
+        self._registered: dict[str, str] = {}
+        """Digests of notebook files in the registry, by model."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._desk: CellDesk | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,13 +103,19 @@ class CellLink:
 
     def shelf(self) -> Shelf:
         """What there is to show now."""
-        model = self._shelf.model
+        model, listing = self._shelf.model, self._shelf.listing
         runs = {cell: live.latest for (name, cell), live in self._runs.items() if name == model}
-        return replace(self._shelf, runs=runs, values=dict(self._values.get(model, {})))
+        return replace(self._shelf, runs=runs, values=dict(self._values.get(model, {})),
+                       listing=None if listing is None else listing.beside(self._registered.get(model)))
 
-    def open(self, model: str | None) -> None:
-        """Read the notebook of ``model``, where it is not the one at hand; one that is not there yet is tried again."""
+    def open(self, model: str | None, registered_sha256: str | None = None) -> None:
+        """Read the notebook of ``model``, where it is not the one at hand; one that is not there yet is tried again.
+
+        ``registered_sha256``: digest of its file in the registry; None while that is not known.
+        """
         known = self._shelf
+        if model is not None and registered_sha256 is not None:
+            self._registered[model] = registered_sha256
         waits = known.listing is None and time.monotonic() < self._next_try
         if model is None or (known.model == model and (known.listing is not None or waits)):
             return
@@ -237,17 +245,18 @@ class CellLink:
         except TriageError as error:
             self._refuse(f"{error.message}; {error.hint}" if error.hint else error.message, told)
             return
-        if prepared.effects:
-            self._plan(desk, prepared, facts, incident, step)
-            return
 
         def decided(agreed: bool | None) -> None:
-            if agreed:
-                self._go(desk, prepared, facts, incident, told)
-            else:
+            if not agreed:
                 told(None, "it was not confirmed")
                 self._app.show()
-        if prepared.difference or prepared.chosen.doubts:
+            elif prepared.effects:
+                self._plan(desk, prepared, facts, incident, step)
+            else:
+                self._go(desk, prepared, facts, incident, told)
+        # The plan of a cell that changes something names the doubts itself; another file than the pinned one is a
+        # confirmation of its own.
+        if prepared.difference or (prepared.chosen.doubts and not prepared.effects):
             self._ask(prepared, view.look, decided)
         else:
             decided(True)

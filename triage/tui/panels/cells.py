@@ -43,7 +43,7 @@ def _listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> li
         return [_head(view, "CELLS", "", width), *_told([said], view, width)][:rows]
     if found.book is None:
         return [_head(view, "CELLS", "they cannot be read", width), *_told(found.troubles, view, width)][:rows]
-    pin = words.pin_words(found.pin)
+    pin = words.pin_words(found.pin, in_registry=found.in_registry)
     out = [_head(view, "CELLS", f"{found.book.path.name} {found.book.sha256[:8]}, {pin}", width)]
     if not shelf.cells:
         return [*out, *_told(['no cell is tagged "diagnostic"'], view, width)][:rows]
@@ -66,7 +66,7 @@ def _listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> li
                              (cell.purpose, Role.PLAIN if here else Role.DIM)]
         if wide:
             cells.append((f"for {helps}", Role.WARN) if helps else
-                         ("" if cell.reads_only else "changes something", Role.UNKNOWN))
+                         ("changes something" if found.changes(cell.id) else "", Role.UNKNOWN))
         out.append(row(columns, cells, view.look.say, view.look.ellipsis).fitted(width, view.look.ellipsis))
     return out[:rows]
 
@@ -82,7 +82,8 @@ def detail(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list
 def _detail(view: View, shelf: Shelf, cell: NotebookCell, width: int, rows: int) -> list[Line]:
     run = shelf.runs.get(cell.id)
     out = _title(view, cell, run, width)
-    about = [words.effects_of(cell), f"at most {words.limit_words(cell)}"]
+    changes = shelf.listing.changes(cell.id) if shelf.listing is not None else ()
+    about = [words.effects_words(cell.id, changes), f"at most {words.limit_words(cell)}"]
     if cell.words.answers:
         about.append(f"for {', '.join(cell.words.answers)}")
     out += [line(" ", (text, Role.DIM)) for text in wrap(view.look.say("; ".join(about)), max(8, width - 2))[:2]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import BindingType
 
+from triage.cells.filling import registered_digest
 from triage.tui.capture_link import DEFAULT
 from triage.tui.keymap import CELLS
 from triage.tui.line import BLANK, Line
@@ -66,7 +67,8 @@ class Cells(TwoColumns, inherit_bindings=False):
         """Show the list, and the chosen cell with its newest run."""
         self._view = view
         self.update_verdict(view)
-        self._link.open(view.model.name if view.model is not None else None)
+        model = view.model
+        self._link.open(None if model is None else model.name, registered_digest(model))
         shelf = self._shelf()
         width, height = view.width, max(0, view.height - 4)
         chosen = self._chosen(shelf)
