@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from triage.cli_group import ascii_only, assignments, complete_model, formats, given, overrides, where, writes
+from triage.cli_group import (
+    Likely,
+    ascii_only,
+    assignments,
+    complete_model,
+    formats,
+    given,
+    overrides,
+    where,
+    writes,
+)
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
@@ -54,7 +64,8 @@ class _Asked:
 
 
 @click.command()
-@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("action", metavar="ACTION",
+                type=Likely(ACTIONS, {"freeze": "pause", "undo": "rollback", "unfreeze": "resume"}))
 @_model
 @click.option("--to", default="", metavar="VERSION", help="Version to go to.  [default: the one that the notebook and "
               "the facts name]")
@@ -64,7 +75,8 @@ class _Asked:
               "replicas=6 of scale, alert=NAME and duration=1h of silence. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Plan, rehearse and ask every guard, and change nothing; without --write "
               "this is always so.")
-@click.option("--confirm", metavar="NAME", help="Name of the target, in place of typing it when asked.")
+@click.option("--confirm", metavar="NAME", help="Name of the target (of the Rollout, the backend, the registered "
+              "model ...), in place of typing it when asked.")
 @click.option("--acknowledge", "acknowledged", metavar="GUARD", multiple=True, help="A guard that was read, such as "
               "facts when they cannot be had. Repeatable.")
 @click.option("--break-glass", default="", metavar="REASON", help="Override the guards that can be; loud, and in the "
@@ -79,6 +91,9 @@ class _Asked:
 @ascii_only
 def act(action: str, model: str, parameters: Sequence[str], **more: Any) -> int:
     """Do one guarded action on MODEL: plan, guards, confirmation, each request once, verification.
+
+    ACTION is pause, resume, promote (a step), promote-full, abort, rollback, retry, scale, retrain, silence or
+    expire-silence.
 
     Without --write it is a dry run: it ends with 0 when nothing but the missing --write stands in the way.
 

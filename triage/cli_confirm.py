@@ -1,22 +1,19 @@
-"""Having a plan confirmed on the command line: the name typed, and every guard that cannot tell acknowledged."""
+"""Having a plan confirmed on the command line: the target's name typed, and every guard that cannot tell
+acknowledged."""
 
 from __future__ import annotations
 
-import contextlib
+import shlex
 import sys
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
-
+from triage.cli_typing import typed
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
+    from triage.actions.plan import Plan
     from triage.actions.steps import Confirmation, Prepared
-
-DEAF_SECONDS = 0.5
-"""After a plan stands, so long nothing that is typed counts."""
 
 
 def confirmation(prepared: Prepared, *, stopped: bool, confirm: str | None = None, acknowledged: Iterable[str] = (),
@@ -24,48 +21,41 @@ def confirmation(prepared: Prepared, *, stopped: bool, confirm: str | None = Non
     """What was typed, or is typed now; whoever cannot be asked has to have said it before.
 
     ``stopped``: guards stop it whatever is typed. ``confirm`` and ``acknowledged`` are what the command line said,
-    where it has ``options`` for that. Raises :class:`~triage.errors.TriageError` when it is not confirmed.
+    where it has ``options`` for that. Raises :class:`~triage.errors.TriageError` when it is not confirmed, and
+    :class:`click.Abort` when whoever is asked breaks it off.
     """
     from triage.actions.steps import Confirmation
     plan = prepared.plan
+    name = plan.target.called
     said = set(acknowledged)
-    if confirm is not None and confirm not in (plan.target.model, plan.confirmation):
-        raise TriageError(f"--confirm does not name the target: {plan.target.model}", "read the plan again")
+    if confirm is not None and confirm != name:
+        raise _misnamed(plan, confirm)
     if stopped:
         # The executor says which; nobody is asked to type for nothing.
         return Confirmation(plan.confirmation, frozenset(said), break_glass)
     missing = [word for word in prepared.acknowledgements if word not in said]
     if (missing or confirm is None) and not sys.stdin.isatty():
-        told = (*([f"--confirm {plan.target.model}"] if confirm is None else []),
+        told = (*([f"--confirm {shlex.quote(name)}"] if confirm is None else []),
                 *(f"--acknowledge {word}" for word in missing))
         raise TriageError(f"{plan.title} has to be confirmed", "run it from a terminal" + (
             f", or read the plan and add: {' '.join(told)}" if options else ""))
     for word in missing:
-        _deaf()
-        typed = click.prompt(f'type "without {word}" to go on without it', default="", show_default=False, err=True)
-        said.add(typed.strip().removeprefix("without "))
-    if confirm is None:
-        _typed(prepared)
+        said.add(typed(f'type "without {word}" to go on without it').removeprefix("without "))
+    if confirm is None and not _agreed(plan):
+        raise TriageError("it was not confirmed: nothing was sent")
     return Confirmation(plan.confirmation, frozenset(said), break_glass)
 
 
-def _typed(prepared: Prepared) -> None:
-    """Have the name typed, or a pause confirmed."""
-    plan = prepared.plan
-    _deaf()
-    agreed = (click.prompt(f"type {plan.confirmation} to go on", default="", show_default=False, err=True).strip()
-              == plan.confirmation if plan.confirmation else click.confirm(f"{plan.title}?", err=True))
-    if not agreed:
-        raise TriageError("it was not confirmed: nothing was sent")
+def _misnamed(plan: Plan, confirm: str) -> TriageError:
+    target = plan.target
+    if confirm == target.model:
+        return TriageError(f"--confirm names the model, and the target is {target.sentence()}",
+                           f"read the plan again, and say: --confirm {shlex.quote(target.called)}")
+    return TriageError(f"--confirm does not name the target: {target.called}", "read the plan again")
 
 
-def _deaf() -> None:
-    """Keys that were typed before anybody can have read what stands here do not count. Where the system has no such
-    terminals, they do."""
-    time.sleep(DEAF_SECONDS)
-    try:
-        import termios
-    except ImportError:
-        return
-    with contextlib.suppress(termios.error, OSError, ValueError):
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+def _agreed(plan: Plan) -> bool:
+    """Whether the name was typed, or a pause agreed to."""
+    if plan.confirmation:
+        return typed(f"type {plan.confirmation} to go on") == plan.confirmation
+    return typed(f"{plan.title}? [y/N]").lower() in ("y", "yes")

@@ -55,6 +55,26 @@ class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(f"{message}; {hint}" if hint else message, param, ctx)
 
 
+class Likely(click.Choice):  # type: ignore[type-arg,unused-ignore]
+    """One of some words; of a slip it says what it was likely meant to be."""
+
+    def __init__(self, choices: Sequence[str], others: Mapping[str, str]) -> None:
+        """``others``: words that people use for some of them."""
+        super().__init__(choices)
+        self._others = others
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click's, with the question."""
+        if value not in self.choices:
+            import difflib
+            low = str(value).lower()
+            near = self._others.get(low) or next(iter(difflib.get_close_matches(low, self.choices, n=1)), "")
+            meant = f"; did you mean: {near}" if near else ""
+            raise click.BadParameter(f'"{clean(value, limit=100)}" is none of them{meant}\n'
+                                     f"There are: {', '.join(self.choices)}", ctx, param)
+        return super().convert(value, param, ctx)
+
+
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep what was given, wherever it stood: before a command or after it, the later one counts."""
     if value is None or value == () or value is False:

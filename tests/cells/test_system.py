@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.cells.books import MODEL, QUICK, C, nobody, write
+from tests.cells.books import QUICK, C, nobody, write
 from triage.actions.circumstances import Policy
 from triage.actions.executor import Executor
 from triage.actions.freeze import WriteMode
@@ -43,7 +43,7 @@ def executor(made: CellSystem, folder: Path, *, armed: bool = True) -> Executor:
 async def carried_out(works: Executor) -> list[Step]:
     prepared = await works.prepare(WISH)
     assert isinstance(prepared, Prepared), prepared
-    return [step async for step in works.carry_out(prepared, Confirmation(MODEL))]
+    return [step async for step in works.carry_out(prepared, Confirmation(prepared.plan.confirmation))]
 
 
 def ended(steps: list[Step]) -> Outcome | None:
@@ -89,7 +89,7 @@ def test_a_file_that_changed_after_the_plan_is_not_run(tmp_path: Path) -> None:
         prepared = await works.prepare(WISH)
         assert isinstance(prepared, Prepared)
         write(tmp_path / "m", C("fill", "2", about=ABOUT))
-        return [step async for step in works.carry_out(prepared, Confirmation(MODEL))]
+        return [step async for step in works.carry_out(prepared, Confirmation(prepared.plan.confirmation))]
     assert ended(asyncio.run(changed())) is Outcome.REFUSED
     assert made.run is None
 

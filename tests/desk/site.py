@@ -22,6 +22,8 @@ from triage.notebook.load import Notebook
 from triage.overrides import Overrides
 
 MODEL = "fraud-scorer"
+TARGET = "fraud"
+"""Name of its Rollout, which is typed to confirm an action."""
 TOKEN = "SITE_TOKEN"
 """Environment variable that holds the credential."""
 
@@ -128,7 +130,7 @@ class Site:
         self.gate.asked, self.gate.changes, self.gate.swallows, self.gate.hold = 0, [], False, None
         book = self.folder / "notebooks" / MODEL
         book.mkdir(parents=True, exist_ok=True)
-        spec = {"rollout": {"kind": "argo", "namespace": "ml", "name": "fraud"},
+        spec = {"rollout": {"kind": "argo", "namespace": "ml", "name": TARGET},
                 "slos": [{"name": "latency", "sli": {"histogram": "request_duration_seconds", "threshold": "500ms"},
                           "objective": 99}],
                 "rollback": {"last_known_good": "7"}, **self.spec}

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.commands import process, run
-from tests.desk.site import MODEL, NOT_JUDGED, Hold, Site, changes_the_world
+from tests.desk.site import MODEL, NOT_JUDGED, TARGET, Hold, Site, changes_the_world
 from triage.actions import carrying
 from triage.actions.kubernetes_sender import KubernetesSender
 from triage.actions.rollouts import argo
 from triage.cli_act import ACTIONS
 
-CONFIRMED = ("--confirm", MODEL)
+CONFIRMED = ("--confirm", TARGET)
 
 
 def act(site: Site, *words: object) -> tuple[int, str, str]:
@@ -112,10 +112,14 @@ def test_as_json_the_standard_output_is_one_document_however_it_ends(
 def test_what_is_not_confirmed_is_not_sent_and_it_says_what_to_add(site: Site) -> None:
     code, _, err = act(site, "rollback", MODEL, "--write")
     assert code == 64
-    assert "--confirm fraud-scorer --acknowledge facts" in err
+    assert "--confirm fraud --acknowledge facts" in err
     code, _, err = act(site, "rollback", MODEL, "--write", "--confirm", "churn-ranker", *site.acknowledged())
     assert code == 64
-    assert "--confirm does not name the target: fraud-scorer" in err
+    assert "--confirm does not name the target: fraud\n" in err
+    code, _, err = act(site, "rollback", MODEL, "--write", "--confirm", MODEL, *site.acknowledged())
+    assert code == 64
+    assert "--confirm names the model, and the target is Argo Rollout ml/fraud, http" in err
+    assert "--confirm fraud\n" in err
     assert site.gate.changes == []
 
 
@@ -148,6 +152,21 @@ def test_a_plan_is_shared_for_another_person_and_its_author_may_not_carry_it_out
     assert act(site, "rollback", MODEL, "--approve", file)[0] == 64
     assert act(site, "promote", MODEL, "--share", file)[0] == 64
     assert site.gate.changes == []
+
+
+@pytest.mark.parametrize(("word", "meant"), [("rollbakc", "rollback"), ("Rollback", "rollback"), ("freeze", "pause"),
+                                             ("promote-ful", "promote-full")])
+def test_a_slip_in_the_action_is_asked_about(site: Site, word: str, meant: str) -> None:
+    code, _, err = act(site, word, MODEL)
+    assert code == 64
+    assert f'"{word}" is none of them; did you mean: {meant}\n' in err
+
+
+def test_a_word_like_no_action_is_answered_with_all_of_them(site: Site) -> None:
+    code, _, err = act(site, "xyzzy", MODEL)
+    assert code == 64
+    assert "did you mean" not in err
+    assert f"There are: {', '.join(ACTIONS)}" in err
 
 
 def test_a_figure_without_a_name_is_a_mistake_of_the_command_line(site: Site) -> None:

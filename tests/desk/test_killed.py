@@ -15,7 +15,7 @@ import pytest
 from starlette.types import Scope
 
 from tests.commands import run
-from tests.desk.site import MODEL, NOT_JUDGED, Gate, Hold, Site, changes_the_world
+from tests.desk.site import MODEL, NOT_JUDGED, TARGET, Gate, Hold, Site, changes_the_world
 from triage.actions.history import Deed, Outcome, history_of
 from triage.actions.journal import Kind, Origin
 from triage.actions.journal_verify import Integrity, verify
@@ -37,7 +37,8 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 def words(site: Site) -> list[str]:
     """A rollback with everything acknowledged that its plan asks for now."""
-    return ["act", "rollback", MODEL, "--write", "--confirm", MODEL, "--config", str(site.config), *site.acknowledged()]
+    return ["act", "rollback", MODEL, "--write", "--confirm", TARGET, "--config", str(site.config),
+            *site.acknowledged()]
 
 
 def killed(site: Site, hold: Hold) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from starlette.types import Scope
 
 from tests.commands import process
-from tests.desk.site import MODEL, NOT_JUDGED, Hold, Site, changes_the_world
+from tests.desk.site import MODEL, NOT_JUDGED, TARGET, Hold, Site, changes_the_world
 
 PATIENCE_SECONDS = 60.0
 KUBERNETES_LEASES = {"leases": {"kind": "kubernetes", "namespace": "ml"}}
@@ -19,7 +19,7 @@ Ended = tuple[int, str, str]
 
 def rollback(site: Site) -> tuple[str, ...]:
     """The command line, with everything acknowledged that its plan asks for."""
-    return ("act", "rollback", MODEL, "--write", "--confirm", MODEL, "--format", "json", "--config", str(site.config),
+    return ("act", "rollback", MODEL, "--write", "--confirm", TARGET, "--format", "json", "--config", str(site.config),
             *site.acknowledged())
 
 

@@ -117,7 +117,7 @@ async def test_a_cause_that_was_answered_is_not_answered_again_after_a_restart(
     from triage.actions.system import Wish
     prepared = await desk.prepare(Wish(Action.ROLLBACK, "by hand"))
     assert isinstance(prepared, Prepared)
-    confirmation = Confirmation(MODEL, frozenset(prepared.acknowledgements))
+    confirmation = Confirmation(prepared.plan.confirmation, frozenset(prepared.acknowledgements))
     outcomes = [step.outcome async for step in desk.carry_out(prepared, confirmation) if step.outcome]
     assert outcomes == [Outcome.UNKNOWN]
     changes = list(site.gate.changes)

@@ -99,7 +99,7 @@ def test_a_canary_that_gets_worse_is_rolled_back_and_the_slis_recover(site: Site
         assert site.query('sum(rate(requests_total{model_version="8"}[4s]))') > 0
         # Many requests make the few errors small, as time would.
         load.pause_seconds = 0.0005
-        done = site.triage("act", "rollback", NAME, "--write", "--confirm", NAME, "--acknowledge", "known-good",
+        done = site.triage("act", "rollback", NAME, "--write", "--confirm", "fraud", "--acknowledge", "known-good",
                            "--acknowledge", "facts", "--reason", "the canary fails", "--format", "json")
         assert done.returncode == 0, (done.stdout[-3000:], done.stderr[-2000:])
         told = json.loads(done.stdout)
@@ -111,7 +111,7 @@ def test_a_canary_that_gets_worse_is_rolled_back_and_the_slis_recover(site: Site
     journal = site.triage("journal", "verify")
     assert journal.returncode == 0, journal
     assert "no server" not in done.stderr
-    again = site.triage("act", "rollback", NAME, "--to", "7", "--write", "--confirm", NAME)
+    again = site.triage("act", "rollback", NAME, "--to", "7", "--write", "--confirm", "fraud")
     assert "has all the traffic already" in again.stdout + again.stderr
 
 

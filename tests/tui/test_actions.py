@@ -14,7 +14,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from tests.desk.site import MODEL, TOKEN, Gate, Site
+from tests.desk.site import MODEL, TARGET, TOKEN, Gate, Site
 from tests.live.conftest import FakePrometheus
 from tests.sources.faults import FaultServer
 from tests.tui import snapshots, trials
@@ -163,10 +163,10 @@ async def test_a_rollback_is_watched_until_it_has_recovered_and_looks_as_agreed(
         site: Site, gate: Gate, size: tuple[int, int]) -> None:
     async with shown(site, size=size) as (_, pilot, feed):
         dialog = await opened(pilot, "r")
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
         assert gate.changes == []
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await reads(pilot, "nothing was read since")
         assert len(gate.changes) == 2
         await agreed(pilot, "act-verifying", size)
@@ -188,9 +188,9 @@ async def test_what_recovers_is_seen_although_another_model_is_shown(
         site = make_site(start=NOW, lives=False, prometheus=server.url)
         async with shown(site) as (app, pilot, feed):
             dialog = await opened(pilot, "r")
-            while dialog.dialog.wanted != MODEL:
+            while dialog.dialog.wanted != TARGET:
                 await typed(pilot, dialog.dialog.wanted)
-            await typed(pilot, MODEL)
+            await typed(pilot, TARGET)
             await reads(pilot, "nothing was read since")
             other = met(NOW + 60)
             feed.give(replace(other, models=(replace(other.models[0], name="churn-ranker"),)))
@@ -254,7 +254,7 @@ async def test_keys_that_were_typed_before_anybody_can_have_read_it_do_not_count
     monkeypatch.setattr(ActionLink, "deaf_seconds", 60.0)
     async with shown(site) as (app, pilot, _):
         dialog = await opened(pilot, "b")
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await pilot.press("tab", "enter")
         await pilot.pause()
         assert app.screen is dialog
@@ -265,10 +265,10 @@ async def test_keys_that_were_typed_before_anybody_can_have_read_it_do_not_count
 async def test_another_name_is_not_the_name(site: Site, gate: Gate) -> None:
     async with shown(site) as (app, pilot, _):
         dialog = await opened(pilot, "b")
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
-        await typed(pilot, "fraud")
-        assert f"that is not {MODEL}: nothing was sent" in screen_text(app)
+        await typed(pilot, MODEL)
+        assert f"that is not {TARGET}: nothing was sent" in screen_text(app)
     assert gate.changes == []
 
 
@@ -278,7 +278,7 @@ async def test_a_plan_expires_and_is_made_again(site: Site, gate: Gate) -> None:
         feed.time += 121
         app.show()
         await reads(pilot, "the plan has expired: make it again")
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         assert gate.changes == []
         assert app.screen is dialog
         await pilot.press("tab", "enter")
@@ -314,7 +314,7 @@ async def test_breaking_glass_is_loud_and_journalled(site: Site, gate: Gate) -> 
         while dialog.dialog.wanted:
             wanted = dialog.dialog.wanted
             await typed(pilot, wanted)
-            if wanted == MODEL:
+            if wanted == TARGET:
                 break
         await reads(pilot, "break glass")
         await until(pilot, lambda: app.actions.newest(MODEL) != "")
@@ -382,9 +382,9 @@ async def test_a_plan_that_another_person_shared_is_approved_as_oneself_by_typin
         dialog = await asks_to_approve(pilot, tmp_path / "promote.json")
         assert f"plan {digest}" in dialog.dialog.title
         assert not {"reason", "version", "share for approval"} & set(dialog.dialog.buttons)
-        assert dialog.dialog.wanted == MODEL
+        assert dialog.dialog.wanted == TARGET
         await agreed(pilot, "act-approve", size)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await reads(pilot, "sent 1 of 1  done")
     assert len(gate.changes) == 1
     records = open_journal(site.active, ManualClock(NOW)).records()
@@ -422,7 +422,7 @@ async def test_whoever_asked_does_not_approve_on_the_screen(
         dialog = await asks_to_approve(pilot, tmp_path / "promote.json")
         assert [each.name for each in dialog.dialog.stops] == ["persons"]
         assert "operator asked for it and may not approve it" in screen_text(app)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
     assert gate.changes == []
 
 
@@ -454,7 +454,7 @@ async def test_without_write_it_is_planned_and_stopped(site: Site, gate: Gate) -
         dialog = await opened(pilot, "r")
         assert dialog.dialog.wanted == ""
         assert "stopped by write" in screen_text(app)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
     assert gate.changes == []
 
 
@@ -495,9 +495,9 @@ async def test_a_step_of_a_runbook_opens_its_plan_and_learns_how_it_came_out(sit
         assert isinstance(dialog, PlanDialog)
         assert dialog.dialog.prepared is not None
         assert dialog.dialog.prepared.plan.reason == "runbook canary-slow, step 5: abort"
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await pilot.pause()
         app.feed.time = NOW + 60  # type: ignore[attr-defined]
         app.feed.give(met(NOW + 60))  # type: ignore[attr-defined]
@@ -508,9 +508,9 @@ async def test_a_step_of_a_runbook_opens_its_plan_and_learns_how_it_came_out(sit
 async def test_leaving_the_program_in_the_middle_writes_down_that_its_end_is_unknown(site: Site, gate: Gate) -> None:
     async with shown(site) as (_, pilot, _):
         dialog = await opened(pilot, "r")
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await reads(pilot, "nothing was read since")
     journal = open_journal(site.active, ManualClock(NOW))
     last = journal.records()[-1]
@@ -522,9 +522,9 @@ async def test_leaving_the_program_in_the_middle_writes_down_that_its_end_is_unk
 async def test_an_action_whose_end_is_not_known_is_shown_at_the_start_and_found_out(site: Site, gate: Gate) -> None:
     async with shown(site) as (_, pilot, _):
         dialog = await opened(pilot, "r")
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await reads(pilot, "nothing was read since")
     _forget_the_end(site)
     async with shown(site) as (app, pilot, feed):
@@ -552,9 +552,9 @@ def _forget_the_end(site: Site) -> None:
 async def test_what_is_under_way_is_not_lost_when_its_dialog_is_closed(site: Site) -> None:
     async with shown(site) as (app, pilot, _):
         dialog = await opened(pilot, "r")
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await reads(pilot, "nothing was read since")
         await pilot.press("escape")
         await pilot.press("a")
@@ -567,9 +567,9 @@ async def test_what_is_under_way_is_not_lost_when_its_dialog_is_closed(site: Sit
 async def test_while_one_action_is_watched_another_is_begun_and_each_has_its_receipt(site: Site, gate: Gate) -> None:
     async with shown(site) as (app, pilot, _):
         dialog = await opened(pilot, "r")
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await reads(pilot, "nothing was read since")
         rollback = app.actions.newest(MODEL)
         await pilot.press("escape")
@@ -591,9 +591,9 @@ async def test_while_one_action_is_watched_another_is_begun_and_each_has_its_rec
 async def test_leaving_while_an_action_is_watched_has_to_be_meant(site: Site) -> None:
     async with shown(site, size=(120, 40)) as (app, pilot, _):
         dialog = await opened(pilot, "r")
-        while dialog.dialog.wanted != MODEL:
+        while dialog.dialog.wanted != TARGET:
             await typed(pilot, dialog.dialog.wanted)
-        await typed(pilot, MODEL)
+        await typed(pilot, TARGET)
         await reads(pilot, "nothing was read since")
         await pilot.press("escape")
         await pilot.press("q")

@@ -72,6 +72,12 @@ class Target:
         """What tells it from every other; leases and cool-downs go by it."""
         return "/".join((self.system, self.cluster, self.namespace, self.name))
 
+    @property
+    def called(self) -> str:
+        """What is typed to confirm a change of it: its own name, which need not be the model's; of an alias the
+        registered model's, whose alias moves."""
+        return (self.name.rpartition("@")[0] or self.name) if self.system == "mlflow" else self.name
+
     def sentence(self) -> str:
         """``Argo Rollout ml/fraud-scorer, cluster prod-eu``."""
         name = f"{self.namespace}/{self.name}" if self.namespace else self.name
@@ -201,8 +207,8 @@ class Plan:
 
     @property
     def confirmation(self) -> str:
-        """What has to be typed; "" when one plain confirmation is enough, as for pausing."""
-        return "" if self.action is Action.PAUSE else self.target.model
+        """What has to be typed, the target's name; "" when one plain confirmation is enough, as for pausing."""
+        return "" if self.action is Action.PAUSE else self.target.called
 
     def content(self) -> dict[str, Any]:
         """As JSON can hold it; :func:`plan_of` makes the plan of it again, with the same digest."""
