@@ -68,6 +68,7 @@ def highest_burn_rate(objective: float) -> float:
     return 1 / allowed_ratio(objective)
 
 
+@lru_cache(maxsize=1024)
 def fewest_events(burn_threshold: float, objective: float) -> int:
     """Events that a window needs so that one bad event alone stays under the threshold (99.9 percent, 14.4: 70)."""
     return math.ceil(round(1 / (burn_threshold * allowed_ratio(objective)), 9))

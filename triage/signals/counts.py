@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from triage.facts.arrangement import arrangement
 from triage.facts.outcome import REJECTED, FailureKind
@@ -25,42 +24,39 @@ _ROUNDING = 0.005
 """Share of the total by which extrapolated counts of good events may exceed it without being suspect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """Bad and all events of one version (or of all) in one window."""
 
     bad: float | None
     total: float
 
 
-@dataclass(frozen=True, slots=True)
-class WindowCounts:
-    """What one window says."""
+class WindowCounts(NamedTuple):
+    """What one window says: a tuple, because a refresh of a thousand models makes ten thousand."""
 
     window_seconds: float
     by_version: Mapping[str, Count]
     quality: Quality
     """Without regard to how few events there are; that depends on what they are used for."""
-    note: str = ""
-    buckets: Mapping[str, Buckets] | None = None
+    note: str
+    buckets: Mapping[str, Buckets] | None
     """By version, for objectives on histograms."""
-
-    total: float | None = field(init=False)
+    total: float | None
     """Events of all versions; None when there is no such series."""
-    bad: float | None = field(init=False)
+    bad: float | None
     """Bad events of all versions; None when they cannot be told."""
 
-    def __post_init__(self) -> None:
-        # Read many times as often as made.
-        counts = self.by_version.values()
-        if len(counts) == 1:
-            [only] = counts
-            object.__setattr__(self, "total", only.total)
-            object.__setattr__(self, "bad", only.bad)
-            return
-        known = [c.bad for c in counts if c.bad is not None]
-        object.__setattr__(self, "total", sum(c.total for c in counts) if counts else None)
-        object.__setattr__(self, "bad", sum(known) if known and len(known) == len(counts) else None)
+
+def _counts(window_seconds: float, by_version: Mapping[str, Count], quality: Quality, note: str = "",
+            buckets: Mapping[str, Buckets] | None = None) -> WindowCounts:
+    counts = by_version.values()
+    if len(counts) == 1:
+        [(bad, total)] = counts
+        return WindowCounts(window_seconds, by_version, quality, note, buckets, total, bad)
+    known = [c.bad for c in counts if c.bad is not None]
+    return WindowCounts(window_seconds, by_version, quality, note, buckets,
+                        sum(c.total for c in counts) if counts else None,
+                        sum(known) if known and len(known) == len(counts) else None)
 
 
 def trouble(replies: Sequence[Reply], now: float) -> tuple[Quality, str] | None:
@@ -133,81 +129,73 @@ def chosen_candidate(objective: Objective, replies: Replies, scrape_interval: fl
 def window_counts(objective: Objective, index: int, window_seconds: float, replies: Replies,
                   now: float) -> WindowCounts:
     """The counts of one window of a ratio or a histogram objective."""
-    snapped = snapped_threshold(objective, index, replies)
-    return all_window_counts(objective, index, (window_seconds,), replies, now, snapped)[window_seconds]
+    questions = arrangement(replies).counted(objective.slo.name, index).get(window_seconds, ())
+    return counted(objective, index, window_seconds, questions, [replies[q] for q in questions],
+                   snapped_threshold(objective, index, replies), now)
 
 
-def all_window_counts(objective: Objective, index: int, windows: Iterable[float], replies: Replies, now: float,
-                      snapped: Snapped | None) -> dict[float, WindowCounts]:
-    """The counts of several windows, all of them read with the same bucket (:func:`snapped_threshold`)."""
-    asked = arrangement(replies).counted(objective.slo.name, index)
-    return {window: _window_counts(objective, index, window, [(q.part, replies[q]) for q in asked.get(window, ())],
-                                   snapped, now)
-            for window in windows}
+def counted(objective: Objective, index: int, window_seconds: float, questions: Sequence[Question],
+            asked: Sequence[Reply], snapped: Snapped | None, now: float) -> WindowCounts:
+    """The counts of one window from the replies to its ``questions``.
 
-
-def _window_counts(objective: Objective, index: int, window_seconds: float, asked: Sequence[tuple[Part, Reply]],
-                   snapped: Snapped | None, now: float) -> WindowCounts:
+    All windows of an objective are read with the same bucket (:func:`snapped_threshold`).
+    """
     if not asked:
-        return WindowCounts(window_seconds, {}, Quality.WAITING, "not asked yet")
-    first, *others = [reply for _, reply in asked]
-    found = trouble((first, *others), now)
-
-    def make(samples: object) -> WindowCounts:
-        by_part = dict(asked)
-        if Part.BUCKETS in by_part:
-            return _from_buckets(objective, index, window_seconds, by_part[Part.BUCKETS], snapped)
-        return _from_counters(objective.candidates[index], window_seconds, by_part)
-
-    counts = first.derived(("counts", index, snapped), make, *others)
-    if found is not None:
-        return WindowCounts(window_seconds, counts.by_version, found[0], found[1], counts.buckets)
-    return counts
+        return _counts(window_seconds, {}, Quality.WAITING, "not asked yet")
+    # They are arranged so that buckets are the last.
+    if questions[-1].part is Part.BUCKETS:
+        counts = _from_buckets(objective, index, window_seconds, asked[-1], snapped)
+    else:
+        counts = _from_counters(objective.candidates[index], window_seconds, questions, asked)
+    found = trouble(asked, now)
+    return counts if found is None else counts._replace(quality=found[0], note=found[1])
 
 
-def _from_counters(candidate: Candidate, window_seconds: float, asked: Mapping[Part, Reply]) -> WindowCounts:
+def _from_counters(candidate: Candidate, window_seconds: float, questions: Sequence[Question],
+                   asked: Sequence[Reply]) -> WindowCounts:
     label = candidate.version_label
     broken = False
     sums: dict[Part, dict[str, float]] = {}
-    for part, reply in asked.items():
-        sums[part], strange = _sums(reply.samples, label)
+    for question, reply in zip(questions, asked, strict=True):
+        sums[question.part], strange = _sums(reply.samples, label)
         broken = broken or strange
-    if Part.TOTAL in sums:
-        totals = sums[Part.TOTAL]
-    else:
+    totals = sums.get(Part.TOTAL)
+    if totals is None:
         good, bad = sums.get(Part.GOOD, {}), sums.get(Part.BAD, {})
         totals = {v: good.get(v, 0.0) + bad.get(v, 0.0) for v in sorted({*good, *bad})}
     if not totals:
         note = "not a number" if broken else "no such series"
-        return WindowCounts(window_seconds, {}, Quality.SUSPECT if broken else Quality.NO_DATA, note)
+        return _counts(window_seconds, {}, Quality.SUSPECT if broken else Quality.NO_DATA, note)
     part = Part.BAD if Part.BAD in sums else Part.GOOD
     numerators = sums[part]
     note, quality = "", Quality.OK
-    strays = numerators.keys() - totals.keys() if numerators.keys() != totals.keys() else set()
-    if "" in strays or (strays and set(totals) == {""}):
-        # Only one of the counters has the version label: they can be compared for the model as a whole.
-        totals, numerators = {"": sum(totals.values())}, {"": sum(numerators.values())}
-        note = f"{label} is not on every series"
-    absent = [] if all(sums.values()) else [p for p in (Part.GOOD, Part.BAD) if p in sums and not sums[p]]
-    if absent and absent_is_zero(candidate):
-        note = f"no {absent[0]} series: counted as 0"
-    elif absent:
-        return WindowCounts(window_seconds, {v: Count(None, t) for v, t in totals.items()}, Quality.SUSPECT,
-                            f"no {absent[0]} series: its name may be wrong; say absent: zero if that means 0")
+    if numerators.keys() != totals.keys():
+        strays = numerators.keys() - totals.keys()
+        if "" in strays or (strays and set(totals) == {""}):
+            # Only one of the counters has the version label: they can be compared for the model as a whole.
+            totals, numerators = {"": sum(totals.values())}, {"": sum(numerators.values())}
+            note = f"{label} is not on every series"
+    if not all(sums.values()):
+        absent = next(p for p in (Part.GOOD, Part.BAD) if p in sums and not sums[p])
+        if not absent_is_zero(candidate):
+            return _counts(window_seconds, {v: Count(None, t) for v, t in totals.items()}, Quality.SUSPECT,
+                           f"no {absent} series: its name may be wrong; say absent: zero if that means 0")
+        note = f"no {absent} series: counted as 0"
     counts: dict[str, Count] = {}
     for version in totals if totals.keys() == numerators.keys() else sorted({*totals, *numerators}):
         total, numerator = totals.get(version, 0.0), numerators.get(version, 0.0)
         bad_count = numerator if part is Part.BAD else total - numerator
-        if bad_count < -_ROUNDING * max(total, 1.0) or bad_count > total * (1 + _ROUNDING) + 1e-9:
-            quality, note = Quality.SUSPECT, f"more {'bad' if part is Part.BAD else 'good'} events than events"
-        else:
-            bad_count = min(max(bad_count, 0.0), total)
+        if not 0.0 <= bad_count <= total:
+            if bad_count < -_ROUNDING * max(total, 1.0) or bad_count > total * (1 + _ROUNDING) + 1e-9:
+                quality, note = Quality.SUSPECT, f"more {'bad' if part is Part.BAD else 'good'} events than events"
+            else:
+                bad_count = min(max(bad_count, 0.0), total)
         counts[version] = Count(bad_count, total)
     if broken:
         quality, note = Quality.SUSPECT, "a counter is not a number"
     if quality is Quality.OK and sum(totals.values()) == 0:
         quality, note = Quality.NO_TRAFFIC, "no events in the window"
-    return WindowCounts(window_seconds, counts, quality, note)
+    return _counts(window_seconds, counts, quality, note)
 
 
 def absent_is_zero(candidate: Candidate) -> bool:
@@ -235,25 +223,29 @@ def _sums(samples: Iterable[Sample], label: str) -> tuple[dict[str, float], bool
 
 
 def _buckets(reply: Reply, label: str, unit: str) -> dict[str, Buckets]:
-    def make(samples: Sequence[Sample]) -> dict[str, Buckets]:
-        by_version: dict[str, list[Sample]] = {}
-        versions = [sample.labels.get(label, "") for sample in samples]
-        if len(set(versions)) == 1:
-            # As it mostly is: no canary.
-            by_version[versions[0]] = [*samples]
-        else:
-            for version, sample in zip(versions, samples, strict=True):
-                by_version.setdefault(version, []).append(sample)
-        return {v: b for v, items in sorted(by_version.items()) if (b := buckets_from(items, unit)) is not None}
-    return reply.derived(("buckets", label, unit), make)
+    return reply.derived(("buckets", label, unit), partial(_by_version, label, unit))
+
+
+def _by_version(label: str, unit: str, samples: Sequence[Sample]) -> dict[str, Buckets]:
+    by_version: dict[str, list[Sample]] = {}
+    versions = [sample.labels.get(label, "") for sample in samples]
+    if len(set(versions)) == 1:
+        # As it mostly is: no canary.
+        by_version[versions[0]] = [*samples]
+    else:
+        for version, sample in zip(versions, samples, strict=True):
+            by_version.setdefault(version, []).append(sample)
+    return {v: b for v, items in sorted(by_version.items()) if (b := buckets_from(items, unit)) is not None}
 
 
 def _bounds(reply: Reply, label: str, unit: str) -> tuple[float, ...]:
     """Bounds that the histograms of all versions have."""
-    def make(samples: Iterable[Sample]) -> tuple[float, ...]:
-        both = merged(list(_buckets(reply, label, unit).values()))
-        return both.bounds if both is not None else ()
-    return reply.derived(("bounds", label, unit), make)
+    found = _buckets(reply, label, unit)
+    if len(found) == 1:
+        [only] = found.values()
+        return only.bounds
+    both = reply.derived(("together", label, unit), lambda _: merged(list(found.values())))
+    return both.bounds if both is not None else ()
 
 
 def snapped_threshold(objective: Objective, index: int, replies: Replies) -> Snapped | None:
@@ -266,8 +258,12 @@ def snapped_threshold(objective: Objective, index: int, replies: Replies) -> Sna
     if threshold is None:
         return None
     label, unit = objective.candidates[index].version_label, str(getattr(sli, "unit", "s"))
-    # Of several with as many bounds, the shortest window's.
-    bounds = max([_bounds(replies[question], label, unit) for question in asked], key=len)
+    bounds: tuple[float, ...] = ()
+    for question in asked:
+        reply = replies[question]
+        # Of several with as many bounds, the shortest window's; there are no more bounds than samples.
+        if len(reply.samples) > len(bounds):
+            bounds = max(bounds, _bounds(reply, label, unit), key=len)
     return _snapped(threshold, bounds, getattr(sli, "snap", "exact")) if bounds else None
 
 
@@ -281,8 +277,8 @@ def _from_buckets(objective: Objective, index: int, window_seconds: float, reply
     by_version = _buckets(reply, candidate.version_label, getattr(candidate.sli, "unit", "s"))
     if not by_version:
         if reply.samples:
-            return WindowCounts(window_seconds, {}, Quality.SUSPECT, "a histogram without its +Inf bucket")
-        return WindowCounts(window_seconds, {}, Quality.NO_DATA, "no such series")
+            return _counts(window_seconds, {}, Quality.SUSPECT, "a histogram without its +Inf bucket")
+        return _counts(window_seconds, {}, Quality.NO_DATA, "no such series")
     counts: dict[str, Count] = {}
     quality, note = Quality.OK, "" if snapped is None else snapped.note
     if snapped is not None and snapped.bound is None:
@@ -299,4 +295,4 @@ def _from_buckets(objective: Objective, index: int, window_seconds: float, reply
         counts[version] = Count(bad, buckets.total)
     if quality is Quality.OK and sum(c.total for c in counts.values()) == 0:
         quality, note = Quality.NO_TRAFFIC, "no events in the window"
-    return WindowCounts(window_seconds, counts, quality, note, by_version)
+    return _counts(window_seconds, counts, quality, note, by_version)

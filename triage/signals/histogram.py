@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from typing import NamedTuple
 
 from triage.facts.samples import Sample
 from triage.facts.units import UNIT_SECONDS
@@ -26,8 +27,7 @@ class Buckets:
         return self.counts[-1] if self.counts else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapped:
+class Snapped(NamedTuple):
     """The bucket that stands for a threshold, or why none does."""
 
     bound: float | None
@@ -41,12 +41,11 @@ def buckets_from(samples: Iterable[Sample], unit: str) -> Buckets | None:
     Counts that fall with a rising bound (scrapes that straddle an increment) are raised to be monotonic, as Prometheus
     does since 2.46. Samples whose ``le`` is no number, or whose value is not finite, are left out.
     """
-    scale = UNIT_SECONDS[unit]
     found = [*samples]
-    order = _order(tuple([sample.labels.get("le", "") for sample in found]), scale)
-    values = [found[index].value for index, _ in order]
-    bounds = tuple([bound for _, bound in order])
-    if len(set(bounds)) < len(bounds) or not all(map(math.isfinite, values)):
+    indices, bounds, distinct = _order(tuple([sample.labels.get("le", "") for sample in found]), UNIT_SECONDS[unit])
+    values = [found[index].value for index in indices]
+    # A sum is finite only where everything in it is.
+    if not (distinct and math.isfinite(sum(values))):
         sums: dict[float, float] = {}
         for bound, value in zip(bounds, values, strict=True):
             if math.isfinite(value):
@@ -54,14 +53,20 @@ def buckets_from(samples: Iterable[Sample], unit: str) -> Buckets | None:
         bounds, values = tuple(sums), list(sums.values())
     if not bounds or bounds[-1] != math.inf:
         return None
-    return Buckets(bounds, tuple(accumulate(values, max, initial=0.0))[1:])
+    rising = values[0] >= 0.0 and values == sorted(values)
+    return Buckets(bounds, tuple(values) if rising else tuple(accumulate(values, max, initial=0.0))[1:])
 
 
 @lru_cache(maxsize=4096)
-def _order(bounds: tuple[str, ...], scale: float) -> tuple[tuple[int, float], ...]:
-    """Index and bound of each that is a number, bounds ascending. Kept, because a fleet's histograms share them."""
+def _order(bounds: tuple[str, ...], scale: float) -> tuple[tuple[int, ...], tuple[float, ...], bool]:
+    """Indices and bounds of those that are numbers, bounds ascending, and whether no bound is there twice.
+
+    Kept, because a fleet's histograms share them.
+    """
     known = [(index, bound) for index, text in enumerate(bounds) if (bound := _bound(text, scale)) is not None]
-    return tuple(sorted(known, key=lambda each: each[1]))
+    known.sort(key=lambda each: each[1])
+    found = tuple([bound for _, bound in known])
+    return tuple([index for index, _ in known]), found, len(set(found)) == len(found)
 
 
 @lru_cache(maxsize=4096)

@@ -6,17 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from triage.facts.arrangement import arrangement
-from triage.facts.replies import UNASKED, Part, Question, Replies
+from triage.facts.replies import UNASKED, Part, Question, Replies, Reply
 from triage.signals import burn as burns_of
 from triage.signals import wording
 from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
 from triage.signals.counts import (
     WindowCounts,
-    all_window_counts,
     chosen_candidate,
+    counted,
     sampled_at,
     snapped_threshold,
     trouble,
@@ -76,82 +76,103 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
                  around: Surroundings) -> SloState:
     slo, sli = objective.slo, objective.candidates[index].sli
     newest = sampled_at(objective, index, replies)
-    windows = sorted({*arrangement(replies).counted(slo.name, index), slo.reading_window})
-    read = _windows(objective, index, windows, replies, around.now)
-    counts = {window: each.counts for window, each in read.items()}
-    hour = counts[slo.reading_window]
+    read = _windows(objective, index, replies, around.now)
+    hour = read[slo.reading_window].counts
     burns: tuple[Burn, ...] = ()
     tiers: tuple[Tier, ...] = ()
     budget: Budget | None = None
     if slo.objective is not None and slo.objective < 100:
-        burns = tuple([burn for w in WINDOWS if w in read and (burn := read[w].burn) is not None])
-        by_window = {b.window_seconds: b for b in burns}
+        by_window = {window: burn for window in WINDOWS
+                     if (each := read.get(window)) is not None and (burn := each.burn) is not None}
+        burns = tuple(by_window.values())
         tiers = burns_of.evaluate_tiers(by_window, slo.objective, slo.window, slo.min_events)
-        if slo.window in counts:
-            budget = _budget(slo.objective, counts[slo.window], read[slo.window].ratio, by_window,
-                             _covered(slo.window, counts))
+        if slo.window in read:
+            budget = _budget(slo.objective, read[slo.window], by_window, _covered(slo.window, read))
     reading = _reading(objective, hour, newest, slo.objective)
-    versions = tuple(VersionCount(v, hour.window_seconds, c.bad, c.total) for v, c in hour.by_version.items())
+    versions = tuple([VersionCount(v, hour.window_seconds, c.bad, c.total) for v, c in hour.by_version.items()])
     # Whoever has no such fields is slow to say so.
     latency = kind is SloKind.LATENCY
     threshold = getattr(sli, "threshold", None) if latency else None
     measures = str(getattr(sli, "measures", "")) if latency else ""
     quantiles = _quantiles(objective, index, hour, replies, newest) if latency else ()
     groups = _groups(objective, index, replies)
-    verdict, urgency, sentence = _verdict(objective, kind, reading, hour, counts, burns, tiers, budget)
+    verdict, urgency, sentence = _verdict(objective, kind, reading, hour, read, burns, tiers, budget)
     return SloState(slo.name, kind, slo.required, slo.objective, threshold, "at_most" if threshold else "",
                     measures, reading, burns, tiers, budget, verdict, urgency, sentence, quantiles, slo.by, groups,
                     _findings(objective, tiers, budget, around), slo.description, versions,
-                    tuple(w for w, c in counts.items() if c.quality is Quality.WAITING))
+                    tuple([w for w, each in read.items() if each.counts.quality is Quality.WAITING]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
+class _Window(NamedTuple):
     """What is read from one window."""
 
     counts: WindowCounts
-    ratio: tuple[float | None, Origin]
+    ratio: float | None
     """Error ratio."""
+    origin: Origin
+    """Of ``ratio``."""
     burn: Burn | None
     """None for objectives without a budget."""
 
 
-def _windows(objective: Objective, index: int, windows: Sequence[float], replies: Replies,
-             now: float) -> dict[float, _Window]:
+def _windows(objective: Objective, index: int, replies: Replies, now: float) -> dict[float, _Window]:
     """Every window, ascending. Those over an hour are read once for their answers: most refreshes bring no new ones."""
+    slo, known = objective.slo, arrangement(replies)
     snapped = snapped_threshold(objective, index, replies)
-    asked = [replies[question] for question in arrangement(replies).long.get((objective.slo.name, index), ())]
+    windows = known.counted(slo.name, index)
+    if slo.reading_window not in windows:
+        windows = {window: windows.get(window, ()) for window in sorted({*windows, slo.reading_window})}
+    asked = [replies[question] for question in known.long.get((slo.name, index), ())]
     if not asked or trouble(asked, now) is not None:
-        return _read(objective, index, windows, replies, now, snapped)
-    long = asked[0].derived(
-        ("long windows", index, snapped, objective.slo.objective, objective.slo.reading_window),
-        lambda _: _read(objective, index, [w for w in windows if w > HOUR], replies, now, snapped, again=True),
-        *asked[1:])
-    return {**_read(objective, index, [w for w in windows if w <= HOUR], replies, now, snapped), **long}
-
-
-def _read(objective: Objective, index: int, windows: Sequence[float], replies: Replies, now: float,
-          snapped: Snapped | None, *, again: bool = False) -> dict[float, _Window]:
-    """``again``: nothing is in the way of any of them, so that each is what its answers say until there are others."""
-    target, known = objective.slo.objective, arrangement(replies)
-    asked = known.counted(objective.slo.name, index)
-
-    def read(window: float, _: object = None) -> _Window:
-        counts = all_window_counts(objective, index, (window,), replies, now, snapped)[window]
-        ratio = _ratio(objective, window, counts, replies, now)
-        burn = _burn(window, counts, ratio, target) if target is not None and target < 100 else None
-        return _Window(counts, ratio, burn)
-
-    out = {}
-    for window in windows:
-        own = asked.get(window, ()) if again else ()
-        if own:
-            recorded = known.recorded.get((objective.slo.name, window), ())
-            first, *others = [replies[question] for question in (*own, *recorded)]
-            out[window] = first.derived(("window", index, snapped, target), partial(read, window), *others)
-        else:
-            out[window] = read(window)
+        return {window: _read(objective, index, window, questions, replies, snapped, now)
+                for window, questions in windows.items()}
+    out = {window: _read(objective, index, window, questions, replies, snapped, now)
+           for window, questions in windows.items() if window <= HOUR}
+    long = {window: questions for window, questions in windows.items() if window > HOUR}
+    out.update(asked[0].derived(("long windows", index, snapped, slo.objective, slo.reading_window),
+                                lambda _: _long(objective, index, long, replies, snapped, now), *asked[1:]))
     return out
+
+
+def _long(objective: Objective, index: int, windows: Mapping[float, tuple[Question, ...]], replies: Replies,
+          snapped: Snapped | None, now: float) -> dict[float, _Window]:
+    """Windows of which nothing is in the way: each is what its answers say until there are others."""
+    slo, recorded = objective.slo, arrangement(replies).recorded
+    out = {}
+    for window, questions in windows.items():
+        read = partial(_read, objective, index, window, questions, replies, snapped, now)
+        if questions:
+            first, *others = [replies[q] for q in (*questions, *recorded.get((slo.name, window), ()))]
+            out[window] = first.derived(("window", index, snapped, slo.objective), read, *others)
+        else:
+            out[window] = read()
+    return out
+
+
+def _read(objective: Objective, index: int, window: float, questions: Sequence[Question], replies: Replies,
+          snapped: Snapped | None, now: float, _: object = None) -> _Window:
+    counts = counted(objective, index, window, questions, [replies[question] for question in questions], snapped, now)
+    target = objective.slo.objective
+    total, bad = counts.total, counts.bad
+    ratio, origin = None if not total or bad is None else bad / total, Origin.RAW
+    if window >= DAY:
+        told = _recorded(replies.get(Question(objective.slo.name, 0, Part.RECORDED, window), UNASKED), now)
+        if told is not None:
+            ratio, origin = told, Origin.RULE
+    if target is None or target >= 100:
+        return _Window(counts, ratio, origin, None)
+    quality, note = counts.quality, counts.note
+    if origin is Origin.RULE:
+        quality, note = Quality.OK, "recorded by a rule"
+    rate = burns_of.burn_rate(ratio, target) if ratio is not None and quality in _KNOWN else None
+    return _Window(counts, ratio, origin, Burn(window, rate, total, quality, note, origin))
+
+
+def _recorded(reply: Reply, now: float) -> float | None:
+    """The error ratio that a rule recorded; None where none did."""
+    if not reply.samples or trouble((reply,), now) is not None:
+        return None
+    return next((s.value for s in reply.samples if math.isfinite(s.value) and 0 <= s.value <= 1), None)
 
 
 def _reading(objective: Objective, hour: WindowCounts, newest: float | None, target: float | None) -> Reading:
@@ -165,46 +186,24 @@ def _reading(objective: Objective, hour: WindowCounts, newest: float | None, tar
     return Reading(value, "ratio", quality, total, hour.window_seconds, newest, note=note)
 
 
-def _ratio(objective: Objective, window: float, counts: WindowCounts, replies: Replies,
-           now: float) -> tuple[float | None, Origin]:
-    """Error ratio of a window: recorded by a rule for a day and more where there is one, else from the counts."""
-    if window >= DAY:
-        reply = replies.get(Question(objective.slo.name, 0, Part.RECORDED, window), UNASKED)
-        known = [s.value for s in reply.samples if math.isfinite(s.value) and 0 <= s.value <= 1]
-        if known and trouble((reply,), now) is None:
-            return known[0], Origin.RULE
-    total, bad = counts.total, counts.bad
-    return (None if not total or bad is None else bad / total), Origin.RAW
-
-
-def _burn(window: float, counts: WindowCounts, ratio: tuple[float | None, Origin], objective: float) -> Burn:
-    value, origin = ratio
-    quality, note = counts.quality, counts.note
-    if origin is Origin.RULE:
-        quality, note = Quality.OK, "recorded by a rule"
-    if value is not None and quality in _KNOWN:
-        return Burn(window, burns_of.burn_rate(value, objective), counts.total, quality, note, origin)
-    return Burn(window, None, counts.total, quality, note, origin)
-
-
-def _covered(window: float, counts: Mapping[float, WindowCounts]) -> float | None:
+def _covered(window: float, read: Mapping[float, _Window]) -> float | None:
     """The shortest of the windows (ascending) that holds all events of ``window``; None when only that does."""
-    total = counts[window].total
+    total = read[window].counts.total
     if not total:
         return None
     nearly_all = _ALL_SHARE * total
-    return next((w for w, c in counts.items() if w < window and (c.total or 0.0) >= nearly_all), None)
+    return next((w for w, each in read.items() if w < window and (each.counts.total or 0.0) >= nearly_all), None)
 
 
-def _budget(objective: float, counts: WindowCounts, ratio: tuple[float | None, Origin],
-            by_window: Mapping[float, Burn], covered_seconds: float | None) -> Budget | None:
-    value, origin = ratio
+def _budget(objective: float, read: _Window, by_window: Mapping[float, Burn],
+            covered_seconds: float | None) -> Budget | None:
+    counts, ratio, origin, _ = read
     total = counts.total
-    if value is None or not total:
+    if ratio is None or not total:
         return None
     # The faster of the two: after ten bad minutes six hours still look calm.
     rates = [b.rate for w in (HOUR, 6 * HOUR) if (b := by_window.get(w)) is not None and b.rate is not None]
-    return burns_of.budget(value * total, total, objective, counts.window_seconds,
+    return burns_of.budget(ratio * total, total, objective, counts.window_seconds,
                            Quality.OK if origin is Origin.RULE else counts.quality,
                            present_burn=max(rates) if rates else None, covered_seconds=covered_seconds,
                            note="recorded by a rule" if origin is Origin.RULE else counts.note, origin=origin)
@@ -260,7 +259,7 @@ def _groups(objective: Objective, index: int, replies: Replies) -> tuple[GroupCo
 
 
 def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: WindowCounts,
-             counts: Mapping[float, WindowCounts], burns: Sequence[Burn], tiers: Sequence[Tier],
+             read: Mapping[float, _Window], burns: Sequence[Burn], tiers: Sequence[Tier],
              budget: Budget | None) -> tuple[Verdict, Urgency, str]:
     slo = objective.slo
     said = _said(kind, objective, reading)
@@ -295,8 +294,8 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
     if unread is not None:
         return Verdict.UNKNOWN, Urgency.NONE, f"the {wording.window(unread.window_seconds)} window: {unread.note}"
     if budget is None or budget.quality not in READABLE:
-        behind = counts.get(slo.window)
-        note = budget.note if budget is not None else behind.note if behind is not None else "not asked yet"
+        behind = read.get(slo.window)
+        note = budget.note if budget is not None else behind.counts.note if behind is not None else "not asked yet"
         return Verdict.UNKNOWN, Urgency.NONE, f"the budget of {wording.window(slo.window)} is unknown: {note}"
     # A ticket's rate of days on events of minutes is the budget again, of which too little is known.
     known = budget.quality is Quality.OK
