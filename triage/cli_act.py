@@ -299,7 +299,7 @@ async def _watch(active: Active, notebook: Notebook, clock: Clock, output: str, 
     async with Newest(active, notebook.name, clock) as newest:
         desk = await open_desk(active, notebook, clock, newest, write=bool(given("write")))
         try:
-            async with aclosing(watch(desk, newest.current_then_next())) as saying:
+            async with aclosing(watch(desk, newest.current_then_next(), armed=bool(given("write")))) as saying:
                 async for said in saying:
                     _tell(said, notebook.name, output)
                     if once and said.outcome is not None:

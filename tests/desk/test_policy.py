@@ -16,6 +16,8 @@ from triage.live.snapshot import Snapshot
 from triage.notebook.load import load_notebook
 from triage.notebook.manifest import Manifest
 from triage.signals.canary import CanaryVerdict
+from triage.signals.lasting import Lasting
+from triage.signals.reading import Verdict
 
 NOW = snapshots.NOW
 EXAMPLE = load_notebook(EXAMPLES / "fraud-scorer").manifest
@@ -66,14 +68,47 @@ def test_a_trigger_that_the_manifest_does_not_name_makes_nothing_due() -> None:
     assert due(manifest(rollback={"when": []}), failed()).action is None
 
 
-def test_a_rule_that_a_young_trial_breaks_has_to_last() -> None:
+RULE_ONLY = manifest(rollback={"policy": "auto", "when": ["rollout_rule"]})
+
+
+def breaking(*lasting: Lasting) -> Snapshot:
+    """The canary breaks the rollout rule, in a trial that is much older than anything has to last."""
     made = snapshots.canary_failing()
-    model = made.models[0]
-    young = tuple(replace(v, first_seen=NOW - 60) if v.arm == "canary" else v for v in model.versions.items)
-    found = due(manifest(rollback={"when": ["rollout_rule"]}),
-                snapshots.with_model(made, canary=None, versions=replace(model.versions, items=young)))
+    old = tuple(replace(v, first_seen=NOW - 36_000) if v.arm == "canary" else v
+                for v in made.models[0].versions.items)
+    return snapshots.with_model(made, canary=None, versions=replace(made.models[0].versions, items=old),
+                                lasting=lasting)
+
+
+def test_a_rule_that_held_for_as_long_as_it_must_is_acted_on() -> None:
+    found = due(RULE_ONLY, breaking(Lasting("rollout_rule", NOW - 660, NOW - 20, 60.0)))
+    assert (found.action, found.automatic, found.since) == (Action.ROLLBACK, True, NOW - 36_000)
+    assert found.sentence.endswith("; for 11 min and more")
+
+
+@pytest.mark.parametrize(("lasting", "said"), [
+    ((), "since when it holds is asked"),
+    ((Lasting("slo_breach", NOW - 6000, NOW, 60.0),), "since when it holds is asked"),
+    ((Lasting("rollout_rule", NOW - 660, NOW - 300, 60.0),), "since when it holds is asked"),
+    ((Lasting("rollout_rule", None, NOW - 20, 60.0),), "begins to hold only now"),
+    ((Lasting("rollout_rule", NOW - 480, NOW - 20, 60.0),), "and has to last until "),
+    ((Lasting("rollout_rule", None, NOW, 60.0, "overloaded"),), "since when it holds cannot be read: overloaded"),
+    ((Lasting("rollout_rule", NOW - 660, NOW - 300, 60.0, "overloaded"),), "cannot be read: overloaded"),
+])
+def test_the_age_of_the_trial_is_not_how_long_the_rule_was_broken(lasting: tuple[Lasting, ...], said: str) -> None:
+    found = due(RULE_ONLY, breaking(*lasting))
     assert found.action is None
-    assert "it has to last" in found.sentence
+    assert found.sentence.startswith("rollout_rule: ")
+    assert said in found.sentence
+
+
+def test_a_trigger_that_still_has_to_last_does_not_hide_one_that_has() -> None:
+    slow = replace(snapshots.canary_failing().models[0].slos[0], required=True, verdict=Verdict.FAIL)
+    made = snapshots.with_model(breaking(Lasting("rollout_rule", NOW - 60, NOW, 60.0),
+                                         Lasting("slo_breach", NOW - 660, NOW, 60.0)), slos=(slow,))
+    found = due(manifest(rollback={"when": ["rollout_rule", "slo_breach"]}), made)
+    assert found.action is Action.ROLLBACK
+    assert found.sentence.startswith("slo_breach: ")
 
 
 @pytest.mark.parametrize(("made", "said"), [

@@ -32,7 +32,7 @@ def failing(at: float = NOW) -> Snapshot:
     return replace(made, at=at, context="prod-eu", production=True)
 
 
-async def heard(desk: ActionDesk, *given: Snapshot) -> list[Said]:
+async def heard(desk: ActionDesk, *given: Snapshot, armed: bool = True) -> list[Said]:
     """What it says of these snapshots."""
     left = list(given)
     nothing = asyncio.Event()
@@ -46,7 +46,7 @@ async def heard(desk: ActionDesk, *given: Snapshot) -> list[Said]:
     said: list[Said] = []
 
     async def listen() -> None:
-        async with aclosing(watch(desk, newest)) as saying:
+        async with aclosing(watch(desk, newest, armed=armed)) as saying:
             async for each in saying:
                 said.append(each)
     listening = asyncio.ensure_future(listen())
@@ -80,6 +80,28 @@ async def test_without_write_an_automatic_policy_is_a_recommendation(make_desk: 
     [said] = await heard(desk, failing())
     assert said.what is What.RECOMMENDS
     assert "read-only" in said.sentence
+    assert gate.changes == []
+    await desk.aclose()
+
+
+async def test_a_context_that_allows_writing_does_not_arm_it(make_desk: Callable[..., Any], gate: Any) -> None:
+    """``allow_write`` is for a person at the keyboard: watching acts only with --write."""
+    desk = await make_desk(**AUTO)
+    assert desk.mode().allows
+    [said] = await heard(desk, failing(), armed=False)
+    assert said.what is What.RECOMMENDS
+    assert said.sentence.endswith("watching acts only with --write, whatever the context allows")
+    assert gate.changes == []
+    await desk.aclose()
+
+
+async def test_a_kill_switch_goes_before_write(make_desk: Callable[..., Any], gate: Any,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = await make_desk(**AUTO)
+    monkeypatch.setenv("TRIAGE_READONLY", "1")
+    [said] = await heard(desk, failing())
+    assert said.what is What.RECOMMENDS
+    assert "TRIAGE_READONLY is set" in said.sentence
     assert gate.changes == []
     await desk.aclose()
 

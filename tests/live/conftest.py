@@ -49,6 +49,8 @@ class FakePrometheus:
     retention: str = "400d"
     trial_since: float | None = None
     """Unix seconds at which v2 began to take a tenth of the requests; None: there is only v1."""
+    canary_good: float = 0.99999
+    """Share of the requests to v2 that are good."""
     alerts: list[dict[str, Any]] = field(default_factory=list)
     answered: int = 0
 
@@ -90,7 +92,8 @@ class FakePrometheus:
         if "_bucket" in expression:
             return [({"model_version": "v1", "le": le}, n) for le, n in (("0.5", 99_990.0), ("+Inf", 100_000.0))]
         taking = {"v1": 1.0} if self.trial_since is None else {"v1": 0.9, "v2": 0.1}
-        return [({"model_version": version}, share * (99_999.0 if "!~" in expression else 100_000.0))
+        good = {"v1": 0.99999, "v2": self.canary_good}
+        return [({"model_version": version}, share * 100_000.0 * (good[version] if "!~" in expression else 1.0))
                 for version, share in taking.items()]
 
 

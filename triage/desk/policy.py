@@ -1,7 +1,8 @@
 """What the manifest's policy asks for now, from one snapshot: to roll back, to promote a step, or nothing. Pure.
 
 Nothing here remembers anything: what must have lasted is in the facts (a failed canary verdict has lasted, by its own
-rule; a pause says since when). So a watcher that was started anew decides as the one before it.
+rule; of the others past data tell since when; a pause says it). So a watcher that was started anew decides as the one
+before it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from triage.notebook.manifest import Manifest
 from triage.signals.canary import CanaryVerdict
 from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
-from triage.signals.wording import clock_time
+from triage.signals.wording import age, clock_time, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,37 @@ def _rollback(manifest: Manifest, model: ModelState, now: float, seen: float | N
     if "canary_fail" in policy.when and state is not None and model.canary is not None and (
             state.verdict is CanaryVerdict.FAIL and state.pages and not model.canary.is_stale(now)):
         return Due(Action.ROLLBACK, f"canary_fail: {state.reason}", automatic, started)
+    waits = None
     for trigger in policy.when:
         why = _broken(trigger, model)
         if not why:
             continue
-        if started is not None and now < started + manifest.spec.canary.sustained:
-            lasts = clock_time(started + manifest.spec.canary.sustained, now)
-            return Due(None, f"{trigger}: {why}; the trial is young, and it has to last until {lasts}")
-        return Due(Action.ROLLBACK, f"{trigger}: {why}", automatic, started)
-    return None
+        need = manifest.spec.canary.sustained
+        lasts = _waits(trigger, model, need, now)
+        if not lasts:
+            return Due(Action.ROLLBACK, f"{trigger}: {why}{_since(trigger, model, now)}", automatic, started)
+        waits = waits or Due(None, f"{trigger}: {why}; {lasts}")
+    return waits
+
+
+def _waits(trigger: str, model: ModelState, need: float, now: float) -> str:
+    """What is waited for until the trigger has held for ``need`` seconds without a break; "" when it has."""
+    past = next((each for each in model.lasting if each.trigger == trigger), None)
+    if past is not None and past.trouble and (past.since is None or past.is_stale(now)):
+        return f"it has to last for {span(need)}, and since when it holds cannot be read: {past.trouble}"
+    if past is None or past.is_stale(now):
+        return f"it has to last for {span(need)}, and since when it holds is asked"
+    if past.since is None:
+        return f"it has to last for {span(need)}, and begins to hold only now"
+    if now < past.since + need:
+        until = clock_time(past.since + need, now)
+        return f"it holds since {clock_time(past.since, now)} and has to last until {until}"
+    return ""
+
+
+def _since(trigger: str, model: ModelState, now: float) -> str:
+    past = next((each for each in model.lasting if each.trigger == trigger), None)
+    return f"; for {age(now - past.since)} and more" if past is not None and past.since is not None else ""
 
 
 def _broken(trigger: str, model: ModelState) -> str:

@@ -24,6 +24,7 @@ AGAIN_SECONDS = 60.0
 """After an action that was not carried out, how long until it is tried again; nothing of it was sent."""
 
 
+_UNARMED = "read-only: watching acts only with --write, whatever the context allows"
 _FIGURES = re.compile(r"[-+]?\d[\d.,:]*")
 
 
@@ -57,8 +58,13 @@ class Said:
     outcome: Outcome | None = None
 
 
-async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]]) -> AsyncGenerator[Said, None]:
-    """Watch until the iterator is closed. ``newest`` waits for a snapshot, the first time for the present one."""
+async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]], *,
+                armed: bool) -> AsyncGenerator[Said, None]:
+    """Watch until the iterator is closed. ``newest`` waits for a snapshot, the first time for the present one.
+
+    ``armed`` False: it only recommends, also where the configuration lets a person change the world: nobody is there
+    who would have asked for it.
+    """
     last, refused_at = "", float("-inf")
     looked: set[str] = set()
     while True:
@@ -69,7 +75,7 @@ async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]]) -> 
                 found = await desk.find_out(deed)
                 yield Said(snapshot.at, What.FOUND, f"{deed.plan.title}: {found.progress}: {found.sentence}")
         wanted = due(desk.manifest, snapshot)
-        said = await _judged(desk, wanted, snapshot.at)
+        said = await _judged(desk, wanted, snapshot.at, armed=armed)
         if said is not None:
             # Figures move with every look; what they mean does not.
             if (kind := _FIGURES.sub("#", f"{said.what} {said.sentence}")) != last:
@@ -86,7 +92,7 @@ async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]]) -> 
                 yield each
 
 
-async def _judged(desk: ActionDesk, wanted: Due, at: float) -> Said | None:
+async def _judged(desk: ActionDesk, wanted: Due, at: float, *, armed: bool) -> Said | None:
     """What there is to say; None when it has to act."""
     if wanted.action is None:
         return Said(at, What.WAITS, wanted.sentence, wanted)
@@ -101,6 +107,8 @@ async def _judged(desk: ActionDesk, wanted: Due, at: float) -> Said | None:
     if not wanted.automatic:
         return Said(at, What.RECOMMENDS, f"{wanted.action}: {wanted.sentence}; the policy is manual", wanted)
     mode = desk.mode()
+    if not armed and not mode.killed:
+        return Said(at, What.RECOMMENDS, f"{wanted.action}: {wanted.sentence}; {_UNARMED}", wanted)
     if not mode.allows:
         return Said(at, What.RECOMMENDS, f"{wanted.action}: {wanted.sentence}; {mode.sentence}", wanted)
     return None

@@ -20,6 +20,7 @@ from triage.live.closer import CloserAsker
 from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
 from triage.live.judging import WORLD, RetrainAsker, TrialAsker, WorldAsker
+from triage.live.lasting import LastingAsker
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
 from triage.live.resources import ResourcesAsker
 from triage.live.trends import Grid, grid, trend_questions, trends
@@ -29,6 +30,7 @@ from triage.signals.closer_reading import CloserReading
 from triage.signals.deployed import NOTHING_SAID, Deployed
 from triage.signals.drift_reading import DriftReading
 from triage.signals.feature_store_reading import FeatureStoreReading
+from triage.signals.lasting import Lasting
 from triage.signals.model import Trend
 from triage.signals.quality_reading import QualityReading
 from triage.signals.retrain import Trigger
@@ -75,6 +77,8 @@ class ModelFacts:
     """What is asked only for a closer look; None while nobody takes one."""
     pods: PodAnswers | None = None
     """What series tell of its pods; None while nobody looks at them."""
+    lasting: tuple[Lasting, ...] = ()
+    """Since when what the manifest rolls back for has held; () while nothing of it is met."""
 
 
 class ModelAsker:
@@ -111,6 +115,9 @@ class ModelAsker:
         self._trial = TrialAsker(notebook, self.channel)
         self._world = WorldAsker(notebook, self.channel)
         self._retrain = RetrainAsker(notebook, self.channel)
+        self._lasting = LastingAsker(notebook, self.channel)
+        self._alone = False
+        """Whether somebody looks at this model: of many together it is not asked what lasted."""
         self._resources = ResourcesAsker(notebook, self.channel)
         self._closer = CloserAsker(notebook, self.channel)
         self.closer_look: CloserLook | None = None
@@ -136,7 +143,7 @@ class ModelAsker:
             notes.append(self._retrain.note())
         return ModelFacts(replies, self._trends, tuple(notes), self._trial.reading, self._world.drift,
                           self._world.quality, self._retrain.triggers, self.deployed, self._world.feature_store,
-                          self._closer.reading, self._resources.answers)
+                          self._closer.reading, self._resources.answers, self._lasting.found)
 
     def take_answers(self) -> list[Answer]:
         """The answers since the last call."""
@@ -146,7 +153,8 @@ class ModelAsker:
         """Why what is not renewed at present is not, each failed request once."""
         found = [r.failure for r in self._replies.values() if r.failure is not None]
         judged = (self._trial.reading, self._world.drift, self._world.quality, self._world.feature_store)
-        found += [f for f in (self._trend_failure, self._retrain.failure, *self._resources.failures(),
+        found += [f for f in (self._trend_failure, self._retrain.failure, self._lasting.failure,
+                              *self._resources.failures(),
                               *(reading.failure for reading in judged if reading is not None)) if f is not None]
         found += self._closer.failures()
         return list({id(failure): failure for failure in found}.values())
@@ -163,7 +171,7 @@ class ModelAsker:
         """Ask everything at the next refresh, whatever its pace: after a suspend nothing is recent."""
         self._turns.clear()
         self._charts_turn, self._grid = Turn(), None
-        for asker in (self._trial, self._world, self._retrain, self._resources, self._closer):
+        for asker in (self._trial, self._world, self._retrain, self._lasting, self._resources, self._closer):
             asker.forget_pace()
 
     def hurry(self) -> None:
@@ -172,7 +180,7 @@ class ModelAsker:
             if turn.failures or period(pace, self._interval) <= self._interval:
                 turn.give_up()
         self._charts_turn.give_up()
-        for asker in (self._trial, self._world, self._retrain, self._resources, self._closer):
+        for asker in (self._trial, self._world, self._retrain, self._lasting, self._resources, self._closer):
             asker.hurry()
 
     def know(self, registered: Registered | Failure | None) -> None:
@@ -206,6 +214,7 @@ class ModelAsker:
                     self.flights.start(key, partial(self._ask, key))
         if look is not None:
             self._begin_charts(look, now)
+        self._alone = look is not None
         self.begin_trial()
         if WORLD not in later or self._world.seldom(now) is None:
             self._world.begin()
@@ -215,8 +224,11 @@ class ModelAsker:
         self._closer.begin(closely, seen.range_seconds, seen.end)
 
     def begin_trial(self) -> None:
-        """Ask about both arms when another interval of the trial is full; nothing while there is none."""
+        """Ask about both arms when another interval of the trial is full, and how long what is broken has been;
+        nothing while there is none."""
         self._trial.begin(self._replies, self.deployed)
+        if self._alone:
+            self._lasting.begin(self._replies, self.deployed)
 
     def _turn(self, key: Key) -> Turn:
         turn = self._turns.get(key)

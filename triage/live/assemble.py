@@ -66,7 +66,8 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         last_seen=last_seen(manifest, facts.replies, now),
         value=value_reading(manifest, facts.replies, facts.quality, slos, now),
         closer=facts.closer, serving=_serving(manifest, facts, seen, now), asked=tuple(_asked(manifest, facts)),
-        rollout_is_old=isinstance(facts.deployed.rollout, RolloutFacts) and facts.deployed.rollout_at(now) is None)
+        rollout_is_old=isinstance(facts.deployed.rollout, RolloutFacts) and facts.deployed.rollout_at(now) is None,
+        lasting=facts.lasting)
 
 
 def _asked(manifest: Manifest, facts: ModelFacts) -> Iterator[str]:

@@ -26,6 +26,7 @@ _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS:
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 _RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "quality", "drift",
           "features", "retrain", "registry", "rollout", "source", "unknown", "few events", "objectives")
+_COUNTED = frozenset({SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START})
 _CANARY_ARMS = ("canary", "experiment")
 _MISSED = {"alertmanager": "silences are unknown",
            "registry": "whether what serves is registered and approved is unknown",
@@ -56,7 +57,7 @@ def health(notebook: Notebook, slos: Sequence[SloState], versions: Versions, ale
     from_sources = tuple(_from_sources(notebook, sources, replies, now))
     # When the source itself is the reason, it is said once and not once per objective.
     silent = any(r.verdict is Verdict.UNKNOWN for r in from_sources)
-    reasons = [*_from_rollout(notebook, slos, versions, replies, now), *canary_reasons(canary, now),
+    reasons = [*rollout_rule_reasons(notebook, slos, versions, replies, now), *canary_reasons(canary, now),
                *_from_slos(slos, silent),
                *_from_alerts(alerts), *more, *drift_reasons(drift, versions, now),
                *from_sources]
@@ -96,7 +97,7 @@ def _from_slos(slos: Sequence[SloState], silent: bool) -> Iterator[Reason]:
 def _rule(slo: SloState) -> str:
     if slo.objective == 100:
         return "zero tolerance"
-    if slo.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
+    if slo.kind not in _COUNTED:
         return "level"
     if slo.urgency is Urgency.PAGE or (slo.urgency is Urgency.TICKET and slo.verdict is Verdict.WARN):
         return "burn rate"
@@ -145,9 +146,12 @@ def _is_asked(notebook: Notebook, source: str) -> bool:
     return asked is None or (spec.rollout is not None and spec.rollout.kind in asked)
 
 
-def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versions, replies: Replies,
-                  now: float) -> Iterator[Reason]:
-    """The rollout rule on the canary's own requests, over the window or its age: it has no requests from before."""
+def rollout_rule_reasons(notebook: Notebook, slos: Sequence[SloState], versions: Versions, replies: Replies,
+                         now: float) -> Iterator[Reason]:
+    """The rollout rule on the canary's own requests, over the window or its age: it has no requests from before.
+
+    Objectives that ``slos`` does not hold are passed over.
+    """
     rule = notebook.manifest.spec.rollout_rule
     canary = next((v for v in versions.items if v.arm in _CANARY_ARMS), None)
     stable = versions.arm("stable")
@@ -156,8 +160,8 @@ def _from_rollout(notebook: Notebook, slos: Sequence[SloState], versions: Versio
     by_name = {s.name: s for s in slos}
     for objective in notebook.objectives:
         target = objective.slo.objective
-        state = by_name[objective.slo.name]
-        if target is None or target >= 100 or state.kind not in (SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START):
+        state = by_name.get(objective.slo.name)
+        if state is None or target is None or target >= 100 or state.kind not in _COUNTED:
             continue
         if state.now.quality is Quality.STALE:
             # The long window is asked rarely and would outlive the facts that say the canary is still there.

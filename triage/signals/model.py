@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from triage.signals.feature_store_reading import FeatureStoreReading
     from triage.signals.fleet_seen import LastSeen
     from triage.signals.fleet_value import ValueReading
+    from triage.signals.lasting import Lasting
     from triage.signals.lineage_model import Lineage
     from triage.signals.quality_reading import QualityReading
     from triage.signals.resources_model import ServingReading
@@ -354,3 +355,5 @@ class ModelState:
     """What the verdict would rest on as well and has never been answered: ``drift``, ``quality``, ``features``."""
     rollout_is_old: bool = False
     """Whether ``rollout`` was read too long ago to speak of the present."""
+    lasting: tuple[Lasting, ...] = ()
+    """Since when what the manifest rolls back for has held; () while nothing of it is met, or before it is known."""
