@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import yaml
+from starlette.types import ASGIApp
 
 from tests.lab.notebook_data import NOTEBOOKS
 from tests.lab.serving import serving
@@ -27,6 +28,8 @@ NOW = 1_795_831_920.0
 """2026-11-28 02:12 UTC, far from the time of day of any scenario: each has its own, whenever it is played."""
 TOKEN = "only-of-these-tests"
 """Opens everything."""
+READS = "reads-only"
+"""Opens what changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,10 @@ class Lab:
 
 
 @contextmanager
-def lab(of: str | Scenario, folder: Path, seed: int | None = None, *, is_shared: bool = False) -> Iterator[Lab]:
-    """The world of a scenario at its opening, with its whole past; of its own seed unless another is given."""
+def lab(of: str | Scenario, folder: Path, seed: int | None = None, *, is_shared: bool = False,
+        around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[Lab]:
+    """The world of a scenario at its opening, with its whole past; of its own seed unless another is given. ``around``
+    makes what is served of the lab's application: one that counts, or keeps requests waiting."""
     scenario = load(of) if isinstance(of, str) else of
     clock = LabClock(NOW, 0.0, 0.0)
     world = World(scenario, scenario.seed if seed is None else seed, clock)
@@ -72,7 +77,7 @@ def lab(of: str | Scenario, folder: Path, seed: int | None = None, *, is_shared:
     token = folder / "token"
     token.touch(mode=0o600)
     token.write_text(TOKEN)
-    with serving(site(world, Tokens(TOKEN, "reads-only"))) as url:
+    with serving(around(site(world, Tokens(TOKEN, READS)))) as url:
         secret = {"bearer_token": {"file": str(token)}}
         config = folder / "triage.yaml"
         config.write_text(yaml.safe_dump({

@@ -8,6 +8,7 @@ from triage.actions.plan import BlastRadius, State, Verification
 from triage.actions.rollouts.conditions import REPLICAS, UID, Place, put
 from triage.actions.rollouts.drafting import Draft, Seen
 from triage.actions.rollouts.gitops import owner_warning
+from triage.actions.rollouts.undo import named
 from triage.actions.system import Progress, Refusal, Sighting, Wish
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
@@ -70,7 +71,7 @@ def scaled(wish: Wish, seen: Seen, place: Place, bounds: Bounds | None) -> Draft
                        "change its bounds where they are written down")
     return Draft(
         (place.patch([put("/spec/replicas", wanted)], (UID, REPLICAS), sentence=f"replicas {now} -> {wanted}",
-                     effect=f"{abs(wanted - now)} replicas {'start' if wanted > now else 'stop'}"),),
+                     effect=_moving(wanted - now)),),
         State(facts.wanted.version if facts.wanted else "", facts.wanted.number if facts.wanted else None,
               facts.wanted.image_digest if facts.wanted else "", f"{wanted} replicas"),
         f"scale to {now}", BlastRadius(0.0, abs(wanted - now), facts.available_replicas,
@@ -91,12 +92,23 @@ def _warnings(seen: Seen, facts: RolloutFacts, wanted: int) -> tuple[str, ...]:
     return found
 
 
+def _moving(more: int) -> str:
+    number = abs(more)
+    verb = "start" if more > 0 else "stop"
+    return f"1 replica {verb}s" if number == 1 else f"{number} replicas {verb}"
+
+
 def scale_sighting(wanted: int, facts: RolloutFacts) -> Sighting:
-    """How far it is from ``wanted`` replicas."""
+    """How far it is from ``wanted`` replicas. While another version is on its way both are scaled, and the replicas of
+    the one do not stand for those of the other."""
     if facts.desired_replicas != wanted:
         return Sighting(Progress.ELSEWHERE, f"{facts.desired_replicas} replicas are asked for, not {wanted}")
     serving = facts.available_replicas
-    # Replicas that stop still count until they are gone.
     if not facts.observed or serving < wanted:
         return Sighting(Progress.UNDER_WAY, f"{serving} of {wanted} replicas serve")
+    for each in filter(None, (facts.stable, facts.canary)):
+        if (each.available or 0) < (each.desired or 0):
+            return Sighting(Progress.UNDER_WAY, f"{each.available or 0} of {each.desired} replicas of {named(each)} "
+                                                "serve")
+    # Replicas that stop still count until they are gone.
     return Sighting(Progress.REACHED, f"{serving} replicas serve")
