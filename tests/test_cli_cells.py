@@ -16,6 +16,8 @@ import pytest
 
 from tests.cells.books import MODEL, C, write
 from tests.cells.test_capture import store
+from tests.cells.test_left import CELLS as LEFT
+from tests.cells.test_left import killed
 from tests.commands import NOWHERE, run
 from tests.lab.serving import serving
 from triage.incident.entries import Kind
@@ -148,6 +150,20 @@ def test_a_file_that_is_not_pinned_is_refused_until_its_digest_is_accepted(folde
     digest = refused.stderr.strip().rpartition("--accept ")[2]
     assert run("cells", "run", MODEL, "judge", "--notebooks", folder, "--accept", "12345678").exit_code == 64
     assert run("cells", "run", MODEL, "judge", "--notebooks", folder, "--accept", digest).exit_code == 0
+
+
+def test_a_run_whose_triage_was_killed_is_told_and_so_is_its_incident(folder: Path, url: str, tmp_path: Path) -> None:
+    context = url.partition("//")[2]
+    timelines = Timelines(StateDir(tmp_path / "state"), context)
+    own = timelines.open("slow", MODEL, "ana", 1000.0)
+    write(folder, *LEFT)
+    killed(folder, tmp_path / "state", own.id, context=context)
+    words = ("cells", "list", MODEL, "--notebooks", folder, "--prometheus", url)
+    said = run(*words).stderr
+    assert "triage: slow ended without a result: its triage died; what there was is kept in " in said
+    assert [row.text for row in timelines.get(own.id).rows if row.entry.kind is Kind.CELL] == [
+        "cell slow: slow ended without a result: its triage died"]
+    assert run(*words).stderr == ""
 
 
 @pytest.mark.parametrize(("words", "said"), [

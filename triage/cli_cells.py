@@ -67,7 +67,9 @@ def list_cells(model: str, output: str) -> None:
     """
     from triage.cells.document import pinned
     from triage.cells.prepare import diagnostics, open_book
-    notebook = _notebook(_context()[0], model)
+    active = _context()[0]
+    notebook = _notebook(active, model)
+    _tell_left(active.name, model)
     book = open_book(notebook)
     found, pin = diagnostics(book), pinned(book, notebook.manifest.spec.notebook.sha256)
     if output == "json":
@@ -246,15 +248,17 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     import os
 
     from triage.cells.filling import filled, registered_digest
+    from triage.cells.marks import CELLS
     from triage.cells.parameters import Value
     from triage.cells.prepare import is_accepted, open_book, prepare
     from triage.cells.questions import refusal
-    from triage.cells.run import CELLS, Setting, first_view, python_of, run_cells
+    from triage.cells.run import Setting, first_view, python_of, run_cells
     from triage.cells.supervise import Stop
     from triage.clock import SystemClock
     from triage.state_dir import StateDir, state_home
     clock = SystemClock()
     state = StateDir(state_home(os.environ), CELLS)
+    _tell_left(wish.context, notebook.name)
     book = open_book(notebook)
     seen = None if sight is None else await sight.look()
     end = clock.now() if seen is None else seen.at
@@ -335,6 +339,25 @@ def _tell(context: str, name: str, run: Run) -> None:
         timelines.add(found.id, [of_cells(run, person())])
     except TriageError as error:
         click.echo(f"triage: the run is told to no incident: {error.message}", err=True)
+
+
+def _tell_left(context: str, model: str) -> None:
+    """Say on stderr which runs lost their triage, and tell their incidents."""
+    import os
+
+    from triage.cells.left import settle_left
+    from triage.cells.marks import CELLS
+    from triage.cells.words import headline
+    from triage.state_dir import StateDir, StateError, state_home
+    try:
+        left = settle_left(StateDir(state_home(os.environ), CELLS), model, context)
+    except StateError as error:
+        click.echo(f"triage: runs of before cannot be looked at: {error.message}", err=True)
+        return
+    for run in left:
+        click.echo(f"triage: {headline(run)}; what there was is kept in {run.record}", err=True)
+        if run.incident:
+            _tell(context, run.incident, run)
 
 
 def _narrator() -> Callable[[Run], None]:

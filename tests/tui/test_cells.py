@@ -18,6 +18,8 @@ from textual.pilot import Pilot
 from tests.cells.books import C
 from tests.cells.books import write as written
 from tests.cells.test_capture import store
+from tests.cells.test_left import CELLS as LEFT
+from tests.cells.test_left import killed
 from tests.lab.serving import serving
 from tests.tui import snapshots
 from tests.tui.driving import press, running, screen_text
@@ -327,6 +329,25 @@ def told(app: TriageApp) -> list[Entry]:
     board = app.incident.board
     rows = board.incident.rows if board is not None and board.incident is not None else ()
     return [row.entry for row in rows if row.entry.kind is Kind.CELL]
+
+
+async def test_a_run_whose_triage_was_killed_is_told_at_the_next_start_and_to_its_incident(tmp_path: Path) -> None:
+    written(tmp_path / "m", *LEFT, name="fraud-scorer")
+    await asyncio.to_thread(killed, tmp_path / "m", tmp_path / "state", "INC-0001", model="fraud-scorer",
+                            context="prod-eu")
+    async with at_work(tmp_path, write_notebook=False) as (app, pilot, _):
+        await until(pilot, lambda: "slow ended without a result: its triage died" in screen_text(app))
+        assert "? slow" in screen_text(app)
+        assert "half of it" in screen_text(app)
+        assert "pass: so far" in screen_text(app)
+        assert re.search("begun .* ago, kept, o says where", screen_text(app))
+        await press(pilot, "5", "o", "enter")
+        await until(pilot, lambda: told(app) != [])
+        entry, = told(app)
+        assert (entry.text, entry.state, entry.details["incident"]) == (
+            "cell slow: slow ended without a result: its triage died", "unknown", "INC-0001")
+        await press(pilot, "4", "j", "enter")
+        await until(pilot, lambda: outcome(app, "quick") is Outcome.FINISHED)
 
 
 @pytest.mark.parametrize(("typed", "said"), [

@@ -54,6 +54,8 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     """By the person who started it."""
     KERNEL_DIED = "kernel died"
+    TRIAGE_DIED = "triage died"
+    """Nobody knows how far it came: the triage that ran it was killed, and a later one says so."""
     NOT_RUN = "not run"
     """A cell before it did not finish, or the runner could not start."""
 

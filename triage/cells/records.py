@@ -1,6 +1,8 @@
 """What is kept of a run in the state directory: ``run.json``, the executed copy of the notebook, and its pictures.
 
-``cells/MODEL/RUN/`` is written when the run is over; pictures while it goes on, because the screen shows their paths.
+``cells/MODEL/RUN/`` is written when the run begins, at most a moment after each of its outputs, and when it is over: a
+triage that is killed leaves what there was until then. Beside it ``cells/MODEL/RUN.running`` is locked while the run
+goes on; :mod:`triage.cells.left` tells by it which runs have lost their triage.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from triage.cells.document import Book, Pin
+from triage.cells.marks import LOCK, MARK
 from triage.cells.outputs import Picture, PictureBytes
 from triage.cells.results import Run
-from triage.state_dir import StateDir, StateError, file_name
+from triage.state_dir import Hold, StateDir, StateError, file_name
 
 RUN_SCHEMA = "triage.cell-run/v1"
+ABOUT, COPY = "run.json", "executed.ipynb"
 _MOST_PICTURES = 40
 
 
@@ -39,35 +43,63 @@ class Circumstances:
 class Record:
     """The folder of one run."""
 
-    def __init__(self, cells: StateDir, model: str, run_id: str) -> None:
-        self._folder = cells.folder(file_name(model), file_name(run_id))
+    def __init__(self, cells: StateDir, run: Run, how: Circumstances, sources: Mapping[str, str]) -> None:
+        """``sources``: as they are run, by cell."""
+        self._model = cells.folder(file_name(run.model))
+        self._name = file_name(run.id)
+        self._folder = self._model.folder(self._name)
+        self._how = how
+        self._sources = sources
         self._pictures = 0
+        self._hold: Hold | None = None
 
     @property
     def path(self) -> str:
         """Where it is."""
         return str(self._folder.path)
 
+    def begin(self, run: Run) -> None:
+        """Write down that it begins. Raises :class:`~triage.state_dir.StateError`."""
+        with self._model.locked(LOCK):
+            self.keep(run, {}, run.started_at)
+            self._hold = self._model.hold(f"{self._name}{MARK}")
+
+    def end(self, run: Run, raw: Mapping[str, list[Mapping[str, Any]]], now: float) -> None:
+        """Write down how it ended. Raises :class:`~triage.state_dir.StateError`."""
+        self.keep(run, raw, now)
+        self._model.remove(f"{self._name}{MARK}")
+        if self._hold is not None:
+            self._hold.release()
+
     def picture(self, found: PictureBytes) -> Picture:
         """Save a picture."""
         self._pictures += 1
         if self._pictures > _MOST_PICTURES:
             return Picture(found.kind, len(found.content), "", f"only {_MOST_PICTURES} pictures of a run are kept")
-        name = f"picture-{self._pictures}.{found.kind}"
+        name = picture_name(self._pictures, found.kind)
         try:
             self._folder.write(name, found.content)
         except StateError as error:
             return Picture(found.kind, len(found.content), "", error.message)
         return Picture(found.kind, len(found.content), f"{self.path}/{name}")
 
-    def keep(self, run: Run, how: Circumstances, raw: Mapping[str, list[Mapping[str, Any]]],
-             sources: Mapping[str, str]) -> None:
-        """Write the record and the executed copy. ``raw``: outputs as nbformat has them, ``sources``: as they were run,
-        both by cell. Raises :class:`~triage.state_dir.StateError`."""
-        about = about_run(run, how)
-        self._folder.write("run.json", json.dumps(about, indent=1, ensure_ascii=True).encode())
-        copy = _executed(run, how, raw, sources, about)
-        self._folder.write("executed.ipynb", json.dumps(copy, indent=1, ensure_ascii=True).encode())
+    def keep(self, run: Run, raw: Mapping[str, list[Mapping[str, Any]]], now: float) -> None:
+        """Write the record and the executed copy as the run stands at ``now``, Unix seconds. ``raw``: outputs as
+        nbformat has them, by cell. Raises :class:`~triage.state_dir.StateError`."""
+        about = {**about_run(run, self._how), "written_at": _iso(now)}
+        write_record(self._folder, about, _executed(run, self._how, raw, self._sources, about))
+
+
+def picture_name(number: int, kind: str) -> str:
+    """Name of the file of the ``number``-th picture of a run, from 1 on."""
+    return f"picture-{number}.{kind}"
+
+
+def write_record(folder: StateDir, about: Mapping[str, Any], copy: Mapping[str, Any]) -> None:
+    """Write both files; the copy, which holds all of ``about``, first. Raises
+    :class:`~triage.state_dir.StateError`."""
+    folder.write(COPY, json.dumps(copy, indent=1, ensure_ascii=True).encode())
+    folder.write(ABOUT, json.dumps(about, indent=1, ensure_ascii=True).encode())
 
 
 def about_run(run: Run, how: Circumstances) -> dict[str, Any]:
@@ -75,6 +107,7 @@ def about_run(run: Run, how: Circumstances) -> dict[str, Any]:
     return {
         "schema": RUN_SCHEMA,
         "run": run.id,
+        "state": "ended" if run.phase == "ended" else "running",
         "model": run.model,
         "context": how.context,
         "actor": how.actor,
@@ -91,7 +124,7 @@ def about_run(run: Run, how: Circumstances) -> dict[str, Any]:
         "trouble": run.trouble or None,
         "record": run.record or None,
         "cells": [{
-            "id": cell.id, "part": cell.part, "sha256": cell.sha256,
+            "id": cell.id, "purpose": cell.purpose, "part": cell.part, "sha256": cell.sha256, "running": cell.running,
             "outcome": None if cell.outcome is None else str(cell.outcome), "status": cell.status,
             "seconds": cell.seconds, "detail": cell.detail or None, "dropped_bytes": cell.dropped_bytes,
             "verdicts": [asdict(each) for each in cell.verdicts],
@@ -105,7 +138,7 @@ def _executed(run: Run, how: Circumstances, raw: Mapping[str, list[Mapping[str, 
     """The cells that ran, as a notebook: open it with Jupyter to go on where the run ended."""
     cells = []
     for number, cell in enumerate(run.cells, 1):
-        ran = cell.outcome is not None and cell.seconds is not None and cell.seconds > 0
+        ran = cell.running or (cell.outcome is not None and cell.seconds is not None and cell.seconds > 0)
         cells.append({"cell_type": "code", "id": file_name(cell.id)[:64].replace(".", "-"),
                       "metadata": {"tags": [cell.part], "triage": {"sha256": cell.sha256,
                                                                    "outcome": str(cell.outcome or "")}},

@@ -44,9 +44,12 @@ class CellRun:
 
     @property
     def status(self) -> Status | None:
-        """The worst of its verdicts; ``fail`` when it did not finish; None before that, and without a verdict."""
+        """The worst of its verdicts; ``fail`` when it did not finish, ``unknown`` when nobody saw its end; None before
+        that, and without a verdict."""
         if self.outcome is None or self.outcome is Outcome.NOT_RUN:
             return None
+        if self.outcome is Outcome.TRIAGE_DIED:
+            return "unknown"
         if self.outcome is not Outcome.FINISHED:
             return "fail"
         return worst(self.verdicts)
@@ -68,6 +71,7 @@ class Run:
     started_at: float
     """World time, Unix seconds."""
     ended_at: float | None = None
+    """World time, Unix seconds; None while it goes on, and when its triage died."""
     trouble: str = ""
     """Why nothing, or nothing more, could be run; "" when it could."""
     kernel: str = ""
@@ -91,10 +95,12 @@ class Run:
 
     @property
     def status(self) -> Status | None:
-        """The worst status of its cells: ``fail`` when something did not finish; None while it goes on or when nothing
-        was decided."""
+        """The worst status of its cells: ``fail`` when something did not finish, ``unknown`` when nobody saw its end;
+        None while it goes on or when nothing was decided."""
         if self.phase != "ended":
             return None
+        if self.outcome is Outcome.TRIAGE_DIED:
+            return "unknown"
         if self.trouble or self.outcome is not Outcome.FINISHED:
             return "fail"
         return worst([each for cell in self.cells for each in cell.verdicts])

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from triage.cells.board import Board
+from triage.cells.diary import Diary
 from triage.cells.parameters import injected_source
 from triage.cells.prepare import Prepared, remember
 from triage.cells.protection import (
@@ -26,17 +27,15 @@ from triage.cells.protection import (
 )
 from triage.cells.records import Circumstances, Record
 from triage.cells.results import CellRun, Part, Run
-from triage.cells.supervise import Answer, Order, Step, Stop, supervise
+from triage.cells.supervise import Answer, Message, Order, Step, Stop, supervise
 from triage.clock import Clock
 from triage.config import Active
 from triage.person import person
-from triage.state_dir import StateDir, StateError
+from triage.state_dir import StateDir
 from triage.text import clean
 
 INJECTED = "injected-parameters"
 """Id of the cell that sets the parameters, as papermill calls it."""
-CELLS = "cells"
-"""Folder of the state directory."""
 _INJECTED_SECONDS = 10.0
 
 
@@ -98,26 +97,32 @@ async def run_cells(prepared: Prepared, setting: Setting, clock: Clock, answer: 
     ``view``: what :func:`first_view` gave, when it is shown already. Raises nothing for what cells do.
     """
     begun = view or first_view(prepared, setting, clock)
-    record = None if setting.state is None else Record(setting.state, begun.model, begun.id)
-    board = Board(begun, on_change, None if record is None else record.picture)
     sources = {INJECTED: injected_source(prepared.values)} | {c.id: c.source for c in prepared.chosen.cells}
+    record = None if setting.state is None else Record(setting.state, begun, circumstances(prepared, setting), sources)
+    board = Board(begun, on_change, None if record is None else record.picture)
+    diary = None if record is None else Diary(record, board, clock)
+
+    def heard(message: Message) -> None:
+        board.heard(message)
+        if diary is not None:
+            diary.note()
     try:
         order = _order(prepared, setting, begun, sources)
     except OSError as error:
-        return board.end(clock.now(), f"there is no place for a run: {clean(error.strerror or error)}")
-    ending = await supervise(order, board.heard, answer, stop)
-    trouble = ending.trouble
-    if ending.left:
-        trouble += f"; processes that could not be ended: {', '.join(map(str, ending.left))}"
-    run = board.end(clock.now(), trouble.removeprefix("; "))
-    if record is not None and setting.state is not None:
+        trouble = f"there is no place for a run: {clean(error.strerror or error)}"
+    else:
+        try:
+            ending = await supervise(order, heard, answer, stop)
+        finally:
+            if diary is not None:
+                diary.rest()
+        left = f"; processes that could not be ended: {', '.join(map(str, ending.left))}" if ending.left else ""
+        trouble = f"{ending.trouble}{left}".removeprefix("; ")
+    run = board.end(clock.now(), trouble)
+    if diary is not None and setting.state is not None:
         if prepared.pin == "matches":
             remember(prepared.book, begun.model, setting.state)
-        try:
-            record.keep(replace(run, record=record.path), circumstances(prepared, setting), board.raw, sources)
-            run = replace(run, record=record.path)
-        except StateError as error:
-            run = replace(run, record_trouble=error.message)
+        run = diary.end()
     on_change(run)
     return run
 

@@ -64,7 +64,8 @@ def end_sentence(cell: CellRun) -> str:
 _ENDS: Mapping[Outcome, str] = {
     Outcome.TIME_LIMIT: "stopped at its time limit", Outcome.OUTPUT_LIMIT: "stopped for too much output",
     Outcome.MEMORY_LIMIT: "stopped for too much memory", Outcome.PROCESS_LIMIT: "stopped for too many processes",
-    Outcome.STOPPED: "stopped by you", Outcome.KERNEL_DIED: "its kernel died"}
+    Outcome.STOPPED: "stopped by you", Outcome.TRIAGE_DIED: "ended without a result: its triage died",
+    Outcome.KERNEL_DIED: "its kernel died"}
 
 
 def seconds_text(seconds: float) -> str:

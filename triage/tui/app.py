@@ -190,6 +190,7 @@ class TriageApp(ScreenStack, inherit_bindings=False):
         model = self._model(message.snapshot)
         if model is not None:
             self.actions.state.see(model.name)
+            self.cells.look_back(model.name)
         self.show()
         self.see_runbook()
         self.see_incident()

@@ -86,6 +86,7 @@ class CellLink:
         self._shelf = Shelf()
         self._runs: dict[tuple[str, str], LiveRun] = {}
         self._values: dict[str, dict[str, str]] = {}
+        self._looked_back: set[str] = set()
         self._registered: dict[str, str] = {}
         """Digests of notebook files in the registry, by model."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,6 +124,41 @@ class CellLink:
             self._shelf = Shelf(model)
         self._next_try = time.monotonic() + _RETRY_SECONDS
         self._begin(self._read(model))
+
+    def look_back(self, model: str) -> None:
+        """Tell, once for each model, which of its runs lost their triage, and show what is left of them."""
+        active = self._feed.context()
+        if active is not None and model not in self._looked_back:
+            self._looked_back.add(model)
+            self._begin(self._look_back(model, active.name))
+
+    async def _look_back(self, model: str, context: str) -> None:
+        found = await asyncio.to_thread(self._left, model, context)
+        for live in found:
+            from triage.cells.words import headline
+            for cell in live.latest.asked:
+                self._runs.setdefault((model, cell), live)
+            self._ended(live.latest)
+            self._app.say(f"cell {headline(live.latest)}; 4 shows what is left of it")
+        if found:
+            self._app.show()
+
+    def _left(self, model: str, context: str) -> list[LiveRun]:
+        from triage.cells.marks import CELLS, marks
+        from triage.state_dir import StateDir, StateError, state_home
+        try:
+            state = StateDir(self._state_home or state_home(os.environ), CELLS)
+            if not marks(state, model):
+                # Nearly always: nothing of what follows is loaded then.
+                return []
+            from triage.cells.left import settle_left
+            from triage.desk.cells import LiveRun
+            found = [LiveRun(run) for run in settle_left(state, model, context)]
+        except StateError:
+            return []
+        for live in found:
+            live.end()
+        return found
 
     def set_values(self, text: str) -> None:
         """``NAME=VALUE NAME="A VALUE"``; empty: as in the notebook."""
@@ -209,7 +245,7 @@ class CellLink:
             self._app.show()
 
     def _made(self, active: Active) -> CellDesk:
-        from triage.cells.run import CELLS
+        from triage.cells.marks import CELLS
         from triage.desk.cells import CellDesk
         from triage.state_dir import StateDir, StateError, state_home
         try:

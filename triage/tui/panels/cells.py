@@ -210,10 +210,11 @@ def _sentence(view: View, run: Run, width: int) -> list[Line]:
 
 def _ending(view: View, run: Run, width: int) -> list[Line]:
     """The last row: how long ago and how long, and whether it is kept; its page says where."""
-    if run.phase != "ended" or run.ended_at is None:
+    if run.phase != "ended":
         return []
     asked = [cell for cell in run.cells if cell.part == "asked"]
-    parts = [f"{wording.coarse_age(max(0.0, view.now - run.ended_at))} ago"]
+    parts = [f"begun {wording.coarse_age(max(0.0, view.now - run.started_at))} ago" if run.ended_at is None else
+             f"{wording.coarse_age(max(0.0, view.now - run.ended_at))} ago"]
     parts += [_took(cell) for cell in asked if cell.seconds is not None]
     parts.append("kept, o says where" if run.record else f"not kept: {run.record_trouble or 'nothing ran'}")
     return [line(" ", (view.look.say(", ".join(parts)), Role.DIM)).fitted(width, view.look.ellipsis)]
