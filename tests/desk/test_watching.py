@@ -28,7 +28,7 @@ AUTO = {"rollback": {"policy": "auto", "last_known_good": "7"}}
 
 def failing(at: float = NOW) -> Snapshot:
     """The canary fails in the context that the site is."""
-    made = snapshots.on_trial_at(trials.failing)
+    made = snapshots.on_trial_at(lambda _: trials.failing(at))
     return replace(made, at=at, context="prod-eu", production=True)
 
 
@@ -144,11 +144,13 @@ async def test_a_cause_that_was_answered_is_not_answered_again_after_a_restart(
     assert outcomes == [Outcome.UNKNOWN]
     changes = list(site.gate.changes)
     anew = await open_desk(site.active, site.notebook, clock, lambda: None, write=True)
-    found, said = await heard(anew, failing())
+    found, said, later = await heard(anew, failing(), failing(NOW + 601))
     assert found.what is What.FOUND
     assert "rollback fraud-scorer to v7: reached: " in found.sentence
     assert said.what is What.WAITS
     assert "answered by rollback fraud-scorer to v7" in said.sentence
+    assert later.what is What.RECOMMENDS
+    assert later.sentence.endswith("and still due: a person decides")
     assert site.gate.changes == changes
     assert json.loads(said_json(said, MODEL)) | {"at": ""} == {
         "schema": "triage.watch/v1", "at": "", "model": MODEL, "what": "waits", "sentence": said.sentence,

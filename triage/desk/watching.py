@@ -101,8 +101,12 @@ async def _judged(desk: ActionDesk, wanted: Due, at: float, *, armed: bool) -> S
     key = "" if system is None or isinstance(system, Refusal) else system.target.key
     before = answered(wanted, history.of(key))
     if before is not None:
-        told = before.outcome or "its end is not known"
-        return Said(at, What.WAITS, f"{wanted.sentence}; answered by {before.plan.title} ({before.action_id}): {told}",
+        told = f"answered by {before.plan.title} ({before.action_id}): {before.outcome or 'its end is not known'}"
+        helps = before.moved or before.outcome is None
+        if helps and at - before.last_at < desk.manifest.spec.canary.sustained:
+            return Said(at, What.WAITS, f"{wanted.sentence}; {told}", wanted)
+        # What was done once for this cause is not done again: whoever put the version back may have had reasons.
+        return Said(at, What.RECOMMENDS, f"{wanted.action}: {wanted.sentence}; {told}, and still due: a person decides",
                     wanted)
     if not wanted.automatic:
         return Said(at, What.RECOMMENDS, f"{wanted.action}: {wanted.sentence}; the policy is manual", wanted)
