@@ -96,6 +96,8 @@ class State:
     """``sha256:...``; "" when it is not known."""
     text: str = ""
     """The rest in a few words: ``10 %, step 1 of 4, paused``."""
+    image_source: str = ""
+    """Where the digest comes from, or why it is not known; "" where the system knows no images."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triage.actions.plan import BlastRadius, State, Verification
+from triage.actions.plan import BlastRadius, Verification
 from triage.actions.rollouts.conditions import REPLICAS, UID, Place, put
-from triage.actions.rollouts.drafting import Draft, Seen
+from triage.actions.rollouts.drafting import Draft, Seen, state
 from triage.actions.rollouts.gitops import owner_warning
 from triage.actions.rollouts.undo import named
 from triage.actions.system import Progress, Refusal, Sighting, Wish
@@ -72,8 +72,7 @@ def scaled(wish: Wish, seen: Seen, place: Place, bounds: Bounds | None) -> Draft
     return Draft(
         (place.patch([put("/spec/replicas", wanted)], (UID, REPLICAS), sentence=f"replicas {now} -> {wanted}",
                      effect=_moving(wanted - now)),),
-        State(facts.wanted.version if facts.wanted else "", facts.wanted.number if facts.wanted else None,
-              facts.wanted.image_digest if facts.wanted else "", f"{wanted} replicas"),
+        state(seen, facts.wanted, f"{wanted} replicas"),
         f"scale to {now}", BlastRadius(0.0, abs(wanted - now), facts.available_replicas,
                                        f"{now} replicas become {wanted}; {facts.available_replicas} serve now"),
         "at once; new replicas serve when they are ready" if wanted > now else "at once",

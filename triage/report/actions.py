@@ -36,7 +36,9 @@ def _plan(prepared: Prepared, characters: Characters) -> Iterator[str]:
     yield f"  {plan.target.sentence()}, context {plan.target.context}" + (
         " PRODUCTION" if plan.target.production else "")
     yield f"  from     {standing(plan.before)}"
+    yield from (f"           {text}" for text in filter(None, [image(plan.before)]))
     yield f"  to       {standing(plan.after)}"
+    yield from (f"           {text}" for text in filter(None, [image(plan.after)]))
     for number, (request, rehearsal) in enumerate(zip(plan.requests, prepared.rehearsals, strict=True), 1):
         yield f"  request {number} of {len(plan.requests)}  {request.sentence}"
         yield f"           {request.effect}"
@@ -62,10 +64,16 @@ def guard_line(guard: Checked, characters: Characters) -> str:
 
 
 def standing(state: State) -> str:
-    """``v8, revision 12, 10 %, step 1 of 4``."""
+    """``v8, revision 12, sha256:0123456789ab, 10 %, step 1 of 4``."""
+    digest = state.image_digest[:19] or ("digest unknown" if state.image_source else "")
     parts = (shown_version(state.version) if state.version else "",
-             "" if state.revision is None else f"revision {state.revision}", state.text, state.image_digest[:19])
+             "" if state.revision is None else f"revision {state.revision}", digest, state.text)
     return ", ".join(part for part in parts if part) or "as it is"
+
+
+def image(state: State) -> str:
+    """The whole digest and where it comes from, or why it is not known; "" where the system knows no images."""
+    return f"{state.image_digest}: {state.image_source}" if state.image_digest else state.image_source
 
 
 def after(prepared: Prepared) -> str:

@@ -76,7 +76,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 def _state(state: State) -> dict[str, Any]:
     return {"version": state.version or None, "revision": state.revision, "image_digest": state.image_digest or None,
-            "text": state.text}
+            "image_source": state.image_source or None, "text": state.text}
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _pause(seen: Seen, place: Place) -> Draft | Refusal:
     stays = "the weights stay where they are" if facts.canary else "a version that comes will wait"
     return Draft(
         (place.patch([put("/spec/paused", True)], (UID, PAUSED), sentence="spec.paused -> true", effect=stays),),
-        state(facts.wanted, f"{standing(facts)}, paused by hand"), "resume: spec.paused -> false",
+        state(seen, facts.wanted, f"{standing(facts)}, paused by hand"), "resume: spec.paused -> false",
         BlastRadius(0.0, 0, None, "no request changes its version"), "at once: no further step begins",
         Verification("it is paused by hand", STATUS_SECONDS), f"freeze it: {stays}", tuple(warnings))
 
@@ -141,7 +141,7 @@ def _resume(seen: Seen, place: Place) -> Draft | Refusal:
     return Draft(
         (place.patch([put("/spec/paused", False)], (UID, POD_HASH, PAUSED), sentence="spec.paused -> false",
                      effect=goes_on),),
-        state(facts.wanted, goes_on), "pause: spec.paused -> true", _risk(facts, facts.weight_asked), goes_on,
+        state(seen, facts.wanted, goes_on), "pause: spec.paused -> true", _risk(facts, facts.weight_asked), goes_on,
         Verification("it is not paused by hand any more", STATUS_SECONDS, version=_version(facts)),
         f"take the pause by hand back: {goes_on}", tuple(warnings))
 
@@ -196,7 +196,7 @@ def _continued(seen: Seen, place: Place) -> Draft | Refusal:
         requests.append(place.patch([put("/spec/paused", False)], (UID, POD_HASH, PAUSED),
                                     sentence="spec.paused -> false", effect="it goes on"))
     return Draft(
-        tuple(requests), state(facts.canary, effect), f"no single step goes back; abort: all traffic to "
+        tuple(requests), state(seen, facts.canary, effect), f"no single step goes back; abort: all traffic to "
         f"{named(facts.stable)}", _risk(facts, stop.weight if stop else 100.0), effect,
         Verification(effect, deadline_seconds(seen.item), version=_version(facts)),
         f"on with {named(facts.canary)}: {effect}",
@@ -231,7 +231,7 @@ def _promote_fully(seen: Seen, place: Place) -> Draft | Refusal:
     left = len(facts.steps) - (facts.step_index or 0)
     back = "nothing" if facts.stable is None else f"roll back to {in_full(facts.stable)}; its steps may run again"
     return Draft(
-        tuple(requests), state(facts.canary, "all traffic, stable"), back, _risk(facts, 100.0),
+        tuple(requests), state(seen, facts.canary, "all traffic, stable"), back, _risk(facts, 100.0),
         f"skips {left} of {len(facts.steps)} steps and every analysis; as soon as its pods serve",
         Verification(f"{named(facts.canary)} is the stable version", deadline_seconds(seen.item),
                      version=_version(facts)),
@@ -264,7 +264,7 @@ def _abort(seen: Seen, place: Place) -> Draft | Refusal:
     return Draft(
         (place.patch(operations, conditions, sentence="abort -> true", status=True,
                      effect=f"all traffic to {named(facts.stable)} at once"),),
-        state(facts.stable, f"all traffic; {named(facts.canary)} aborted, still in the specification"),
+        state(seen, facts.stable, f"all traffic; {named(facts.canary)} aborted, still in the specification"),
         f"retry: {named(facts.canary)} again from its first step",
         BlastRadius(_share(facts.weight_set), facts.canary.desired, replicas_of(facts.stable),
                     f"{percent(facts.weight_set)} of the requests go from {named(facts.canary)} to "
@@ -285,7 +285,8 @@ def _retry(seen: Seen, place: Place) -> Draft | Refusal:
     return Draft(
         (place.patch([replace("/status/abort", False)], (UID, POD_HASH, STABLE_HASH, ABORTED),
                      sentence="abort -> false", effect=stop.sentence, status=True),),
-        state(facts.canary, stop.sentence), f"abort: all traffic to {named(facts.stable)}", _risk(facts, stop.weight),
+        state(seen, facts.canary, stop.sentence), f"abort: all traffic to {named(facts.stable)}",
+        _risk(facts, stop.weight),
         stop.sentence, Verification(f"{named(facts.canary)} is not aborted any more", STATUS_SECONDS,
                                     version=_version(facts)),
         f"start {named(facts.canary)} again: {stop.sentence}",

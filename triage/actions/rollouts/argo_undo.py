@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triage.actions.plan import BlastRadius, Request, State, Verification
+from triage.actions.plan import BlastRadius, Request, Verification
 from triage.actions.rollouts.conditions import (
     ABORTED,
     PAUSED,
@@ -24,6 +24,7 @@ from triage.actions.rollouts.drafting import (
     percent,
     ready,
     replicas_of,
+    state,
 )
 from triage.actions.rollouts.gitops import owner_warning
 from triage.actions.rollouts.prediction import Course, rollback_course
@@ -55,8 +56,7 @@ def undo(wish: Wish, seen: Seen, place: Place, policy: str) -> Draft | Refusal:
     first = f"{named(stable)} takes all traffic first, then " if under_way and stable is not None and (
         stable.pod_hash != revision.pod_hash) else ""
     return Draft(
-        requests, State(revision.version, revision.number, revision.image_digest,
-                        f"all traffic to {named(revision)}, no version on its way"),
+        requests, state(seen, revision, f"all traffic to {named(revision)}, no version on its way"),
         f"roll back to {in_full(facts.wanted)}" if facts.wanted is not None and facts.wanted.number is not None
         else "deploy the version that is asked for now again",
         BlastRadius(None if moved is None else moved / 100.0, facts.desired_replicas, replicas_of(revision),
@@ -131,4 +131,4 @@ def _warnings(seen: Seen, goal: Goal, course: Course) -> tuple[str, ...]:
         found.append("the controller has not seen the present specification")
     if text(inner(seen.item, "spec", "strategy", "blueGreen").get("activeService")) and course.seconds == 0:
         found.append("blue-green: the active service switches when all replicas are ready")
-    return (*found, *image_warning(target))
+    return (*found, *image_warning(target, seen.images))

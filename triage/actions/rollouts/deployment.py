@@ -103,7 +103,7 @@ def _pause(seen: Seen, place: Place, *, paused: bool) -> Draft | Refusal:
     return Draft(
         (place.patch([put("/spec/paused", paused)], (UID, PAUSED, *(() if paused else (TEMPLATE,))),
                      sentence=f"spec.paused -> {str(paused).lower()}", effect=effect),),
-        state(facts.wanted, f"{standing(facts)}, paused by hand" if paused else effect),
+        state(seen, facts.wanted, f"{standing(facts)}, paused by hand" if paused else effect),
         f"{'resume' if paused else 'pause'}: spec.paused -> {str(not paused).lower()}", moved,
         "at once" if paused or not under_way else _rolling(seen, facts),
         Verification("it is paused" if paused else "it is not paused", STATUS_SECONDS),
@@ -125,15 +125,15 @@ def _undo(wish: Wish, seen: Seen, place: Place, policy: str) -> Draft | Refusal:
     return Draft(
         (place.patch([replace("/spec/template", goal.template)], (UID, TEMPLATE, PAUSED),
                      sentence=f"spec.template -> {in_full(revision)}", effect=path),),
-        state(revision, f"all traffic to {named(revision)}"),
+        state(seen, revision, f"all traffic to {named(revision)}"),
         f"roll back to {in_full(facts.wanted)}" if facts.wanted is not None and facts.wanted.number is not None
         else "deploy the version that is asked for now again",
         BlastRadius(None if moved is None else moved / 100.0, facts.desired_replicas, replicas_of(revision),
                     f"{percent(moved)} of the requests go to another version, replica by replica; {ready(revision)}"),
         path, Verification(f"{named(revision)} takes all traffic, all its replicas serve", seconds,
                            version=revision.version, recovery_seconds=seconds + SETTLE_SECONDS),
-        f"to {in_full(revision)}: {path}", _warnings(facts, revision.ready, seen) + image_warning(revision),
-        recovers=True)
+        f"to {in_full(revision)}: {path}",
+        _warnings(facts, revision.ready, seen) + image_warning(revision, seen.images), recovers=True)
 
 
 def _rolling(seen: Seen, facts: RolloutFacts) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from triage.actions.plan import BlastRadius, Request, State, Verification
+from triage.actions.rollouts.images import NOTHING_REPORTED, Reported
 from triage.actions.rollouts.undo import named
 from triage.actions.system import Observed
 from triage.facts.outcome import Failure
@@ -28,6 +29,8 @@ class Seen(Observed):
     """Its ReplicaSets."""
     source: Json | Failure | None = None
     """The object that the pod template is taken from (``spec.workloadRef``); None when it is its own."""
+    images: Reported = NOTHING_REPORTED
+    """Which image the ready pods of each revision run."""
     autoscaler: str | Failure | None = None
     """Name and bounds of the HorizontalPodAutoscaler that sets its replicas; "" for none, None when nobody asked."""
 
@@ -87,11 +90,12 @@ def standing(facts: RolloutFacts) -> str:
     return ", ".join(parts)
 
 
-def state(revision: Revision | None, text: str) -> State:
-    """The state in which ``revision`` is what counts."""
+def state(seen: Seen, revision: Revision | None, text: str) -> State:
+    """The state in which ``revision`` of what was ``seen`` is what counts."""
     if revision is None:
         return State("", text=text)
-    return State(revision.version, revision.number, revision.image_digest, text)
+    image = seen.images.of(revision)
+    return State(revision.version, revision.number, image.digest, text, image.source)
 
 
 def replicas_of(revision: Revision | None) -> int | None:

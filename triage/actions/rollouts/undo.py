@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from triage.actions.rollouts.images import Reported
 from triage.actions.system import Refusal
 from triage.facts.rollouts import Revision, RolloutFacts
 from triage.sources.kubernetes import Json
@@ -14,6 +15,7 @@ from triage.text import clean
 REVISION_PREFIX = "revision:"
 """Before the controller's number of a revision, where a version alone does not say which is meant."""
 _MOST_NAMED = 6
+_SHORT_DIGEST = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,11 @@ def _with_template(revision: Revision, sets: Sequence[Json], hash_label: str) ->
     return Refusal(f"the ReplicaSet of {named(revision)} has no template", "deploy that version again")
 
 
-def image_warning(revision: Revision) -> tuple[str, ...]:
+def image_warning(revision: Revision, images: Reported) -> tuple[str, ...]:
     """What to know of an image that is not pinned."""
     if revision.image_digest or not revision.image:
         return ()
+    runs = images.of(revision).digest
+    other = f", which need not be {runs[:_SHORT_DIGEST]}" if runs else ""
     return (f"{named(revision)} names its image by tag ({revision.image}), not by digest: a new pod runs what the tag "
-            "names now",)
+            f"names now{other}",)

@@ -15,6 +15,7 @@ from triage.actions.plan import Action, JsonValue, Plan, Request, Target
 from triage.actions.rehearsal import difference
 from triage.actions.rollouts.conditions import REPLICAS, TEMPLATE, UID, values
 from triage.actions.rollouts.drafting import Draft, Seen, standing, state
+from triage.actions.rollouts.images import ImageReader
 from triage.actions.rollouts.last_action import marked
 from triage.actions.scale import Bounds, read_autoscaler
 from triage.actions.sender import GRANTED_SECONDS
@@ -59,6 +60,7 @@ class Workload(ABC):
         self._client = client
         self._clock = clock
         self._reader = RolloutReader(self.kind, client, clock)
+        self._images = ImageReader(client, clock)
         self._sender = KubernetesSender(client)
         self._granted: dict[tuple[Permission, ...], tuple[float, Granted]] = {}
         self._seen: Seen | None = None
@@ -68,16 +70,17 @@ class Workload(ABC):
         return self.charge.target
 
     async def observe(self) -> Observed | Failure:
-        """Read the object, its ReplicaSets, and what its template and its replicas come from."""
+        """Read the object, its ReplicaSets, what its template and its replicas come from, and what its pods run."""
         rollout = self.charge.rollout
         asked_at = self._clock.now()
         read = await self._reader.read(rollout)
         if isinstance(read, Failure):
             return read
         facts = read.facts
-        source, autoscaler = await asyncio.gather(self._source(facts), self._autoscaler())
+        source, autoscaler, images = await asyncio.gather(self._source(facts), self._autoscaler(),
+                                                          self._images.read(facts))
         sets = () if isinstance(read.sets, Failure) else tuple(owned(read.sets, facts.uid))
-        seen = Seen(asked_at, {}, facts, read.item, sets, source, autoscaler)
+        seen = Seen(asked_at, {}, facts, read.item, sets, source, images, autoscaler)
         self._seen = replace(seen, values=self.conditions(seen))
         return self._seen
 
@@ -170,14 +173,14 @@ class Workload(ABC):
     def plan(self, wish: Wish, observed: Observed, snapshot: Snapshot, actor: str, now: float) -> Plan | Refusal:
         """The complete plan. Pure."""
         drafted = self._drafted(wish, observed)
-        if isinstance(drafted, Refusal) or observed.rollout is None:
+        if isinstance(drafted, Refusal) or not isinstance(observed, Seen):
             return drafted if isinstance(drafted, Refusal) else _not_ours()
         failing = to_recover(snapshot, self.target.model) if drafted.recovers else ()
-        facts = observed.rollout
+        facts = observed.facts
         made = Plan(
-            wish.action, self.target, state(facts.wanted, standing(facts)), drafted.after, drafted.requests,
-            drafted.inverse, drafted.blast_radius, drafted.path, replace(drafted.verification, readings=failing), actor,
-            wish.reason, wish.incident, now, drafted.warnings)
+            wish.action, self.target, state(observed, facts.wanted, standing(facts)), drafted.after,
+            drafted.requests, drafted.inverse, drafted.blast_radius, drafted.path,
+            replace(drafted.verification, readings=failing), actor, wish.reason, wish.incident, now, drafted.warnings)
         what = f"{made.title} by {actor}{f': {wish.reason}' if wish.reason else ''}"
         return replace(made, requests=tuple(marked(each, self._item(each, observed), what) for each in made.requests))
 
