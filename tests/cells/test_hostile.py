@@ -20,7 +20,7 @@ import pytest
 from tests.cells.books import NOTHING, QUICK, C, run, write
 from triage.cells import words
 from triage.cells.outputs import Text
-from triage.cells.protection import Means, means
+from triage.cells.protection import Limits, Means, means
 from triage.cells.protocol import Outcome
 from triage.cells.results import Run
 from triage.cells.supervise import Stop
@@ -214,6 +214,31 @@ def test_a_person_can_stop_it_and_insist(tmp_path: Path) -> None:
     done = run(notebook, "bad", system=means(), stop=stop, see=see, limits=replace(QUICK, interrupt_seconds=30.0))
     assert done.outcome is Outcome.STOPPED
     assert time.monotonic() - began < 20
+
+
+def test_the_stop_ladder_is_an_interrupt_three_seconds_and_a_kill(tmp_path: Path) -> None:
+    """With the limits that runs have, from the wish to the word that the kernel is gone."""
+    notebook = write(tmp_path, C("bad", "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+                                 "print('deaf', flush=True)\nwhile True: time.sleep(1)", about={"effects": "none"}))
+    stop = Stop()
+    asked: list[float] = []
+    ended: list[float] = []
+
+    def see(now: Run) -> None:
+        cell = now.cell("bad")
+        assert cell is not None
+        if cell.outputs and not asked:
+            asked.append(time.monotonic())
+            stop.ask()
+        if cell.outcome is not None and not ended:
+            ended.append(time.monotonic())
+    done = run(notebook, "bad", system=means(), stop=stop, see=see, limits=Limits())
+    assert 3.0 <= ended[0] - asked[0] < 6.0
+    cell = done.cell("bad")
+    assert cell is not None
+    assert (cell.outcome, cell.detail) == (
+        Outcome.STOPPED, "did not heed the interrupt for 3 s, so its kernel was killed")
+    assert _ours(set(), done.id) == []
 
 
 def test_nothing_outlives_a_program_that_is_killed(tmp_path: Path, system: Means) -> None:

@@ -30,6 +30,7 @@ from triage.cells.results import CellRun, Part, Run
 from triage.cells.supervise import Answer, Message, Order, Step, Stop, supervise
 from triage.clock import Clock
 from triage.config import Active
+from triage.notebook.load import Notebook
 from triage.person import person
 from triage.state_dir import StateDir
 from triage.text import clean
@@ -69,7 +70,7 @@ def new_id(now: float) -> str:
 
 def first_view(prepared: Prepared, setting: Setting, clock: Clock) -> Run:
     """The run before anything of it has started."""
-    found, limits = setting.system or means(), limits_of(prepared, setting)
+    found, limits = setting.system or means(), limits_of(prepared.notebook, setting.limits)
     network = prepared.notebook.manifest.spec.notebook.network
     asked = {cell.number for cell in prepared.asked}
     cells = []
@@ -84,10 +85,10 @@ def first_view(prepared: Prepared, setting: Setting, clock: Clock) -> Run:
                sentences(found, limits, network=network), now, incident=setting.incident)
 
 
-def limits_of(prepared: Prepared, setting: Setting) -> Limits:
-    """The limits of a run: the setting's, with the memory that the manifest names."""
-    memory = prepared.notebook.manifest.spec.notebook.memory
-    return setting.limits if memory is None else replace(setting.limits, memory_bytes=memory)
+def limits_of(notebook: Notebook, limits: Limits) -> Limits:
+    """The limits of a run: ``limits``, with the memory that the manifest names."""
+    memory = notebook.manifest.spec.notebook.memory
+    return limits if memory is None else replace(limits, memory_bytes=memory)
 
 
 async def run_cells(prepared: Prepared, setting: Setting, clock: Clock, answer: Answer, stop: Stop,
@@ -134,7 +135,7 @@ def circumstances(prepared: Prepared, setting: Setting) -> Circumstances:
 
 
 def _order(prepared: Prepared, setting: Setting, run: Run, sources: Mapping[str, str]) -> Order:
-    found, limits = setting.system or means(), limits_of(prepared, setting)
+    found, limits = setting.system or means(), limits_of(prepared.notebook, setting.limits)
     words = prepared.notebook.manifest.spec.notebook
     cut_off = words.network == "none"
     folder = private_folder()

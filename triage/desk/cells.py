@@ -13,7 +13,7 @@ from triage.cells.prepare import Prepared, diagnostics, effects_of, open_book, p
 from triage.cells.protection import Limits, means, sentences
 from triage.cells.questions import PrometheusQuestions
 from triage.cells.results import Run
-from triage.cells.run import Setting, first_view, python_of, run_cells
+from triage.cells.run import Setting, first_view, limits_of, python_of, run_cells
 from triage.cells.supervise import Stop
 from triage.cells.system import CellSystem
 from triage.clock import Clock
@@ -108,7 +108,7 @@ class CellDesk:
     def listing(self, notebook: Notebook) -> Listing:
         """What can be run of a model. Tries what this system offers, the first time."""
         wanted = notebook.manifest.spec.notebook
-        protection = sentences(means(), self.limits, network=wanted.network)
+        protection = sentences(means(), limits_of(notebook, self.limits), network=wanted.network)
         try:
             book = open_book(notebook)
         except InvalidDocument as error:
