@@ -22,6 +22,7 @@ from pydantic import (
 
 from triage import strict_yaml
 from triage.config_actions import ActionSettings
+from triage.config_identity import KubernetesIdentity
 from triage.config_sources import (
     FolderRegistry,
     HaproxySocket,
@@ -83,6 +84,17 @@ class Context(Settings):
     def _interval_long_enough(self) -> Context:
         if self.interval < MIN_INTERVAL:
             raise ValueError("has an interval under 1s\nthe servers need their rest")
+        return self
+
+    @model_validator(mode="after")
+    def _identities_can_be_asked(self) -> Context:
+        named = {"haproxy": None if self.haproxy is None else self.haproxy.identity,
+                 "registry": self.registry.identity if isinstance(self.registry, MlflowRegistry) else None,
+                 **{f"webhooks.{name}": webhook.identity for name, webhook in self.webhooks.items()}}
+        for place, identity in named.items():
+            if isinstance(identity, KubernetesIdentity) and self.kubernetes is None:
+                raise ValueError(f"names no kubernetes, which {place}.identity asks\nadd kubernetes: {{kubeconfig: "
+                                 "~/.kube/config, context: ...}")
         return self
 
 

@@ -101,3 +101,8 @@ class ActionSettings(Settings):
     cool_down: Duration = Field(600.0, validate_default=False, description="Time in which only so many actions as "
                                 "cool_down_actions go to one target.")
     cool_down_actions: int = Field(3, ge=1, le=100, description="See cool_down.")
+    two_persons: Literal["named", "os-users"] = Field("named", description="How well it has to be known who asked for "
+                                                      "an approval. The last approver is authenticated in any case. "
+                                                      "named: what the shared file says of the others counts. "
+                                                      "os-users: each file has to belong to another user of the "
+                                                      "machine.")

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from triage.config_identity import WHO_SAYS, AnyIdentity, OtherIdentity
 from triage.endpoints import BasicAuth, ConfigError, Endpoint, SecretRef, Settings, Tls
 from triage.quantities import Bytes, Duration
 from triage.text import clean
@@ -30,6 +31,7 @@ class MlflowRegistry(Endpoint):
                                      "MLFLOW_TRACKING_USERNAME and _PASSWORD, else MLFLOW_TRACKING_TOKEN, and "
                                      "MLFLOW_TRACKING_SERVER_CERT_PATH and _CLIENT_CERT_PATH. They are not read "
                                      "otherwise; MLFLOW_TRACKING_INSECURE_TLS never is.")
+    identity: AnyIdentity | None = Field(None, description=f"{WHO_SAYS} Not needed where MLflow has users.")
 
     @model_validator(mode="after")
     def _one_credential(self) -> MlflowRegistry:
@@ -137,6 +139,7 @@ class HaproxySocket(Settings):
     address: Annotated[str, AfterValidator(_host_and_port)] | None = Field(
         None, description="In place of socket: host and port, such as 127.0.0.1:9999 (over ssh -L).")
     timeout: Duration = Field(5.0, validate_default=False, description="Longest wait for one answer.")
+    identity: OtherIdentity | None = Field(None, description=WHO_SAYS)
 
     @model_validator(mode="after")
     def _one_place(self) -> HaproxySocket:

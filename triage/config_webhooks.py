@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from triage.endpoints import Endpoint, HeaderName, Settings
+from triage.config_identity import WHO_SAYS, AnyIdentity
+from triage.endpoints import Endpoint, HeaderName, Settings, UrlPath
 
 VARIABLES = ("model", "action", "from", "to", "reason", "incident", "actor", "context")
 """What stands in braces in a path or in a text of a body."""
 _VARIABLE = re.compile(r"\{(\w*)\}", re.ASCII)
-_PRINTABLE = re.compile(r"/[!-~]*")
 Called = Literal["pause", "resume", "promote", "promote-full", "abort", "rollback", "retry", "retrain"]
 
 
@@ -33,12 +33,6 @@ def _known_variables(template: str, known: tuple[str, ...] = VARIABLES) -> str:
     if unknown is not None:
         raise ValueError(f"has an unknown variable: {{{unknown}}}\nthere are: {', '.join(known)}")
     return template
-
-
-def _path(text: str) -> str:
-    if not _PRINTABLE.fullmatch(text):
-        raise ValueError("is no path\nbegin with / and encode what is no printable ASCII character")
-    return text
 
 
 def _body(value: Any) -> Any:
@@ -62,7 +56,7 @@ class WebhookRun(Settings):
     """How a run that a call started is looked at."""
 
     id: str = Field("id", min_length=1, description="Field of the answer with the id of the run.")
-    path: Annotated[str, AfterValidator(_path), AfterValidator(lambda text: _known_variables(text, ("run",)))] = Field(
+    path: Annotated[UrlPath, AfterValidator(lambda text: _known_variables(text, ("run",)))] = Field(
         description="Path that is read for its state, with {run} for the id.")
     state: str = Field("status", min_length=1, description="Field of that answer with the state.")
     failed: list[str] = Field(["failed", "error", "canceled", "cancelled"], description="States of runs that failed.")
@@ -73,7 +67,7 @@ class WebhookCall(Settings):
     {context} are filled in: percent-encoded in the path, as text in the body."""
 
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = Field("POST", description="HTTP method.")
-    path: Annotated[str, AfterValidator(_path), AfterValidator(_known_variables)] = Field(
+    path: Annotated[UrlPath, AfterValidator(_known_variables)] = Field(
         description="Path and query after url, such as /projects/ml/pipeline?ref=main.")
     body: Annotated[dict[str, Any] | None, AfterValidator(_body)] = Field(
         None, description="JSON object to send; none by default.")
@@ -87,6 +81,7 @@ class Webhook(Endpoint):
     calls: dict[Called, WebhookCall] = Field(min_length=1, description="Calls by action.")
     idempotency_header: HeaderName = Field("Idempotency-Key", description="Header with the id of the action, by which "
                                            "the server knows a call that it has seen.")
+    identity: AnyIdentity | None = Field(None, description=WHO_SAYS)
 
     @model_validator(mode="after")
     def _key_is_ours(self) -> Webhook:

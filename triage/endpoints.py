@@ -28,6 +28,7 @@ from triage.text import clean
 
 _COMMAND_TIMEOUT = 10.0
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PATH = re.compile(r"/[!-~]*")
 _SECRET_BYTES = 64_000
 
 
@@ -91,7 +92,15 @@ def _header_name(text: str) -> str:
     return text
 
 
+def _url_path(text: str) -> str:
+    if not _PATH.fullmatch(text):
+        raise ValueError("is no path\nbegin with / and encode what is no printable ASCII character")
+    return text
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+UrlPath = Annotated[str, AfterValidator(_url_path)]
+"""Path and query after a base URL."""
 ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderText = Annotated[str, AfterValidator(_header_text)]

@@ -30,6 +30,7 @@ from triage.actions.plan import (
 )
 from triage.actions.signature import Signature
 from triage.actions.system import (
+    Authority,
     Fate,
     Granted,
     Observed,
@@ -189,6 +190,7 @@ class FileSystem:
     readings: tuple[str, ...] = ()
     facts: RolloutFacts | None = None
     target: Target = TARGET
+    authority: Authority = field(default_factory=lambda: Authority("Kubernetes prod-eu"))
     before_send: Callable[[], Any] | None = None
     rehearsal: Rehearsal | None = None
     asked: list[str] = field(default_factory=list)

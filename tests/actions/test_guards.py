@@ -30,7 +30,6 @@ from tests.actions.building import (
     slo,
     snapshot,
 )
-from triage.actions.approvals import ApprovalRequest, Approved
 from triage.actions.circumstances import Circumstances, JournalLook, Policy, policy_of
 from triage.actions.freeze import WriteMode
 from triage.actions.guards import GUARDS, check
@@ -40,7 +39,7 @@ from triage.actions.lease import Busy, Claim, Free, NoLease
 from triage.actions.plan import Action, Precondition, State
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, objections
-from triage.actions.system import Fate, Granted, Progress, Rehearsal, Wish
+from triage.actions.system import Fate, Granted, Progress, Rehearsal
 from triage.config_actions import ActionSettings, Freeze
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.facts.versions import ApprovalStatus
@@ -237,41 +236,6 @@ def test_a_manifest_may_let_a_spent_budget_be_acknowledged() -> None:
 def test_nothing_on_trial_holds_no_promotion_back() -> None:
     answer = found("trial", circumstances(Action.RESUME, observed=observed(rollout(canary=None))))
     assert answer.verdict is Verdict.OK
-
-
-REQUEST = ApprovalRequest("r" * 16, plan(Action.PROMOTE), Wish(Action.PROMOTE), NOW + 600)
-
-
-@pytest.mark.parametrize(("changes", "words"), [
-    ({}, "needs 1 other person"),
-    ({"approval": REQUEST}, "ana asked for it and may not approve it"),
-    ({"approval": REQUEST, "identity": LOST}, "cannot be read"),
-    ({"approval": REQUEST, "identity": "unverified: ben"}, "authenticates nobody"),
-    ({"approval": replace(REQUEST, expires_at=NOW - 60), "identity": "ben"}, "has ended"),
-    ({"approval": replace(REQUEST, plan=plan(Action.PROMOTE, reason="other")), "identity": "ben"}, "another plan"),
-    ({"approval": REQUEST, "identity": "ben", "history": History((deed(approval="r" * 16),))}, "used already"),
-    ({"approval": REQUEST, "identity": "ben", "policy": Policy(approvals=2)}, "1 of 2 other persons"),
-    ({"approval": replace(REQUEST, approvals=tuple(Approved(by, NOW) for by in ("ana", "ben", "unverified: c"))),
-      "identity": "ben", "policy": Policy(approvals=2)}, "1 of 2"),
-])
-def test_one_person_alone_may_not_promote(changes: dict[str, Any], words: str) -> None:
-    answer = found("persons", circumstances(Action.PROMOTE, **{"policy": Policy(approvals=1), **changes}))
-    assert answer.stops
-    assert words in answer.sentence
-
-
-@pytest.mark.parametrize(("needed", "approvals"), [(1, ()), (2, (Approved("cem", NOW),))])
-def test_another_person_may(needed: int, approvals: tuple[Approved, ...]) -> None:
-    answer = found("persons", circumstances(
-        Action.PROMOTE, policy=Policy(approvals=needed), identity="ben",
-        approval=replace(REQUEST, approvals=approvals)))
-    assert answer.verdict is Verdict.OK
-    assert "asked for by ana" in answer.sentence
-
-
-def test_retraining_asks_for_the_approval_that_its_own_policy_wants() -> None:
-    assert found("persons", circumstances(Action.RETRAIN, policy=Policy(approvals=0, retrain_approvals=1))).stops
-    assert not found("persons", circumstances(Action.RETRAIN, policy=Policy(retrain_approvals=0))).stops
 
 
 def test_pausing_asks_for_nothing_but_its_confirmation_when_prometheus_and_registry_are_gone() -> None:

@@ -174,7 +174,7 @@ async def test_retraining_waits_for_the_approval_that_the_manifest_asks_for(ci: 
             lambda: ci.shown[-1])
         prepared = await executor.prepare(Wish(Action.RETRAIN, "drift"))
         assert isinstance(prepared, Prepared), prepared
-        steps = [step async for step in executor.carry_out(prepared, Confirmation("fraud-scorer"))]
+        steps = [step async for step in executor.carry_out(prepared, Confirmation(prepared.plan.confirmation))]
         outcomes.append(next(step.outcome for step in steps if step.outcome))
     assert outcomes == [Outcome.REFUSED, Outcome.DONE], steps
     assert [raw for _, raw, _, _ in ci.asked] == ["/train?"]

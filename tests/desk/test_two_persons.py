@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.actions import building
-from tests.desk.site import MODEL, TOKEN, Site
+from tests.desk.site import TOKEN, Site
 from tests.tui import trials
 from triage.actions import approvals
 from triage.actions.history import Outcome
@@ -62,7 +62,7 @@ async def plan(desk: ActionDesk) -> Prepared:
 
 
 async def carried_out(desk: ActionDesk, prepared: Prepared) -> Step:
-    steps = [step async for step in desk.carry_out(prepared, Confirmation(MODEL))]
+    steps = [step async for step in desk.carry_out(prepared, Confirmation(prepared.plan.confirmation))]
     return next(step for step in steps if step.outcome is not None)
 
 

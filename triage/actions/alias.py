@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from triage.actions.identity import Authenticator
 from triage.actions.plain_system import PlainSystem
 from triage.actions.plan import (
     Action,
@@ -30,7 +31,7 @@ from triage.actions.plan import (
 from triage.actions.rollouts.drafting import SETTLE_SECONDS
 from triage.actions.sender import GRANTED_SECONDS, HttpSender
 from triage.actions.serving import COUNTED_SECONDS, NOTHING_SERVES, Served, served, taken_up
-from triage.actions.system import Fate, Granted, Observed, Progress, Refusal, Rehearsal, Sent, Sighting, Wish
+from triage.actions.system import Authority, Fate, Granted, Observed, Progress, Refusal, Rehearsal, Sent, Sighting, Wish
 from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
@@ -75,10 +76,12 @@ class Alias(PlainSystem):
     handled = frozenset({Action.ROLLBACK, Action.PROMOTE_FULL})
     shown = "MLflow"
     hint = "it only moves the alias"
+    identity_in = "registry.identity"
 
     def __init__(self, target: Target, registry: Registry, alias: str, last_known_good: str, reload_seconds: float,
-                 client: MlflowClient, clock: Clock, snapshot: Callable[[], Snapshot | None]) -> None:
-        super().__init__(target, clock)
+                 client: MlflowClient, clock: Clock, snapshot: Callable[[], Snapshot | None],
+                 authenticator: Authenticator | None = None) -> None:
+        super().__init__(target, clock, authenticator)
         self._registry = registry
         self._alias = alias
         self._last_known_good = last_known_good
@@ -98,8 +101,16 @@ class Alias(PlainSystem):
         values |= {_status_key(each): each.status for each in found.versions}
         return Registered(asked_at, values, None, found, served(self._snapshot(), self.target.model))
 
+    @property
+    def authority(self) -> Authority:
+        """MLflow itself, where it has users and nobody else is named."""
+        found = super().authority
+        return found if found.shown else Authority(f"MLflow {self.target.cluster}", found.remedy)
+
     async def whoami(self) -> str | Failure:
-        """The user that MLflow's own authentication knows; nobody where it has none."""
+        """The user whom the configured authority names, else MLflow's own authentication; nobody where it has none."""
+        if self._authenticator is not None:
+            return await super().whoami()
         answer = await self._client.get(_WHO)
         if isinstance(answer, Failure):
             absent = answer.kind in (FailureKind.NOT_FOUND, FailureKind.NOT_PROMETHEUS)
@@ -272,6 +283,7 @@ class Alias(PlainSystem):
                         f"{self._alias} names {shown_version(here)}")
 
     async def aclose(self) -> None:
+        await super().aclose()
         await self._client.aclose()
 
 

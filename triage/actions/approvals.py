@@ -2,14 +2,17 @@
 
 The requester's triage writes the request: the plan with its digest, and what was wished for. The approver's triage
 reads the target itself, makes the plan of the same wish itself, refuses unless the digests are equal, shows it, and
-sends the requests *as the approver*: so the target system authenticates the second person when it matters, and the
-approver's credential never carries out requests that somebody else wrote.
+sends the requests *as the approver*: so whoever authenticates them does it when it matters, and the approver's
+credential never carries out requests that somebody else wrote. Requester and approver have to be known by the same
+authority, which the digest covers: one person may have two names at two of them.
 
-Its limits, which no file can mend: the system authenticates whoever acts, so the name of the requester is as good as
-the requester's own journal, where the request stands as well; where several approvals are needed, those before the
-last are recorded in the file only; and a copy in another folder has no mark that it was used (the approver's journal
-and the target's preconditions still have it happen once). Whoever can forge a whole request acts alone, under their own
-name: the journals and the target's audit log show it.
+What a file cannot prove is who wrote it. Its owner can: where several users of a machine share a folder, each file has
+to belong to another of them (:mod:`triage.actions.file_owners`); where one user holds all files, or they were sent, it
+is said that the requester is only named, and ``actions.two_persons: os-users`` then refuses. Whoever can forge a whole
+request acts alone, under their own authenticated name: the journals and the target's audit log show it.
+
+A request is used once: a mark beside its file, the approver's journal and the target's preconditions say so. A copy in
+another folder has no mark; the journal and the preconditions still have it happen once.
 """
 
 from __future__ import annotations
@@ -18,20 +21,20 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from triage.actions.file_owners import Owner, owner_of
 from triage.actions.plan import Action, Plan, plan_of
-from triage.actions.system import Wish
+from triage.actions.system import Wish, authenticated
 from triage.errors import TriageError
 from triage.text import clean
 
 APPROVAL_SECONDS = 900.0
 """How long a request waits for its approvers."""
-UNVERIFIED = "unverified:"
-"""What the name of somebody begins with whom the target system did not authenticate."""
 FORMAT = "triage.approval/v1"
 _MOST_BYTES = 1_000_000
 
@@ -65,6 +68,16 @@ class ApprovalRequest:
     approvals: tuple[Approved, ...] = ()
     path: Path | None = None
     """Where the file lies; None for one that was not read from a file."""
+    answers: str = ""
+    """Name of the file beside it that the last approval was added to; "" for the request itself."""
+    owners: tuple[Owner | None, ...] = ()
+    """Who owns the file of the requester, and that of each approval; None for those that are not beside it. Empty for
+    one that was not read from a file."""
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """Whose file is whose: the requester, then who approved, in order."""
+        return (self.requester, *(each.by for each in self.approvals))
 
     @property
     def requester(self) -> str:
@@ -73,7 +86,7 @@ class ApprovalRequest:
     def others(self, besides: str) -> frozenset[str]:
         """Distinct persons who approved before, but for the requester and ``besides``."""
         return frozenset(each.by for each in self.approvals if each.by not in (self.requester, besides)
-                         and not each.by.startswith(UNVERIFIED))
+                         and authenticated(each.by))
 
 
 def ask(plan: Plan, wish: Wish, now: float) -> ApprovalRequest:
@@ -88,7 +101,7 @@ def dump(request: ApprovalRequest) -> str:
         "schema": FORMAT, "id": request.id, "digest": request.plan.digest, "expires_at": request.expires_at,
         "wish": {"action": str(wish.action), "reason": wish.reason, "to": wish.to, "incident": wish.incident,
                  "parameters": dict(wish.parameters)},
-        "approvals": [{"by": each.by, "at": each.at} for each in request.approvals],
+        "approvals": [{"by": each.by, "at": each.at} for each in request.approvals], "answers": request.answers,
         "plan": request.plan.content()}, indent=2) + "\n"
 
 
@@ -105,7 +118,8 @@ def parse(text: str, path: Path | None = None) -> ApprovalRequest:
             _checked_id(body["id"]), plan, Wish(Action(wish.pop("action")), parameters={
                 clean(k): clean(v) for k, v in body["wish"]["parameters"].items()}, **wish),
             float(body["expires_at"]),
-            tuple(Approved(clean(each["by"], limit=200), float(each["at"])) for each in body["approvals"]), path)
+            tuple(Approved(clean(each["by"], limit=200), float(each["at"])) for each in body["approvals"]), path,
+            _checked_name(body.get("answers", "")))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ApprovalError(f"{where} cannot be read", "ask for it again; do not edit it") from None
     if plan.digest != body.get("digest"):
@@ -114,13 +128,52 @@ def parse(text: str, path: Path | None = None) -> ApprovalRequest:
 
 
 def read(path: Path) -> ApprovalRequest:
-    """The request in the file at ``path``. Raises :class:`ApprovalError`."""
+    """The request in the file at ``path``, with who owns it and the files that it answers. Raises
+    :class:`ApprovalError`."""
+    found, owner = _read(path)
+    owners: list[Owner | None] = [owner]
+    here = found
+    while here.approvals:
+        answered = _answered(here, path)
+        if answered is None:
+            owners += [None] * len(here.approvals)
+            break
+        here, owner = answered
+        owners.append(owner)
+    return replace(found, owners=tuple(reversed(owners)))
+
+
+def _answered(request: ApprovalRequest, path: Path) -> tuple[ApprovalRequest, Owner] | None:
+    """The file beside ``path`` that the last approval of ``request`` was added to; None when it is not there."""
     try:
-        with path.open("rb") as stream:
+        earlier, owner = _read(path.with_name(request.answers or path.name))
+    except ApprovalError:
+        return None
+    same = (earlier.id, earlier.plan, earlier.approvals) == (request.id, request.plan, request.approvals[:-1])
+    return (earlier, owner) if same else None
+
+
+def changed(request: ApprovalRequest) -> str:
+    """Why its file is not any more what was read of it; "" when it is."""
+    if request.path is None:
+        return ""
+    try:
+        return "" if read(request.path) == request else f"{clean(request.path)} was changed since it was read"
+    except ApprovalError as error:
+        return error.message
+
+
+def _read(path: Path) -> tuple[ApprovalRequest, Owner]:
+    try:
+        # Owner and content are of one file, whatever is put in its place meanwhile.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ApprovalError(f"{clean(path)} is not a file", "name the file that triage wrote")
             raw = stream.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise ApprovalError(f"{clean(path)} is too large", "name the file that triage wrote")
-        return parse(raw.decode("utf-8"), path)
+        return parse(raw.decode("utf-8"), path), owner_of(found)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ApprovalError(f"{clean(path)} cannot be read: {clean(reason or error)}", "check the path") from None
@@ -132,8 +185,9 @@ def write(request: ApprovalRequest, path: Path) -> None:
 
 
 def approved(request: ApprovalRequest, by: str, now: float) -> ApprovalRequest:
-    """With one more approval, for requests that need several."""
-    return replace(request, approvals=(*request.approvals, Approved(by, now)))
+    """With one more approval, for requests that need several; it lies beside the file that it answers."""
+    return replace(request, approvals=(*request.approvals, Approved(by, now)),
+                   answers="" if request.path is None else request.path.name)
 
 
 def use_up(request: ApprovalRequest) -> str:
@@ -158,6 +212,13 @@ def _checked_id(text: Any) -> str:
     # It becomes part of a file's name.
     if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{16}", text):
         raise ValueError("no id of a request")
+    return text
+
+
+def _checked_name(text: Any) -> str:
+    # It is looked for in the same folder, and nowhere else.
+    if not isinstance(text, str) or text != Path(text).name or "\0" in text:
+        raise ValueError("no name of a file")
     return text
 
 

@@ -13,7 +13,7 @@ from triage.actions.leading_back import leading_back
 from triage.actions.lease import Busy, Free, NoLease
 from triage.actions.plan import Action, Plan, Target
 from triage.actions.signature import Signature
-from triage.actions.system import Granted, Observed, Rehearsal
+from triage.actions.system import NOBODY, Authority, Granted, Observed, Rehearsal
 from triage.config_actions import ActionSettings, Freeze
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
@@ -43,6 +43,8 @@ class Policy:
     spent_budget: Literal["block", "acknowledge"] = "block"
     registered: bool = False
     """Whether the manifest names a registry, so that versions have to be approved there."""
+    needs_owners: bool = False
+    """Whether a second person counts only when the owners of the shared files prove that there were two."""
     cool_down_seconds: float = 600.0
     cool_down_actions: int = 3
     freezes: tuple[Freeze, ...] = ()
@@ -63,7 +65,8 @@ def policy_of(manifest: Manifest, settings: ActionSettings, interval_seconds: fl
     return Policy(
         spec.promote.approvals, retrain, spec.rollback.last_known_good or "", spec.canary.bake,
         spec.canary.steps[-1] / 100 if spec.canary.steps else 0.5, spec.promote.spent_budget,
-        spec.registry is not None and spec.registry.kind != "none", settings.cool_down, settings.cool_down_actions,
+        spec.registry is not None and spec.registry.kind != "none", settings.two_persons == "os-users",
+        settings.cool_down, settings.cool_down_actions,
         (*settings.freezes, *spec.freezes), interval_seconds)
 
 
@@ -92,7 +95,7 @@ class Circumstances:
     """The target, read just now."""
     granted: Granted
     identity: str | Failure
-    """Who we are, as the target system authenticates us."""
+    """Who we are, as the authority authenticates us."""
     lease: Free | Busy | NoLease
     """Of the target; once it is ours: free, with whoever abandoned it."""
     journal: JournalLook
@@ -107,6 +110,10 @@ class Circumstances:
     """Seconds of the world in one of the machine's."""
     approval: ApprovalRequest | None = None
     """The request that this plan answers; None when nobody asked another person."""
+    authority: Authority = NOBODY
+    """Who says who we are."""
+    uid: int = 0
+    """The user of the machine whose process this is."""
 
     @property
     def model(self) -> ModelState | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from triage.actions import approvals, lease_beside
-from triage.actions.approvals import UNVERIFIED, ApprovalError, ApprovalRequest
+from triage.actions.approvals import ApprovalError, ApprovalRequest
 from triage.actions.carrying import Course
 from triage.actions.circumstances import Circumstances, JournalLook, Policy
 from triage.actions.freeze import WriteMode
@@ -28,7 +28,7 @@ from triage.actions.lease import Busy, Claim, Free, Held, Leases, NoLease, kept_
 from triage.actions.plan import Action, Plan, shown_version
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, Prepared, Stage, Step, objections
-from triage.actions.system import Observed, Progress, Refusal, Rehearsal, System, Wish
+from triage.actions.system import UNVERIFIED, Observed, Progress, Refusal, Rehearsal, System, Wish, authenticated
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
@@ -78,8 +78,12 @@ class Executor:
         """Write a request to have the plan approved to the new file ``path``, for another person to carry it out.
 
         Changes nothing in the world; it stands in the journal. Raises :class:`~triage.actions.approvals.ApprovalError`
-        or :class:`~triage.actions.journal.JournalError`.
+        (nobody says who asks, so that no other could be told from them) or
+        :class:`~triage.actions.journal.JournalError`.
         """
+        if not authenticated(prepared.plan.actor):
+            raise ApprovalError("nobody says who you are, so nobody can be told from another",
+                                self.system.authority.remedy or "use a credential of your own")
         return await self._asked(approvals.ask(prepared.plan, prepared.wish, self.clock.now()), prepared, path)
 
     async def approve(self, prepared: Prepared, path: Path) -> ApprovalRequest:
@@ -89,7 +93,7 @@ class Executor:
         Raises as :meth:`ask` does, and :class:`~triage.actions.approvals.ApprovalError` when it is not ours to approve.
         """
         request, identity = prepared.circumstances.approval, prepared.circumstances.identity
-        if request is None or isinstance(identity, Failure) or identity.startswith(UNVERIFIED) or (
+        if request is None or isinstance(identity, Failure) or not authenticated(identity) or (
                 identity == request.requester):
             raise ApprovalError("this is not yours to approve", "another person does, under a credential of their own")
         return await self._asked(approvals.approved(request, identity, self.clock.now()), prepared, path)
@@ -100,7 +104,7 @@ class Executor:
             "approved_by": [each.by for each in request.approvals], "title": request.plan.title,
             "model": prepared.plan.target.model, "incident": prepared.plan.incident})
         await asyncio.to_thread(approvals.write, request, path)
-        return replace(request, path=path)
+        return await asyncio.to_thread(approvals.read, path)
 
     async def recheck(self, prepared: Prepared) -> Prepared:
         """The same plan, its guards asked again: what is shown while somebody reads it stays true."""
@@ -177,6 +181,8 @@ class Executor:
         plan = self.system.plan(wish, observed, self.snapshot() or self._nothing_known(), actor, self.clock.now())
         if isinstance(plan, Refusal):
             return plan
+        if authenticated(actor):
+            plan = replace(plan, authenticated_by=self.system.authority.shown)
         if self.system.sighting(plan, observed).progress is Progress.REACHED:
             return Refusal(f"there is nothing to do: {plan.verification.goal}", "")
         if request is not None and plan.digest != request.plan.digest:
@@ -210,7 +216,8 @@ class Executor:
             signature = await self._signature(plan)
         return Circumstances(
             plan, self.clock.now(), self.policy, self.mode(), self.system.target, observed, granted, identity, lease,
-            journal, history, self.snapshot(), signature, rehearsals, self.clock.speed, request)
+            journal, history, self.snapshot(), signature, rehearsals, self.clock.speed, request,
+            self.system.authority, self.journal.origin.uid)
 
     async def _signature(self, plan: Plan) -> Signature:
         if plan.action is not Action.ROLLBACK:
@@ -258,8 +265,9 @@ class Executor:
         who = before.identity, circumstances.identity
         if isinstance(who[0], str) and isinstance(who[1], str) and who[0] != who[1]:
             wrong = (*wrong, f"who you are has changed since the plan was made: {who[0]}, now {who[1]}")
-        if not wrong and before.approval is not None and (used := approvals.use_up(before.approval)):
-            wrong = (f"persons: {used}",)
+        if not wrong and before.approval is not None:
+            trouble = await asyncio.to_thread(lambda of: approvals.changed(of) or approvals.use_up(of), before.approval)
+            wrong = (f"persons: {trouble}",) if trouble else ()
         return wrong or replace(prepared, checked=checked, circumstances=circumstances)
 
     async def _note_refusal(self, prepared: Prepared, wrong: tuple[str, ...]) -> None:

@@ -1,13 +1,27 @@
-"""``PlainSystem``: what systems share that authenticate nobody themselves and cannot rehearse a request."""
+"""``PlainSystem``: what systems share that authenticate nobody themselves and cannot rehearse a request.
+
+Who acts is asked of whom the configuration names in their place, if it names anybody.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from triage.actions.approvals import UNVERIFIED
+from triage.actions.identity import Authenticator
 from triage.actions.plan import Action, Plan, Request, Target
-from triage.actions.system import Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
+from triage.actions.system import (
+    UNVERIFIED,
+    Authority,
+    Granted,
+    Observed,
+    Offer,
+    Refusal,
+    Rehearsal,
+    Sent,
+    Sighting,
+    Wish,
+)
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
@@ -24,9 +38,15 @@ class PlainSystem(ABC):
     hint: ClassVar[str]
     """Where everything else is done."""
 
-    def __init__(self, target: Target, clock: Clock) -> None:
+    identity_in: str = ""
+    """Where triage.yaml names who says who acts; "" where it cannot."""
+    identity_kinds: ClassVar[str] = "kubernetes, server or whoami"
+    """Who can be named there."""
+
+    def __init__(self, target: Target, clock: Clock, authenticator: Authenticator | None = None) -> None:
         self._target = target
         self._clock = clock
+        self._authenticator = authenticator
 
     @property
     def target(self) -> Target:
@@ -52,9 +72,17 @@ class PlainSystem(ABC):
     def sighting(self, plan: Plan, observed: Observed) -> Sighting:
         """How far the target is from the plan's goal. Pure."""
 
+    @property
+    def authority(self) -> Authority:
+        """Who is asked in its place."""
+        if self._authenticator is not None:
+            return Authority(self._authenticator.shown)
+        return Authority("", f"name {self.identity_in} in triage.yaml (kind: {self.identity_kinds})"
+                         if self.identity_in else "")
+
     async def whoami(self) -> str | Failure:
-        """It tells nobody who they are."""
-        return f"{UNVERIFIED} {person()}"
+        """Who we are to whoever is asked in its place; nobody without one."""
+        return f"{UNVERIFIED} {person()}" if self._authenticator is None else await self._authenticator.ask()
 
     async def granted(self, action: Action) -> Granted:
         """It has no way to ask: whoever reaches it may, or is refused when it is sent."""
@@ -79,5 +107,6 @@ class PlainSystem(ABC):
         return Rehearsal(None, f"{self.shown} has no dry run")
 
     async def aclose(self) -> None:
-        """Close what is open: by default nothing is."""
-        return
+        """Close what is open: by default only what says who acts."""
+        if self._authenticator is not None:
+            await self._authenticator.aclose()

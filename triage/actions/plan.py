@@ -178,7 +178,7 @@ class Plan:
     """What the controller will do: ``at once``, ``3 steps, about 40 min``."""
     verification: Verification
     actor: str
-    """Who asks, as the target system authenticated it; ``unverified: NAME`` where it authenticates nobody."""
+    """Who asks, as they were authenticated; ``unverified: NAME`` where nobody was."""
     reason: str
     incident: str
     """Id of the incident; "" without one."""
@@ -188,6 +188,9 @@ class Plan:
     """Traps of the system that the engineer must know of, each a sentence."""
     persistent: bool = True
     """Whether the change survives a reload of the system (HAProxy's runtime weights do not)."""
+    authenticated_by: str = ""
+    """Who says that the actor is whom the plan names: ``Kubernetes prod-eu``; "" where nobody does. Another person is
+    known by the same authority: a person may have another name at each."""
 
     @property
     def digest(self) -> str:

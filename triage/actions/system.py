@@ -12,6 +12,30 @@ from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
 from triage.live.snapshot import Snapshot
 
+UNVERIFIED = "unverified:"
+"""What the name of somebody begins with whom nobody authenticated."""
+ANONYMOUS = "system:anonymous"
+"""What Kubernetes calls whoever shows no credential."""
+
+
+def authenticated(identity: str) -> bool:
+    """Whether ``identity`` is the name of somebody who was authenticated."""
+    return bool(identity) and identity != ANONYMOUS and not identity.startswith(UNVERIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who says who we are to a system, in words."""
+
+    shown: str
+    """``Kubernetes prod-eu``; "" where there is nobody."""
+    remedy: str = ""
+    """What makes somebody say it, where nobody does; "" where nothing would."""
+
+
+NOBODY = Authority("")
+"""Nobody says who we are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:
@@ -131,8 +155,13 @@ class System(Protocol):
         """Read the target now, from the system itself."""
         ...
 
+    @property
+    def authority(self) -> Authority:
+        """Who says who we are."""
+        ...
+
     async def whoami(self) -> str | Failure:
-        """Who we are, as the system authenticates us; ``unverified: NAME`` where it cannot tell."""
+        """Who we are, as the authority authenticates us; ``unverified: NAME`` where there is none."""
         ...
 
     async def granted(self, action: Action) -> Granted:

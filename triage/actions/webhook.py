@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from triage.actions.identity import Authenticator
 from triage.actions.plain_system import PlainSystem
 from triage.actions.plan import (
     Action,
@@ -83,12 +84,13 @@ class Pipeline(PlainSystem):
 
     def __init__(self, target: Target, entry: str, webhook: Webhook, may: frozenset[Action], last_known_good: str,
                  reload_seconds: float, source: HttpSource, clock: Clock,
-                 snapshot: Callable[[], Snapshot | None]) -> None:
-        super().__init__(target, clock)
+                 snapshot: Callable[[], Snapshot | None], authenticator: Authenticator | None = None) -> None:
+        super().__init__(target, clock, authenticator)
         self._calls: Mapping[Action, WebhookCall] = {
             Action(name): call for name, call in webhook.calls.items() if Action(name) in may}
         self._entry = clean(entry, limit=80)
         """Its name in ``webhooks`` of the configuration."""
+        self.identity_in = f"webhooks.{self._entry}.identity"
         self._header = webhook.idempotency_header
         self._may = may
         self._last_known_good = last_known_good
@@ -233,6 +235,7 @@ class Pipeline(PlainSystem):
         return taken_up(plan.before.version, plan.after.version, self.target.model, observed.served, told)
 
     async def aclose(self) -> None:
+        await super().aclose()
         await self._source.aclose()
 
 

@@ -6,7 +6,6 @@ import json
 import socket
 from collections.abc import Awaitable, Callable
 
-from triage.actions.approvals import UNVERIFIED
 from triage.actions.plan import (
     Action,
     BlastRadius,
@@ -18,6 +17,9 @@ from triage.actions.plan import (
     Verification,
 )
 from triage.actions.system import (
+    NOBODY,
+    UNVERIFIED,
+    Authority,
     Fate,
     Granted,
     Observed,
@@ -83,6 +85,11 @@ class CellSystem:
         except InvalidDocument as error:
             return Failure(FailureKind.BROKEN, error.findings[0].sentence(), "restore the notebook file")
         return Observed(self._clock.now(), {_DIGEST: book.sha256})
+
+    @property
+    def authority(self) -> Authority:
+        """Nobody."""
+        return NOBODY
 
     async def whoami(self) -> str | Failure:
         """Nobody authenticates whoever runs a cell."""

@@ -9,7 +9,7 @@ from triage.actions.guards.checking import Verdict as Found
 from triage.actions.history import Deed, Outcome
 from triage.actions.plan import State, shown_version
 from triage.actions.steps import Prepared, Stage, Step
-from triage.actions.system import Refusal, Sighting
+from triage.actions.system import Refusal, Sighting, authenticated
 from triage.report.characters import Characters
 from triage.report.times import spoken
 from triage.signals.reading import Verdict
@@ -86,11 +86,11 @@ def after(prepared: Prepared) -> str:
 
 
 def persons(prepared: Prepared) -> str:
-    """Who carries it out, as the target system authenticates them, and who asked for it where that is another."""
+    """Who carries it out and who authenticates them, and who asked for it where that is another."""
     plan, request, identity = prepared.plan, prepared.circumstances.approval, prepared.circumstances.identity
-    if request is None or not isinstance(identity, str):
-        return plan.actor
-    return f"{identity}, asked for by {request.requester}"
+    who = identity if request is not None and isinstance(identity, str) else plan.actor
+    told = f"{who}, says {plan.authenticated_by}" if plan.authenticated_by and authenticated(who) else who
+    return told if request is None else f"{told}; asked for by {request.requester}"
 
 
 def step_line(step: Step, requests: int) -> str:

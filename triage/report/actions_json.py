@@ -70,7 +70,8 @@ def _plan(plan: Plan) -> dict[str, Any]:
                          "capacity_ready": radius.capacity_ready, "sentence": radius.sentence},
         "verification": {"goal": wanted.goal, "goal_seconds": wanted.goal_seconds, "readings": list(wanted.readings),
                          "version": wanted.version or None, "recovery_seconds": wanted.recovery_seconds},
-        "actor": plan.actor, "reason": plan.reason, "incident": plan.incident or None, "made_at": iso(plan.made_at),
+        "actor": plan.actor, "authenticated_by": plan.authenticated_by or None, "reason": plan.reason,
+        "incident": plan.incident or None, "made_at": iso(plan.made_at),
         "warnings": list(plan.warnings), "persistent": plan.persistent, "confirmation": plan.confirmation or None}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from triage.actions.circumstances import Circumstances
-from triage.actions.guards import evidence, foundation, past, rules
+from triage.actions.guards import evidence, foundation, past, persons, rules
 from triage.actions.guards.checking import Checked, Guard, run
 
-GUARDS: tuple[Guard, ...] = (*foundation.GUARDS, *evidence.GUARDS, *rules.GUARDS, *past.GUARDS)
+GUARDS: tuple[Guard, ...] = (*foundation.GUARDS, *evidence.GUARDS, *rules.GUARDS, *persons.GUARDS,
+                             *past.GUARDS)
 """All of them, in the order in which they are shown: what stops everything first."""
 
 

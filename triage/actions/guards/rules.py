@@ -1,14 +1,12 @@
-"""Guards that people set: freezes, the owner in GitOps, the error budget, the canary's verdict, two persons."""
+"""Guards that people set: freezes, the owner in GitOps, the error budget, the canary's verdict."""
 
 from __future__ import annotations
 
 from triage.actions import freeze
-from triage.actions.approvals import UNVERIFIED
 from triage.actions.circumstances import RISKY, Circumstances
 from triage.actions.guards.checking import Found, Guard, Strength, Verdict, blocked, cannot_tell, ok, warn
 from triage.actions.guards.evidence import known_good
 from triage.actions.plan import Action, shown_version
-from triage.facts.outcome import Failure
 from triage.signals.canary import CanaryVerdict
 from triage.signals.model import SloKind
 from triage.signals.reading import Quality
@@ -100,40 +98,9 @@ def trial(circumstances: Circumstances) -> Found:
     return ok(told) if state.verdict is CanaryVerdict.PASS else cannot_tell(told)
 
 
-def two_persons(circumstances: Circumstances) -> Found:
-    """As many others as the manifest asks for have agreed, as the target system authenticates them."""
-    plan, request, identity = circumstances.plan, circumstances.approval, circumstances.identity
-    needed = circumstances.policy.approvals_for(plan.action)
-    if needed == 0:
-        return ok("no other person is needed")
-    back = circumstances.leads_back
-    if back is not None:
-        return ok(f"no other person is needed to bring on {back.plan.title}, plan {back.plan.short}, by {back.actor}")
-    if isinstance(identity, Failure):
-        return cannot_tell(f"who you are cannot be read: {identity.sentence()}")
-    if identity.startswith(UNVERIFIED) or plan.actor.startswith(UNVERIFIED):
-        return cannot_tell("the system authenticates nobody, so nobody can be told from another; see promote.approvals")
-    if request is None:
-        return blocked(f"needs {needed} other {'person' if needed == 1 else 'persons'}: share the plan to be approved, "
-                       f"digest {plan.short}")
-    if request.plan.digest != plan.digest:
-        return blocked("another plan than this was asked to be approved")
-    if circumstances.now > request.expires_at:
-        return blocked(f"the request for approval has ended {age(circumstances.now - request.expires_at)} ago")
-    if circumstances.history.approval_used(request.id):
-        return blocked("this approval was used already")
-    if identity == request.requester:
-        return blocked(f"{identity} asked for it and may not approve it")
-    others = request.others(identity)
-    if len(others) + 1 < needed:
-        return blocked(f"{len(others) + 1} of {needed} other persons: {', '.join(sorted({identity, *others}))}")
-    return ok(f"asked for by {request.requester}, approved by {', '.join(sorted({identity, *others}))}")
-
-
 GUARDS = (
     Guard("freeze", Strength.BREAKABLE, _CHANGES, announced),
     Guard(OWNER, Strength.BREAKABLE, _CHANGES, owner),
     Guard("budget", Strength.BREAKABLE, RISKY, budget),
     Guard("trial", Strength.BREAKABLE, RISKY - {Action.RETRY}, trial),
-    Guard("persons", Strength.BREAKABLE, RISKY | {Action.RETRAIN}, two_persons),
 )

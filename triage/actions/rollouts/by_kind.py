@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from triage.actions.identity import authenticator, cluster_name
 from triage.actions.plan import Action, Target
 from triage.actions.rollouts.argo import ArgoRollout
 from triage.actions.rollouts.deployment import DeploymentRollout
@@ -17,7 +18,7 @@ from triage.actions.scale import Bounds
 from triage.actions.system import Refusal, System
 from triage.clock import Clock
 from triage.config import Active
-from triage.config_sources import Kubeconfig, MlflowRegistry
+from triage.config_sources import MlflowRegistry
 from triage.endpoints import ConfigError
 from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Manifest, Rollout
@@ -60,11 +61,8 @@ def _workload(make: type[Workload], shown: str, rollout: Rollout, around: Settin
     if client is None:
         return Refusal(f"the context {active.name} names no Kubernetes API, which the {shown} is in",
                        "add kubernetes: {kubeconfig: ~/.kube/config, context: ...} to it")
-    where = active.context.kubernetes
-    cluster = clean(where.context, limit=200) if isinstance(where, Kubeconfig) else (
-        "" if where is None else where.name) or client.source.url
-    target = Target(active.name, active.context.production, around.manifest.metadata.name, rollout.kind, shown, cluster,
-                    rollout.namespace, rollout.name)
+    target = Target(active.name, active.context.production, around.manifest.metadata.name, rollout.kind, shown,
+                    cluster_name(active, client), rollout.namespace, rollout.name)
     allowed = None if spec.resources is None else spec.resources.replicas
     return make(Charge(target, rollout, spec.rollback.last_known_good or "",
                        None if allowed is None else Bounds(allowed.min, allowed.max)), client, around.clock)
@@ -88,7 +86,8 @@ def _alias(rollout: Rollout, around: Setting) -> System | Refusal:
     target = Target(active.name, active.context.production, around.manifest.metadata.name, SYSTEM, "alias",
                     configured.name or client.where, "", f"{registry.name}@{rollout.name}")
     return Alias(target, registry, rollout.name, spec.rollback.last_known_good or "", rollout.reload, client,
-                 around.clock, around.snapshot)
+                 around.clock, around.snapshot, authenticator(configured.identity, active, around.clock,
+                                                              around.kubernetes, client.source))
 
 
 def _haproxy(rollout: Rollout, around: Setting) -> System | Refusal:
@@ -102,7 +101,8 @@ def _haproxy(rollout: Rollout, around: Setting) -> System | Refusal:
     client = HaproxyClient(configured, active, around.clock)
     target = Target(active.name, active.context.production, around.manifest.metadata.name, rollout.kind, "backend",
                     client.where, "", rollout.name)
-    return HaproxyBackend(target, rollout, spec.canary.steps, spec.rollback.last_known_good or "", client, around.clock)
+    return HaproxyBackend(target, rollout, spec.canary.steps, spec.rollback.last_known_good or "", client, around.clock,
+                          authenticator(configured.identity, active, around.clock, around.kubernetes))
 
 
 def _webhook(rollout: Rollout, around: Setting) -> System | Refusal:
@@ -129,7 +129,8 @@ def pipeline(name: str, may: frozenset[Action], reload_seconds: float, around: S
     target = Target(active.name, active.context.production, manifest.metadata.name, SYSTEM, kind,
                     webhook.name or source.url, manifest.metadata.name, name if may != TRAINING else f"{name}/retrain")
     return Pipeline(target, name, webhook, may, manifest.spec.rollback.last_known_good or "", reload_seconds, source,
-                    around.clock, around.snapshot)
+                    around.clock, around.snapshot,
+                    authenticator(webhook.identity, active, around.clock, around.kubernetes, source))
 
 
 MAKERS: Mapping[str, Maker] = {

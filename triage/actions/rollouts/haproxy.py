@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from triage.actions.identity import Authenticator
 from triage.actions.plain_system import PlainSystem
 from triage.actions.plan import (
     Action,
@@ -76,10 +77,12 @@ class HaproxyBackend(PlainSystem):
     handled = frozenset({Action.ROLLBACK, Action.ABORT, Action.PROMOTE, Action.PROMOTE_FULL})
     shown = "HAProxy"
     hint = "it only sets weights"
+    identity_in = "haproxy.identity"
+    identity_kinds = "kubernetes or server"
 
     def __init__(self, target: Target, rollout: Rollout, steps: Sequence[float], last_known_good: str,
-                 client: HaproxyClient, clock: Clock) -> None:
-        super().__init__(target, clock)
+                 client: HaproxyClient, clock: Clock, authenticator: Authenticator | None = None) -> None:
+        super().__init__(target, clock, authenticator)
         self._rollout = rollout
         self._steps = tuple(steps)
         self._last_known_good = last_known_good

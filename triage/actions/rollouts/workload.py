@@ -19,7 +19,7 @@ from triage.actions.rollouts.images import ImageReader
 from triage.actions.rollouts.last_action import marked
 from triage.actions.scale import Bounds, read_autoscaler
 from triage.actions.sender import GRANTED_SECONDS
-from triage.actions.system import Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
+from triage.actions.system import Authority, Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
 from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.facts.outcome import Failure
@@ -99,6 +99,11 @@ class Workload(ABC):
     def conditions(self, seen: Seen) -> dict[str, JsonValue]:
         """What preconditions are compared with."""
         return values(seen.item, (UID, TEMPLATE, REPLICAS))
+
+    @property
+    def authority(self) -> Authority:
+        """The API server."""
+        return Authority(f"Kubernetes {self.target.cluster}")
 
     async def whoami(self) -> str | Failure:
         """The user name that the API server knows us by."""
