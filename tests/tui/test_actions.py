@@ -22,6 +22,7 @@ from tests.tui.driving import running, screen_text
 from tests.tui.scripted import ScriptedFeed
 from tests.tui.test_goldens import check
 from triage.actions import approvals, carrying
+from triage.actions.guards.checking import Verdict
 from triage.actions.history import Outcome
 from triage.actions.journal import Kind
 from triage.actions.opening import open_journal
@@ -199,6 +200,50 @@ async def test_what_recovers_is_seen_although_another_model_is_shown(
             course = app.actions.course(app.actions.newest(MODEL))
             assert course.ending is not None
             assert (course.ending.outcome, course.ending.sentence.endswith("met again")) == (Outcome.DONE, True)
+
+
+@pytest.mark.parametrize(("letter", "change"), [
+    ("r", "rollouts/status: status.abort (none) -> true"), ("m", "status.pauseConditions (1 entry) -> (none)"),
+    ("b", "status.abort (none) -> true"), ("f", "spec.paused (none) -> true")])
+@pytest.mark.parametrize("lost", [False, True], ids=["all is seen", "prometheus is silent"])
+async def test_at_80x24_plan_difference_blast_radius_and_every_guard_are_seen_without_a_key(
+        site: Site, letter: str, change: str, lost: bool) -> None:
+    async with shown(site, snapshots.prometheus_lost() if lost else None) as (app, pilot, _):
+        dialog = await opened(pilot, letter)
+        prepared = dialog.dialog.prepared
+        assert prepared is not None
+        said = " ".join(screen_text(app).replace("│", " ").split())
+        wanted = [prepared.plan.short, prepared.plan.target.sentence(), "from v", "to v",
+                  prepared.plan.blast_radius.sentence]
+        for guard in prepared.checked:
+            passes = guard.verdict is Verdict.OK
+            wanted.append(guard.name if passes else f"{guard.name}: {guard.sentence}")
+        assert [text for text in wanted if text not in said] == []
+        assert change.rpartition(": ")[2] in said
+        assert "pass: write, permission, target" in said
+
+
+async def test_what_does_not_fit_is_told_in_rows_with_the_key_to_them(site: Site) -> None:
+    async with shown(site, size=(80, 17)) as (app, pilot, _):
+        await opened(pilot, "m")
+        [below] = re.findall(r"(\d+) more below: down", screen_text(app))
+        await pilot.press("down")
+        await reads(pilot, f"1 more above, {int(below) - 1} more below: down" if below != "1" else "1 more above: up")
+        await pilot.press("pagedown")
+        await reads(pilot, "more above: up")
+
+
+async def test_what_is_cut_in_the_dialog_ends_in_an_ellipsis_and_stands_in_full_among_the_details(site: Site) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "m")
+        assert dialog.dialog.prepared is not None
+        reason = dialog.dialog.prepared.plan.reason
+        [row] = [row for row in screen_text(app).splitlines() if "by " in row and "operator" in row]
+        assert row.rstrip("│ ").endswith("…")
+        await pilot.press("tab", "enter")
+        for _ in range(8):
+            await pilot.press("pagedown")
+        assert reason in " ".join(screen_text(app).replace("│", " ").split())
 
 
 async def test_letters_go_on_while_the_systems_are_asked(site: Site) -> None:
@@ -380,7 +425,7 @@ async def test_a_plan_that_another_person_shared_is_approved_as_oneself_by_typin
     digest = await asyncio.to_thread(asked_by_another, site, tmp_path / "promote.json", monkeypatch)
     async with shown(site, proven(), size=size) as (_, pilot, _):
         dialog = await asks_to_approve(pilot, tmp_path / "promote.json")
-        assert f"plan {digest}" in dialog.dialog.title
+        assert f"plan {digest} " in screen_text(pilot.app)
         assert not {"reason", "version", "share for approval"} & set(dialog.dialog.buttons)
         assert dialog.dialog.wanted == TARGET
         await agreed(pilot, "act-approve", size)

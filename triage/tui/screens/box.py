@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from triage.tui.line import BLANK, Line
+from triage.tui.line import BLANK, Line, fit
 from triage.tui.theme import Palette
 from triage.tui.view import View
 from triage.tui.widgets.lines import Lines
@@ -38,7 +38,7 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
         self._offset = 0
         self._rows = 0
         self._room = 1
-        self._heading = ""
+        self._edges = "", ""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -53,40 +53,50 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
         """Cells of a row."""
         return max(8, min(view.width, MOST_CELLS) - _FRAME_CELLS)
 
-    def put(self, view: View, palette: Palette, title: str, said: list[Line], ask: Line | None, keys: Line) -> None:
-        """Fill it; ``ask`` None: there is nothing to type."""
+    def most_rows(self, view: View, *, asks: bool) -> int:
+        """Rows that fit beside a row of keys and, where it ``asks``, a row to type."""
+        return max(1, view.height - _above(view) - _FRAME_ROWS - 1 - asks)
+
+    def put(self, view: View, palette: Palette, title: str, said: list[Line], ask: Line | None, keys: Line,
+            tail: str = "") -> None:
+        """Fill it; ``ask`` None: there is nothing to type. ``tail`` stands behind the title and is never cut off."""
         if len(self.query("#said, #ask, #keys")) < _PARTS:
             # The frame is there before what stands in it.
             return
-        fixed = 1 if ask is None else 3
-        # A box as high as the terminal leaves room for nothing but itself.
-        most = view.height - (_ABOVE if view.height >= 16 else 0)
-        self._room = max(1, most - _FRAME_ROWS - fixed)
+        self._room = self.most_rows(view, asks=ask is not None)
         if len(said) > self._room:
             said = [row for row in said if row != BLANK]
+        asked = [] if ask is None else [*([BLANK] if len(said) < self._room else []), ask]
         self._rows = len(said)
         self._offset = max(0, min(self._offset, self._rows - self._room))
         shown = said[self._offset:self._offset + self._room]
-        hidden = self._rows - self._offset - len(shown)
         box = self.query_one("#box")
-        heading = title + (f"  {hidden} more row{'s' if hidden > 1 else ''}: down" if hidden else "")
-        if heading != self._heading:
-            self._heading = heading
+        inside = self.inside(view)
+        behind = f"   {tail}" if tail else ""
+        edges = fit(title, inside - len(behind), view.look.ellipsis) + behind, self._hidden(len(shown))
+        if edges != self._edges:
+            self._edges = edges
             # As content: a title that is parsed for markup would let a version's name draw.
-            box.border_title = Content(view.look.say(heading))
+            box.border_title, box.border_subtitle = (Content(view.look.say(text)) for text in edges)
         width = min(view.width, MOST_CELLS)
         if box.styles.width is None or box.styles.width.value != width:
             box.styles.width = width
-        margin = _ABOVE if view.height >= 16 else 0
+        margin = _above(view)
         if box.styles.margin.top != margin:
             box.styles.margin = (margin, 0, 0, 0)
-        for name, rows in (("said", shown), ("ask", [] if ask is None else [BLANK, ask]), ("keys", [keys])):
+        for name, rows in (("said", shown), ("ask", asked), ("keys", [keys])):
             part = self.query_one(f"#{name}", Lines)
             part.set_look(palette)
             height = part.styles.height
             if height is None or height.value != len(rows):
                 part.styles.height = len(rows)
             part.set_lines(rows, view.look)
+
+    def _hidden(self, shown: int) -> str:
+        """How many rows there are beyond those ``shown``, and the key to them; "" when all are."""
+        below = self._rows - self._offset - shown
+        parts = [f"{count} more {where}" for count, where in ((self._offset, "above"), (below, "below")) if count]
+        return f"{', '.join(parts)}: {'down' if below else 'up'}" if parts else ""
 
     def scroll_rows(self, rows: int) -> None:
         """Show other rows, where not all fit."""
@@ -96,3 +106,8 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
     def page_rows(self) -> int:
         """Rows that fit."""
         return self._room
+
+
+def _above(view: View) -> int:
+    """Rows above it; a box as high as the terminal leaves room for nothing but itself."""
+    return _ABOVE if view.height >= 16 else 0

@@ -88,8 +88,10 @@ class PlanDialog(Box[None], inherit_bindings=False):
         if dialog.focus not in dialog.buttons:
             dialog = self._dialog = replace(dialog, focus="cancel")
         width = self.inside(view)
-        self.put(view, palette, dialog.title, content(dialog, view.look, width), prompt(dialog, view.look, width),
-                 buttons(dialog.buttons, dialog.focus, width))
+        said = content(dialog, view.look, width, self.most_rows(view, asks=True))
+        self.put(view, palette, dialog.title, said, prompt(dialog, view.look, width),
+                 buttons(dialog.buttons, dialog.focus, view.look, width),
+                 "" if prepared is None else f"plan {prepared.plan.short}")
 
     def _recheck(self, prepared: Prepared) -> None:
         """What stands there stays true while it is read."""
@@ -231,4 +233,4 @@ class PlanDialog(Box[None], inherit_bindings=False):
 def _title(prepared: Prepared) -> str:
     verb, _, rest = prepared.plan.title.partition(" ")
     asked = "" if prepared.circumstances.approval is None else "APPROVE: "
-    return f"{asked}{verb.upper()} {rest}   plan {prepared.plan.short}"
+    return f"{asked}{verb.upper()} {rest}"

@@ -38,8 +38,8 @@ class Receipt(Box[None], inherit_bindings=False):
         verb, _, rest = plan.title.partition(" ")
         keys = "esc closes it" if shown.is_over else "esc closes this; it is carried out and watched on, see a w"
         rows = course(shown, view.look, self.inside(view))
-        self.put(view, palette, f"{verb.upper()} {rest}   plan {plan.short}", rows, None,
-                 line((keys, Role.DIM)).fitted(self.inside(view), view.look.ellipsis))
+        self.put(view, palette, f"{verb.upper()} {rest}", rows, None,
+                 line((keys, Role.DIM)).fitted(self.inside(view), view.look.ellipsis), f"plan {plan.short}")
 
     def on_key(self, event: events.Key) -> None:
         """Scroll where not all fits."""
