@@ -12,6 +12,7 @@ from tests.actions.building import NOW, FileSystem, World, executor, plan
 from tests.actions.test_history import told as records
 from tests.incident.stories import ANN, T0, opened
 from tests.runbook.examples import runbook
+from triage.actions.guards.checking import Checked, Verdict
 from triage.actions.history import Asked, history_of
 from triage.actions.history import Outcome as ActionEnd
 from triage.actions.journal import Journal
@@ -23,7 +24,7 @@ from triage.cells.outputs import CellVerdict
 from triage.cells.protocol import Outcome as End
 from triage.cells.results import CellRun, Run
 from triage.clock import ManualClock
-from triage.desk.timeline import JournalReader, of_asked, of_capture, of_cells, of_deed, of_runbook
+from triage.desk.timeline import JournalReader, of_asked, of_capture, of_cells, of_deed, of_left, of_runbook
 from triage.incident.entries import OF_INCIDENT, Entry, Kind, Source
 from triage.incident.incident import replay
 from triage.incident.times import TimeName, named_times
@@ -132,6 +133,20 @@ async def test_a_plan_that_is_shared_to_be_approved_is_told_once(tmp_path: Path)
         Kind.DECISION, prepared.plan.actor, "rollback fraud-scorer to v7: another person is asked to approve it")
     assert replay("INC-0001", [replace(opened(), at=0.0), told, told]).rows[-1].text == told.text
     assert reader.entries("churn-ranker", 0.0, NOW) == ()
+
+
+async def test_a_plan_that_is_left_is_told_with_what_held_it(tmp_path: Path) -> None:
+    of = executor(tmp_path, FileSystem(World(tmp_path / "world"), ManualClock()))
+    prepared = await of.prepare(Wish(Action.ROLLBACK, "errors", "7"))
+    assert isinstance(prepared, Prepared)
+    told = of_left(replace(prepared, checked=()), NOW, ANN)
+    assert (told.kind, told.state, told.by, told.text) == (
+        Kind.PLAN, "left", ANN, f"rollback fraud-scorer to v7: plan {prepared.plan.short} left, nothing was sent")
+    assert told.details["digest"] == prepared.plan.digest
+    held = replace(prepared, checked=(Checked("lease", Verdict.BLOCKED, "held by ben"),))
+    assert of_left(held, NOW, ANN).text.endswith("nothing was sent; held by lease")
+    found = replay("INC-0001", [replace(opened(), at=0.0), told, told])
+    assert ([row.entry.kind for row in found.rows], found.deeds) == ([Kind.OPENED, Kind.PLAN], ())
 
 
 def test_one_of_several_who_approve_is_told() -> None:

@@ -9,9 +9,13 @@ import pytest
 
 from tests.incident.stories import ANN, T0, alert, entry, opened, verdict
 from tests.tui import snapshots
+from triage.facts.outcome import SourceHealth, SourceState
 from triage.incident.entries import NO_CHANGE, OF_INCIDENT, Entry, Kind, Source
 from triage.incident.incident import Incident, replay
 from triage.incident.session import IncidentSession
+from triage.live.snapshot import Snapshot
+from triage.signals.model import ModelState
+from triage.signals.reading import Urgency, Verdict
 from triage.state_dir import StateDir
 
 WELL = snapshots.healthy()
@@ -53,6 +57,49 @@ def test_a_second_incident_is_told_nothing_of_the_first(tmp_path: Path) -> None:
 def test_what_was_written_while_it_was_open_is_its_own_however_long_ago(tmp_path: Path) -> None:
     session = IncidentSession(StateDir(tmp_path / "state"), ANN)
     assert told_to(session, 0, step(-200, "old"), step(-200, "its own", "INC-0001"))[1] == ["its own"]
+
+
+def two_models() -> tuple[Snapshot, ModelState, ModelState]:
+    """The model that is shown, and another one that is asked about together with the fleet."""
+    shown, other = snapshots.canary_failing().models[0], replace(WELL.models[0], name="churn-ranker")
+    return replace(WELL, models=(shown,), together=(shown, other)), shown, other
+
+
+def test_the_incident_of_a_model_that_is_not_shown_is_told_what_is_known_anyway(tmp_path: Path) -> None:
+    session = IncidentSession(StateDir(tmp_path / "state"), ANN)
+    snapshot, shown, other = two_models()
+    session.open(snapshot, other, NOW, "its own")
+    bad = replace(other, verdict=Verdict.FAIL, urgency=Urgency.PAGE, alerts=(snapshots.group(snapshots.alert("Slow")),))
+    later = replace(snapshot, at=NOW + 60, together=(shown, bad))
+    boards = session.look_beside(later, shown.name, lambda incident: [step(1, incident.model, incident.id)])
+    assert list(boards) == ["churn-ranker"]
+    found = boards["churn-ranker"].open
+    assert found is not None
+    assert [row.text.partition(",")[0] for row in found.rows if row.entry.kind in (Kind.ALERT, Kind.STEP)] == [
+        "Slow fires", "churn-ranker"]
+    assert session.look_beside(later, shown.name, lambda incident: [step(1, incident.model, incident.id)]) == boards
+    assert session.look_beside(later, "churn-ranker", lambda incident: []) == {}
+
+
+def test_where_nobody_asks_about_a_model_its_incident_hears_of_lost_sources_and_of_other_logs(tmp_path: Path) -> None:
+    session = IncidentSession(StateDir(tmp_path / "state"), ANN)
+    snapshot, shown, other = two_models()
+    before = session.open(snapshot, other, NOW, "its own").incident
+    lost = replace(snapshot, at=NOW + 60, together=(), sources=(SourceHealth("prometheus", SourceState.DOWN),))
+    found = session.look_beside(lost, shown.name, lambda incident: [step(1, "by the journal")])["churn-ranker"].incident
+    assert before is not None
+    assert found is not None
+    assert [row.text for row in found.rows if row not in before.rows] == [
+        "prometheus does not answer", "by the journal"]
+
+
+def test_an_incident_that_is_closed_is_not_looked_at_beside_another(tmp_path: Path) -> None:
+    session = IncidentSession(StateDir(tmp_path / "state"), ANN)
+    assert told_to(session, 0)[0] == "INC-0001"
+    assert list(session.look_beside(WELL, "another", lambda incident: [])) == ["fraud-scorer"]
+    closed(session, 10)
+    for _ in range(2):
+        assert session.look_beside(WELL, "another", lambda incident: []) == {}
 
 
 def texts(incident: Incident) -> list[str]:

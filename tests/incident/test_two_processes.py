@@ -28,10 +28,11 @@ from triage.incident.entries import Entry, Kind
 from triage.incident.store import Timelines
 from triage.runbook.events import Event, EventKind, Outcome
 from triage.runbook.progress import Progress
+from triage.runbook.run import Case
 from triage.state_dir import StateDir
 
 home, who = StateDir(Path(sys.argv[1])), sys.argv[2]
-timelines, progress = Timelines(home, "demo"), Progress(home, "demo", "m", "slow", lambda: "INC-0001")
+timelines, progress = Timelines(home, "demo"), Progress(home, "demo", "m", "slow", lambda: Case("INC-0001"))
 print("ready", flush=True)
 sys.stdin.readline()
 name = timelines.open(f"slower, says {{who}}", "m", who, {T0}).id

@@ -147,12 +147,13 @@ def test_a_feature_view_has_an_age_and_a_verdict() -> None:
 
 def test_an_alert_passes_when_whoever_knows_says_that_it_does_not_fire() -> None:
     quiet = snapshots.with_model(snapshots.healthy(), alerts=())
-    assert signalled(quiet, "alert/Slow") == Seen(PASSED, "does not fire", None)
+    assert signalled(quiet, "alert/Slow") == Seen(PASSED, "does not fire", NOW - 3)
     for state, outcome in ((AlertState.FIRING, FAILED), (AlertState.PENDING, FAILED), (AlertState.SILENCED, UNKNOWN)):
         loud = snapshots.with_model(quiet, alerts=(snapshots.group(snapshots.alert("Slow", state)),))
-        assert signalled(loud, "alert/Slow").outcome is outcome
+        seen = signalled(loud, "alert/Slow")
+        assert (seen.outcome, seen.age_seconds(NOW)) == (outcome, 3)
     lost = replace(quiet, sources=tuple(replace(s, state=SourceState.DOWN) for s in quiet.sources))
-    assert signalled(lost, "alert/Slow") == Seen(UNKNOWN, "nobody says which alerts fire", None)
+    assert signalled(lost, "alert/Slow") == Seen(UNKNOWN, "nobody says which alerts fire", NOW - 3)
 
 
 def test_while_prometheus_is_silent_checks_wait() -> None:

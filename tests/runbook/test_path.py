@@ -120,9 +120,10 @@ def test_a_wait_can_be_skipped() -> None:
 def test_the_budget_of_a_step_counts_from_when_it_was_its_turn() -> None:
     book = runbook(only("id: a\nkind: note", "id: b\nkind: note\nbudget: 5m"))
     late = stand(done("a", 100), book=book, now=460)["b"]
-    assert (late.overdue_seconds(460), late.overdue_seconds(399)) == (60, 0)
+    assert [late.left_seconds(at) for at in (100, 399, 460)] == [300, 1, -60]
     over = stand(done("a", 100), done("b", 459), book=book, now=460)["b"]
-    assert over.overdue_seconds(460) == 0
+    assert over.left_seconds(460) is None
+    assert stand(book=book, now=460)["a"].left_seconds(460) is None
 
 
 def test_an_answer_is_compared_without_its_case() -> None:

@@ -14,13 +14,14 @@ from triage.runbook import moves
 from triage.runbook.events import Event, EventKind, Outcome, read_line, read_log
 from triage.runbook.moves import Move
 from triage.runbook.path import Standing, StepState, current, standings
-from triage.runbook.run import ABANDONED_SECONDS, Run, Status, apply, replay
+from triage.runbook.run import ABANDONED_SECONDS, ADOPTED_SECONDS, NO_CASE, Case, Run, Status, apply, replay
 from triage.runbook.steps import Act, Cell
 
 TEXTS = st.text(max_size=20)
 EVENTS = st.builds(Event, st.sampled_from(EventKind), st.floats(0, 1e6), st.sampled_from(["ana@a", "bo@b", ""]),
                    st.sampled_from([*ALL_IDS[:5], ""]), st.one_of(st.none(), st.sampled_from(Outcome)),
-                   st.sampled_from(["", "because"]), st.sampled_from(["", "freeze", "gone"]), st.just("d"))
+                   st.sampled_from(["", "because"]), st.sampled_from(["", "freeze", "gone"]), st.just("d"),
+                   st.sampled_from(["", "INC-0001", "INC-0002"]))
 BOOK = runbook()
 
 
@@ -111,6 +112,27 @@ def test_a_second_beginning_counts_only_when_the_first_was_abandoned() -> None:
     assert apply(first, event(EventKind.OPENED, "", 100)) is first
     late = apply(first, event(EventKind.OPENED, "", 2 + ABANDONED_SECONDS))
     assert (late.record("a").status, late.is_live(3 + ABANDONED_SECONDS)) == (Status.NONE, True)
+
+
+def test_a_run_belongs_to_the_incident_of_its_first_event_that_has_one() -> None:
+    run = after(event(EventKind.CLAIMED), event(EventKind.RELEASED, incident="INC-0001"),
+                event(EventKind.CLAIMED, incident="INC-0002"))
+    assert run.incident == "INC-0001"
+    assert [run.belongs_to(case) for case in (Case("INC-0001", 9), Case("INC-0002", 9), NO_CASE, None)] == [
+        True, False, False, True]
+
+
+def test_a_run_that_was_begun_for_none_belongs_to_the_incident_that_is_opened_soon_after() -> None:
+    run = after(event(EventKind.CLAIMED))
+    assert [run.belongs_to(case) for case in (Case("INC-0001", ADOPTED_SECONDS), Case("INC-0001", ADOPTED_SECONDS + 1),
+                                              NO_CASE)] == [True, False, True]
+
+
+def test_of_two_that_end_the_run_of_an_old_incident_the_second_does_not_end_the_new_one() -> None:
+    ends = event(EventKind.CLOSED, "", incident="INC-0001")
+    first, second = (event(EventKind.OPENED, "", incident=name) for name in ("INC-0001", "INC-0002"))
+    run = replay([first, ends, second, event(EventKind.CLAIMED, incident="INC-0002"), ends])
+    assert (run.is_open, run.incident, run.record("a").claimed_by) == (True, "INC-0002", "ana@a")
 
 
 def test_a_skip_needs_a_reason() -> None:

@@ -17,7 +17,7 @@ from triage.live.snapshot import Snapshot
 from triage.notebook.load import Notebook, load_notebook
 from triage.runbook.events import EventKind, Outcome
 from triage.runbook.path import StepState
-from triage.runbook.run import ABANDONED_SECONDS, Status, replay
+from triage.runbook.run import ABANDONED_SECONDS, NO_CASE, Case, Status, replay
 from triage.runbook.session import RunbookSession, Sheet
 from triage.runbook.steps import Act
 from triage.signals.model import AlertGroup, VersionCount
@@ -120,14 +120,46 @@ def test_the_first_step_brings_what_was_seen_before_it_into_the_log(ana: Person)
 
 def test_what_is_written_names_the_incident_that_was_open_then(home: Path, book: Notebook) -> None:
     ana = Person(home, book)
-    open_now = {"fraud-scorer": ""}
+    open_now = {"fraud-scorer": NO_CASE}
     ana.session = RunbookSession(StateDir(home), "ana@a", open_now.__getitem__)
     ana.look()
     ana.session.claim("moved", NOW + 1)
-    open_now["fraud-scorer"] = "INC-0001"
+    open_now["fraud-scorer"] = Case("INC-0001", NOW + 2)
     ana.session.claim("moved", NOW + 2)
     assert [(e.kind, e.incident) for e in ana.session.events()][-2:] == [
         (EventKind.CLAIMED, ""), (EventKind.RELEASED, "INC-0001")]
+
+
+def test_the_next_incident_begins_a_new_run_and_the_old_one_stays_in_the_log(home: Path, book: Notebook) -> None:
+    cases: dict[str, Case | None] = {"fraud-scorer": Case("INC-0001", NOW)}
+    people = [Person(home, book, name) for name in ("ana@a", "bo@b")]
+    for person in people:
+        person.session = RunbookSession(StateDir(home), "ana@a", cases.__getitem__)
+        person.look()
+    ana, bo = people
+    ana.session.skip("moved", NOW + 1, "nobody is asked")
+    cases["fraud-scorer"] = None
+    # While it is not known which incident is open, what was done is not taken away.
+    assert states(bo.look(now=NOW + 2))["moved"] is StepState.SKIPPED
+    for case in (NO_CASE, Case("INC-0002", NOW + 60)):
+        cases["fraud-scorer"] = case
+        sheet = bo.look(now=NOW + 61)
+        assert (states(sheet)["moved"], sheet.begun) == (StepState.READY, False)
+    bo.session.claim("moved", NOW + 62)
+    ana.session.claim("moved", NOW + 63)
+    assert [(e.kind, e.text, e.incident) for e in bo.session.events() if not e.step] == [
+        (EventKind.OPENED, bo.look(now=NOW + 64).why, "INC-0001"), (EventKind.CLOSED, "INC-0001 is closed", "INC-0001"),
+        (EventKind.OPENED, bo.look(now=NOW + 64).why, "INC-0002")]
+    assert ana.look(now=NOW + 65).run == bo.look(now=NOW + 65).run
+    assert bo.session.close(NOW + 66, "over").said == "the next run begins anew"
+
+
+def test_time_counts_from_when_something_asks_for_the_runbook(ana: Person) -> None:
+    well = replace(world(alerts=()), models=(replace(snapshots.healthy().models[0], alerts=()),))
+    ana.look(well)
+    opened = ana.look(now=NOW + 600).run.opened
+    assert opened is not None
+    assert (opened.at, opened.text.partition(",")[0]) == (NOW + 600, "for Slow")
 
 
 def test_another_process_sees_the_same_progress(ana: Person, bo: Person) -> None:

@@ -24,6 +24,7 @@ from triage.text import clean
 
 if TYPE_CHECKING:
     # Only for types: it brings the clients of the sources along.
+    from triage.actions.steps import Prepared
     from triage.cells.capture import Capture
 
 _UNTOLD = frozenset({EventKind.CLAIMED, EventKind.RELEASED, EventKind.AGAIN})
@@ -105,6 +106,16 @@ def of_asked(asked: Asked) -> Entry:
         f"{asked.title}: another person is asked to approve it")
     return Entry(Kind.DECISION, asked.at, asked.at, by, clean(said), Source.ACTIONS, details=_of(asked.incident),
                  origin=f"asked:{asked.request}:{len(asked.approved_by)}")
+
+
+def of_left(prepared: Prepared, at: float, by: str) -> Entry:
+    """``by`` left a plan at ``at`` (Unix seconds) without confirming it: nothing was sent."""
+    plan, stops = prepared.plan, prepared.stops
+    held = f"; held by {', '.join(each.name for each in stops)}" if stops else ""
+    return Entry(Kind.PLAN, at, at, by, clean(f"{plan.title}: plan {plan.short} left, nothing was sent{held}"),
+                 Source.ACTIONS, prepared.action_id, "left",
+                 {"title": plan.title, "digest": plan.digest, "target": plan.target.sentence(), **_of(plan.incident)},
+                 origin=f"left:{prepared.action_id}")
 
 
 def _of(incident: str) -> Mapping[str, str]:

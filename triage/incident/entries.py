@@ -40,6 +40,8 @@ class Kind(StrEnum):
     """A run of a diagnostic cell, ``state`` is its verdict; or a capture, ``done`` or ``partial``."""
     ACTION = "action"
     """``about`` is the action's id, ``state`` how far it is, ``details["title"]`` what it is."""
+    PLAN = "plan"
+    """The plan of an action was read and left: ``about`` is the action's id, ``state`` is ``left``."""
     NOTE = "note"
     DECISION = "decision"
     HYPOTHESIS = "hypothesis"

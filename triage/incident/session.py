@@ -7,7 +7,7 @@ opens an incident.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from triage.incident.entries import OF_INCIDENT, Entry, Kind
 from triage.incident.incident import Incident, replay
 from triage.incident.steady import Steady
 from triage.incident.store import Timelines
-from triage.incident.watching import RECENT_SECONDS, news, title_of, wants_incident
+from triage.incident.watching import RECENT_SECONDS, news, source_news, title_of, wants_incident
+from triage.live.silence import as_shown
 from triage.state_dir import StateDir, StateError
 
 if TYPE_CHECKING:
@@ -57,18 +58,47 @@ class IncidentSession:
     def look(self, snapshot: Snapshot, model: ModelState, told: Iterable[Entry] = ()) -> Board:
         """The incident of ``model`` with everything that is new: of the facts, and ``told`` by other logs."""
         self._steady.see(snapshot, model)
+        try:
+            found = self._of(snapshot.context).last_of(model.name)
+        except StateError as error:
+            return self._unread(snapshot, model.name, error)
+        if found is None or not found.is_open:
+            return Board(model.name, found, wants_incident(model))
+        return self._told(snapshot, found, model, told)
+
+    def look_beside(self, snapshot: Snapshot, shown: str,
+                    told: Callable[[Incident], Iterable[Entry]]) -> Mapping[str, Board]:
+        """The same for every other model than ``shown`` whose incident is open, by name.
+
+        Of the facts whatever was asked for anyway: all of a model that is looked at together with others, else which
+        sources answer.
+        """
+        try:
+            found = self._of(snapshot.context).open_ones()
+        except StateError:
+            # The model that is shown says so.
+            return {}
+        boards = {}
+        for incident in found:
+            if incident.model == shown:
+                continue
+            model = snapshot.asked(incident.model)
+            if model is not None:
+                model = as_shown(model, snapshot)
+                self._steady.see(snapshot, model)
+            boards[incident.model] = self._told(snapshot, incident, model, told(incident))
+        return boards
+
+    def _told(self, snapshot: Snapshot, found: Incident, model: ModelState | None, told: Iterable[Entry]) -> Board:
+        """The board of an incident that is open, after everything new was written; ``model`` None: not asked about."""
         timelines = self._of(snapshot.context)
         try:
-            found = timelines.last_of(model.name)
-            if found is None or not found.is_open:
-                return Board(model.name, found, wants_incident(model))
             before = self._before(snapshot.context, found)
         except StateError as error:
-            # What was read last is shown, and that it is not the present.
-            return Board(model.name, self._known.get((snapshot.context, model.name)),
-                         trouble=_said("cannot be read", error))
-        fresh = [*self._steady.settled(news(found, snapshot, model, self.by), snapshot, model),
-                 *_untold(found, told, before)]
+            return self._unread(snapshot, found.model, error)
+        seen = source_news(found, snapshot, self.by) if model is None else self._steady.settled(
+            news(found, snapshot, model, self.by), snapshot, model)
+        fresh = [*seen, *_untold(found, told, before)]
         trouble = ""
         try:
             timelines.add(found.id, fresh)
@@ -76,8 +106,12 @@ class IncidentSession:
         except StateError as error:
             # Without a disk it is shown nevertheless.
             found, trouble = replay(found.id, [*found.log, *fresh]), _said("is not kept", error)
-        self._known[snapshot.context, model.name] = found
-        return Board(model.name, found, trouble=trouble)
+        self._known[snapshot.context, found.model] = found
+        return Board(found.model, found, trouble=trouble)
+
+    def _unread(self, snapshot: Snapshot, model: str, error: StateError) -> Board:
+        """What was read last, and that it is not the present."""
+        return Board(model, self._known.get((snapshot.context, model)), trouble=_said("cannot be read", error))
 
     def open(self, snapshot: Snapshot, model: ModelState, now: float, title: str = "",
              told: Iterable[Entry] = ()) -> Board:

@@ -29,6 +29,8 @@ class Timelines:
         self._folder = state.folder(FOLDER, file_name(context))
         self._context = context
         self._read: dict[str, tuple[Stamp | None, Incident]] = {}
+        self._over: set[str] = set()
+        """Names of those that are known to be closed."""
 
     def names(self) -> tuple[str, ...]:
         """``INC-0001`` and so on, oldest first."""
@@ -53,6 +55,18 @@ class Timelines:
     def all(self) -> tuple[Incident, ...]:
         """Every incident that was opened, oldest first."""
         return tuple(found for name in self.names() if (found := self.get(name)).opened_at is not None)
+
+    def open_ones(self) -> tuple[Incident, ...]:
+        """Those that are open, oldest first. What was closed once is not read again: it stays so."""
+        found = []
+        for name in self.names():
+            if name not in self._over:
+                incident = self.get(name)
+                if incident.closing is not None:
+                    self._over.add(name)
+                elif incident.is_open:
+                    found.append(incident)
+        return tuple(found)
 
     def last_of(self, model: str) -> Incident | None:
         """The newest incident of ``model``, the only one that can be open; None when there was none."""

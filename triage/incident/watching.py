@@ -6,7 +6,7 @@ enough: after a restart, and beside a second screen, the same is not told again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -49,8 +49,17 @@ def news(incident: Incident, snapshot: Snapshot, model: ModelState, by: str) -> 
         judged = [*_verdict(snapshot, model), *_canary(snapshot, model)]
         # The first of all is how it was found, not what has just become of it.
         found += judged if "verdict" in incident.seen else [_as_found(entry) for entry in judged]
-    fresh = [entry for entry in found if incident.seen.get(entry.about) != entry.state]
-    return tuple(replace(entry, by=by, text=clean(_spelt(incident, entry))) for entry in fresh)
+    return _fresh(incident, found, by)
+
+
+def source_news(incident: Incident, snapshot: Snapshot, by: str) -> tuple[Entry, ...]:
+    """The part of :func:`news` that needs nothing of the model: which sources are lost, or answer again."""
+    return _fresh(incident, _sources(incident.seen, snapshot), by)
+
+
+def _fresh(incident: Incident, found: Iterable[Entry], by: str) -> tuple[Entry, ...]:
+    return tuple(replace(entry, by=by, text=clean(_spelt(incident, entry))) for entry in found
+                 if incident.seen.get(entry.about) != entry.state)
 
 
 def wants_incident(model: ModelState) -> bool:

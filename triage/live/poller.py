@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from triage.clock import Clock, SleepWatch
 from triage.config import MIN_INTERVAL, Active
-from triage.facts.alerts import Alert
+from triage.facts.alerts import Alert, Silence
 from triage.facts.closer_look import CloserLook
 from triage.facts.expressions import ExpressionsWanted
 from triage.facts.log_reading import LogsWanted
@@ -30,7 +30,7 @@ from triage.live.watch import SourceWatch
 from triage.notebook.load import Loaded, Notebook
 from triage.notebook.resolve import Traffic, requests_selectors
 from triage.quantities import parse_duration
-from triage.signals.alerts import merged
+from triage.signals.alerts import ending, merged
 from triage.signals.fleet import FleetState, broken_row, fleet_row, fleet_state
 from triage.signals.model import ModelState
 from triage.sources.alertmanager import AlertmanagerClient
@@ -191,7 +191,8 @@ class Poller:
         return Snapshot(now, self._active.name, self._active.context.production, models, broken,
                         (*sources, *([read] if read is not None else [])),
                         tuple(n.name for n in self._loaded.notebooks if n.name not in chosen), self._logs.reading(),
-                        self._expressions.reading(), None if fleet is None else self._rows(fleet, models, broken, now))
+                        self._expressions.reading(), None if fleet is None else self._rows(fleet, models, broken, now),
+                        () if fleet is None else tuple(fleet.states.values()))
 
     def _rows(self, fleet: Fleet, models: Sequence[ModelState], broken: Sequence[BrokenNotebook],
               now: float) -> FleetState:
@@ -369,11 +370,16 @@ class Poller:
         if self._alertmanager is None:
             return
         found = await self._alertmanager.alerts()
+        silences: tuple[Silence, ...] | Failure = ()
         if isinstance(found, Failure):
             self._turns["alertmanager"].failed(found, self._clock.monotonic(), self._interval, self._interval)
         else:
-            self._alerts = found
-        self._watches["alertmanager"].seen([found], self._clock.now(), self._alertmanager.breaker.next_try_in())
+            # An alert names its silences; only they say until when.
+            if any(alert.silenced_by for alert in found):
+                silences = await self._alertmanager.silences()
+            self._alerts = found if isinstance(silences, Failure) else ending(found, silences)
+        outcomes = [found, silences] if isinstance(silences, Failure) else [found]
+        self._watches["alertmanager"].seen(outcomes, self._clock.now(), self._alertmanager.breaker.next_try_in())
         self._publish()
 
     async def refresh_once(self, patience_seconds: float | None = None) -> Snapshot:

@@ -42,7 +42,13 @@ class Snapshot:
     """What else was asked of Prometheus about the first of the models; None while nobody wants anything."""
     fleet: FleetState | None = None
     """A row for each of the models asked about together, broken notebooks too; None while nobody looks at them."""
+    together: tuple[ModelState, ...] = ()
+    """The models behind these rows, as they were judged last; () while nobody looks at them."""
 
     def model(self, name: str) -> ModelState | None:
         """The model of this name, None when it was not asked about."""
         return next((m for m in self.models if m.name == name), None)
+
+    def asked(self, name: str) -> ModelState | None:
+        """The same, also of a model that is only asked about together with others."""
+        return self.model(name) or next((m for m in self.together if m.name == name), None)

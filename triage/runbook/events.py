@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     EDITED = "edited"
     """The runbook was changed; ``digest`` is that of its new text."""
     CLOSED = "closed"
+    """The run is over; ``incident`` is the one that it belongs to."""
 
 
 class Outcome(StrEnum):
@@ -64,7 +65,7 @@ class Event:
     goto: str = ""
     digest: str = ""
     incident: str = ""
-    """Id of the incident that was open when it was written; "" without one."""
+    """Id of the incident that was open when it was written; "" without one, and where that was not known."""
     id: str = ""
     """Names this writing of it, so that the writer finds it again among those of others."""
 

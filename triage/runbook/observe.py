@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from triage.facts.outcome import SourceHealth, SourceState
 from triage.quantities import format_duration, parse_duration
 from triage.signals import wording
 from triage.signals.drift_verdicts import DriftVerdict
@@ -230,22 +231,23 @@ def _quality(model: ModelState, name: str, now: float) -> Observed:
 
 def _alert(snapshot: Snapshot, model: ModelState, name: str) -> Observed:
     groups = [group for group in model.alerts if group.name == name]
-    if not _alerts_are_known(snapshot):
-        return Observed("nobody says which alerts fire")
+    source = _who_knows_alerts(snapshot)
+    answered_at = None if source is None else source.last_ok_at
+    if source is None or source.state not in (SourceState.OK, SourceState.PARTIAL):
+        return Observed("nobody says which alerts fire", sampled_at=answered_at)
     loud = [group for group in groups if group.state in ("firing", "pending")]
     if loud:
         state = min(loud, key=lambda group: ("firing", "pending").index(group.state))
         verdict = Verdict.FAIL if state.state == "firing" else Verdict.WARN
-        return Observed(f"{state.state} since {wording.clock_time(state.since)}", None, verdict)
+        return Observed(f"{state.state} since {wording.clock_time(state.since)}", None, verdict, answered_at)
     return Observed(f"{groups[0].state}, and so not known to be over" if groups else "does not fire", None,
-                    Verdict.UNKNOWN if groups else Verdict.PASS)
+                    Verdict.UNKNOWN if groups else Verdict.PASS, answered_at)
 
 
-def _alerts_are_known(snapshot: Snapshot) -> bool:
-    """Whether the one who would know answers: Alertmanager, or Prometheus where there is none."""
-    states = {source.name: str(source.state) for source in snapshot.sources}
-    knows = "alertmanager" if states.get("alertmanager", "off") != "off" else "prometheus"
-    return states.get(knows) in ("ok", "partial")
+def _who_knows_alerts(snapshot: Snapshot) -> SourceHealth | None:
+    """Alertmanager, or Prometheus where there is none; None where there is neither."""
+    used = {source.name: source for source in snapshot.sources if source.state is not SourceState.OFF}
+    return used.get("alertmanager") or used.get("prometheus")
 
 
 def _registry(model: ModelState) -> Observed:

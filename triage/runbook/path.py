@@ -58,12 +58,12 @@ class Standing:
         return isinstance(self.step.does, Check | Query) and self.state not in (
             StepState.PENDING, StepState.NOT_APPLICABLE, StepState.SKIPPED)
 
-    def overdue_seconds(self, now: float) -> float:
-        """How long it is beyond its budget; 0 while it is within, has none, or is done with."""
+    def left_seconds(self, now: float) -> float | None:
+        """What is left of its budget, negative beyond it; None while it is not its turn, and where it has none."""
         budget = self.step.budget_seconds
         if budget is None or not self.ready_at or self.state in SETTLED or self.state is StepState.PENDING:
-            return 0.0
-        return max(0.0, now - self.ready_at - budget)
+            return None
+        return budget - (now - self.ready_at)
 
 
 def standings(runbook: Runbook, run: Run, now: float) -> tuple[Standing, ...]:

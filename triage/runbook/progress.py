@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from triage.runbook.events import Event, read_log
-from triage.runbook.run import Run, apply, replay
+from triage.runbook.events import Event, EventKind, read_log
+from triage.runbook.run import NO_CASE, Case, Run, apply, replay
 from triage.state_dir import Stamp, StateDir, file_name
 from triage.text import clean
 
@@ -19,8 +19,8 @@ class Progress:
     """Reads and adds to one log. What the disk refuses is raised as :class:`triage.state_dir.StateError`."""
 
     def __init__(self, state: StateDir, context: str, model: str, runbook: str,
-                 incident: Callable[[], str] = lambda: "") -> None:
-        """``incident`` gives the id of the incident that is open, "" without one."""
+                 incident: Callable[[], Case | None] = lambda: NO_CASE) -> None:
+        """``incident`` gives the incident that is open; None while that is not known."""
         self._folder = state.folder(FOLDER, file_name(context), file_name(model))
         self._texts = state.folder(FOLDER, _TEXTS)
         self._file = f"{file_name(runbook)[:110]}.jsonl"
@@ -43,8 +43,10 @@ class Progress:
 
     def write(self, events: Sequence[Event]) -> bool:
         """Add ``events``; whether the last of them counted, also beside what others wrote meanwhile."""
-        name, incident = secrets.token_hex(6), self._incident()
+        name, case = secrets.token_hex(6), self._incident() or NO_CASE
         for number, event in enumerate(events, 1):
+            # What ends a run names the incident of that run, which need not be open any more.
+            incident = event.incident if event.kind is EventKind.CLOSED else case.id
             known = replace(event, incident=incident, id=name if number == len(events) else "")
             self._folder.append(self._file, known.line())
         self.run()

@@ -3,6 +3,9 @@
 An event that is not allowed where the run stands changes nothing. That is how two people in front of two screens agree:
 of two that start the same cell the one whose line stands first in the log has started it, and what was skipped before
 is not started at all.
+
+A run belongs to one incident: to that under which the first of its events was written. The next incident has a run of
+its own.
 """
 
 from __future__ import annotations
@@ -16,6 +19,21 @@ from triage.runbook.events import Event, EventKind, Outcome
 
 ABANDONED_SECONDS = 12 * 3600.0
 """A run in which nothing happened for so long is over: who begins then begins anew."""
+ADOPTED_SECONDS = 2 * 3600.0
+"""A run that was begun so shortly before an incident was opened, and for no other, is the run of that incident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The incident that is open."""
+
+    id: str
+    """"" while none is."""
+    opened_at: float = 0.0
+    """Unix seconds."""
+
+
+NO_CASE = Case("")
 
 
 class Status(StrEnum):
@@ -66,6 +84,8 @@ class Run:
     last_at: float = 0.0
     """Unix seconds of the newest event that counted."""
     closed: bool = False
+    incident: str = ""
+    """Id of the incident that it belongs to; "" while it belongs to none."""
 
     @property
     def is_open(self) -> bool:
@@ -75,6 +95,14 @@ class Run:
     def is_live(self, now: float) -> bool:
         """Whether it is open at ``now`` (Unix seconds), and not abandoned."""
         return self.is_open and now - self.last_at <= ABANDONED_SECONDS
+
+    def belongs_to(self, case: Case | None) -> bool:
+        """Whether it is the run of the incident that is open now; None: it is not known yet which one is."""
+        if case is None or self.opened is None:
+            return True
+        if self.incident or not case.id:
+            return self.incident == case.id
+        return self.opened.at >= case.opened_at - ADOPTED_SECONDS
 
     def record(self, step: str) -> Record:
         """What is recorded of the step of this id."""
@@ -95,12 +123,20 @@ def replay(events: Iterable[Event]) -> Run:
 
 def apply(run: Run, event: Event) -> Run:
     """``run`` after ``event``; the same object when it is not allowed, or changes nothing."""
+    after = _apply(run, event)
+    if after is run or after.incident or not event.incident or event.kind is EventKind.CLOSED:
+        return after
+    return replace(after, incident=event.incident)
+
+
+def _apply(run: Run, event: Event) -> Run:
     if event.kind is EventKind.OPENED:
         return run if run.is_live(event.at) else Run(event, digest=event.digest, last_at=event.at)
     if not run.is_open:
         return run
     if event.kind is EventKind.CLOSED:
-        return replace(run, closed=True, last_at=event.at)
+        # Of two that end the run of an incident that is over, the second must not end the one that the first began.
+        return replace(run, closed=True, last_at=event.at) if event.incident == run.incident else run
     if event.kind is EventKind.EDITED:
         return run if event.digest == run.digest else replace(run, digest=event.digest, last_at=event.at)
     before = run.record(event.step)

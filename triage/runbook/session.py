@@ -7,7 +7,7 @@ nothing is written: checks are looked at in memory. From the first step on every
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from triage.errors import InvalidDocument
@@ -21,7 +21,7 @@ from triage.runbook.intents import Intent
 from triage.runbook.moves import Move, Prompt
 from triage.runbook.path import Standing, current, is_finished, standings
 from triage.runbook.progress import Progress
-from triage.runbook.run import Run, Status, apply, replay
+from triage.runbook.run import NO_CASE, Case, Run, Status, apply, replay
 from triage.runbook.shelf import Shelf, Volume
 from triage.runbook.steps import Check, Query, Runbook
 from triage.state_dir import StateDir, StateError
@@ -114,9 +114,10 @@ class _Shown:
 class RunbookSession:
     """The runbooks of one context, for one person."""
 
-    def __init__(self, state: StateDir, by: str, incident: Callable[[str], str] = lambda model: "") -> None:
-        """``by`` is who works here, as ``user@host``; ``incident`` gives the id of the incident of a model that is
-        open, "" without one."""
+    def __init__(self, state: StateDir, by: str,
+                 incident: Callable[[str], Case | None] = lambda model: NO_CASE) -> None:
+        """``by`` is who works here, as ``user@host``; ``incident`` gives the incident of a model that is open; None
+        while that is not known."""
         self._state = state
         self._by = by
         self._incident = incident
@@ -169,7 +170,7 @@ class RunbookSession:
         if shown is None or not shown.sheet.begun:
             return Result(shown.sheet if shown is not None else None, "nobody has begun")
         said = "the next run begins anew"
-        if not self._write(shown, Event(EventKind.CLOSED, now, self._by, text=why)):
+        if not self._write(shown, Event(EventKind.CLOSED, now, self._by, text=why, incident=shown.sheet.run.incident)):
             said = shown.desk.unwritten or "somebody else has closed it"
         return Result(self._again(shown, now), said)
 
@@ -191,7 +192,7 @@ class RunbookSession:
         match = choose([volume.runbook for volume in usable.values() if volume.runbook is not None], model, now)
         for name, volume in usable.items():
             run, runbook = self._run(self._desk(context, model.name, name)), volume.runbook
-            if runbook is None or not run.is_live(now):
+            if runbook is None or not self._goes_on(run, model.name, now):
                 continue
             fits = match.runbook.id == name
             if fits or not match.why or not is_finished(standings(runbook, run, now)):
@@ -220,13 +221,12 @@ class RunbookSession:
         assert runbook is not None  # noqa: S101 - _choose gives usable volumes only
         desk = self._desk(snapshot.context, model.name, runbook.id)
         recorded = self._run(desk)
-        begun = recorded.is_live(now)
+        begun = self._goes_on(recorded, model.name, now)
         if begun:
             desk.virtual.clear()
             run = recorded
         else:
-            if not desk.virtual:
-                desk.virtual.append(Event(EventKind.OPENED, now, self._by, text=why, digest=volume.digest))
+            self._ready(desk, why, volume, now)
             run = replay(desk.virtual)
         found, seen = standings(runbook, run, now), {}
         for standing in found:
@@ -245,6 +245,17 @@ class RunbookSession:
                       desk.unread or desk.unwritten or trouble, now)
         self._shown = _Shown(snapshot, model, volume, trouble, desk, sheet)
         return sheet
+
+    def _goes_on(self, run: Run, model: str, now: float) -> bool:
+        """Whether the recorded run is the one to work with: it is neither over nor that of another incident."""
+        return run.is_live(now) and run.belongs_to(self._incident(model))
+
+    def _ready(self, desk: _Desk, why: str, volume: Volume, now: float) -> None:
+        """Have a beginning in memory; time counts since something asks for the runbook."""
+        if not desk.virtual:
+            desk.virtual.append(Event(EventKind.OPENED, now, self._by, text=why, digest=volume.digest))
+        elif why and not desk.virtual[0].text:
+            desk.virtual[0] = replace(desk.virtual[0], at=now, text=why)
 
     def _news(self, desk: _Desk, run: Run, found: Sequence[Standing], seen: Mapping[str, Seen],
               now: float) -> list[Event]:
@@ -318,7 +329,7 @@ class RunbookSession:
         try:
             if not begun:
                 desk.progress.keep_text(shown.volume.digest, shown.volume.text)
-            counted = desk.progress.write([event] if begun else [*desk.virtual, event])
+            counted = desk.progress.write([event] if begun else [*self._ended(desk, event), *desk.virtual, event])
         except StateError as error:
             desk.unwritten = _not_kept(error)
             if not begun:
@@ -328,6 +339,13 @@ class RunbookSession:
         desk.unwritten = ""
         desk.virtual.clear()
         return counted
+
+    def _ended(self, desk: _Desk, event: Event) -> Sequence[Event]:
+        """What ends the run of an incident that is over, before another one begins."""
+        run = desk.progress.run()
+        why = f"{run.incident} is closed" if run.incident else "an incident began after it"
+        return () if not run.is_live(event.at) else (
+            Event(EventKind.CLOSED, event.at, self._by, text=why, incident=run.incident),)
 
     def _again(self, shown: _Shown, now: float) -> Sheet:
         """The sheet that was shown last, with what was recorded since."""

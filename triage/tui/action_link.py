@@ -174,9 +174,11 @@ class ActionLink:
         self._door.begin(self._carry_out(prepared, confirmation, step))
         self._app.push_screen(Receipt(self, prepared.action_id))
 
-    def left(self, step: str) -> None:
-        """A plan was left: the runbook's step that opened it is as before."""
+    def left(self, step: str, prepared: Prepared | None = None) -> None:
+        """A plan was left: the runbook's step that opened it is as before, and the incident is told of ``prepared``."""
         self._app.say("the plan was left: nothing was sent")
+        if prepared is not None:
+            self._app.incident.left(prepared, self.now())
         if step:
             self._conclude(step, None, "the plan was not carried out")
 

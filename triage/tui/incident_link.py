@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from triage.actions.steps import Prepared
     from triage.cells.capture import Capture
     from triage.cells.results import Run
     from triage.clock import Clock
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from triage.live.snapshot import Snapshot
     from triage.notebook.load import Notebook
     from triage.runbook.events import Event
+    from triage.runbook.run import Case
     from triage.runbook.steps import Runbook
     from triage.signals.model import ModelState
 
@@ -63,6 +65,8 @@ class IncidentLink:
         self._session: IncidentSession | None = None
         self._journal: JournalReader | None = None
         self._board: Board | None = None
+        self._beside: Mapping[str, Board] = {}
+        """Incidents of models that are not shown."""
         self._one_at_a_time = asyncio.Lock()
         self._newest: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
         self._last: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
@@ -77,8 +81,20 @@ class IncidentLink:
 
     def id(self, model: str) -> str:
         """The incident of ``model`` that is open, for plans and cell runs; "" without one."""
-        found = self._board.open if self._board is not None and self._board.model == model else None
+        found = self._open_of(model)
         return "" if found is None else found.id
+
+    def case(self, model: str) -> Case | None:
+        """The same for its runbook; None while the incidents of ``model`` have not been read."""
+        from triage.runbook.run import NO_CASE, Case
+        found = self._open_of(model)
+        if found is not None:
+            return Case(found.id, found.opened_at or 0.0)
+        return NO_CASE if self._board is not None and self._board.model == model and not self._board.trouble else None
+
+    def _open_of(self, model: str) -> Incident | None:
+        board = self._board if self._board is not None and self._board.model == model else self._beside.get(model)
+        return None if board is None else board.open
 
     def see(self, snapshot: Snapshot, model: ModelState, events: Sequence[Event] = (),
             runbook: Runbook | None = None) -> None:
@@ -101,6 +117,13 @@ class IncidentLink:
             from triage.desk.timeline import of_capture
             return of_capture(made, at, incident, by)
         self._tell(made.model, told)
+
+    def left(self, prepared: Prepared, at: float) -> None:
+        """A plan was read and not confirmed."""
+        def told(by: str) -> Entry:
+            from triage.desk.timeline import of_left
+            return of_left(prepared, at, by)
+        self._tell(prepared.plan.target.model, told)
 
     def _tell(self, model: str, told: Callable[[str], Entry]) -> None:
         self._made.append((model, told))
@@ -201,11 +224,15 @@ class IncidentLink:
 
     def _looked(self, snapshot: Snapshot, model: ModelState, events: tuple[Event, ...],
                 runbook: Runbook | None) -> Board:
-        return self._hand().look(snapshot, model, self._told(model.name, events, runbook))
+        session = self._hand()
+        board = session.look(snapshot, model, self._told(model.name, self._open_of(model.name), events, runbook))
+        self._beside = session.look_beside(snapshot, model.name, lambda found: self._told(found.model, found))
+        return board
 
     def _opened(self, snapshot: Snapshot, model: ModelState, events: tuple[Event, ...], runbook: Runbook | None,
                 title: str) -> Board:
-        return self._hand().open(snapshot, model, self._feed.now(), title, self._told(model.name, events, runbook))
+        return self._hand().open(snapshot, model, self._feed.now(), title,
+                                 self._told(model.name, self._open_of(model.name), events, runbook))
 
     def _said(self, snapshot: Snapshot, say: Say) -> Board:
         session, board = self._hand(), self._board
@@ -219,13 +246,13 @@ class IncidentLink:
         text = postmortem(incident, head, self._feed.notebook(incident.model))
         return write_beside(Path.cwd(), incident.id, text)
 
-    def _told(self, model: str, events: tuple[Event, ...], runbook: Runbook | None) -> list[Entry]:
+    def _told(self, model: str, found: Incident | None, events: tuple[Event, ...] = (),
+              runbook: Runbook | None = None) -> list[Entry]:
         """What other logs tell; the same every time: the incident knows what it has been told."""
         from triage.desk.timeline import of_runbook
         from triage.incident.watching import RECENT_SECONDS
         out = list(of_runbook(events, runbook)) if runbook is not None else []
         out += [told(self._hand().by) for name, told in self._made if name == model]
-        found = self._board.open if self._board is not None else None
         begun = found.opened_at if found is not None and found.opened_at is not None else self._feed.now()
         reader = self._reader()
         return out if reader is None else [*out, *reader.entries(model, begun - RECENT_SECONDS, self._feed.now())]

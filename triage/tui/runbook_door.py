@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from triage.facts.expressions import ExpressionsWanted
     from triage.runbook.intents import OpenPlan, RunCell
     from triage.runbook.moves import Prompt
+    from triage.runbook.run import Case
     from triage.tui.app import TriageApp
 
 
@@ -21,8 +22,8 @@ class RunbookDoor:
     def now(self) -> float:
         return self._app.feed.now()
 
-    def incident(self, model: str) -> str:
-        return self._app.incident.id(model)
+    def case(self, model: str) -> Case | None:
+        return self._app.incident.case(model)
 
     def open_plan(self, intent: OpenPlan) -> str:
         return self._app.open_plan(intent)

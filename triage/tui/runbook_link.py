@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from triage.runbook.events import Event, Outcome
     from triage.runbook.intents import Intent, OpenPlan, RunCell
     from triage.runbook.moves import Prompt
+    from triage.runbook.run import Case
     from triage.runbook.session import Result, RunbookSession, Sheet
     from triage.signals.model import ModelState
 
@@ -33,8 +34,8 @@ class RunbookApp(Protocol):
         """World time, Unix seconds."""
         ...
 
-    def incident(self, model: str) -> str:
-        """Id of the incident of ``model`` that is open; "" without one."""
+    def case(self, model: str) -> Case | None:
+        """The incident of ``model`` that is open; None while that is not known."""
         ...
 
     def open_plan(self, intent: OpenPlan) -> str:
@@ -190,7 +191,7 @@ class RunbookLink:
             from triage.person import person
             from triage.runbook.session import RunbookSession
             from triage.state_dir import StateDir, state_home
-            self._session = RunbookSession(StateDir(self._home or state_home(os.environ)), person(), self._app.incident)
+            self._session = RunbookSession(StateDir(self._home or state_home(os.environ)), person(), self._app.case)
         return self._session
 
     def _took(self, sheet: Sheet | None) -> None:

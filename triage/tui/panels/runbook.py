@@ -19,7 +19,7 @@ _MARKS = {"passed": Verdict.PASS, "failed": Verdict.FAIL, "blocked": Verdict.UNK
           "not applicable": Verdict.NOT_JUDGED}
 _QUIET = frozenset({"pending", "not applicable", "skipped"})
 _LOOKS = frozenset({"assert", "query"})
-_FRESH_SECONDS = 60.0
+_MINUTE_SECONDS = 60.0
 _INDENT = 5
 _STRIP_ROWS = 2
 
@@ -62,9 +62,10 @@ def details(view: View, sheet: Sheet, standing: Standing, *, whole: bool = False
     to whoever reads all of it."""
     out: list[tuple[str, Role]] = []
     step, state, record = standing.step, str(standing.state), standing.record
-    late = standing.overdue_seconds(view.now)
-    if late and step.budget_seconds is not None:
-        out.append((f"{wording.coarse_age(late)} over its {wording.span(step.budget_seconds)}", Role.WARN))
+    left = standing.left_seconds(view.now) if sheet.why or sheet.begun else None
+    budget = wording.span(step.budget_seconds or 0.0)
+    if left is not None and left < 0:
+        out.append((f"{wording.coarse_age(-left)} over its {budget}", Role.WARN))
     seen = sheet.seen.get(step.id)
     if seen is not None:
         out += _seen(view, standing, seen.said, seen.age_seconds(view.now))
@@ -79,6 +80,8 @@ def details(view: View, sheet: Sheet, standing: Standing, *, whole: bool = False
         out.append((f"{record.text + ', ' if record.text else ''}{record.by} {at}", Role.DIM))
     elif standing.note and (whole or state == "blocked" or (state == "pending" and step.when is not None)):
         out.append((standing.note, Role.UNKNOWN if state == "blocked" else Role.DIM))
+    if left is not None and left >= 0:
+        out.append((f"{wording.coarse_age(left)} left of {budget}", Role.DIM))
     if record.claimed_by and state in ("ready", "pending", "running", "blocked"):
         out.append((f"{record.claimed_by} is on it", Role.DIM))
     elif step.owner and whole:
@@ -101,11 +104,18 @@ def _seen(view: View, standing: Standing, said: str, age: float | None) -> list[
         about.append(f"{wording.coarse_age(max(0.0, view.now - since))} of {wording.span(hold)}")
     elif since and expected is not None:
         about.append(f"since {wording.clock_time(since, view.now)}")
-    if age is not None and age >= _FRESH_SECONDS:
-        about.append(f"{wording.coarse_age(age)} old")
+    if age is not None and (expected is not None or age >= _MINUTE_SECONDS):
+        about.append(f"{_age(age)} old")
     if about:
         out.append((", ".join(about), Role.DIM))
     return out
+
+
+def _age(seconds: float) -> str:
+    """In tens of seconds at the finest: a check that is looked at again in time is not repainted for its age."""
+    if seconds >= _MINUTE_SECONDS:
+        return wording.coarse_age(seconds)
+    return "<10 s" if seconds < 10 else f"{int(seconds) // 10 * 10} s"
 
 
 def summary(view: View, sheet: Sheet) -> list[tuple[str, Role]]:
