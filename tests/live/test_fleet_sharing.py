@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.facts.samples import Sample, Series
+from triage.facts.samples import Answer, Labels, Sample, Series
+from triage.live.channel import ADDRESS
+from triage.live.fleet_order import placed
+from triage.live.fleet_plan import Batch
 from triage.live.fleet_promql import MARK, NotShared, branches
-from triage.live.fleet_sharing import share
+from triage.live.fleet_sharing import Shared, share
 
 NAMES = ("a", "b")
 
@@ -135,3 +140,34 @@ def test_any_value_finds_its_own_samples_again(values: list[str]) -> None:
     [shared] = share((str(n), "q", f"sum(x{{m={quote(value)}}})") for n, value in enumerate(values))
     samples = [Sample({"m": value}, float(n), 0.0) for n, value in enumerate(values)]
     assert shared.told_apart([samples]) == {str(n): [sample] for n, sample in enumerate(samples)}
+
+
+QUESTIONS = {"p": 'sum by (v) (p{m="NAME"})', "q": RECORDED, "r": 'sum(gpu{node="n1"})', "s": 'max(s{m=~"|NAME"})'}
+LABELS = st.builds(
+    lambda number, more: {ADDRESS: str(number), **more}, st.integers(0, 6),
+    st.dictionaries(st.sampled_from(("m", "service", "slo")), st.sampled_from(("a", "b", "c", "a-s", "b-s"))))
+
+
+@given(st.lists(st.tuples(st.lists(st.tuples(LABELS, st.floats(0, 9)), max_size=12), st.booleans()), min_size=1,
+                max_size=3))
+def test_an_answer_is_told_apart_whatever_the_one_before_was_like(
+        answers: list[tuple[list[tuple[dict[str, str], float]], bool]]) -> None:
+    asked: tuple[Shared[Hashable], ...] = tuple(share((name, question, text.replace("NAME", name))
+                                                      for name in NAMES for question, text in QUESTIONS.items()))
+    again = Batch(asked)
+    known: list[tuple[Labels, ...]] = []
+    for rows, repeated in answers:
+        samples = tuple(Sample(labels, value, 0.0) for labels, value in rows)
+        if known and repeated:
+            # The same series with other values, as they nearly always come.
+            samples = tuple(Sample(labels, value + 1, 0.0) for value, labels in enumerate(known[-1]))
+        known.append(tuple(sample.labels for sample in samples))
+        _, addresses = again.query(())
+        alone = Batch(asked)
+        fresh = alone.read(Answer(0.0, samples), alone.query(())[1])
+        assert again.read(Answer(0.0, samples), addresses) == fresh
+        assert again.labels == known[-1]
+        by_place = placed(samples, addresses)
+        for number, shared in enumerate(asked):
+            found = shared.told_apart([by_place.get((number, branch), []) for branch in range(shared.parts)])
+            assert {name: list(fresh[name].get(shared.address, ())) for name in shared.members} == found

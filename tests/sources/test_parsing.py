@@ -60,6 +60,33 @@ def test_a_value_of_another_shape_is_a_broken_answer(value: Any) -> None:
     assert failure.kind is FailureKind.BROKEN
 
 
+_METRICS = st.lists(st.one_of(st.none(), st.dictionaries(st.sampled_from(("a", "b", "\x1b", "c\n")), st.sampled_from(
+    ("x", "y\u202e", "z\x00", "")), max_size=2)), max_size=6)
+
+
+@given(before=_METRICS, now=_METRICS)
+def test_labels_of_an_earlier_answer_are_used_again_only_where_they_are_the_same(before: Any, now: Any) -> None:
+    def result(metrics: Any) -> Any:
+        return success("vector", [{"metric": metric, "value": [NOW, "1"]} for metric in metrics])
+
+    first, anew = answered(result(before)), answered(result(now))
+    known = tuple(sample.labels for sample in first.samples) if isinstance(first, Answer) else ()
+    again = parse_answer(open_envelope(result(now), lambda text: text), NOW, None, is_range=False, known=known)
+    assert again == anew
+
+
+def test_labels_that_are_as_they_were_are_the_very_same_object() -> None:
+    first = answered(vector([NOW, "1"], {"model": "one"}))
+    assert isinstance(first, Answer)
+    [known] = [sample.labels for sample in first.samples]
+    later = open_envelope(vector([NOW + 15.5, "2"], {"model": "one"}), lambda text: text)
+    again = parse_answer(later, NOW, None, is_range=False, known=(known,))
+    assert isinstance(again, Answer)
+    [sample] = again.samples
+    assert sample.labels is known
+    assert (sample.value, sample.at) == (2.0, NOW + 15.5)
+
+
 def test_a_scalar_is_one_sample_without_labels() -> None:
     answer = answered(success("scalar", [NOW, "3"]))
     assert isinstance(answer, Answer)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 Labels = Mapping[str, str]
 NO_LABELS: Labels = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One element of an instant vector."""
+class Sample(NamedTuple):
+    """One element of an instant vector. A tuple: fifty thousand of them come with every refresh of a large fleet."""
 
     labels: Labels
     """Cleaned names and values, ``__name__`` included where the server sent it."""

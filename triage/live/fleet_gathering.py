@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure
-from triage.facts.samples import Answer, Sample, Series
+from triage.facts.samples import Answer, Labels, Sample, Series
 from triage.live.channel import Combined, Grouped
 from triage.live.fleet_plan import Plan, Said
 from triage.live.fleet_sharing import share
@@ -100,12 +100,12 @@ class Gathering:
             span = Span(min(s.start for s in spans), max(s.end for s in spans), spans[0].step) if spans else None
             free = span is None and wanted[0].expression.longest_seconds <= HOUR
 
-            async def ask(expression: str) -> Answer | Failure:
+            async def ask(expression: str, labels: Sequence[Labels]) -> Answer | Failure:
                 if free:
-                    return await self.client.query(expression)
+                    return await self.client.query(expression, labels=labels)
                 async with self._slots:
                     if span is None:
-                        return await self.client.query(expression)
+                        return await self.client.query(expression, labels=labels)
                     return await self.client.query_range(expression, start=span.start, end=span.end, step=span.step)
 
             said = await plan.ask(everything, ask)
@@ -195,7 +195,7 @@ def _own(wanted: _Wanted, said: Said, now: float) -> Answer | Failure:
     answers = tuple(said.answers.values())
     if len(answers) == 1:
         [only] = answers
-        return replace(only, samples=samples, series=series, native=())
+        return Answer(only.evaluated_at, samples, series, (), only.warnings, only.infos, only.elapsed_seconds)
     warnings = tuple(dict.fromkeys(w for answer in answers for w in answer.warnings))
     infos = tuple(dict.fromkeys(i for answer in answers for i in answer.infos))
     at = max((answer.evaluated_at for answer in answers), default=now)

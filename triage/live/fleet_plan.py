@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from triage.clock import Clock
 from triage.facts.outcome import REJECTED, Failure, FailureKind
-from triage.facts.samples import Answer, Sample, Series
-from triage.live.channel import ADDRESS, combined
+from triage.facts.samples import Answer, Labels, Sample, Series
+from triage.live.channel import combined
+from triage.live.fleet_order import Order, Place, placed
 from triage.live.fleet_sharing import Shared
 from triage.live.pacing import TOGETHER_AGAIN_SECONDS
 
@@ -18,31 +18,38 @@ MOST_TEXT = 200_000
 """Characters of one query: proxies that refuse large bodies refuse them from a million bytes on."""
 MOST_PARTS = 150
 """Expressions joined in one query."""
-_Item = TypeVar("_Item", Sample, Series)
-Ask = Callable[[str], Awaitable[Answer | Failure]]
+Ask = Callable[[str, Sequence[Labels]], Awaitable[Answer | Failure]]
+"""Asks an expression; the labels are those of the samples that last answered it."""
 
 
 @dataclass(slots=True)
 class Said:
     """What one model's questions came to."""
 
-    items: dict[Hashable, Sequence[Sample | Series]] = field(default_factory=dict)
-    """By question."""
+    items: dict[Hashable, Sequence[Sample] | Sequence[Series]] = field(default_factory=dict)
+    """By question; none for those that nothing answers."""
     answers: dict[int, Answer] = field(default_factory=dict)
     """Answers that they came in, by identity: each may hold many questions."""
     failure: Failure | None = None
     """Why one of them has no answer."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Batch:
     """One query."""
 
     asked: tuple[Shared[Hashable], ...]
     listed: bool = False
     """Whether it names its models even where the server knows few others: it is a part of what was too much."""
-    _written: dict[frozenset[str], tuple[str, Mapping[str, tuple[int, int]]]] = field(default_factory=dict, repr=False)
+    _written: dict[frozenset[str], tuple[str, Mapping[str, Place]]] = field(default_factory=dict, repr=False)
     """The query by the labels whose values are not listed in it: the text of one may be as long as a book."""
+    _order: Order | None = field(default=None, repr=False)
+    """Of the samples that answered last."""
+
+    @property
+    def labels(self) -> Sequence[Labels]:
+        """Those of the samples that answered last."""
+        return self._order.labels if self._order is not None else ()
 
     def halves(self) -> tuple[Batch, Batch] | None:
         """The same in two; None when it is one expression about one model."""
@@ -54,7 +61,7 @@ class Batch:
         first, second = self.asked[0].halves()
         return Batch((first,), listed=True), Batch((second,), listed=True)
 
-    def query(self, everything: Collection[str]) -> tuple[str, Mapping[str, tuple[int, int]]]:
+    def query(self, everything: Collection[str]) -> tuple[str, Mapping[str, Place]]:
         """One expression, and by address which question and which of its branches it answers."""
         free = frozenset() if self.listed else frozenset(everything)
         if free not in self._written:
@@ -63,31 +70,23 @@ class Batch:
                                             for branch, text in enumerate(shared.texts(free))])
         return self._written[free]
 
-    def read(self, answer: Answer, addresses: Mapping[str, tuple[int, int]]) -> Iterator[
-            tuple[Shared[Hashable], dict[str, list[Sample]] | dict[str, list[Series]]]]:
-        """What was answered to each question, by model."""
-        samples, series = _placed(answer.samples, addresses), _placed(answer.series, addresses)
+    def read(self, answer: Answer, addresses: Mapping[str, Place]) -> Mapping[
+            str, Mapping[Hashable, Sequence[Sample] | Sequence[Series]]]:
+        """What was answered, by model and question."""
+        if not answer.series:
+            order = self._order
+            if order is None or not order.holds(addresses, answer.samples):
+                order = self._order = Order.of(self.asked, addresses, answer.samples)
+            return order.read(answer.samples)
+        out: dict[str, dict[Hashable, Sequence[Series]]] = {
+            name: {} for shared in self.asked for name in shared.members}
+        series = placed(answer.series, addresses)
         for number, shared in enumerate(self.asked):
-            places = [(number, branch) for branch in range(shared.parts)]
-            if series:
-                yield shared, shared.told_apart([series.get(place, []) for place in places])
-            else:
-                yield shared, shared.told_apart([samples.get(place, []) for place in places])
-
-
-def _placed(items: Sequence[_Item], addresses: Mapping[str, tuple[int, int]]) -> dict[tuple[int, int], list[_Item]]:
-    found: dict[tuple[int, int], list[_Item]] = {}
-    # Servers answer the parts of a query one after the other.
-    before: str | None = None
-    own: list[_Item] | None = None
-    for item in items:
-        address = item.labels.get(ADDRESS, "")
-        if address != before:
-            before, place = address, addresses.get(address)
-            own = None if place is None else found.setdefault(place, [])
-        if own is not None:
-            own.append(item)
-    return found
+            found = shared.told_apart([series.get((number, branch), []) for branch in range(shared.parts)])
+            for name, items in found.items():
+                if items:
+                    out[name][shared.address] = items
+        return out
 
 
 def packed(shared: Sequence[Shared[Hashable]], everything: Collection[str], most_text: int = MOST_TEXT) -> list[Batch]:
@@ -146,13 +145,12 @@ class Plan:
 
     async def _ask(self, batch: Batch, everything: Collection[str], ask: Ask, said: dict[str, Said]) -> None:
         expression, addresses = batch.query(everything)
-        outcome = await ask(expression)
+        outcome = await ask(expression, batch.labels)
         if not isinstance(outcome, Failure):
-            for shared, found in batch.read(outcome, addresses):
-                for name, items in found.items():
-                    own = said[name]
-                    own.items[shared.address] = items
-                    own.answers[id(outcome)] = outcome
+            for name, found in batch.read(outcome, addresses).items():
+                own = said[name]
+                own.items.update(found)
+                own.answers[id(outcome)] = outcome
             return
         divided = outcome.kind in REJECTED or outcome.kind is FailureKind.TIMEOUT
         halves = batch.halves() if divided else None

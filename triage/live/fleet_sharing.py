@@ -112,7 +112,7 @@ def _as_one(same: list[Item], operator: str) -> Item:
     again = _AGAIN[operator]
     first = same[0]
     if isinstance(first, Sample):
-        return replace(first, value=again([item.value for item in same if isinstance(item, Sample)]))
+        return first._replace(value=again([item.value for item in same if isinstance(item, Sample)]))
     columns: dict[float, list[float]] = {}
     for item in same:
         if isinstance(item, Series):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from triage.clock import Clock
 from triage.facts.alerts import Alert
 from triage.facts.outcome import Failure
-from triage.facts.samples import Answer
+from triage.facts.samples import Answer, Labels
 from triage.sources.breaker import Breaker
 from triage.sources.decode import NotJson, clean_tree
 from triage.sources.failures import PROMETHEUS, Received, shape_failure
@@ -48,18 +48,19 @@ class PrometheusClient:
     def breaker(self) -> Breaker:
         return self.source.breaker
 
-    async def query(self, expression: str, *, at: float | None = None,
-                    timeout: float | None = None) -> Answer | Failure:
+    async def query(self, expression: str, *, at: float | None = None, timeout: float | None = None,
+                    labels: Sequence[Labels] = ()) -> Answer | Failure:
         """Evaluate ``expression`` at one time: ``at`` in Unix seconds, None for the server's present.
 
-        A scalar comes as one sample without labels; an expression such as ``m[5m]`` as series.
+        A scalar comes as one sample without labels; an expression such as ``m[5m]`` as series. ``labels``: those of the
+        samples of an earlier answer; a sample in the same place that has the same ones gets the very same object.
         """
         limit = self.source.timeout if timeout is None else timeout
         fields = [("query", expression), ("timeout", _seconds(limit * _SERVER_SHARE))]
         if at is not None:
             fields.append(("time", _seconds(at)))
         return await self._ask("/api/v1/query", fields, limit,
-                               lambda e: parse_answer(e, self._clock.now(), at, is_range=False))
+                               lambda e: parse_answer(e, self._clock.now(), at, is_range=False, known=labels))
 
     async def query_range(self, expression: str, *, start: float, end: float, step: float,
                           timeout: float | None = None) -> Answer | Failure:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
 from triage.facts.alerts import Alert, AlertState
 from triage.facts.outcome import Failure
-from triage.facts.samples import Answer, Labels, NativeHistogram, Sample, Series
+from triage.facts.samples import NO_LABELS, Answer, Labels, NativeHistogram, Sample, Series
 from triage.sources.decode import parse_time
 from triage.sources.failures import shape_failure
 from triage.text import clean
@@ -51,10 +51,12 @@ def open_envelope(document: Any, redact: Callable[[str], str]) -> Envelope:
     return Envelope(document["data"], tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(infos)))
 
 
-def parse_answer(envelope: Envelope, now: float, asked_for: float | None, *, is_range: bool) -> Answer | Failure:
+def parse_answer(envelope: Envelope, now: float, asked_for: float | None, *, is_range: bool,
+                 known: Sequence[Labels] = ()) -> Answer | Failure:
     """The answer to a query. ``asked_for`` is the time it was evaluated for, None when the server chose it.
 
-    Then ``evaluated_at`` is the time of its samples, or ``now`` when it has none.
+    Then ``evaluated_at`` is the time of its samples, or ``now`` when it has none. ``known``: labels of the samples of
+    an earlier answer, which are used again in the same places where they are the same.
     """
     try:
         data = envelope.data
@@ -62,7 +64,7 @@ def parse_answer(envelope: Envelope, now: float, asked_for: float | None, *, is_
             raise OtherShape("data is no object")
         kind, result = data.get("resultType"), data.get("result")
         if kind == "vector" and isinstance(result, list):
-            samples, native = _vector(result)
+            samples, native = _vector(result, known)
             evaluated = asked_for if asked_for is not None else samples[0].at if samples else (
                 native[0].at if native else now)
             return Answer(evaluated, samples, (), native, envelope.warnings, envelope.infos)
@@ -135,18 +137,20 @@ class LabelCache:
         return found
 
 
-def _vector(result: list[Any]) -> tuple[tuple[Sample, ...], tuple[NativeHistogram, ...]]:
+def _vector(result: list[Any], known: Sequence[Labels]) -> tuple[tuple[Sample, ...], tuple[NativeHistogram, ...]]:
     cache = LabelCache()
     samples: list[Sample] = []
     native: list[NativeHistogram] = []
     texts = cache.texts
-    labels: Labels
-    for number, item in enumerate(result):
+    for number, (item, labels) in enumerate(zip(result, chain(known, repeat(NO_LABELS)), strict=False)):
         try:
             # Nearly all look like this, and there may be a hundred thousand; what does not is looked at closely below.
             at, text = item["value"]
             if type(at) is float and type(text) is str and isfinite(at):
-                labels = MappingProxyType({texts[name]: texts[value] for name, value in item["metric"].items()})
+                metric = item["metric"]
+                # Cleaned once is clean: what is as it was needs no second look.
+                if metric != labels:
+                    labels = MappingProxyType({texts[name]: texts[value] for name, value in metric.items()})
                 samples.append(Sample(labels, float(text), at))
                 continue
         except (AttributeError, KeyError, TypeError, ValueError):
