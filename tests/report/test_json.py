@@ -63,7 +63,7 @@ SLO = exactly(
     by_label=MAYBE, by_group=many(exactly(group=TEXT, bad=NUMBER, total=NUMBER)), findings=TEXTS)
 ALERT = exactly(fingerprint=TEXT, state=TEXT, started_at=TIME, labels={"type": "object", "additionalProperties": TEXT},
                 annotations={"type": "object", "additionalProperties": TEXT}, generator_url=TEXT, silenced_by=TEXTS,
-                inhibited_by=TEXTS, value=NUMBER)
+                silenced_until=TIME, inhibited_by=TEXTS, value=NUMBER)
 PERCENTILES = {"anyOf": [exactly(p50=NUMBER, p95=NUMBER, p99=NUMBER, at_least={"type": "boolean"}),
                          {"type": "null"}]}
 CANARY_VERDICT = {"enum": ["fail", "error", "insufficient", "inconclusive", "pass"]}

@@ -185,7 +185,7 @@ class Silencing(PlainSystem):
             return Refusal(f"it is silenced already: {_short(same[0])}", "expire it first to make it shorter")
         wider = next((each for each in there if each.ends_at >= until and _covers(each, matchers)), None)
         if wider is not None:
-            return Refusal(f"it is silenced already: {_short(wider)}", "expire that one to silence less, or for less long")
+            return Refusal(f"it is silenced already: {_short(wider)}", "expire that one to hide less, or for less long")
         if not same and len(there) >= MOST_SILENCES:
             return Refusal(f"{MOST_SILENCES} silences of {self.target.model} are active already",
                            "expire one that is not needed any more")
@@ -222,8 +222,8 @@ class Silencing(PlainSystem):
         others = sorted({alert.labels["severity"] for alert in hidden if alert.labels.get("severity")} - {*severities})
         worst = next(iter((*severities, *others)), "")
         teams = sorted({alert.labels["team"] for alert in hidden if alert.labels.get("team")})
-        return (f"hides {len(hidden)} {_plural(len(hidden), 'alert')}: {_names(hidden)}"
-                f"{f', at worst {worst}' if worst else ''}{f', of {_listed(teams)}' if teams else ''}; no other model's")
+        more = f"{f', at worst {worst}' if worst else ''}{f', of {_listed(teams)}' if teams else ''}"
+        return f"hides {len(hidden)} {_plural(len(hidden), 'alert')}: {_names(hidden)}{more}; no other model's"
 
     def _warnings(self, hidden: list[Alert], until: float) -> tuple[str, ...]:
         found = []

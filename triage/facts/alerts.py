@@ -37,6 +37,8 @@ class Alert:
     held_since: float | None = None
     """Unix seconds since which the rule's condition holds, ``activeAt`` of Prometheus: it fires only when its ``for``
     has passed as well. None where Prometheus has not told."""
+    silenced_until: float | None = None
+    """Unix seconds at which the last of its silences ends; None when it has none, or Alertmanager has not told."""
 
     @property
     def name(self) -> str:

@@ -174,7 +174,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
     return {"fingerprint": alert.fingerprint, "state": str(alert.state), "started_at": iso(alert.started_at),
             "labels": dict(alert.labels), "annotations": dict(alert.annotations),
             "generator_url": alert.generator_url, "silenced_by": list(alert.silenced_by),
-            "inhibited_by": list(alert.inhibited_by), "value": alert.value}
+            "silenced_until": iso(alert.silenced_until), "inhibited_by": list(alert.inhibited_by), "value": alert.value}
 
 
 def _source(source: SourceHealth, at: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from triage.signals.model import AlertGroup
 from triage.signals.reading import Urgency
 
 if TYPE_CHECKING:
+    from triage.facts.alerts import Silence
     from triage.notebook.manifest import Manifest
 
 PAGE_SEVERITIES = frozenset({"page", "critical", "emergency", "p1", "sev1"})
@@ -19,6 +20,18 @@ DEPLOYMENT_LABELS = ("deployment", "service", "service_name", "destination_workl
 VERSION_LABELS = ("model_version", "version", "destination_version", "service_version", "revision_name")
 _ORDER = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 _STATES = {"firing": 0, "pending": 1, "inhibited": 2, "silenced": 3}
+
+
+ENDS_SOON_SECONDS = 300.0
+"""How long before a silence ends it is said."""
+
+
+def ending(alerts: Sequence[Alert], silences: Sequence[Silence]) -> tuple[Alert, ...]:
+    """The alerts, each with the end of the last silence that hides it."""
+    ends = {silence.id: silence.ends_at for silence in silences if silence.state != "expired"}
+    return tuple(replace(alert, silenced_until=max(known)) if (known := [ends[i] for i in alert.silenced_by
+                                                                         if i in ends]) else alert
+                 for alert in alerts)
 
 
 def merged(from_alertmanager: Sequence[Alert] | None, from_prometheus: Sequence[Alert] | None) -> tuple[Alert, ...]:

@@ -255,6 +255,11 @@ class AlertGroup:
         """Start of the oldest, Unix seconds."""
         return min(a.started_at for a in self.alerts)
 
+    @property
+    def silenced_until(self) -> float | None:
+        """Unix seconds at which the first of them is heard again; None when none is known to be silenced till then."""
+        return min((a.silenced_until for a in self.alerts if a.silenced_until is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:

@@ -262,7 +262,11 @@ def _alert(view: View, group: AlertGroup, width: int) -> list[Line]:
             out += fact("fingerprint", alert.fingerprint, width)
         if alert.value is not None:
             out += fact("value", wording.significant(alert.value), width)
-        out += _many("silenced by", alert.silenced_by, width) + _many("inhibited by", alert.inhibited_by, width)
+        out += _many("silenced by", alert.silenced_by, width)
+        if alert.silenced_until is not None:
+            left = wording.coarse_age(max(0.0, alert.silenced_until - view.now))
+            out += fact("silenced until", f"{wording.clock_time(alert.silenced_until, view.now)}, {left} left", width)
+        out += _many("inhibited by", alert.inhibited_by, width)
         out += heading("ANNOTATIONS") + _pairs(alert.annotations.items(), width)
         out += heading("LABELS") + _pairs(alert.labels.items(), width)
         if alert.generator_url:

@@ -73,9 +73,10 @@ def _alerts(view: View, groups: tuple[AlertGroup, ...]) -> Iterator[str]:
         urgency = "" if group.urgency is Urgency.NONE else f" {group.urgency}"
         of = "".join(f" {word}" for word in (group.version, group.deployment) if word)
         many = f", {len(group.alerts)} alerts" if len(group.alerts) > 1 else ""
-        yield (f" {view.look.glyph(alerts.verdict_of(group))} {group.name}{urgency} {group.state} since "
+        until = f", until {_moment(group.silenced_until)}" if group.silenced_until is not None else ""
+        yield (f" {view.look.glyph(alerts.verdict_of(group, view.now))} {group.name}{urgency} {group.state} since "
                f"{_moment(group.since)} ({wording.coarse_age(max(0.0, view.now - group.since))})"
-               f"{of}{many}")
+               f"{of}{many}{until}")
 
 
 def _moment(at: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from triage.signals import wording
+from triage.signals.alerts import ENDS_SOON_SECONDS
 from triage.signals.reading import Urgency, Verdict
 from triage.tui.line import URGENCY_ROLES, Cell, Column, Line, Role, line, row
 from triage.tui.panels.top import cursor
@@ -15,11 +17,42 @@ if TYPE_CHECKING:
     from triage.signals.model import AlertGroup
 
 
-def verdict_of(group: AlertGroup) -> Verdict:
-    """The glyph an alert is shown with: firing pages like a failure, what is muted like what is not judged."""
+def verdict_of(group: AlertGroup, now: float) -> Verdict:
+    """The glyph an alert is shown with: firing pages like a failure, what is muted like what is not judged; what is
+    about to be heard again warns."""
     if group.state == "firing":
         return Verdict.FAIL if group.urgency is Urgency.PAGE else Verdict.WARN
+    if _ends_soon(group, now):
+        return Verdict.WARN
     return Verdict.PENDING if group.state == "pending" else Verdict.NOT_JUDGED
+
+
+def _ends_soon(group: AlertGroup, now: float) -> bool:
+    """Whether its silence ends within minutes."""
+    until = group.silenced_until
+    return group.state == "silenced" and until is not None and until - now <= ENDS_SOON_SECONDS
+
+
+def _left(group: AlertGroup, now: float) -> Line:
+    """How long it stays silenced; nothing where it is not, or nobody says."""
+    until = group.silenced_until
+    if group.state != "silenced" or until is None:
+        return line()
+    soon = _ends_soon(group, now)
+    rest = max(0.0, until - now)
+    text = f"  until {wording.clock_time(until, now)}" + (f", {wording.coarse_age(rest)} left" if soon else "")
+    return line((text, Role.WARN if soon else Role.DIM))
+
+
+def _warning(groups: Sequence[AlertGroup], now: float) -> str:
+    """That something is heard again within minutes, and how to keep it quiet or not wait; "" when nothing is."""
+    soon = [group for group in groups if _ends_soon(group, now)]
+    if not soon:
+        return ""
+    first = min(soon, key=lambda group: group.silenced_until or now)
+    rest = wording.coarse_age(max(0.0, (first.silenced_until or now) - now))
+    what = f"the silence of {first.name} ends" if len(soon) == 1 else f"{len(soon)} silences end, the first"
+    return f"{what} in {rest}: a s makes it longer, a e ends it now"
 
 
 def role_of(group: AlertGroup) -> Role:
@@ -45,7 +78,9 @@ def alerts(view: View, width: int, rows: int) -> tuple[Line, ...]:
     shown = window_of(len(keys), keys.index(chosen) if chosen in keys else None, rows - 1)
     doubt = _doubt(view.snapshot)
     count = f"  {shown.start + 1} to {shown.stop} of {len(keys)}" if len(shown) < len(keys) else ""
-    first = line(head, (count, Role.DIM), (f"  {doubt}" if doubt else "", Role.UNKNOWN))
+    warning = _warning(model.alerts, view.now)
+    first = line(head, (count, Role.DIM), (f"  {doubt}" if doubt else "", Role.UNKNOWN),
+                 (f"  {warning}" if warning else "", Role.WARN))
     out = [first.fitted(width, view.look.ellipsis)]
     columns = _columns(model.alerts, width)
     for index in shown:
@@ -56,8 +91,9 @@ def alerts(view: View, width: int, rows: int) -> tuple[Line, ...]:
                  (group.state, Role.PLAIN if group.state == "firing" else Role.DIM),
                  (since, Role.PLAIN if group.state == "firing" else Role.DIM),
                  line((" ".join(p for p in (group.version, group.deployment) if p), Role.PLAIN),
-                      (f"  {len(group.alerts)} alerts" if len(group.alerts) > 1 else "", Role.DIM))]
-        out.append(line(cursor(view, keys[index]), view.look.mark(verdict_of(group)),
+                      (f"  {len(group.alerts)} alerts" if len(group.alerts) > 1 else "", Role.DIM),
+                      _left(group, view.now))]
+        out.append(line(cursor(view, keys[index]), view.look.mark(verdict_of(group, view.now)),
                         row(columns, cells, view.look.say, view.look.ellipsis)).fitted(width, view.look.ellipsis))
     return tuple(out)
 
@@ -75,8 +111,9 @@ def _inline(view: View, groups: tuple[AlertGroup, ...], head: Line, width: int) 
         since = wording.coarse_age(max(0.0, view.now - group.since))
         quiet = "" if group.state == "firing" else f" {group.state}"
         urgency = "" if group.urgency is Urgency.NONE else f" {group.urgency}"
-        part = line("  ", view.look.mark(verdict_of(group)), (group.name, Role.STRONG if not quiet else Role.DIM),
-                    (urgency, role_of(group)), (quiet, Role.DIM), f" {since} {group.version}".rstrip())
+        part = line("  ", view.look.mark(verdict_of(group, view.now)),
+                    (group.name, Role.STRONG if not quiet else Role.DIM), (urgency, role_of(group)), (quiet, Role.DIM),
+                    f" {since} {group.version}".rstrip(), _left(group, view.now))
         if number and out.width + part.width + 9 > width:
             out += line((f"  + {len(groups) - number} more", Role.DIM))
             break
