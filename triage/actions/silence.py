@@ -2,13 +2,15 @@
 
 Alertmanager itself takes a silence of everything for ever (prometheus/alertmanager#3492, and #1769 refused to guard
 against it), so the client guards: the name of an alert and the model's labels are always among the matchers, all of
-them equalities; what it would hide now is shown; one that is there already is made longer instead of put beside.
+them equalities; the incident that it belongs to stands in its comment; what it would hide now is shown; one that is
+there already is made longer instead of put beside.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +25,14 @@ from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Manifest
 from triage.quantities import parse_duration
-from triage.signals.alerts import DEPLOYMENT_LABELS, VERSION_LABELS, belongs, urgency
+from triage.signals.alerts import (
+    DEPLOYMENT_LABELS,
+    PAGE_SEVERITIES,
+    TICKET_SEVERITIES,
+    VERSION_LABELS,
+    belongs,
+    urgency,
+)
 from triage.signals.reading import Urgency
 from triage.signals.wording import clock_time, span
 from triage.sources.alertmanager import AlertmanagerClient
@@ -39,6 +48,8 @@ MOST_SILENCES = 5
 """Active silences of one model: more hide an outage bit by bit."""
 _GOAL_SECONDS = 60.0
 _MOST_NAMED = 6
+_SEVERITIES = (PAGE_SEVERITIES, TICKET_SEVERITIES)
+"""Worst first."""
 _HEARD = frozenset({AlertState.FIRING, AlertState.INHIBITED})
 
 
@@ -48,6 +59,8 @@ class Heard(Observed):
 
     alerts: tuple[Alert, ...] = ()
     silences: tuple[Silence, ...] = ()
+    cluster: str = "disabled"
+    """What it says of its peers: ``disabled`` (it has none), ``ready`` or ``settling``; "" when it did not answer."""
 
 
 class Silencing(PlainSystem):
@@ -76,7 +89,11 @@ class Silencing(PlainSystem):
         silences = await self._client.silences()
         if isinstance(silences, Failure):
             return silences
-        return Heard(asked_at, {_key(each): _standing(each) for each in silences}, None, alerts, silences)
+        status = await self._client.get("/api/v2/status")
+        cluster = status.get("cluster") if isinstance(status, dict) else None
+        said = cluster.get("status") if isinstance(cluster, dict) else None
+        return Heard(asked_at, {_key(each): _standing(each) for each in silences}, None, alerts, silences,
+                     said if isinstance(said, str) else "")
 
     def offer(self, action: Action, observed: Observed, snapshot: Snapshot) -> str | Refusal:
         if not isinstance(observed, Heard):
@@ -94,7 +111,8 @@ class Silencing(PlainSystem):
         return f"end {'one of ' if len(there) > 1 else ''}{told}"
 
     def plan(self, wish: Wish, observed: Observed, snapshot: Snapshot, actor: str, now: float) -> Plan | Refusal:
-        """``parameters``: ``alert`` (its name) or ``matchers``, and ``duration``; ``silence`` (its id) to expire."""
+        """``parameters``: ``alert`` (its name) or ``matchers``, ``duration``, and ``incident`` where the wish names
+        none; ``silence`` (its id) to expire."""
         if wish.action not in self.handled:
             return self.refusal(wish.action)
         if not isinstance(observed, Heard):
@@ -109,6 +127,11 @@ class Silencing(PlainSystem):
             return seconds
         if not wish.reason.strip():
             return Refusal("a silence needs a reason", "say why: whoever is on call next reads it")
+        wish = replace(wish, incident=wish.incident.strip() or wish.parameters.get("incident", "").strip())
+        if not wish.incident:
+            # A comment that leads nowhere keeps an alert hidden when its author has gone home.
+            return Refusal("a silence belongs to an incident, and none is open",
+                           "open one, or name the incident or the change elsewhere: incident=ID")
         return self._silence(wish, observed, matchers, seconds, actor, now)
 
     def _matchers(self, wish: Wish, observed: Heard) -> Equal | Refusal:
@@ -156,14 +179,18 @@ class Silencing(PlainSystem):
             return Refusal(f"it would hide {len(hidden)} alerts, at most {MOST_ALERTS} may be",
                            "add a matcher, or silence where that many alerts are routed")
         until = now + seconds
-        same = [each for each in self._silences(observed) if equalities(each) == matchers]
+        there = self._silences(observed)
+        same = [each for each in there if equalities(each) == matchers]
         if any(each.ends_at >= until for each in same):
             return Refusal(f"it is silenced already: {_short(same[0])}", "expire it first to make it shorter")
-        if not same and len(self._silences(observed)) >= MOST_SILENCES:
+        wider = next((each for each in there if each.ends_at >= until and _covers(each, matchers)), None)
+        if wider is not None:
+            return Refusal(f"it is silenced already: {_short(wider)}", "expire that one to hide less, or for less long")
+        if not same and len(there) >= MOST_SILENCES:
             return Refusal(f"{MOST_SILENCES} silences of {self.target.model} are active already",
                            "expire one that is not needed any more")
         known = same[0] if same else None
-        words = f"{wish.reason.strip()} (incident {wish.incident})" if wish.incident else wish.reason.strip()
+        words = f"{wish.reason.strip()} (incident {wish.incident})"
         body: dict[str, Any] = {
             "matchers": [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in matchers],
             "startsAt": _rfc3339(now if known is None else known.starts_at), "endsAt": _rfc3339(until),
@@ -184,12 +211,19 @@ class Silencing(PlainSystem):
             else f"expire the silence; it would have ended at {clock_time(known.ends_at)}",
             BlastRadius(0.0, 0, None, self._preview(hidden)), "at once",
             Verification(f"the alerts of {shown(matchers)} are silenced until {clock_time(until)}", _GOAL_SECONDS),
-            actor, wish.reason, wish.incident, now, self._warnings(hidden, until))
+            actor, wish.reason, wish.incident, now,
+            (*self._warnings(hidden, until), *_beside(there, matchers), *_peers(observed.cluster)))
 
     def _preview(self, hidden: list[Alert]) -> str:
         if not hidden:
             return "hides no alert that fires now"
-        return f"hides {len(hidden)} {_plural(len(hidden), 'alert')}: {_names(hidden)}; no other model's"
+        severities = dict.fromkeys(each for severity in _SEVERITIES
+                                   for alert in hidden if (each := alert.labels.get("severity", "")) in severity)
+        others = sorted({alert.labels["severity"] for alert in hidden if alert.labels.get("severity")} - {*severities})
+        worst = next(iter((*severities, *others)), "")
+        teams = sorted({alert.labels["team"] for alert in hidden if alert.labels.get("team")})
+        more = f"{f', at worst {worst}' if worst else ''}{f', of {_listed(teams)}' if teams else ''}"
+        return f"hides {len(hidden)} {_plural(len(hidden), 'alert')}: {_names(hidden)}{more}; no other model's"
 
     def _warnings(self, hidden: list[Alert], until: float) -> tuple[str, ...]:
         found = []
@@ -292,6 +326,25 @@ def _seconds(text: str) -> float | Refusal:
     return seconds
 
 
+def _covers(silence: Silence, matchers: Equal) -> bool:
+    """Whether everything that ``matchers`` hide is hidden by a silence that is there."""
+    return set(equalities(silence) or matchers) < set(matchers)
+
+
+def _beside(there: Sequence[Silence], matchers: Equal) -> Iterator[str]:
+    """What is silenced already of what ``matchers`` hide, by silences that have other matchers."""
+    for each in there:
+        if _covers(each, matchers) or set(equalities(each) or ()) > set(matchers):
+            yield f"part of it is silenced already: {_short(each)}"
+
+
+def _peers(cluster: str) -> Iterator[str]:
+    """What keeps the other servers of a cluster from hearing of it."""
+    if cluster not in ("disabled", "ready"):
+        yield (f"its cluster is {clean(cluster, limit=40)}: its peers may page until they have heard of it" if cluster
+               else "it does not say whether it has peers, which may page until they have heard of it")
+
+
 def _still(silence: Silence) -> Precondition:
     return Precondition(_key(silence), _standing(silence), f"the silence {silence.id} is {_standing(silence)}")
 
@@ -313,7 +366,10 @@ def _heard(alerts: list[Alert]) -> str:
 
 
 def _names(alerts: list[Alert]) -> str:
-    names = sorted({alert.name for alert in alerts})
+    return _listed(sorted({alert.name for alert in alerts}))
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more
 
