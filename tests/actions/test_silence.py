@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from triage.actions.lease_files import FileLeases
 from triage.actions.matchers import parse_matchers, shown
 from triage.actions.plan import Action, Plan
 from triage.actions.rollouts.by_kind import Setting
-from triage.actions.silence import MOST_ALERTS, MOST_SILENCES, Silencing
+from triage.actions.silence import MOST_ALERTS, MOST_SILENCES, Heard, Silencing
 from triage.actions.steps import Confirmation, Prepared
 from triage.actions.system import Fate, Offer, Progress, Refusal, Wish
 from triage.actions.systems import place_of, systems_of
@@ -57,10 +58,10 @@ class Ward:
         return Snapshot(self.clock.now(), "lab", False, (), (), ())
 
     async def wish(self, action: Action = Action.SILENCE, *, reason: str = "known, being fixed",
-                   **parameters: str) -> Plan | Refusal:
+                   incident: str = "INC-7", **parameters: str) -> Plan | Refusal:
         observed = await self.system.observe()
         assert not isinstance(observed, Failure), observed
-        wish = Wish(action, reason, parameters=parameters)
+        wish = Wish(action, reason, incident=incident, parameters=parameters)
         return self.system.plan(wish, observed, self.nothing, "unverified: ana@x", self.clock.now())
 
     async def plan(self, action: Action = Action.SILENCE, **parameters: str) -> Plan:
@@ -110,7 +111,7 @@ async def test_the_only_alert_that_fires_is_silenced_for_an_hour_by_its_name_the
     assert {(m.name, m.value, m.is_regex) for m in silence.matchers} == {
         ("alertname", "ErrorBudgetBurn", False), ("model", "fraud-scorer", False), ("model_version", "8", False)}
     assert (silence.ends_at - ward.clock.now(), silence.created_by, silence.comment) == (
-        3600, "ana@x", "known, being fixed")
+        3600, "ana@x", "known, being fixed (incident INC-7)")
     assert await ward.progress(plan) is Progress.REACHED
     assert plan.blast_radius.sentence == "hides 2 alerts: ErrorBudgetBurn; no other model's"
     assert "pages" in plan.warnings[0]
@@ -123,7 +124,7 @@ async def test_a_silence_through_the_executor_is_journalled_and_verified(ward: W
     executor = Executor(ward.system, Journal(StateDir(tmp_path / "j"), ward.clock, origin=origin),
                         FileLeases(StateDir(tmp_path / "l"), "laptop"), ward.clock, Policy(), lambda: ARMED,
                         lambda: ward.nothing)
-    prepared = await executor.prepare(Wish(Action.SILENCE, "known"))
+    prepared = await executor.prepare(Wish(Action.SILENCE, "known", incident="INC-7"))
     assert isinstance(prepared, Prepared)
     steps = [step async for step in executor.carry_out(prepared, Confirmation("fraud-scorer"))]
     assert Outcome.DONE in [step.outcome for step in steps], steps
@@ -135,7 +136,7 @@ async def test_without_write_mode_no_silence_is_made(ward: Ward, tmp_path: Path)
     executor = Executor(ward.system, Journal(StateDir(tmp_path / "j"), ward.clock), FileLeases(
         StateDir(tmp_path / "l"), "laptop"), ward.clock, Policy(), lambda: WriteMode(False, False, "read-only"),
         lambda: None)
-    prepared = await executor.prepare(Wish(Action.SILENCE, "known"))
+    prepared = await executor.prepare(Wish(Action.SILENCE, "known", incident="INC-7"))
     assert isinstance(prepared, Prepared)
     steps = [step async for step in executor.carry_out(prepared, Confirmation("fraud-scorer"))]
     assert [step.outcome for step in steps] == [Outcome.REFUSED]
@@ -165,6 +166,57 @@ async def test_a_silence_without_a_reason_is_refused(ward: Ward) -> None:
     refusal = await ward.wish(reason="  ")
     assert isinstance(refusal, Refusal)
     assert "needs a reason" in refusal.message
+
+
+async def test_a_silence_without_an_incident_is_refused_and_another_place_can_be_named(ward: Ward) -> None:
+    ward.fire("ErrorBudgetBurn")
+    refusal = await ward.wish(incident=" ")
+    assert isinstance(refusal, Refusal)
+    assert refusal.message == "a silence belongs to an incident, and none is open"
+    assert "incident=ID" in refusal.hint
+    observed = await ward.system.observe()
+    assert not isinstance(observed, Failure)
+    named = ward.system.plan(Wish(Action.SILENCE, "upgrade", parameters={"incident": "CHG-12"}), observed, ward.nothing,
+                             "ana", ward.clock.now())
+    assert isinstance(named, Plan)
+    assert named.incident == "CHG-12"
+    assert json.loads(named.requests[0].body)["comment"] == "upgrade (incident CHG-12)"
+
+
+async def test_the_preview_says_the_worst_severity_and_whose_alerts_it_hides(ward: Ward) -> None:
+    ward.fire("ErrorBudgetBurn", severity="warning", team="ml")
+    ward.fire("ErrorBudgetBurn", severity="critical", team="payments")
+    plan = await ward.plan()
+    assert plan.blast_radius.sentence == (
+        "hides 2 alerts: ErrorBudgetBurn, at worst critical, of ml, payments; no other model's")
+    # What is critical is hidden by nobody who has not typed for it.
+    assert plan.confirmation
+
+
+async def test_what_a_wider_silence_hides_already_is_not_silenced_again(ward: Ward) -> None:
+    ward.fire("ErrorBudgetBurn", model_version="8")
+    await ward.do(matchers="alertname=ErrorBudgetBurn", duration="2h")
+    refusal = await ward.refusal(matchers="alertname=ErrorBudgetBurn,model_version=8")
+    assert refusal.message.startswith("it is silenced already: alertname=ErrorBudgetBurn, model=fraud-scorer until ")
+
+
+@pytest.mark.parametrize(("first", "then"), [("", ",model_version=8"), (",model_version=8", "")])
+async def test_a_silence_that_overlaps_with_another_says_so(ward: Ward, first: str, then: str) -> None:
+    ward.fire("ErrorBudgetBurn", model_version="8")
+    await ward.do(matchers=f"alertname=ErrorBudgetBurn{first}", duration="20m")
+    plan = await ward.plan(matchers=f"alertname=ErrorBudgetBurn{then}", duration="1h")
+    assert any(each.startswith("part of it is silenced already: ") for each in plan.warnings)
+
+
+@pytest.mark.parametrize(("said", "warned"), [("ready", False), ("disabled", False), ("settling", True), ("", True)])
+async def test_a_cluster_that_is_not_ready_may_page_all_the_same(ward: Ward, said: str, warned: bool) -> None:
+    observed = await ward.system.observe()
+    assert isinstance(observed, Heard)
+    assert observed.cluster == "disabled"
+    plan = ward.system.plan(Wish(Action.SILENCE, "known", incident="INC-7", parameters={"matchers": "alertname=A"}),
+                            replace(observed, cluster=said), ward.nothing, "ana", ward.clock.now())
+    assert isinstance(plan, Plan)
+    assert any("may page until they have heard of it" in each for each in plan.warnings) is warned
 
 
 async def test_with_several_alerts_one_has_to_be_named(ward: Ward) -> None:
@@ -227,7 +279,7 @@ async def test_a_silence_is_expired_and_its_alerts_are_heard_again(ward: Ward) -
     await ward.do()
     plan = await ward.plan(Action.EXPIRE_SILENCE)
     assert plan.after.text == "1 alert heard again"
-    assert plan.warnings == ("ana@x said: known, being fixed",)
+    assert plan.warnings == ("ana@x said: known, being fixed (incident INC-7)",)
     assert await ward.progress(plan) is Progress.ELSEWHERE
     assert (await ward.system.send(plan.requests[0], "a2")).fate is Fate.DONE
     assert await ward.progress(plan) is Progress.REACHED

@@ -73,12 +73,13 @@ def amtool(server: Server, *arguments: str) -> list[dict[str, object]]:
 
 async def test_a_silence_is_shown_by_amtool_made_longer_in_place_and_expired(
         server: Server, executor: Executor) -> None:
-    last = await done(executor, Wish(Action.SILENCE, "known", parameters={"duration": "30m"}))
+    last = await done(executor, Wish(Action.SILENCE, "known", incident="INC-7", parameters={"duration": "30m"}))
     assert last.outcome is Outcome.DONE, last
     silence, = amtool(server, "silence", "query")
-    assert silence["comment"] == "known"
+    assert silence["comment"] == "known (incident INC-7)"
     assert [alert["labels"]["model"] for alert in amtool(server, "alert", "query")] == ["chat"]  # type: ignore[index]
-    longer = Wish(Action.SILENCE, "still known", parameters={"matchers": "alertname=Slow,model_version=8"})
+    longer = Wish(Action.SILENCE, "still known", incident="INC-7",
+                  parameters={"matchers": "alertname=Slow,model_version=8"})
     assert (await done(executor, longer)).outcome is Outcome.DONE
     again, = amtool(server, "silence", "query")
     assert again["id"] == silence["id"]
@@ -90,7 +91,8 @@ async def test_a_silence_is_shown_by_amtool_made_longer_in_place_and_expired(
 
 async def test_what_the_server_would_take_and_should_not_is_refused_here(executor: Executor) -> None:
     for parameters in ({"matchers": 'model=~".+"'}, {"matchers": f"model={NAME}"}, {"duration": "30d"}):
-        assert isinstance(await executor.prepare(Wish(Action.SILENCE, "x", parameters=parameters)), Refusal)
+        assert isinstance(await executor.prepare(Wish(Action.SILENCE, "x", incident="INC-7",
+                                                             parameters=parameters)), Refusal)
 
 
 async def test_an_end_that_has_passed_is_refused_by_the_server(server: Server, executor: Executor) -> None:
@@ -98,7 +100,7 @@ async def test_an_end_that_has_passed_is_refused_by_the_server(server: Server, e
     assert not isinstance(observed, Failure), observed
     long_ago = time.time() - 7200
     nothing = Snapshot(long_ago, "prod", False, (), (), ())
-    plan = executor.system.plan(Wish(Action.SILENCE, "x", parameters={"matchers": "alertname=Old"}), observed, nothing,
-                                "ana", long_ago)
+    plan = executor.system.plan(Wish(Action.SILENCE, "x", incident="INC-7", parameters={"matchers": "alertname=Old"}),
+                                observed, nothing, "ana", long_ago)
     assert not isinstance(plan, Refusal)
     assert (await executor.system.send(plan.requests[0], "a1")).code == 400
