@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
+from triage.facts.frozen import frozen
 from triage.facts.outcome import Failure
 from triage.facts.samples import Sample, Series
 
@@ -80,7 +81,7 @@ class Question(NamedTuple):
     """0 for questions without a window."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Reply:
     """The last successful reply to a question, and what became of the last try."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from triage.facts.frozen import frozen
+
 Labels = Mapping[str, str]
 NO_LABELS: Labels = MappingProxyType({})
 
@@ -44,7 +46,7 @@ class Series:
     """As long as ``times``; NaN and infinities kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Answer:
     """One successful answer to one query."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from triage.clock import Clock
 from triage.facts.arrangement import ArrangedReplies, arranged
 from triage.facts.closer_look import CloserLook
+from triage.facts.frozen import frozen
 from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.pod_series import PodAnswers
 from triage.facts.replies import Question, Reply
@@ -54,7 +55,7 @@ class Look:
     end: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class ModelFacts:
     """Everything that Prometheus said about one model."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from triage.facts.frozen import frozen
 from triage.facts.rollouts import RolloutFacts
 from triage.facts.versions import ApprovalStatus, RegisteredModel
 from triage.signals.burn import DAY, HOUR
@@ -29,7 +30,7 @@ _ORDER = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3}
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Score:
     """One number of an objective, and which objective."""
 
@@ -57,7 +58,7 @@ class Trial:
     """About how much longer it takes to decide; None when that is not known, or it is decided."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class DriftCount:
     """Watched features by how they stand."""
 
@@ -69,7 +70,7 @@ class DriftCount:
     """None where nothing is watched."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Deploy:
     """The last change of what serves."""
 
@@ -82,7 +83,7 @@ class Deploy:
     """``rollout`` (when its pods were first asked for), ``traffic`` (its first request), or "" for nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Activity:
     """Counts of the last 30 days; None where nothing says it."""
 
@@ -96,7 +97,7 @@ class Activity:
     """Training runs that gave a registered version."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class FleetRow:
     """One model, or a notebook that cannot be used."""
 

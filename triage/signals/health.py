@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from triage.facts.frozen import frozen
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.facts.replies import Replies
 from triage.signals import burn as burns_of
@@ -35,7 +35,7 @@ _MISSED = {"alertmanager": "silences are unknown",
 """What is not known while a source is silent."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Health:
     """The conclusion about one model."""
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
+from triage.facts.frozen import frozen
 from triage.facts.samples import Sample
 from triage.facts.units import UNIT_SECONDS
 from triage.signals.wording import duration
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Buckets:
     """Cumulative counts at ascending upper bounds in seconds; the last bound is infinity."""
 

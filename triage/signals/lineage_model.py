@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from triage.facts.frozen import frozen
 from triage.facts.versions import Approval
 from triage.signals.promise import Promise
 from triage.signals.reading import Reading, Urgency, Verdict
@@ -99,7 +100,7 @@ class LinkState(StrEnum):
     """The registry, or what runs, could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class LineageLink:
     """One thing that the version was made of."""
 
@@ -118,7 +119,7 @@ class LineageLink:
     """What does not match, or why it is not known; "" when all is well."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Lineage:
     """The comparison for one model."""
 

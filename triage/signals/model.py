@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from triage.facts.alerts import Alert
+from triage.facts.frozen import frozen
 from triage.signals.canary_reading import CanaryReading
 from triage.signals.reading import Origin, Quality, Reading, Urgency, Verdict
 
@@ -60,7 +61,7 @@ class WindowCount:
         return self.bad / self.total
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Burn:
     """Burn rate of one window: error ratio over ``1 - objective``. 1 uses the budget exactly in its window."""
 
@@ -88,7 +89,7 @@ class Tier:
     """Why it may not fire although the rates exceed it (too few events); "" otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Budget:
     """Error budget over the objective's window, in events: why the budget is what it is."""
 
@@ -115,7 +116,7 @@ class Budget:
         return self.allowed - self.bad
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Quantiles:
     """Percentiles of a duration over one window, in seconds."""
 
@@ -135,7 +136,7 @@ class GroupCount:
     total: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class VersionCount:
     """Events of one version in one window."""
 
@@ -152,7 +153,7 @@ class VersionCount:
         return None if self.bad is None or not self.total else min(1.0, max(0.0, 1 - self.bad / self.total))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class SloState:
     """One objective and how it stands."""
 
@@ -205,7 +206,7 @@ class SloState:
         return next((b for b in self.burns if b.window_seconds == window_seconds), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class VersionState:
     """One version of the model that has been seen."""
 
@@ -219,7 +220,7 @@ class VersionState:
     last_seen: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Versions:
     """Which version is stable, which on trial, and how that is known."""
 
@@ -261,7 +262,7 @@ class AlertGroup:
         return min((a.silenced_until for a in self.alerts if a.silenced_until is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Reason:
     """One reason for the verdict, with its numbers."""
 
@@ -304,7 +305,7 @@ class Marker:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class ModelState:
     """Everything known about one model at one time."""
 

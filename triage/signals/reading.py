@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
+
+from triage.facts.frozen import frozen
 
 
 class Quality(StrEnum):
@@ -71,7 +72,7 @@ class Urgency(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Reading:
     """One number with everything needed to judge it."""
 
