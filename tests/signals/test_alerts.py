@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.signals.building import SUCCESS, notebook
-from triage.facts.alerts import Alert, AlertState
-from triage.signals.alerts import belongs, grouped, merged, urgency
+from triage.facts.alerts import Alert, AlertState, Silence
+from triage.signals.alerts import belongs, ending, grouped, merged, urgency
 from triage.signals.reading import Urgency
 
 FIRING, PENDING = AlertState.FIRING, AlertState.PENDING
@@ -113,3 +113,14 @@ def test_since_when_a_condition_holds_is_prometheus_word() -> None:
 def test_a_condition_that_began_to_hold_after_the_alert_fired_is_another_time_of_it() -> None:
     fired, again = alert("Down", at=1200), replace(alert("Down", PENDING, at=1500), held_since=1500.0)
     assert merged([fired], [again]) == (fired,)
+
+
+def test_an_alert_is_heard_again_when_the_last_of_its_silences_ends() -> None:
+    silences = [Silence("a", "active", (), 0.0, 100.0), Silence("b", "active", (), 0.0, 300.0),
+                Silence("c", "expired", (), 0.0, 900.0)]
+    hidden = replace(alert(state=SILENCED), silenced_by=("a", "b", "c", "gone"))
+    found = ending([hidden, alert()], silences)
+    assert [each.silenced_until for each in found] == [300.0, None]
+    [group] = [each for each in grouped(found, MANIFEST) if each.silenced_until is not None]
+    assert group.silenced_until == 300.0
+    assert ending([hidden], [])[0].silenced_until is None
