@@ -113,6 +113,48 @@ def test_a_link_to_a_file_beside_it_and_to_a_heading_are_fine(tmp_path: Path) ->
     assert codes(tmp_path, text) == []
 
 
+@pytest.mark.parametrize(("link", "code"), [
+    ("#is-it-the-canary-only", ""), ("#Impact", ""), ("#impacts", "dead-anchor"), ("#there", ""),
+    ("more.md#what-it-is", ""), ("more.md#what-it-is-1", ""), ("more.md#what-it-is-2", "dead-anchor"),
+    ("more%20of.md", "dead-link"), ("pages", ""), ("broken.md#x", "dead-link")])
+def test_a_link_to_a_heading_that_is_not_there_is_a_warning(tmp_path: Path, link: str, code: str) -> None:
+    text = TEXT.replace("https://wiki.example/slow", link).replace("People wait.", 'People <a id="there"></a> wait.')
+    made = notebook(tmp_path / "nb", text)
+    (made.path / "notebook.ipynb").write_text(json.dumps(CELLS))
+    (made.path / "more.md").write_text("---\nid: x\n---\n# What *it* is?\n\n## What it is\n")
+    (made.path / "broken.md").write_bytes(b"\xff")
+    (made.path / "pages").mkdir()
+    assert [(f.code, f.severity) for f in lint_runbooks(made, TODAY)] == ([(code, "warning")] if code else [])
+
+
+@pytest.mark.parametrize(("expr", "also", "found"), [
+    ("sum(rate(request_duration_seconds_count[5m])) + up", "[]", []),
+    ("sum(rate(queue_seconds_sum[5m]))", "", []),
+    ("sum(rate(request_durations_seconds_sum[5m]))", "", [("unknown-metric", "warning")]),
+    ("sum(rate(request_durations_seconds_sum[5m]))", "[]", [("unknown-metric", "error")]),
+    ("sum(rate(queue_seconds_sum[5m]))", "[]", [("unknown-metric", "error")]),
+    ("sum(rate(queue_seconds_sum[5m])) / sum(queue_seconds_count)", "[queue_seconds]", []),
+    ('topk(3, {__name__="gone"}) or -max_over_time((gone_too)[1h:5m]) or {__name__=~"any.*"}', "[requests_total]",
+     [("unknown-metric", "error")] * 2)])
+def test_a_step_that_names_a_metric_that_the_manifest_does_not_state_is_an_error(
+        tmp_path: Path, expr: str, also: str, found: list[tuple[str, str]]) -> None:
+    manifest = MANIFEST.replace("metrics: {", f"metrics: {{also: {also}, ") if also else MANIFEST
+    text = step(f"id: a\nkind: query\nexpr: {json.dumps(expr)}")
+    assert [(code, severity) for code, severity, _ in codes(tmp_path, text, manifest)] == found
+
+
+def test_what_is_recorded_for_an_objective_and_asked_with_own_promql_is_stated(tmp_path: Path) -> None:
+    own = """  slos:
+    - name: own
+      sli: {bad_query: "sum(increase(bad_total[$window]))", total_query: "sum(increase(all_total[$window]))"}
+      objective: 99
+      recorded: {slo: own}
+"""
+    manifest = MANIFEST.replace("metrics: {", "metrics: {also: [], ").replace("  slos:\n", own)
+    text = step("id: a\nkind: query\nexpr: sum(bad_total) / sum(all_total) + slo:sli_error:ratio_rate5m")
+    assert codes(tmp_path, text, manifest) == []
+
+
 def test_links_are_tried_only_when_somebody_asks(tmp_path: Path) -> None:
     made = notebook(tmp_path, TEXT)
     (made.path / "notebook.ipynb").write_text(json.dumps(CELLS))

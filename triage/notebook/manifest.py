@@ -160,6 +160,9 @@ class Metrics(Strict):
     version_info: SelectorText | None = Field(None, description="Series that exists while a version runs, such as "
                                               "model_build_info; by default the requests counter.")
     scrape_interval: Duration = Field(15.0, validate_default=False, description="How often the server is scraped.")
+    also: list[SelectorText] | None = Field(None, description="Metrics that the runbooks look at and that nothing else "
+                                            "here names; given, even empty, any other metric in a runbook is an "
+                                            "error.")
     last_seen: LastSeen | None = Field(None, description="Last word of devices, or of what pushes; by default the "
                                        "newest sample is when a model was last seen.")
 

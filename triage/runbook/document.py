@@ -86,7 +86,7 @@ class _Reader:
 
     def __init__(self, file: str, text: str) -> None:
         self._file = file
-        self._front, self._body, self._body_line = _split(text)
+        self._front, self._body, self._body_line = split_front_matter(text)
         self.findings: list[Finding] = []
         self._heading = ""
         self._sections: list[Section] = []
@@ -249,7 +249,7 @@ def _asked_about(step: Step) -> Iterator[str]:
     return (term.step for condition in conditions for term in condition.terms())
 
 
-def _split(text: str) -> tuple[str | None, str, int]:
+def split_front_matter(text: str) -> tuple[str | None, str, int]:
     """(front matter, body, lines before the body); None without front matter."""
     lines = text.split("\n")
     if lines[0].rstrip() != _RULE:

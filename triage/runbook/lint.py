@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
-
-import promql_parser
+from urllib.parse import unquote
 
 from triage.cells.document import Book, read_book
 from triage.cells.parameters import parameters_of
-from triage.errors import Finding, TriageError
+from triage.errors import Finding, InvalidDocument, TriageError
 from triage.notebook.compared import compared_names
-from triage.notebook.load import Notebook, is_file, load_all
+from triage.notebook.load import Notebook, is_file, is_folder, load_all
+from triage.runbook.anchors import anchors
 from triage.runbook.condition import Term
-from triage.runbook.document import nearest
+from triage.runbook.document import nearest, read_text
+from triage.runbook.metric_names import family, is_stated, metrics_in, stated_metrics
 from triage.runbook.observe import Signal
 from triage.runbook.shelf import read_volume, runbook_files
-from triage.runbook.steps import SECTIONS, Act, Approve, Branch, Cell, Check, Query, Question, Runbook, Step
+from triage.runbook.steps import SECTIONS, Act, Approve, Branch, Cell, Check, Link, Query, Question, Runbook, Step
 from triage.signals.burn import WINDOWS
 from triage.strict_yaml import PathKey
 from triage.text import clean
@@ -28,6 +30,8 @@ from triage.text import clean
 FRESH_DAYS = 180
 """A runbook that nobody has read for longer is doubtful."""
 _RUNNABLE = frozenset({"diagnostic", "critical"})
+_SLIP = 0.9
+"""Ratio (difflib's) from which a name is likely another one that was spelt wrongly."""
 _SCHEMES = ("http", "https", "mailto")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 Reach = Callable[[str], str]
@@ -56,7 +60,7 @@ def lint_runbooks(notebook: Notebook, today: date, reach: Reach | None = None) -
         findings += volume.findings
         if volume.runbook is not None:
             usable.append(volume.runbook)
-            findings += _Linter(notebook, volume.runbook, path.parent, today, reach).findings()
+            findings += _Linter(notebook, volume.runbook, volume.text, path.parent, today, reach).findings()
     findings += _twice(usable)
     if usable and not any(finding.severity == "error" for finding in findings):
         findings += _unanswered(notebook, usable)
@@ -87,6 +91,8 @@ class _Linter:
 
     notebook: Notebook
     runbook: Runbook
+    text: str
+    """Of the runbook."""
     folder: Path
     today: date
     reach: Reach | None
@@ -159,14 +165,34 @@ class _Linter:
     def _looked_at(self, step: Step, does: Check | Query) -> Iterator[Finding]:
         if does.expr:
             try:
-                promql_parser.parse(does.expr)
+                named = metrics_in(does.expr)
             except ValueError as error:
                 yield self._say(step.line, step, f"is no PromQL: {clean(error, limit=200)}", "try it in Prometheus",
                                 "promql")
+                return
+            yield from self._metrics(step, sorted(named))
         elif isinstance(does, Check) and does.signal is not None:
             problem = unknown_signal(self.notebook, does.signal)
             if problem is not None:
                 yield self._say(step.line, step, *problem, "unknown-signal")
+
+    def _metrics(self, step: Step, named: Iterable[str]) -> Iterator[Finding]:
+        """Where the manifest states its metrics, no other may be named; else only a likely slip of the pen is said."""
+        manifest = self.notebook.manifest
+        stated = stated_metrics(manifest)
+        is_whole = manifest.spec.metrics.also is not None
+        for metric in named:
+            if is_stated(metric, stated, manifest):
+                continue
+            near = difflib.get_close_matches(family(metric), stated, n=1, cutoff=_SLIP)
+            if is_whole:
+                yield self._say(step.line, step, f"looks at {clean(metric, limit=120)}, which the manifest does not name",
+                                f"did you mean {near[0]}?" if near else "mend the name, or add it to spec.metrics.also",
+                                "unknown-metric")
+            elif near:
+                yield self._say(step.line, step, f"looks at {clean(metric, limit=120)}, and the manifest names "
+                                f"{near[0]}", "mend the name; or list further metrics in spec.metrics.also",
+                                "unknown-metric", "warning")
 
     def _book(self) -> Book | None:
         try:
@@ -198,15 +224,32 @@ class _Linter:
             if scheme is not None and scheme[1].lower() not in _SCHEMES:
                 yield self._say(link.line, None, f"links to {link.target}", f"only {', '.join(_SCHEMES)} are followed",
                                 "link-scheme")
-            elif scheme is None and not link.target.startswith(("#", "//")):
-                if not is_file(self.folder / link.target.partition("#")[0]):
-                    yield self._say(link.line, None, f"links to {link.target}, which does not exist",
-                                    "paths are relative to the runbook", "dead-link", "warning")
+            elif scheme is None and not link.target.startswith("//"):
+                yield from self._inside(link)
             elif scheme is not None and scheme[1].lower() != "mailto" and self.reach is not None:
                 trouble = self.reach(link.target)
                 if trouble:
                     yield self._say(link.line, None, f"links to {link.target}, which cannot be reached: {trouble}",
                                     "mend the link, or try again", "dead-link", "warning")
+
+
+    def _inside(self, link: Link) -> Iterator[Finding]:
+        """A link that leads to a file beside the runbook, or to a heading of it or of the runbook itself."""
+        name, _, anchor = unquote(link.target).partition("#")
+        path = self.folder / name.partition("?")[0] if name else None
+        if path is not None and not (is_file(path) or is_folder(path)):
+            yield self._say(link.line, None, f"links to {link.target}, which does not exist",
+                            "paths are relative to the runbook", "dead-link", "warning")
+        elif anchor and (path is None or path.suffix.lower() == ".md"):
+            try:
+                known = anchors(self.text if path is None else read_text(path))
+            except InvalidDocument as error:
+                yield self._say(link.line, None, f"links to {link.target}: {error.findings[0].message}",
+                                error.findings[0].hint, "dead-link", "warning")
+                return
+            if anchor.lower() not in {each.lower() for each in known}:
+                yield self._say(link.line, None, f"links to {link.target}, and there is no such heading",
+                                nearest(anchor, known), "dead-anchor", "warning")
 
 
 def _conditions(step: Step) -> Iterator[Term]:
