@@ -16,7 +16,6 @@ from triage.actions.history import Outcome
 from triage.actions.plan import Action
 from triage.actions.steps import Confirmation, Stage
 from triage.actions.system import Progress, Refusal, Wish
-from triage.lab.cluster.apiserver import Options
 from triage.lab.cluster.resources import AUTOSCALERS, ROLLOUTS
 
 MODEL = "image-moderation"
@@ -41,8 +40,7 @@ async def lab(world: Whole) -> AsyncIterator[Whole]:
 
 
 def somebody_scales(lab: Whole, replicas: int) -> None:
-    lab.lab.world.cluster.server.patch(ROLLOUTS, "vision", MODEL, "scale", "merge", {"spec": {"replicas": replicas}},
-                                       Options(manager="somebody-else"))
+    lab.patch(f"vision/{MODEL}", {"spec": {"replicas": replicas}}, "scale")
 
 
 def to(replicas: object) -> Wish:

@@ -21,6 +21,8 @@ from triage.actions.system import Wish
 from triage.config import Active, activate
 from triage.desk.actions import ActionDesk, open_desk
 from triage.lab.cluster.access import OPERATE, Access, User
+from triage.lab.cluster.apiserver import Options
+from triage.lab.cluster.resources import ROLLOUTS
 from triage.live.once import notebook_of, take_snapshot
 from triage.live.snapshot import Snapshot
 from triage.overrides import Overrides
@@ -99,12 +101,12 @@ class Whole:
             if token != SECOND or name == "kubernetes":
                 content["contexts"]["lab"][name]["bearer_token"] = {"file": str(file)}
         content["contexts"]["lab"] |= context
+        [book] = [each / model for each in map(Path, content["notebooks"]) if (each / model).is_dir()]
         if spec:
-            [book] = [each / model for each in map(Path, content["notebooks"]) if (each / model).is_dir()]
-            copied = Path(shutil.copytree(book, self.folder / "changed" / model, dirs_exist_ok=True)) / "manifest.yaml"
-            manifest = yaml.safe_load(copied.read_text("utf-8"))
-            copied.write_text(yaml.safe_dump(manifest | {"spec": manifest["spec"] | spec}), "utf-8")
-            content["notebooks"] = [str(copied.parent)]
+            book = Path(shutil.copytree(book, self.folder / "changed" / model, dirs_exist_ok=True))
+            manifest = yaml.safe_load((book / "manifest.yaml").read_text("utf-8"))
+            (book / "manifest.yaml").write_text(yaml.safe_dump(manifest | {"spec": manifest["spec"] | spec}), "utf-8")
+        content["notebooks"] = [str(book)]
         path = self.folder / f"{token}.yaml"
         path.write_text(yaml.safe_dump(content), "utf-8")
         path.chmod(0o600)
@@ -118,9 +120,22 @@ class Whole:
         """Let it answer again."""
         self._tell("DELETE", f"/lab/silent/{system}")
 
-    def _tell(self, method: str, path: str) -> None:
+    def tag(self, model: str, version: str, key: str, value: str) -> None:
+        """Set a tag of a registered version, as whoever approves it does."""
+        self._tell("POST", "/mlflow/api/2.0/mlflow/model-versions/set-tag",
+                   {"name": model, "version": version, "key": key, "value": value})
+
+    def patch(self, rollout: str, patch: Mapping[str, Any], subresource: str = "") -> None:
+        """Change a Rollout (``ml/fraud-scorer``) as somebody else, by a merge patch."""
+        namespace, _, name = rollout.partition("/")
+        outcome = self.lab.world.cluster.server.patch(ROLLOUTS, namespace, name, subresource, "merge", dict(patch),
+                                                      Options(manager="somebody-else"))
+        assert outcome.item
+        self.lab.later(0)
+
+    def _tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
         answer = httpx.request(method, f"{self.lab.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"},
-                               trust_env=False)
+                               json=body, trust_env=False)
         assert answer.status_code == 200, answer.text
 
     async def leave(self) -> None:
@@ -131,10 +146,10 @@ class Whole:
 
 
 @contextmanager
-def whole(scenario: str, folder: Path) -> Iterator[Whole]:
-    """The lab at the opening of a scenario."""
+def whole(scenario: str, folder: Path, *, past: bool = True) -> Iterator[Whole]:
+    """The lab at the opening of a scenario; without the ``past`` of 30 days where only what goes on now counts."""
     ear = Ear()
-    with lab(scenario, folder, around=ear.around) as running:
+    with lab(scenario, folder, past=past, around=ear.around) as running:
         running.world.cluster.access = Access({
             TOKEN: User("lab-engineer", OPERATE), READS: User("lab-viewer"), SECOND: User("lab-second", OPERATE)})
         yield Whole(running, ear, folder)

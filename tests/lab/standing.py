@@ -16,6 +16,7 @@ from tests.lab.notebook_data import NOTEBOOKS
 from tests.lab.serving import serving
 from tests.notebook.example_data import EXAMPLES
 from triage.config import activate
+from triage.lab.apis.past import Stage
 from triage.lab.clock import LabClock
 from triage.lab.site import Tokens, site
 from triage.lab.world.scenario import Scenario, load
@@ -64,15 +65,19 @@ class Lab:
 
 
 @contextmanager
-def lab(of: str | Scenario, folder: Path, seed: int | None = None, *, is_shared: bool = False,
+def lab(of: str | Scenario, folder: Path, seed: int | None = None, *, is_shared: bool = False, past: bool = True,
         around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[Lab]:
-    """The world of a scenario at its opening, with its whole past; of its own seed unless another is given. ``around``
-    makes what is served of the lab's application: one that counts, or keeps requests waiting."""
+    """The world of a scenario at its opening, with its whole past; of its own seed unless another is given.
+    Without ``past`` its Prometheus is hours old and no more. ``around`` makes what is served of the lab's application:
+    one that counts, or keeps requests waiting."""
     scenario = load(of) if isinstance(of, str) else of
     clock = LabClock(NOW, 0.0, 0.0)
     world = World(scenario, scenario.seed if seed is None else seed, clock)
     world.begin()
-    world.make_past()
+    if past:
+        world.make_past()
+    else:
+        world.past.reached(Stage.WHOLE)
     world.advance(clock.now())
     token = folder / "token"
     token.touch(mode=0o600)
