@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,14 +21,25 @@ from triage.actions.approvals import ApprovalError, ApprovalRequest
 from triage.actions.carrying import Course
 from triage.actions.circumstances import Circumstances, JournalLook, Policy
 from triage.actions.freeze import WriteMode
-from triage.actions.guards import check
+from triage.actions.guards import check, foresee
+from triage.actions.guards.checking import Checked
 from triage.actions.history import History, Outcome, history_of
 from triage.actions.journal import Journal, JournalError, Kind
 from triage.actions.lease import Busy, Claim, Free, Held, Leases, NoLease, kept_alive
 from triage.actions.plan import Action, Plan, shown_version
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, Prepared, Stage, Step, objections
-from triage.actions.system import UNVERIFIED, Observed, Progress, Refusal, Rehearsal, System, Wish, authenticated
+from triage.actions.system import (
+    UNVERIFIED,
+    Granted,
+    Observed,
+    Progress,
+    Refusal,
+    Rehearsal,
+    System,
+    Wish,
+    authenticated,
+)
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
@@ -36,6 +47,14 @@ from triage.live.snapshot import Snapshot
 SIGNATURE_SECONDS = 5.0
 """How long a registry may take to tell a version's inputs: a rollback does not wait for it longer."""
 Wait = Callable[[float], Awaitable[None]]
+
+
+_UNSIGNED = Signature(None, "its inputs were not compared")
+
+
+async def _not_looked_at() -> JournalLook:
+    """Of the journal, while nothing may be written into it."""
+    return JournalLook("")
 
 
 async def no_signature(version: str) -> Signature:
@@ -112,6 +131,29 @@ class Executor:
             prepared.plan, prepared.circumstances.approval, prepared.rehearsals, prepared.circumstances.signature)
         return replace(prepared, checked=check(circumstances), circumstances=circumstances)
 
+    async def foresee(self, wishes: Mapping[Action, tuple[Wish, Granted]],
+                      observed: Observed) -> dict[Action, tuple[Checked, ...] | Refusal]:
+        """What the guards would say of each wish that can be planned from ``observed``, as far as that is at hand:
+        nothing is rehearsed and no registry is asked. A refusal where there is nothing to do; () for what has to be
+        said more of before it can be planned."""
+        identity, lease, history, journal = await asyncio.gather(
+            self.system.whoami(), lease_beside.look(self.leases, self.system.target.key), self.history(),
+            self._journal() if self.mode().allows else _not_looked_at())
+        snapshot = self.snapshot() or self._nothing_known()
+        found: dict[Action, tuple[Checked, ...] | Refusal] = {}
+        for action, (wish, granted) in wishes.items():
+            plan = self._planned(wish, observed, snapshot, self._actor(identity))
+            if isinstance(plan, Refusal):
+                found[action] = ()
+            elif (nothing := self._nothing_to_do(plan, observed)) is not None:
+                found[action] = nothing
+            else:
+                found[action] = foresee(Circumstances(
+                    plan, self.clock.now(), self.policy, self.mode(), self.system.target, observed, granted, identity,
+                    lease, journal, history, self.snapshot(), _UNSIGNED, (), self.clock.speed,
+                    authority=self.system.authority, uid=self.journal.origin.uid))
+        return found
+
     async def history(self) -> History:
         """Everything that the journal tells."""
         try:
@@ -176,15 +218,12 @@ class Executor:
         observed, identity = await asyncio.gather(self.system.observe(), self.system.whoami())
         if isinstance(observed, Failure):
             return Refusal(f"{self.system.target.sentence()} cannot be read: {observed.sentence()}", observed.hint)
-        actor = (request.plan.actor if request is not None else identity if isinstance(identity, str)
-                 else f"{UNVERIFIED} {self.journal.origin.user}")
-        plan = self.system.plan(wish, observed, self.snapshot() or self._nothing_known(), actor, self.clock.now())
+        actor = request.plan.actor if request is not None else self._actor(identity)
+        plan = self._planned(wish, observed, self.snapshot() or self._nothing_known(), actor)
         if isinstance(plan, Refusal):
             return plan
-        if authenticated(actor):
-            plan = replace(plan, authenticated_by=self.system.authority.shown)
-        if self.system.sighting(plan, observed).progress is Progress.REACHED:
-            return Refusal(f"there is nothing to do: {plan.verification.goal}", "")
+        if (nothing := self._nothing_to_do(plan, observed)) is not None:
+            return nothing
         if request is not None and plan.digest != request.plan.digest:
             parts = ", ".join(approvals.differences(request.plan, plan))
             return Refusal(f"it is not the plan any more that {request.requester} saw: other {parts}",
@@ -193,6 +232,19 @@ class Executor:
         rehearsals = await self._rehearsed(plan, forbidden=granted.allowed is False)
         circumstances = await self._circumstances(plan, request, rehearsals, None)
         return Prepared(secrets.token_hex(8), wish, plan, check(circumstances), rehearsals, circumstances)
+
+    def _actor(self, identity: str | Failure) -> str:
+        return identity if isinstance(identity, str) else f"{UNVERIFIED} {self.journal.origin.user}"
+
+    def _planned(self, wish: Wish, observed: Observed, snapshot: Snapshot, actor: str) -> Plan | Refusal:
+        plan = self.system.plan(wish, observed, snapshot, actor, self.clock.now())
+        if isinstance(plan, Refusal) or not authenticated(actor):
+            return plan
+        return replace(plan, authenticated_by=self.system.authority.shown)
+
+    def _nothing_to_do(self, plan: Plan, observed: Observed) -> Refusal | None:
+        reached = self.system.sighting(plan, observed).progress is Progress.REACHED
+        return Refusal(f"there is nothing to do: {plan.verification.goal}", "") if reached else None
 
     async def _rehearsed(self, plan: Plan, *, forbidden: bool) -> tuple[Rehearsal, ...]:
         found = []
@@ -221,7 +273,7 @@ class Executor:
 
     async def _signature(self, plan: Plan) -> Signature:
         if plan.action is not Action.ROLLBACK:
-            return Signature(None, "its inputs were not compared")
+            return _UNSIGNED
         try:
             return await asyncio.wait_for(self.signature(plan.after.version), SIGNATURE_SECONDS)
         except TimeoutError:

@@ -16,13 +16,15 @@ from pathlib import Path
 from triage.actions.approvals import ApprovalRequest
 from triage.actions.executor import Executor
 from triage.actions.freeze import WriteMode, mode_of
+from triage.actions.guards.checking import Checked
+from triage.actions.guards.checking import Verdict as Found
 from triage.actions.history import Deed, History, history_of
 from triage.actions.opening import open_executor, open_journal
 from triage.actions.plan import Action, Target
 from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.rollouts.by_kind import Setting
 from triage.actions.steps import Confirmation, Prepared, Step
-from triage.actions.system import Offer, Refusal, Sighting, System, Wish
+from triage.actions.system import Granted, Offer, Refusal, Sighting, System, Wish
 from triage.actions.systems import ROUTES, Maker
 from triage.clock import Clock
 from triage.config import Active
@@ -46,12 +48,15 @@ class Possible:
 
     action: Action
     sentence: str
-    """What it would do now, or why it is not possible."""
-    is_possible: bool
+    """What it would do now; why it is not possible, or why that is not known."""
+    is_possible: bool | None
+    """None when it cannot be told, and its plan would be stopped for that."""
     hint: str = ""
     """What makes it possible; "" when nothing is known, or it is."""
     target: Target | None = None
     """What it would change; None when no system does it."""
+    asks: tuple[str, ...] = ()
+    """Guards that will have to be acknowledged, as far as that is known before there is a plan."""
 
 
 @dataclass(slots=True)
@@ -79,33 +84,43 @@ class ActionDesk:
         self.executors[system.target.key] = self._open(system)
 
     async def possible(self) -> tuple[Possible, ...]:
-        """Every action, possible or with the reason why not: the systems are read, and asked whether we may."""
+        """Every action: possible, not possible, or not known, and why. The systems are read, and asked whether we may;
+        the guards are asked that need no rehearsal. What is held back as a whole, by a missing ``--write``, is not
+        said of each."""
         mode = self.mode()
         if mode.killed:
             return tuple(Possible(action, mode.sentence, False) for action in _SHOWN)
-        seen = {id(each): each for each in self.systems.values() if not isinstance(each, Refusal)}
-        offers = dict(zip(seen, await asyncio.gather(*(self._offers(each) for each in seen.values())), strict=True))
-        return tuple(await asyncio.gather(*(self._possible(action, offers) for action in _SHOWN)))
+        by_system: dict[str, list[Action]] = {}
+        for action in _SHOWN:
+            system = self.systems.get(action, _NOBODY)
+            if not isinstance(system, Refusal):
+                by_system.setdefault(system.target.key, []).append(action)
+        asked = await asyncio.gather(*(self._offered(self.executors[key], actions)
+                                       for key, actions in by_system.items()))
+        found = {each.action: each for several in asked for each in several}
+        return tuple(found[action] if action in found else self._not_ours(action) for action in _SHOWN)
 
-    async def _offers(self, system: System) -> Mapping[Action, Offer] | Refusal:
+    def _not_ours(self, action: Action) -> Possible:
+        refusal = self.systems.get(action, _NOBODY)
+        message, hint = (refusal.message, refusal.hint) if isinstance(refusal, Refusal) else ("", "")
+        return Possible(action, message, False, hint)
+
+    async def _offered(self, executor: Executor, actions: Sequence[Action]) -> list[Possible]:
+        """The ``actions`` of one system."""
+        system = executor.system
         observed = await system.observe()
         if isinstance(observed, Failure):
-            return Refusal(f"{system.target.sentence()} cannot be read: {observed.sentence()}", observed.hint)
-        return {each.action: each for each in system.offers(observed, self.snapshot() or _nothing(system, observed.at))}
-
-    async def _possible(self, action: Action, offers: Mapping[int, Mapping[Action, Offer] | Refusal]) -> Possible:
-        system = self.systems.get(action, _NOBODY)
-        if isinstance(system, Refusal):
-            return Possible(action, system.message, False, system.hint)
-        found = offers[id(system)]
-        refusal = found if isinstance(found, Refusal) else None if action not in found else found[action].refusal
-        if refusal is not None:
-            return Possible(action, refusal.message, False, refusal.hint, system.target)
-        granted = await system.granted(action)
-        if granted.allowed is False:
-            return Possible(action, granted.sentence, False, "", system.target)
-        sentence = found[action].sentence if not isinstance(found, Refusal) and action in found else ""
-        return Possible(action, sentence, True, "", system.target)
+            said = f"{system.target.sentence()} cannot be read: {observed.sentence()}"
+            return [Possible(action, said, None, observed.hint, system.target) for action in actions]
+        snapshot = self.snapshot()
+        offers = {each.action: each for each in system.offers(observed, snapshot or _nothing(system, observed.at))}
+        open_to = [action for action in actions if action in offers and offers[action].refusal is None]
+        granted = dict(zip(open_to, await asyncio.gather(*map(system.granted, open_to)), strict=True))
+        reason = reason_of(None if snapshot is None else snapshot.model(self.model))
+        foreseen = await executor.foresee({action: (Wish(action, reason), granted[action]) for action in open_to},
+                                          observed)
+        return [_possible(action, offers.get(action), granted.get(action), foreseen.get(action, ()), system.target)
+                for action in actions]
 
     async def prepare(self, wish: Wish) -> Prepared | Refusal:
         """The plan of ``wish`` with every guard asked; changes nothing."""
@@ -214,6 +229,27 @@ def reason_of(model: ModelState | None) -> str:
         return ""
     text = f"{model.verdict}: {model.reasons[0].text}"
     return text if len(text) <= _REASON_CELLS else f"{text[:_REASON_CELLS - 3].rstrip()}..."
+
+
+def _possible(action: Action, offer: Offer | None, granted: Granted | None,
+              foreseen: tuple[Checked, ...] | Refusal, target: Target) -> Possible:
+    """One action of a system that could be read."""
+    if offer is None or granted is None or isinstance(foreseen, Refusal):
+        refusal = foreseen if isinstance(foreseen, Refusal) else None if offer is None else offer.refusal
+        refusal = refusal or _NOBODY
+        return Possible(action, refusal.message, False, refusal.hint, target)
+    if granted.allowed is False:
+        return Possible(action, granted.sentence, False, "", target)
+    stops = [each for each in foreseen if each.stops]
+    if granted.allowed is None:
+        stops.insert(0, Checked("permission", Found.CANNOT_TELL, granted.sentence))
+    if stops:
+        blocked = any(each.verdict is Found.BLOCKED for each in stops)
+        # The names first: where it is cut, they are what is left of it.
+        told = f"{', '.join(each.name for each in stops)}: {'; '.join(each.sentence for each in stops)}"
+        return Possible(action, told, False if blocked else None, "", target)
+    asks = tuple(each.acknowledgement for each in foreseen if each.acknowledgement)
+    return Possible(action, offer.sentence, True, "", target, asks)
 
 
 _SHOWN = tuple(action for action in Action if action is not Action.CELL)

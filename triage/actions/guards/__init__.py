@@ -11,6 +11,16 @@ GUARDS: tuple[Guard, ...] = (*foundation.GUARDS, *evidence.GUARDS, *rules.GUARDS
 """All of them, in the order in which they are shown: what stops everything first."""
 
 
+_AT_HAND = frozenset({"lease", "journal", "facts", "capacity", "freeze", "gitops", "budget", "trial", "persons", "ends",
+                      "cool-down", "toggle"})
+"""Guards that look at what is known before a plan is rehearsed and its version looked up."""
+
+
+def foresee(circumstances: Circumstances) -> tuple[Checked, ...]:
+    """The answers of the guards that need no rehearsal and no look into the registry: what a menu can say already."""
+    return run((guard for guard in GUARDS if guard.name in _AT_HAND), circumstances)
+
+
 def check(circumstances: Circumstances) -> tuple[Checked, ...]:
     """The answers of all guards that are about the plan's action."""
     return run(GUARDS, circumstances)

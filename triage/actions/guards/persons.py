@@ -31,8 +31,7 @@ def two_persons(circumstances: Circumstances) -> Found:
     if not authenticated(plan.actor):
         return cannot_tell(f"nobody authenticated {plan.actor}, who asked: have it asked for again")
     if request is None:
-        return blocked(f"needs {needed} other {'person' if needed == 1 else 'persons'}: share the plan to be approved, "
-                       f"digest {plan.short}")
+        return blocked(f"needs {needed} other {'person' if needed == 1 else 'persons'}: share the plan to be approved")
     if request.plan.digest != plan.digest:
         return blocked("another plan than this was asked to be approved")
     if circumstances.now > request.expires_at:

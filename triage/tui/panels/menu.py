@@ -1,4 +1,4 @@
-"""The action menu: every action with its letter, what it would do now, and why it is not possible."""
+"""The action menu: every action with its letter: what is possible now, what is not, what is not known, and why."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.tui.line import BLANK, Line, Role, line, wrap
+from triage.tui.panels.plan import Parts, shorten
 
 if TYPE_CHECKING:
     from triage.desk.actions import Possible
@@ -35,40 +36,80 @@ class Menu:
     """The action that is being carried out, as a sentence; "" for none."""
     open_ends: tuple[str, ...] = ()
     """Actions of which it is not known how they ended, each a sentence."""
+    full: bool = False
+    """Whether everything is said in full, however many rows that takes."""
 
 
-def menu(shown: Menu, look: Look, width: int) -> list[Line]:
-    """One row per action, the reason under it where it does not fit; the letter is what is pressed."""
-    out: list[Line] = []
+POSSIBLE, NOT_NOW, NOT_KNOWN = "POSSIBLE NOW", "NOT POSSIBLE NOW", "NOT KNOWN WHETHER POSSIBLE"
+HELD_BACK = "POSSIBLE ONCE WRITING IS ON"
+_ASKED = "ASKED, NO ANSWER YET"
+
+
+Versions = list[list[Line]]
+"""Of one letter: its rows in full, and cut to one row where these are more."""
+
+
+def menu(shown: Menu, look: Look, width: int, most: int) -> tuple[list[Line], bool]:
+    """The letters by what they come to: possible, not possible and why, not known and why; and whether anything is
+    cut because not all of it fits into ``most`` rows. What can be done is shortened before what cannot."""
+    top = _top(shown, look, width)
+    groups = _groups(shown, look, width)
+    parts: Parts = {"top": [[*top, *(line((title, Role.HEADING)) for title, _ in groups)]]}
+    parts |= {letter: list(versions) for _, entries in groups for letter, versions in entries.items()}
+    if not shown.full:
+        # The longest first: so the fewest are cut.
+        shorten(parts, [letter for _, entries in groups
+                        for letter in sorted(entries, key=lambda each: -len(entries[each][0]))], most)
+    out = list(top)
+    for title, entries in groups:
+        out += [*([BLANK] if out else []), line((title, Role.HEADING)),
+                *(row for letter in entries for row in parts[letter][0])]
+    return out, any(len(parts[letter]) < len(versions) for _, entries in groups for letter, versions in entries.items())
+
+
+def _top(shown: Menu, look: Look, width: int) -> list[Line]:
+    """What it is about, and before the letters what is under way: where not all rows fit, these are seen."""
     targets = dict.fromkeys(each.target.sentence() for each in shown.possible or () if each.target is not None)
-    out += [line((text, Role.DIM)) for target in targets for text in wrap(target, width)]
-    out += [line((text, Role.DIM)) for text in wrap(shown.mode, width) if shown.mode]
+    out = [line((text, Role.DIM)) for target in targets for text in wrap(look.say(target), width)]
+    out += [line((text, Role.DIM)) for text in wrap(look.say(shown.mode), width) if shown.mode]
     if shown.trouble:
-        out += [line((text, Role.UNKNOWN)) for text in wrap(shown.trouble, width)]
-    # Before the actions: where not all rows fit, these are seen.
+        out += [line((text, Role.UNKNOWN)) for text in wrap(look.say(shown.trouble), width)]
     if shown.under_way:
-        out += _row("w", "watch", shown.under_way, Role.PLAIN, width, look)
+        out += _entry("w", "watch", shown.under_way, Role.PLAIN, look, width)[0]
     for text in shown.open_ends:
-        out += _row("v", "unknown: verify", text, Role.UNKNOWN, width, look)
-    by_action = {str(each.action): each for each in shown.possible or ()}
-    out.append(BLANK)
-    for letter, action in LETTERS.items():
-        found = by_action.get(action)
-        if found is None:
-            out.append(_row(letter, WORDS[action], "" if shown.trouble else "being asked", Role.DIM, width, look)[0])
-        elif found.is_possible:
-            out += _row(letter, WORDS[action], found.sentence, Role.PLAIN, width, look)
-        else:
-            out += _row(letter, WORDS[action], f"not now: {found.sentence}", Role.DIM, width, look)[:1]
-    out += _row("x", "run a cell", "the cells screen: what can be asked of the notebook", Role.PLAIN, width, look)
-    out += _row("p", "approve a plan", "that another person shared as a file", Role.PLAIN, width, look)
+        out += _entry("v", "unknown: verify", text, Role.UNKNOWN, look, width)[0]
     return out
 
 
-def _row(letter: str, word: str, text: str, role: Role, width: int, look: Look) -> list[Line]:
-    said = wrap(look.say(text), max(8, width - _LABEL - 3)) or [""]
-    said = [*said[:1], " ".join(said[1:])] if len(said) > 1 else said
-    head = line((letter, Role.ACCENT if role is not Role.DIM else Role.DIM), "  ",
-                (f"{word:<{_LABEL}}", Role.STRONG if role is not Role.DIM else Role.DIM))
-    return [line(head, (said[0], role)).fitted(width, look.ellipsis),
-            *(line(" " * (_LABEL + 3), (more, role)).fitted(width, look.ellipsis) for more in said[1:])]
+def _groups(shown: Menu, look: Look, width: int) -> list[tuple[str, dict[str, Versions]]]:
+    """(heading, versions by letter) of each group in which there is something."""
+    possible = HELD_BACK if shown.mode else POSSIBLE
+    groups: dict[str, dict[str, Versions]] = {possible: {}, _ASKED: {}, NOT_KNOWN: {}, NOT_NOW: {}}
+    by_action = {str(each.action): each for each in shown.possible or ()}
+    for letter, action in LETTERS.items():
+        found = by_action.get(action)
+        if found is None:
+            title, text, role = (NOT_KNOWN if shown.trouble else _ASKED), "", Role.DIM
+        elif found.is_possible:
+            asks = f"; asks: {', '.join(found.asks)}" if found.asks else ""
+            title, text, role = possible, found.sentence + asks, Role.PLAIN
+        else:
+            title, role = (NOT_KNOWN, Role.UNKNOWN) if found.is_possible is None else (NOT_NOW, Role.DIM)
+            # What holds everything back is said once, above.
+            text = "" if found.sentence == shown.mode else found.sentence
+        groups[title][letter] = _entry(letter, WORDS[action], text, role, look, width)
+    groups[possible]["x"] = _entry("x", "run a cell", "the cells screen: what can be asked of the notebook", Role.PLAIN,
+                                   look, width)
+    groups[possible]["p"] = _entry("p", "approve a plan", "that another person shared as a file", Role.PLAIN, look,
+                                   width)
+    return [(title, entries) for title, entries in groups.items() if entries]
+
+
+def _entry(letter: str, word: str, text: str, role: Role, look: Look, width: int) -> Versions:
+    said = look.say(text)
+    rows = wrap(said, max(8, width - _LABEL - 3)) or [""]
+    pressed, strong = (Role.DIM, Role.DIM) if role is Role.DIM else (Role.ACCENT, Role.STRONG)
+    head = line((letter, pressed), "  ", (f"{word:<{_LABEL}}", strong))
+    full = [line(head if not number else " " * head.width, (row, role)).fitted(width, look.ellipsis)
+            for number, row in enumerate(rows)]
+    return [full, [line(head, (said, role)).fitted(width, look.ellipsis)]] if len(full) > 1 else [full]

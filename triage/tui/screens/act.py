@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -31,6 +32,7 @@ class ActMenu(Box[None], inherit_bindings=False):
     def __init__(self, link: ActionLink) -> None:
         super().__init__()
         self._link = link
+        self._full = False
         self._view: View | None = None
         self._palette: Palette | None = None
 
@@ -42,15 +44,21 @@ class ActMenu(Box[None], inherit_bindings=False):
         self._view, self._palette = view, palette
         mark = "WRITE" if self._link.state.writes else "READ-ONLY: an action is planned, not carried out"
         name = view.model.name if view.model is not None else ""
-        self.put(view, palette, f"ACT on {name}  {mark}", menu(self._link.menu(), view.look, self.inside(view)), None,
-                 line(("a letter opens its plan; nothing is sent before it is confirmed   esc back", Role.DIM)).fitted(
-                     self.inside(view), view.look.ellipsis))
+        rows, is_cut = menu(replace(self._link.menu(), full=self._full), view.look, self.inside(view),
+                            self.most_rows(view, asks=False))
+        full = "   d less" if self._full else "   d all in full" if is_cut else ""
+        self.put(view, palette, f"ACT on {name}", rows, None,
+                 line((f"a letter opens its plan, nothing is sent yet{full}   esc back", Role.DIM)).fitted(
+                     self.inside(view), view.look.ellipsis), mark)
 
     def on_key(self, event: events.Key) -> None:
         """A letter of the menu."""
         key = event.character or ""
         if event.key in ("down", "up", "pagedown", "pageup"):
             self.scroll_rows({"down": 1, "up": -1, "pagedown": self.page_rows, "pageup": -self.page_rows}[event.key])
+            self._link.paint()
+        elif key == "d":
+            self._full = not self._full
             self._link.paint()
         elif key in LETTERS:
             self._choose(LETTERS[key])
