@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -119,6 +120,31 @@ def test_a_capture_is_taken_and_looked_at_again(folder: Path, url: str, tmp_path
     done = run("cells", "run", MODEL, "ask", "--notebooks", folder, "--capture", to)
     # Two series are the model's; the third one was not captured.
     assert done.stdout.splitlines()[1:3] == ["triage.status/v1", "2"]
+
+
+def test_a_capture_belongs_to_an_incident_when_one_is_named(folder: Path, url: str, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("preset: triton", "preset: triton, selector: {model: scorer}"))
+    timelines = Timelines(StateDir(tmp_path / "state"), url.partition("//")[2])
+    own, other = timelines.open("slow", MODEL, "ana", 1000.0), timelines.open("slow", "churn-ranker", "ana", 1000.0)
+    words = ("capture", MODEL, "--notebooks", folder, "--prometheus", url, "--last", "1h", "--to", "then", "--incident")
+    refused = run(*words, other.id)
+    assert refused.exit_code == 64
+    assert f"{other.id} is an incident of churn-ranker" in refused.stderr
+    assert not (tmp_path / "then").exists()
+    assert "there is no incident INC-0099" in run(*words, "INC-0099").stderr
+    taken = run(*words, own.id)
+    assert f"triage: {own.id} is told" in taken.stderr
+    entry, = (row.entry for row in timelines.get(own.id).rows if row.entry.kind is Kind.CELL)
+    assert entry.text.startswith(f"capture of 1h: {tmp_path / 'then'}, 2 files, ")
+    assert (entry.details["folder"], entry.details["capture"]) == (str(tmp_path / "then"), taken.stdout.split()[1])
+    done = run("cells", "run", MODEL, "ask", "--notebooks", folder, "--capture", "then", "--incident", own.id,
+               "--prometheus", url)
+    assert re.search(rf"against capture \d\d:\d\d: {tmp_path / 'then'}", done.stdout)
+    assert next(row.text for row in timelines.get(own.id).rows if row.entry.about == "ask").startswith(
+        "cell ask: finished, without a verdict, against capture ")
 
 
 def test_a_run_as_json_has_record_and_outputs(folder: Path) -> None:

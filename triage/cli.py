@@ -86,6 +86,7 @@ def open_screen(model: str | None) -> int:
 def _open(model: str | None) -> int:
     if not all(s is not None and s.isatty() for s in (sys.__stdin__, sys.__stderr__)):
         raise TriageError("the screen needs a terminal", "for one look without it: triage status")
+    from triage.cli_sights import Past
     from triage.live.feed import LiveFeed
     from triage.tui.app import run_app
     from triage.tui.link import end_within
@@ -93,7 +94,7 @@ def _open(model: str | None) -> int:
     named = overrides()
     feed = LiveFeed(lambda: named, wanted=None if alert is None else _wanted(alert))
     status = run_app(feed, model=model, alert=alert, theme_name=given("theme") or "auto",
-                     glyphs="ascii" if given("ascii") else "auto", write=bool(given("write")))
+                     glyphs="ascii" if given("ascii") else "auto", write=bool(given("write")), past=Past)
     # A credential's program that still waits for something would keep the shell waiting, too.
     end_within(status=status)
     return status

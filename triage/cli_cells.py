@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from triage.cells.prepare import Prepared
     from triage.cells.results import Run
     from triage.cells.run import Setting
+    from triage.cells.sights import Sight
     from triage.cells.supervise import Stop
-    from triage.cli_sights import Sight
     from triage.config import Active
+    from triage.incident.store import Timelines
     from triage.notebook.load import Notebook
 
 _DEFAULT_WINDOW = 3600.0
@@ -191,8 +192,10 @@ def run_notebook(path: Path, tag: str, params: Sequence[str], accept: str | None
               help="How far back it reaches.")
 @click.option("--to", metavar="FOLDER", type=click.Path(path_type=Path), help="A folder that does not exist yet.  "
               "[default: capture-MODEL-TIME]")
+@click.option("--incident", metavar="ID", default="", help="Incident that it belongs to: its timeline is told, and on "
+              "its screens cells can be run against it.")
 @where
-def capture(model: str, last: float, to: Path | None) -> int:
+def capture(model: str, last: float, to: Path | None, incident: str) -> int:
     """Save what the sources say of MODEL, with digests: series, status, log lines of bad predictions.
 
     Cells look at it later as they look at the present (triage cells run --capture). The first line on stdout is the
@@ -201,19 +204,21 @@ def capture(model: str, last: float, to: Path | None) -> int:
     \b
     Examples:
       triage capture fraud-scorer
-      triage capture fraud-scorer --last 6h --to ./INC-0412
+      triage capture fraud-scorer --last 6h --to ./INC-0412 --incident INC-0412
     """
     import asyncio
-    return asyncio.run(_capture(model, last, to))
+    return asyncio.run(_capture(model, last, to, incident))
 
 
-async def _capture(model: str, last: float, to: Path | None) -> int:
+async def _capture(model: str, last: float, to: Path | None, incident: str) -> int:
     from triage.cells.capture import default_folder, take_capture
     from triage.cli_sights import Present
     from triage.clock import SystemClock
     from triage.config import activate
     active, clock = activate(overrides()), SystemClock()
     notebook = _notebook(active, model)
+    if incident:
+        _timeline(active.name, incident, model)
     present = Present(active, clock, model)
     seen = await present.look()
     folder = to or default_folder(model, seen.at)
@@ -226,6 +231,14 @@ async def _capture(model: str, last: float, to: Path | None) -> int:
         click.echo(f"triage: {part.name}: {part.about}, {part.size_bytes / 1e6:.1f} MB", err=True)
     for missing in made.missing:
         click.echo(f"triage: not captured: {missing}", err=True)
+    if incident:
+        from triage.desk.timeline import of_capture
+        from triage.person import person
+        # Its screens are started in other folders.
+        whole = replace(made, folder=made.folder.absolute())
+        timelines, name = _timeline(active.name, incident, model)
+        timelines.add(name, [of_capture(whole, seen.at, name, person())])
+        click.echo(f"triage: {name} is told", err=True)
     return 2 if made.missing else 0
 
 
@@ -247,7 +260,7 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
                wish: _Wish) -> int:
     import os
 
-    from triage.cells.filling import filled, registered_digest
+    from triage.cells.filling import filled, registered_digest, versions_then
     from triage.cells.marks import CELLS
     from triage.cells.parameters import Value
     from triage.cells.prepare import is_accepted, open_book, prepare
@@ -264,7 +277,8 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     end = clock.now() if seen is None else seen.at
     values: Mapping[str, Value] = filled(
         None if seen is None else seen.model, start=end - wish.last_seconds, end=end, incident=wish.incident,
-        capture=None if sight is None else sight.folder)
+        capture=None if sight is None or sight.against is None else sight.against.folder,
+        then=(None, None) if seen is None else versions_then(seen.facts, notebook.name))
     prepared = prepare(notebook, book, names, params, values, state,
                        registered_digest(None if seen is None else seen.model))
     if prepared.difference and not (wish.accept and is_accepted(prepared, wish.accept)):
@@ -276,7 +290,7 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     for doubt in prepared.chosen.doubts:
         click.echo(f"triage: not proven that nothing else is needed: {doubt}", err=True)
     setting = Setting(wish.context, state, wish.incident, "" if wish.active is None else python_of(wish.active),
-                      "" if seen is None else seen.facts)
+                      None if sight is None else sight.against, "" if seen is None else seen.facts)
 
     async def answer(path: str, fields: Sequence[tuple[str, str]]) -> tuple[int, str]:
         return refusal(503, "no Prometheus is configured") if sight is None else await sight.answer(path, fields)
@@ -323,20 +337,26 @@ def _write(prepared: Prepared, setting: Setting, run: Run, wish: _Wish) -> None:
         show(lambda chars: run_text(run, chars), ascii_only=bool(given("ascii")))
 
 
-def _tell(context: str, name: str, run: Run) -> None:
-    """The incident is told of the run. Where there is none of that name for this model, the user is."""
+def _timeline(context: str, name: str, model: str) -> tuple[Timelines, str]:
+    """Where the incident ``name`` of ``model`` is told, and its id. Raises :class:`TriageError` where there is none."""
     import os
 
-    from triage.desk.timeline import of_cells
     from triage.incident.store import Timelines
-    from triage.person import person
     from triage.state_dir import StateDir, state_home
     timelines = Timelines(StateDir(state_home(os.environ)), context)
+    found = timelines.get(name)
+    if found.model != model:
+        raise TriageError(f"{found.id} is an incident of {found.model}", "triage incident list shows those there are")
+    return timelines, found.id
+
+
+def _tell(context: str, name: str, run: Run) -> None:
+    """The incident is told of the run. Where there is none of that name for this model, the user is."""
+    from triage.desk.timeline import of_cells
+    from triage.person import person
     try:
-        found = timelines.get(name)
-        if found.model != run.model:
-            raise TriageError(f"{found.id} is an incident of {found.model}")
-        timelines.add(found.id, [of_cells(run, person())])
+        timelines, incident = _timeline(context, name, run.model)
+        timelines.add(incident, [of_cells(run, person())])
     except TriageError as error:
         click.echo(f"triage: the run is told to no incident: {error.message}", err=True)
 

@@ -111,6 +111,7 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
         return 0
     if not all(s is not None and s.isatty() for s in (sys.__stdin__, sys.__stderr__)):
         raise TriageError("the screen needs a terminal", "without one: triage lab serve, then triage status")
+    from triage.cli_sights import Past
     from triage.lab.clock import LabClock
     from triage.live.feed import LiveFeed
     from triage.tui.app import run_app
@@ -128,7 +129,7 @@ def demo(model: str | None, scenario: str, speed: float, seed: int | None, size:
 
         return run_app(LiveFeed(begun, clock=clock), model=model, theme_name=theme,
                        glyphs="ascii" if ascii_only else "auto", banner=BANNER, size=size,
-                       write=True)
+                       write=True, past=Past)
 
 
 def _forget_environment() -> None:

@@ -3,55 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from triage.cells.questions import Answered
+    from triage.cells.results import Against
+    from triage.cells.sights import Seen
     from triage.clock import Clock
     from triage.config import Active
-    from triage.live.snapshot import Snapshot
-    from triage.signals.model import ModelState
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is known of a model."""
-
-    at: float
-    """Unix seconds; the end of the time range that a cell looks at."""
-    model: ModelState | None
-    """None: nothing, or only what ``facts`` say."""
-    facts: str
-    """``triage.status/v1``; "" for nothing."""
-    snapshot: Snapshot | None = None
-    """None for a capture."""
-
-
-class Sight(Protocol):
-    """The present or the past."""
-
-    folder: str | None
-    """Of the capture; None for the present."""
-
-    async def look(self) -> Seen:
-        """What is known."""
-        ...
-
-    async def answer(self, path: str, fields: Sequence[tuple[str, str]]) -> Answered:
-        """A question of a cell to Prometheus."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close what is open."""
-        ...
 
 
 class Present:
     """The context as it is."""
 
-    folder: str | None = None
+    against: Against | None = None
 
     def __init__(self, active: Active, clock: Clock, model: str) -> None:
         from triage.cells.questions import PrometheusQuestions
@@ -61,6 +27,7 @@ class Present:
         self._questions = PrometheusQuestions(active.context.prometheus, clock)
 
     async def look(self) -> Seen:
+        from triage.cells.sights import Seen
         from triage.live.once import take_snapshot
         from triage.report.json import status_json
         snapshot = await take_snapshot(self._active, [self._model], self._clock)
@@ -81,13 +48,13 @@ class Past:
         import httpx
         import numpy as np
 
-        from triage.cells.capture import read_capture, series_of
+        from triage.cells.capture import against, read_capture, series_of
         from triage.lab.apis import prometheus
         from triage.lab.clock import LabClock
         from triage.lab.promql.engine import Engine
         from triage.lab.promql.store import Store
-        self.folder: str | None = str(folder.resolve())
         self._capture = read_capture(folder, model)
+        self.against: Against | None = against(self._capture)
         store = Store()
         for labels, times, values in series_of(self._capture):
             store.append(labels, np.array([round(at * 1000) for at in times], dtype=np.int64),
@@ -96,6 +63,7 @@ class Past:
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://capture")
 
     async def look(self) -> Seen:
+        from triage.cells.sights import Seen
         return Seen(self._capture.end, None, self._capture.facts)
 
     async def answer(self, path: str, fields: Sequence[tuple[str, str]]) -> Answered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -29,6 +30,7 @@ from tests.tui.test_goldens import check
 from tests.tui.test_sizes import SIZES
 from triage.cells.capture import read_capture
 from triage.cells.protocol import Outcome
+from triage.cli_sights import Past
 from triage.config import Active, Context
 from triage.endpoints import Endpoint
 from triage.incident.entries import Entry, Kind
@@ -39,6 +41,7 @@ from triage.notebook.load import Notebook, load_notebook
 from triage.runbook.intents import RunCell
 from triage.signals.lineage_model import Lineage
 from triage.signals.promise import Promise, PromiseState
+from triage.signals.wording import clock_time
 from triage.tui.app import TriageApp
 from triage.tui.keymap import CELLS, all_keys
 from triage.tui.line import Line
@@ -99,7 +102,7 @@ def test_everything_about_a_run_is_on_its_page() -> None:
 
 @asynccontextmanager
 async def at_work(folder: Path, *, pinned: bool = True, write_notebook: bool = True, size: tuple[int, int] = (100, 36),
-                  write: bool = False, url: str = "http://127.0.0.1:1"
+                  write: bool = False, url: str = "http://127.0.0.1:1", past: type[Past] | None = None
                   ) -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
     """The program on the cells screen, with a notebook of its own for the model that is shown."""
     if write_notebook:
@@ -111,7 +114,8 @@ async def at_work(folder: Path, *, pinned: bool = True, write_notebook: bool = T
     feed.notebooks = {"fraud-scorer": notebook}
     feed.active = Active("prod-eu", Context(prometheus=Endpoint(url=url), production=True), (folder,),
                          None)
-    async with running(None, size, feed=feed, state_home=folder / "state", write=write) as (app, pilot, _):
+    async with running(None, size, feed=feed, state_home=folder / "state", write=write,
+                       past=past) as (app, pilot, _):
         await press(pilot, "4")
         await until(pilot, lambda: app.cells.shelf().listing is not None)
         yield app, pilot, notebook
@@ -318,6 +322,56 @@ async def test_c_captures_shows_where_it_lies_and_tells_the_incident(tmp_path: P
     assert entry.text.startswith(f"capture of 1h: {folder}, 2 files, ")
     assert entry.text.endswith("; not captured: samples of bad predictions: no logs are configured")
     assert (entry.state, entry.details["capture"], entry.details["incident"]) == ("partial", made.digest, "INC-0001")
+
+
+ASKING = (C("parameters", "CAPTURE = LIVE_STABLE = LIVE_VERSION = None\nWINDOW_END = 0", ["parameters"], None),
+          C("ask", """
+import json, os, urllib.request
+query = os.environ["TRIAGE_PROMETHEUS_URL"] + "/api/v1/query?query=count(nv_inference_request_success)"
+found = json.load(urllib.request.urlopen(query))["data"]["result"][0]["value"][1]
+print("series", found, "stable", LIVE_STABLE, "trial", LIVE_VERSION, "until", WINDOW_END, "past", CAPTURE is not None)
+print(json.load(open(os.environ["TRIAGE_FACTS"]))["schema"])
+""", about=READS))
+
+
+async def test_a_run_within_an_incident_looks_at_its_capture_and_says_which_also_later(tmp_path: Path) -> None:
+    written(tmp_path / "m", *ASKING, name="fraud-scorer")
+    folder = tmp_path / "then"
+    when = f"against capture {clock_time(snapshots.NOW)}"
+    with serving(prometheus.app(Engine(store(snapshots.NOW)), LabClock(snapshots.NOW, 0.0, 0.0))) as url:
+        async with at_work(tmp_path, url=url, write_notebook=False, past=Past) as (app, pilot, _):
+            await press(pilot, "t")
+            assert "there is no capture of this incident or of this session: c takes one" in screen_text(app)
+            await press(pilot, "5", "o", "enter")
+            await until(pilot, lambda: app.incident.id("fraud-scorer") == "INC-0001")
+            await press(pilot, "4", "c", *["backspace"] * 3, *f"1h {folder}", "enter")
+            await until(pilot, lambda: "SHA-256" in unbroken(app) and told(app) != [])
+            await press(pilot, "t", "enter")
+            # Two of the three series that the server has are the model's.
+            await until(pilot, lambda: "series 2 stable v7 trial v8 until 1795444380.0" in unbroken(app)
+                        and "kept, o says where" in unbroken(app))
+            assert "past True" in unbroken(app)
+            assert "triage.status/v1" in unbroken(app)
+            assert unbroken(app).count(when) == 2
+            await until(pilot, lambda: len(told(app)) == 2)
+            assert told(app)[-1].text == f"cell ask: finished, without a verdict, {when}"
+            await press(pilot, "o")
+            assert re.search(rf"looked at +capture .*: {folder}", unbroken(app))
+            about = json.loads(next((tmp_path / "state/cells/fraud-scorer").glob("*/run.json")).read_text())
+            assert about["capture"]["folder"] == str(folder)
+            assert about["capture"]["digest"] == read_capture(folder, "fraud-scorer").digest
+            await press(pilot, "escape", "t", "enter")
+            await until(pilot, lambda: "series 3 stable v7 trial v8" in unbroken(app))
+            assert "against capture" not in unbroken(app)
+        async with at_work(tmp_path, url=url, write_notebook=False, past=Past) as (app, pilot, _):
+            await until(pilot, lambda: app.incident.id("fraud-scorer") == "INC-0001")
+            await press(pilot, "t")
+            await until(pilot, lambda: when in screen_text(app))
+            (folder / "series.jsonl").write_text("{}")
+            await press(pilot, "enter")
+            await until(pilot, lambda: "its digest differs; take the capture" in screen_text(app))
+            await press(pilot, "t")
+            assert "cells look at the present" in screen_text(app)
 
 
 def unbroken(app: TriageApp) -> str:

@@ -1,4 +1,4 @@
-"""Cells that would do harm, run from the cells screen of the real program on a real terminal of 80x24: the screen lives,
+"""Cells that would do harm, run from the cells screen of the real program on a terminal of 80x24: the screen lives,
 says of each what happened, and nothing of them is left."""
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from triage.cells.results import Against
 from triage.clock import Clock
 from triage.config import Active
 from triage.errors import TriageError
@@ -84,6 +85,11 @@ class Capture:
         missing = f"; not captured: {'; '.join(self.missing)}" if self.missing else ""
         return clean(f"capture of {format_duration(self.end - self.start)}: {self.folder}, {len(self.parts)} files, "
                      f"{size:.1f} MB{missing}", limit=1000)
+
+
+def against(capture: Capture) -> Against:
+    """The capture as runs that looked at it name it."""
+    return Against(clean(capture.folder.absolute()), capture.digest, capture.start, capture.end)
 
 
 def default_folder(model: str, at: float) -> Path:

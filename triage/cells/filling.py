@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from triage.cells.parameters import (
@@ -26,13 +27,21 @@ def registered_digest(model: ModelState | None) -> str | None:
 
 
 def filled(model: ModelState | None, *, start: float, end: float, incident: str = "",
-           capture: str | None = None) -> Mapping[str, Value]:
+           capture: str | None = None, then: tuple[str | None, str | None] = (None, None)) -> Mapping[str, Value]:
     """Values by name. ``start`` and ``end``: the time range that is looked at, Unix seconds; ``model`` None: nothing is
-    known of it."""
-    stable = model.versions.arm("stable") if model is not None else None
-    trial = model.versions.arm("canary") if model is not None else None
-    newest = trial or stable
-    return {WINDOW_START: round(start, 3), WINDOW_END: round(end, 3),
-            LIVE_VERSION: newest.version if newest is not None else None,
-            LIVE_STABLE: stable.version if stable is not None else None,
-            INCIDENT: incident, CAPTURE: capture}
+    known of it but ``then``, the :func:`versions_then` of a capture."""
+    stable, trial = then if model is None else (
+        None if (found := model.versions.arm(arm)) is None else found.version for arm in ("stable", "canary"))
+    return {WINDOW_START: round(start, 3), WINDOW_END: round(end, 3), LIVE_VERSION: trial or stable,
+            LIVE_STABLE: stable, INCIDENT: incident, CAPTURE: capture}
+
+
+def versions_then(facts: str, model: str) -> tuple[str | None, str | None]:
+    """(the version that served, the one on trial) by the status document of a capture; None where it does not say."""
+    try:
+        for found in json.loads(facts)["models"]:
+            if found["model"] == model:
+                return found["versions"]["stable"], found["versions"]["canary"]
+    except (ValueError, LookupError, TypeError):
+        pass
+    return None, None

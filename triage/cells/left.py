@@ -13,7 +13,7 @@ from triage.cells.marks import LOCK, MARK, marks
 from triage.cells.outputs import Picture, PictureBytes
 from triage.cells.protocol import Outcome
 from triage.cells.records import COPY, RUN_SCHEMA, picture_name, write_record
-from triage.cells.results import CellRun, Run
+from triage.cells.results import Against, CellRun, Run
 from triage.state_dir import StateDir, StateError, file_name
 
 _MESSAGES: Mapping[str, Mapping[str, str]] = {
@@ -84,7 +84,8 @@ def _again(copy: Mapping[str, Any], about: Mapping[str, Any], path: str) -> Run:
     cells = tuple(CellRun(each["id"], each.get("purpose", ""), each["part"], each["sha256"]) for each in said)
     first = Run(about["run"], about["model"], tuple(each["id"] for each in said if each["part"] == "asked"), cells,
                 "running", tuple(about["protection"]), datetime.fromisoformat(about["started_at"]).timestamp(),
-                kernel=about["kernel"] or "", record=path, incident=about["incident"] or "")
+                kernel=about["kernel"] or "", record=path, incident=about["incident"] or "",
+                against=Against(**capture) if (capture := about["capture"]) else None)
     pictures = 0
 
     def saved(found: PictureBytes) -> Picture:

@@ -115,6 +115,7 @@ def about_run(run: Run, how: Circumstances) -> dict[str, Any]:
         "notebook": {"path": str(how.book.path), "sha256": how.book.sha256, "pin": how.pin,
                      "pinned_sha256": how.pinned_sha256},
         "parameters": dict(how.parameters),
+        "capture": None if run.against is None else asdict(run.against),
         "kernel": run.kernel or None,
         "protection": list(run.protection),
         "started_at": _iso(run.started_at),

@@ -13,6 +13,18 @@ Phase = Literal["starting", "running", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """The capture that cells look at in place of the present."""
+
+    folder: str
+    digest: str
+    """Of everything in it."""
+    start: float
+    end: float
+    """Its time range, Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class CellRun:
     """One cell of a run."""
 
@@ -82,6 +94,8 @@ class Run:
     """Why it is not kept."""
     incident: str = ""
     """Id of the incident that was open when it was asked for; "" without one."""
+    against: Against | None = None
+    """The capture that it looked at; None for the present."""
 
     @property
     def outcome(self) -> Outcome | None:

@@ -26,7 +26,7 @@ from triage.cells.protection import (
     sentences,
 )
 from triage.cells.records import Circumstances, Record
-from triage.cells.results import CellRun, Part, Run
+from triage.cells.results import Against, CellRun, Part, Run
 from triage.cells.supervise import Answer, Message, Order, Step, Stop, supervise
 from triage.clock import Clock
 from triage.config import Active
@@ -50,6 +50,8 @@ class Setting:
     incident: str = ""
     python: str = ""
     """Python that has ipykernel and what the cells import; "" for triage's own."""
+    against: Against | None = None
+    """The capture that is looked at; None for the present."""
     facts: str = ""
     """What is known of the model, ``triage.status/v1``; cells find it as the file ``$TRIAGE_FACTS``. "" for nothing."""
     limits: Limits = field(default_factory=Limits)
@@ -82,7 +84,8 @@ def first_view(prepared: Prepared, setting: Setting, clock: Clock) -> Run:
             cells.append(CellRun(INJECTED, "the values of this run", "parameters", ""))
     now = clock.now()
     return Run(new_id(now), prepared.notebook.name, tuple(cell.id for cell in prepared.asked), tuple(cells), "starting",
-               sentences(found, limits, network=network), now, incident=setting.incident)
+               sentences(found, limits, network=network), now, incident=setting.incident,
+               against=setting.against)
 
 
 def limits_of(notebook: Notebook, limits: Limits) -> Limits:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from triage.cells.document import Cell, Pin
 from triage.cells.outputs import CellVerdict, Status
 from triage.cells.protocol import Outcome
-from triage.cells.results import CellRun, Run
+from triage.cells.results import Against, CellRun, Run
 from triage.quantities import format_duration
 from triage.signals.reading import Verdict
+from triage.signals.wording import clock_time
 
 _VERDICTS: Mapping[Status | None, Verdict] = {
     "pass": Verdict.PASS, "warn": Verdict.WARN, "fail": Verdict.FAIL, "unknown": Verdict.UNKNOWN,
@@ -73,8 +74,19 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
+def against_words(against: Against, now: float) -> str:
+    """``against capture 14:02``, the end of its time range, with the date where that is long before ``now``."""
+    return f"against capture {clock_time(against.end, now)}"
+
+
 def headline(run: Run) -> str:
-    """The run in one sentence: the worst verdict of the cells that were asked for, or how they ended."""
+    """The run in one sentence: the worst verdict of the cells that were asked for, or how they ended; and which capture
+    it looked at."""
+    past = "" if run.against is None else f", {against_words(run.against, run.started_at)}"
+    return f"{_headline(run)}{past}"
+
+
+def _headline(run: Run) -> str:
     if run.phase == "starting":
         return "the kernel starts"
     current = next((cell for cell in run.cells if cell.running), None)

@@ -14,6 +14,7 @@ from triage.cells.protection import Limits, means, sentences
 from triage.cells.questions import PrometheusQuestions
 from triage.cells.results import Run
 from triage.cells.run import Setting, first_view, limits_of, python_of, run_cells
+from triage.cells.sights import Sight
 from triage.cells.supervise import Stop
 from triage.cells.system import CellSystem
 from triage.clock import Clock
@@ -122,16 +123,20 @@ class CellDesk:
         that is not known. Raises :class:`~triage.errors.TriageError`."""
         return prepare(notebook, open_book(notebook), [cell], given, filled, self.state, registered_sha256)
 
-    def system(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[Run], None]) -> CellSystem:
-        """A cell that changes something, for the executor; ``on_change`` is called from its thread."""
-        questions = PrometheusQuestions(self.active.context.prometheus, self.clock)
-        setting = self._setting(facts, incident)
+    def system(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[Run], None],
+               sight: Sight | None = None) -> CellSystem:
+        """A cell that changes something, for the executor; ``on_change`` is called from its thread. ``sight``: what it
+        looks at; None: the present."""
+        questions = sight or PrometheusQuestions(self.active.context.prometheus, self.clock)
+        setting = self._setting(facts, incident, sight)
         return CellSystem(prepared, setting, self.clock, questions.answer, production=self.active.context.production,
                           on_change=on_change, close=questions.aclose)
 
-    def start(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[], None]) -> LiveRun:
-        """Begin; ``on_change`` is called from the run's thread whenever there is something new, and at its end."""
-        setting = self._setting(facts, incident)
+    def start(self, prepared: Prepared, *, facts: str, incident: str, on_change: Callable[[], None],
+              sight: Sight | None = None) -> LiveRun:
+        """Begin; ``on_change`` is called from the run's thread whenever there is something new, and at its end.
+        ``sight``: what it looks at; None: the present."""
+        setting = self._setting(facts, incident, sight)
         live = LiveRun(first_view(prepared, setting, self.clock))
 
         def changed(run: Run) -> None:
@@ -139,7 +144,7 @@ class CellDesk:
             on_change()
 
         async def work() -> None:
-            questions = PrometheusQuestions(self.active.context.prometheus, self.clock)
+            questions = sight or PrometheusQuestions(self.active.context.prometheus, self.clock)
             try:
                 await run_cells(prepared, setting, self.clock, questions.answer, live.stop, changed, live.latest)
             finally:
@@ -155,5 +160,6 @@ class CellDesk:
         live.thread.start()
         return live
 
-    def _setting(self, facts: str, incident: str) -> Setting:
-        return Setting(self.active.name, self.state, incident, python_of(self.active), facts, self.limits)
+    def _setting(self, facts: str, incident: str, sight: Sight | None) -> Setting:
+        return Setting(self.active.name, self.state, incident, python_of(self.active),
+                       None if sight is None else sight.against, facts, self.limits)

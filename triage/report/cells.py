@@ -48,6 +48,8 @@ def _run_parts(run: Run, chars: Characters) -> Iterator[RenderableType]:
             yield from _cell_parts(cell, chars)
     if run.trouble:
         yield Text(chars.say(run.trouble), "bold red")
+    if run.against is not None:
+        yield Text(chars.say(f"{words.against_words(run.against, run.started_at)}: {run.against.folder}"), "dim")
     if run.record:
         yield Text(chars.say(f"kept in {run.record}"), "dim")
     if run.record_trouble:

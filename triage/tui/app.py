@@ -24,7 +24,7 @@ from triage.signals.reading import Verdict
 from triage.tui import look, theme
 from triage.tui.action_link import ActionLink
 from triage.tui.capture_link import CaptureLink
-from triage.tui.cell_link import CellLink
+from triage.tui.cell_link import CellLink, Past
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
 from triage.tui.incident_link import IncidentLink
@@ -92,12 +92,12 @@ class TriageApp(ScreenStack, inherit_bindings=False):
 
     def __init__(self, feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
                  glyphs: str = "auto", chart: str = "auto", banner: str = "",
-                 state_home: Path | None = None, write: bool = False) -> None:
+                 state_home: Path | None = None, write: bool = False, past: Past | None = None) -> None:
         """``model`` and ``alert`` as the user named them; the rest as :mod:`triage.tui.theme` and ``look`` read it.
 
         ``banner`` stands on every screen from the first frame on, in place of the context's own marker.
         ``state_home`` is where progress is kept; None: where the environment says. ``write``: actions may change the
-        environment.
+        environment. ``past`` opens captures for cells to look at; None: they look at the present only.
         """
         super().__init__()
         self.animation_level = "none"
@@ -125,7 +125,7 @@ class TriageApp(ScreenStack, inherit_bindings=False):
         self._message_until = 0.0
         self._stopped = False
         self._frames = FrameMemory()
-        self.cells = CellLink(self, feed, state_home)
+        self.cells = CellLink(self, feed, state_home, past)
         self.runbook = RunbookLink(RunbookDoor(self), state_home)
         self.actions = ActionLink(self, feed, self.runbook.conclude, write=write)
         self.incident = IncidentLink(self, feed, state_home)
@@ -489,15 +489,16 @@ class TriageApp(ScreenStack, inherit_bindings=False):
 
 def run_app(feed: Feed, *, model: str | None = None, alert: str | None = None, theme_name: str = "auto",
             glyphs: str = "auto", chart: str = "auto", banner: str = "", size: tuple[int, int] | None = None,
-            write: bool = False) -> int:
+            write: bool = False, past: Past | None = None) -> int:
     """Run the dashboard until the user leaves; the process's exit code.
 
-    ``size`` (columns, rows) draws it smaller or larger than the terminal is; ``write``: actions may change something.
+    ``size`` (columns, rows) draws it smaller or larger than the terminal is; ``write``: actions may change something;
+    ``past`` opens captures for cells to look at.
 
     Raises :class:`TriageError` with the feed's message and hint when it could not go on.
     """
     app = TriageApp(feed, model=model, alert=alert, theme_name=theme_name, glyphs=glyphs, chart=chart, banner=banner,
-                    write=write)
+                    write=write, past=past)
     if size is not None:
         # The driver asks the system for the size of the terminal, and this is what the system looks at first.
         os.environ["COLUMNS"], os.environ["LINES"] = map(str, size)

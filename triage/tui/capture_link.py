@@ -1,4 +1,5 @@
-"""``CaptureLink``: captures from the screen: asked of the sources in a thread, written into a folder, told of.
+"""``CaptureLink``: captures from the screen: asked of the sources in a thread, written into a folder, told of; and
+which of them the cells look at in place of the present.
 
 A capture reads and changes nothing, so it needs no plan. Its thread ends with the program: what is not whole then has
 no ``capture.json`` and is taken by nobody for a capture.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from triage.cells.capture import Capture
+    from triage.cells.results import Against
     from triage.clock import Clock
     from triage.config import Active
     from triage.live.snapshot import Snapshot
@@ -56,9 +58,13 @@ class CaptureLink:
         self._app, self._feed = app, feed
         self._said: dict[str, str] = {}
         self._busy = False
+        self._taken: dict[str, list[str]] = {}
+        """Folders of this session's captures by model, oldest first."""
+        self._chosen: dict[str, Against] = {}
+        """By model; those that look at the present are not there."""
 
     def words(self, model: str) -> str:
-        """What goes on, or what came of the newest capture of ``model``; "" when there was none."""
+        """What goes on, or came of the newest capture of ``model`` or of looking at one; "" when there was none."""
         return self._said.get(model, "")
 
     def take(self, model: str, typed: str) -> None:
@@ -77,9 +83,49 @@ class CaptureLink:
             self._app.say("the notebook is not read yet")
         else:
             self._busy = True
-            self._put(model, f"the last {span} of {model} are being captured")
+            self.tell(model, f"the last {span} of {model} are being captured")
             self._app.run_worker(self._take(active, notebook, snapshot, seconds, folder.strip()), group="capture",
                                  exit_on_error=False)
+
+    def chosen(self, model: str) -> Against | None:
+        """What the cells of ``model`` look at; None for the present."""
+        return self._chosen.get(model)
+
+    def choose_next(self, model: str) -> None:
+        """From the present to the newest capture of the open incident or of this session, to those before it, and back
+        to the present."""
+        folders = self._known(model)
+        here = self._chosen.get(model)
+        at = folders.index(here.folder) if here is not None and here.folder in folders else len(folders)
+        if not folders:
+            self._app.say("there is no capture of this incident or of this session: c takes one")
+        elif at == 0:
+            del self._chosen[model]
+            self._app.say("cells look at the present")
+            self._app.show()
+        else:
+            self._app.run_worker(self._choose(model, folders[at - 1]), group="capture", exit_on_error=False)
+
+    def _known(self, model: str) -> list[str]:
+        """Folders, oldest first."""
+        board = self._app.incident.board
+        found = board.open if board is not None and board.model == model else None
+        told = [] if found is None else [row.entry for row in found.rows if row.entry.origin.startswith("capture:")]
+        return list(dict.fromkeys([*(entry.details.get("folder", "") for entry in told), *self._taken.get(model, [])]))
+
+    async def _choose(self, model: str, folder: str) -> None:
+        from triage.errors import TriageError
+
+        def read() -> Against:
+            from triage.cells.capture import against, read_capture
+            return against(read_capture(Path(folder), model))
+        try:
+            found = await asyncio.to_thread(read)
+        except TriageError as error:
+            self.tell(model, f"{error.message}; {error.hint}")
+            return
+        self._chosen[model] = found
+        self._app.show()
 
     async def _take(self, active: Active, notebook: Notebook, snapshot: Snapshot, seconds: float, folder: str) -> None:
         from triage.errors import TriageError
@@ -87,16 +133,17 @@ class CaptureLink:
         try:
             made = await _in_thread(lambda: self._made(active, notebook, snapshot, seconds, folder))
         except TriageError as error:
-            self._put(notebook.name, f"{error.message}; {error.hint}" if error.hint else error.message)
+            self.tell(notebook.name, f"{error.message}; {error.hint}" if error.hint else error.message)
             return
         except Exception as error:
             # A defect here must not take the panels away.
             from triage.text import clean
-            self._put(notebook.name, f"the capture broke: {type(error).__name__}: {clean(error, limit=120)}")
+            self.tell(notebook.name, f"the capture broke: {type(error).__name__}: {clean(error, limit=120)}")
             return
         finally:
             self._busy = False
-        self._put(notebook.name, f"{made.sentence()}; SHA-256 {made.digest[:12]}")
+        self._taken.setdefault(notebook.name, []).append(str(made.folder))
+        self.tell(notebook.name, f"{made.sentence()}; SHA-256 {made.digest[:12]}")
         self._app.incident.captured(made, snapshot.at, incident)
 
     def _made(self, active: Active, notebook: Notebook, snapshot: Snapshot, seconds: float, folder: str) -> Capture:
@@ -106,7 +153,8 @@ class CaptureLink:
         return asyncio.run(take_capture(active, notebook, self._feed.clock(), folder=place.absolute(),
                                         start=snapshot.at - seconds, end=snapshot.at, facts=status_json(snapshot)))
 
-    def _put(self, model: str, said: str) -> None:
+    def tell(self, model: str, said: str) -> None:
+        """Say it, and keep it on the screen: what there is to say of a capture is longer than a message."""
         self._said[model] = said
         self._app.say(said)
         self._app.show()

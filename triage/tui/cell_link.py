@@ -12,17 +12,17 @@ import shlex
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from triage.tui.shelf import Shelf
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from textual.screen import Screen
 
     from triage.cells.prepare import Prepared
-    from triage.cells.results import Run
+    from triage.cells.results import Against, Run
+    from triage.cells.sights import Sight
     from triage.config import Active
     from triage.desk.cells import CellDesk, LiveRun
     from triage.live.snapshot import Snapshot
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from triage.runbook.events import Outcome
     from triage.runbook.intents import RunCell
     from triage.tui.action_link import ActionLink
+    from triage.tui.capture_link import CaptureLink
     from triage.tui.incident_link import IncidentLink
     from triage.tui.look import Look
     from triage.tui.theme import Palette
@@ -43,6 +44,8 @@ _CLOSE_SECONDS = 2.0
 Told = Callable[["Run | None", str], None]
 """Gets the finished run, or None and why there was none."""
 
+Past = Callable[["Path", str], "Sight"]
+"""(folder of a capture, model) to what cells look at. Blocks; raises :class:`triage.errors.TriageError`."""
 Conclude = Callable[[str, "Outcome | None", str], None]
 """(step, how it came out, in a sentence); None: it was not done."""
 
@@ -62,6 +65,7 @@ class CellApp(Protocol):
 
     actions: ActionLink
     incident: IncidentLink
+    captures: CaptureLink
 
     @property
     def palette(self) -> Palette: ...
@@ -78,9 +82,11 @@ class CellApp(Protocol):
 class CellLink:
     """The cells of the model shown, and every run of this session."""
 
-    def __init__(self, app: CellApp, feed: CellFeed, state_home: Path | None = None) -> None:
-        """``state_home``: where runs are kept; None: where the environment says."""
+    def __init__(self, app: CellApp, feed: CellFeed, state_home: Path | None = None, past: Past | None = None) -> None:
+        """``state_home``: where runs are kept; None: where the environment says. ``past``: opens captures to look at;
+        None: only the present can be looked at."""
         self._app = app
+        self._past = past
         self._state_home = state_home
         self._feed = feed
         self._shelf = Shelf()
@@ -178,8 +184,9 @@ class CellLink:
               step: str = "") -> str:
         """Run ``cell`` of the model shown. Why that is not possible, "" when it is under way or being asked about.
 
-        ``params`` in place of the values that were set by hand; ``told`` is called once when it is over. A cell that
-        changes something is an action: its plan is shown, and its ``step`` of a runbook is concluded there.
+        ``params`` in place of the values that were set by hand, and about the present, whatever capture was chosen by
+        hand; ``told`` is called once when it is over. A cell that changes something is an action: its plan is shown,
+        and its ``step`` of a runbook is concluded there.
         """
         model = self._shelf.model
         notebook = self._feed.notebook(model) if model else None
@@ -189,7 +196,8 @@ class CellLink:
         if running is not None and not running.is_over():
             return f"{cell} runs already"
         given = dict(params) if params is not None else dict(self._values.get(model, {}))
-        self._begin(self._prepare(notebook, cell, given, told or _nobody, step))
+        against = self._app.captures.chosen(model) if params is None else None
+        self._begin(self._prepare(notebook, cell, given, told or _nobody, step, against))
         return ""
 
     def start_step(self, intent: RunCell, conclude: Conclude) -> str:
@@ -254,32 +262,41 @@ class CellLink:
             state = None
         return CellDesk(active, _FeedClock(self._feed), state)
 
-    async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], told: Told, step: str) -> None:
+    async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], told: Told, step: str,
+                       against: Against | None) -> None:
         from triage.errors import InvalidDocument, TriageError
         view = self._app.view()
-        end = view.end if view.end is not None else view.now
-        start = end - view.range_seconds
         incident = self._app.incident.id(notebook.name)
 
-        def work() -> tuple[CellDesk, Prepared, str]:
-            from triage.cells.filling import filled, registered_digest
+        def work() -> _Settled:
+            from triage.cells.filling import filled, registered_digest, versions_then
             active = self._feed.context()
             if self._desk is None and active is not None:
                 self._desk = self._made(active)
             if self._desk is None:
                 raise TriageError("the configuration is not read yet")
             model = view.model if view.model is not None and view.model.name == notebook.name else None
-            prepared = self._desk.prepared(notebook, cell, given,
-                                           filled(model, start=start, end=end, incident=incident),
-                                           registered_digest(model))
-            return self._desk, prepared, _facts(view.snapshot)
+            if against is None:
+                sight, facts, end = None, _facts(view.snapshot), view.end if view.end is not None else view.now
+                values = filled(model, start=end - view.range_seconds, end=end, incident=incident)
+            else:
+                sight = self._opened(Path(against.folder), notebook.name)
+                seen = asyncio.run(sight.look())
+                facts, end = seen.facts, seen.at
+                values = filled(None, start=end - view.range_seconds, end=end, incident=incident,
+                                capture=against.folder, then=versions_then(facts, notebook.name))
+            prepared = self._desk.prepared(notebook, cell, given, values, registered_digest(model))
+            return _Settled(self._desk, prepared, facts, incident, sight)
         try:
-            desk, prepared, facts = await asyncio.to_thread(work)
+            settled = await asyncio.to_thread(work)
         except InvalidDocument as error:
             self._refuse(error.findings[0].sentence(), told)
             return
         except TriageError as error:
-            self._refuse(f"{error.message}; {error.hint}" if error.hint else error.message, told)
+            why = f"{error.message}; {error.hint}" if error.hint else error.message
+            if against is not None:
+                self._app.captures.tell(notebook.name, why)
+            self._refuse(why, told)
             return
 
         def decided(agreed: bool | None) -> None:
@@ -287,9 +304,10 @@ class CellLink:
                 told(None, "it was not confirmed")
                 self._app.show()
             elif prepared.effects:
-                self._plan(desk, prepared, facts, incident, step)
+                self._plan(settled, step)
             else:
-                self._go(desk, prepared, facts, incident, told)
+                self._go(settled, told)
+        prepared = settled.prepared
         # The plan of a cell that changes something names the doubts itself; another file than the pinned one is a
         # confirmation of its own.
         if prepared.difference or (prepared.chosen.doubts and not prepared.effects):
@@ -297,8 +315,16 @@ class CellLink:
         else:
             decided(True)
 
-    def _plan(self, desk: CellDesk, prepared: Prepared, facts: str, incident: str, step: str) -> None:
+    def _opened(self, folder: Path, model: str) -> Sight:
+        if self._past is None:
+            from triage.errors import TriageError
+            raise TriageError("this program looks at the present only",
+                              f"triage cells run {model} CELL --capture {folder}")
+        return self._past(folder, model)
+
+    def _plan(self, settled: _Settled, step: str) -> None:
         """A cell that changes something: the executor runs it, after its plan was read and confirmed."""
+        prepared = settled.prepared
         key, loop = (prepared.notebook.name, prepared.asked[0].id), self._loop
 
         def took(run: Run) -> None:
@@ -315,7 +341,8 @@ class CellLink:
         def changed(run: Run) -> None:
             if loop is not None and not loop.is_closed():
                 loop.call_soon_threadsafe(took, run)
-        system = desk.system(prepared, facts=facts, incident=incident, on_change=changed)
+        system = settled.desk.system(prepared, facts=settled.facts, incident=settled.incident, on_change=changed,
+                                     sight=settled.sight)
         self._app.actions.choose_cell(system, f"{prepared.asked[0].purpose}", step)
 
     def _refuse(self, why: str, told: Told) -> None:
@@ -331,7 +358,8 @@ class CellLink:
         names = ", ".join(cell.id for cell in prepared.asked)
         self._app.push_screen(Consent(f"RUN {look.say(names)}", said, word, look, self._app.palette), decided)
 
-    def _go(self, desk: CellDesk, prepared: Prepared, facts: str, incident: str, told: Told) -> None:
+    def _go(self, settled: _Settled, told: Told) -> None:
+        prepared = settled.prepared
         cell = prepared.asked[0].id
         loop = self._loop
         if loop is None:
@@ -344,7 +372,8 @@ class CellLink:
                     loop.call_soon_threadsafe(self._changed)
                 except RuntimeError:
                     return
-        live = desk.start(prepared, facts=facts, incident=incident, on_change=changed)
+        live = settled.desk.start(prepared, facts=settled.facts, incident=settled.incident, on_change=changed,
+                                  sight=settled.sight)
         self._runs[(prepared.notebook.name, cell)] = live
         self._telling[live.latest.id] = told
         self._app.show()
@@ -368,6 +397,17 @@ class CellLink:
         self._due = False
         self._painted = time.monotonic()
         self._app.show()
+
+
+class _Settled(NamedTuple):
+    """A run that may begin."""
+
+    desk: CellDesk
+    prepared: Prepared
+    facts: str
+    incident: str
+    sight: Sight | None
+    """None: the present."""
 
 
 class _FeedClock:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from triage.cells.document import Cell
-    from triage.cells.results import Run
+    from triage.cells.results import Against, Run
     from triage.desk.cells import Listing
 
 
@@ -25,7 +25,8 @@ class Shelf:
     """The newest run by cell."""
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Parameters that were set by hand, as they were typed."""
-
+    against: Against | None = None
+    """The capture that the next run looks at; None for the present."""
     capture: str = ""
     """What goes on, or came of the newest capture; "" when there was none."""
 

@@ -9,6 +9,7 @@ from triage.cells import words
 from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table
 from triage.signals import wording
 from triage.signals.reading import Verdict
+from triage.signals.wording import clock_time
 from triage.tui.line import BLANK, VERDICT_ROLES, Cell, Column, Line, Role, line, row, wrap
 from triage.tui.page_parts import fact, heading, moment
 from triage.tui.shelf import Shelf
@@ -25,15 +26,19 @@ _MOST_SENTENCE = 3
 
 def listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
     """A heading and a row for each cell: how its newest run ended, its question, and the firing alert it helps with."""
-    said = captured(view, shelf, width)
+    said = told(view, shelf, width)
     head, *others = _listing(view, shelf, chosen, width, max(1, rows - len(said)))
     return [each.fitted(width, view.look.ellipsis) for each in (head, *said, *others)]
 
 
-def captured(view: View, shelf: Shelf, width: int) -> list[Line]:
-    """What came of the newest capture, with its whole path; nothing where there was none."""
-    return [line(" ", (text, Role.ACCENT)) for text in wrap(view.look.say(shelf.capture), max(8, width - 2))
-            if shelf.capture][:_MOST_SENTENCE + 1]
+def told(view: View, shelf: Shelf, width: int) -> list[Line]:
+    """Which capture the next run looks at; what came of the newest capture, with its whole path. Nothing for the
+    present where there was none."""
+    past = "" if shelf.against is None else (f"{words.against_words(shelf.against, view.now)}, t for another or the "
+                                             "present")
+    return [*(line(" ", (past, Role.WARN)).fitted(width, view.look.ellipsis) for _ in range(bool(past))),
+            *(line(" ", (text, Role.ACCENT)) for text in wrap(view.look.say(shelf.capture), max(8, width - 2))
+              if shelf.capture)][:_MOST_SENTENCE + 1]
 
 
 def _listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
@@ -120,6 +125,10 @@ def page(view: View, shelf: Shelf, cell_id: str, width: int) -> list[Line]:
         out += fact(each.id, view.look.say(words.end_sentence(each)), width,
                     Role.FAIL if each.status == "fail" else Role.PLAIN)
     out += fact("began", moment(run.started_at, view.now), width)
+    if run.against is not None:
+        out += fact("looked at", view.look.say(
+            f"capture {clock_time(run.against.start, view.now)} to {clock_time(run.against.end, view.now)}, SHA-256 "
+            f"{run.against.digest[:12]}: {run.against.folder}"), width)
     if run.kernel:
         out += fact("kernel", run.kernel, width)
     if shelf.values:

@@ -77,7 +77,7 @@ class Cells(TwoColumns, inherit_bindings=False):
             self.show_both(view, panel.listing(view, shelf, chosen, width - right - 2, height),
                            panel.detail(view, shelf, chosen, right - 2, height), right, height)
             return
-        wanted = max(1, len(shelf.cells)) + 1 + len(panel.captured(view, shelf, width))
+        wanted = max(1, len(shelf.cells)) + 1 + len(panel.told(view, shelf, width))
         listed = panel.listing(view, shelf, chosen, width, min(wanted, _MOST_LIST, max(3, height // 3 + 1)))
         below: list[Line] = []
         room = height - len(listed) - 1
@@ -87,7 +87,7 @@ class Cells(TwoColumns, inherit_bindings=False):
 
     def _shelf(self) -> Shelf:
         shelf = self._link.shelf()
-        return replace(shelf, capture=self._captures.words(shelf.model))
+        return replace(shelf, capture=self._captures.words(shelf.model), against=self._captures.chosen(shelf.model))
 
     def _chosen(self, shelf: Shelf) -> str:
         """The cell under the cursor: the first one while nothing is selected, or when it is gone."""
@@ -157,6 +157,12 @@ class Cells(TwoColumns, inherit_bindings=False):
                 self._captures.take(model, text)
         self.app.push_screen(Ask(f"capture {view.look.say(model)}: how far back", "24h, or 24h FOLDER", DEFAULT,
                                  view.look, self.lines("left").palette, "enter take it  esc back"), take)
+
+    def action_past(self) -> None:
+        """Look at a capture, at another one, or at the present."""
+        model = self._link.shelf().model
+        if model:
+            self._captures.choose_next(model)
 
     def action_close(self) -> None:
         """Back to where it was opened."""
