@@ -13,6 +13,7 @@ from tests.incident.stories import ANN
 from triage.incident import by_hand
 from triage.incident.by_hand import NotUnderstood
 from triage.incident.entries import NO_CHANGE, RUNBOOK_CHANGED, Kind
+from triage.incident.incident import Handoff
 
 NOW = 1_795_444_380.0
 """23 November 2026, 14:33 UTC."""
@@ -109,8 +110,16 @@ def test_a_handoff_says_something_of_every_field() -> None:
         by_hand.hand_off("bob", {"next check": " "}, ANN, NOW)
     with pytest.raises(NotUnderstood):
         by_hand.hand_off(" ", {}, ANN, NOW)
-    with pytest.raises(NotUnderstood):
-        by_hand.accept("h", "", NOW)
+
+
+def test_a_handoff_is_taken_by_somebody_else_who_says_so() -> None:
+    waits = Handoff("h", ANN, "bob", NOW, {})
+    assert by_hand.accept(waits, " Accept", "bob@b", NOW).text == "bob@b has the incident now"
+    assert by_hand.accept(waits, "accept", "cy@c", NOW).text == "cy@c has the incident now; it was given to bob"
+    with pytest.raises(NotUnderstood, match="it stays with"):
+        by_hand.accept(waits, "", "bob@b", NOW)
+    with pytest.raises(NotUnderstood, match="another person accepts it"):
+        by_hand.accept(waits, "accept", f"{ANN.partition('@')[0]}@elsewhere", NOW)
 
 
 @pytest.mark.parametrize("typed", ["", "changed", "none:", "done all"])

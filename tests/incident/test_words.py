@@ -121,7 +121,8 @@ def test_without_actions_the_update_says_so() -> None:
 
 
 def test_a_handoff_holds_what_the_incident_knows() -> None:
-    fields = known_fields(replay("INC-0001", LOG[:16]), FAILING, MODEL, T0 + 600)
+    fields = known_fields(replay("INC-0001", LOG[:16]), FAILING, MODEL, T0 + 600, "frozen until 18:00: audit")
+    assert fields["locks, freezes and leases"] == "frozen until 18:00: audit"
     assert fields["in flight"] == "ROLL BACK fraud-scorer to v7: sent 12:20 UTC, ann@bastion"
     assert "cell compare-amount" in fields["what was tried"]
     assert fields["silences"] == "HighMemory"

@@ -206,7 +206,8 @@ async def test_y_copies_the_status_update(tmp_path: Path) -> None:
         assert expected in shown
 
 
-async def test_a_handoff_is_accepted_by_another_person_who_has_read_it(tmp_path: Path) -> None:
+async def test_a_handoff_is_accepted_by_another_person_who_has_read_it(tmp_path: Path,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     async with at_five(tmp_path) as (app, pilot, _):
         await say(pilot, "m", "commander")
         await say(pilot, "h", "bob", "the backfill", "-", "15:00 latency", "payments")
@@ -215,15 +216,25 @@ async def test_a_handoff_is_accepted_by_another_person_who_has_read_it(tmp_path:
         shown = screen_text(app)
         assert "do not touch: the backfill" in shown
         assert "impact now: FAIL, page" in shown
-        await say(pilot, "escape", "ana")
-        assert "it changes nothing" in screen_text(app)
+        assert "locks, freezes and leases: not known: no model is shown that has a notebook" in shown
+        # Who gave it is asked nothing.
+        await press(pilot, "escape")
+        assert isinstance(app.screen, IncidentScreen)
+    assert kept(tmp_path).handoffs[0].accepted_by == ""
+    monkeypatch.setenv("LOGNAME", "carol")
+    async with at_five(tmp_path, begun=False) as (app, pilot, _):
         await press(pilot, "h")
-        await say(pilot, "escape", "bob")
-        assert "commander bob" in screen_text(app)
+        assert "do not touch: the backfill" in screen_text(app)
+        await say(pilot, "escape", "yes")
+        assert "it stays with ana@desk" in screen_text(app)
+        await press(pilot, "h")
+        await say(pilot, "escape", "Accept")
+        assert "commander carol" in screen_text(app)
         await say(pilot, "n", "all quiet")
     found = kept(tmp_path)
-    assert found.handoffs[0].accepted_by == "bob"
-    assert found.rows[-1].entry.by == "bob"
+    assert found.handoffs[0].accepted_by == "carol@desk"
+    assert texts(found, Kind.ACCEPTED) == ["carol@desk has the incident now; it was given to bob"]
+    assert found.rows[-1].entry.by == "carol@desk"
 
 
 async def test_a_handoff_needs_every_field(tmp_path: Path) -> None:
@@ -248,10 +259,34 @@ async def test_the_draft_is_written_beside_and_never_over_another(tmp_path: Path
     monkeypatch.chdir(tmp_path)
     async with at_five(tmp_path) as (app, pilot, _):
         await press(pilot, "w", "w")
-        assert "INC-0001-2.md is written" in screen_text(app)
+        assert "written, only you can read it: " in screen_text(app)
+    assert (tmp_path / "INC-0001-2.md").is_file()
     first = tmp_path / "INC-0001.md"
     assert first.read_text().startswith("# Postmortem of INC-0001: ")
     assert stat.S_IMODE(first.stat().st_mode) == 0o600
+
+
+async def test_where_nothing_can_be_written_the_draft_lies_beside_the_incidents(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *asked, **how: False)
+    async with at_five(tmp_path) as (_, pilot, _):
+        await press(pilot, "w", "w")
+    folder = tmp_path / "state" / "exports"
+    assert sorted(path.name for path in folder.iterdir()) == ["INC-0001-2.md", "INC-0001.md"]
+    assert (folder / "INC-0001.md").read_text().startswith("# Postmortem of INC-0001: ")
+
+
+async def test_a_title_that_is_longer_than_its_field_is_shown_whole(tmp_path: Path) -> None:
+    async with at_five(tmp_path, NARROW, begun=False) as (app, pilot, _):
+        await press(pilot, "o")
+        field = app.screen.query_one("#text", Input)
+        field.value = "one two three four five six seven eight nine ten eleven twelve"
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "one two three four five six seven eight nine ten eleven" in shown
+        field.value = "short"
+        await pilot.pause()
+        assert "one two" not in screen_text(app)
 
 
 def test_a_draft_does_not_follow_a_link(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from triage.incident.entries import (
     Kind,
     new_id,
 )
+from triage.incident.incident import Handoff, is_same
 from triage.incident.times import TimeName
 from triage.notebook.secrets import looks_like
 from triage.quantities import parse_duration
@@ -27,6 +28,9 @@ PREFIXES = {"!": Kind.DECISION, "?": Kind.HYPOTHESIS, "@": Kind.NEED}
 """What makes a note something else, when it is typed first."""
 _CLOCK = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[ T])?([0-2]?[0-9]):([0-5][0-9])(?::([0-5][0-9]))?(?=\s|$)")
 _AGO = re.compile(r"-([0-9]+(?:\.[0-9]+)?(?:s|m|min|h))(?=\s|$)")
+ACCEPT = "accept"
+"""What is typed to take a hand-off."""
+GIVER_HINT = "they look at it with a triage of their own; TRIAGE_PERSON says who is who"
 _AHEAD_SECONDS = 60.0
 """Clocks differ: so far in the future a time is taken for now."""
 
@@ -136,10 +140,20 @@ def hand_off(receiver: str, document: Mapping[str, str], by: str, now: float) ->
     return replace(_entry(Kind.HANDOFF, now, by, f"hands the incident to {name}", now, about=name), details=fields)
 
 
-def accept(handoff: str, typed: str, now: float) -> Entry:
-    """The receiver says who they are, and so takes the incident."""
-    name = _said(typed, "say who you are")[:80]
-    return _entry(Kind.ACCEPTED, now, name, f"{name} has the incident now", now, about=handoff)
+def accept(given: Handoff, typed: str, by: str, now: float) -> Entry:
+    """``by`` takes the incident: never who gave it, and never by chance."""
+    refused = not_for(given, by)
+    if refused:
+        raise NotUnderstood(refused, GIVER_HINT)
+    if clean(typed, limit=40).strip().casefold() != ACCEPT:
+        raise NotUnderstood(f"it stays with {given.giver}", f"type {ACCEPT} to take it")
+    meant = "" if is_same(given.receiver, by) else f"; it was given to {given.receiver}"
+    return _entry(Kind.ACCEPTED, now, by, f"{by} has the incident now{meant}", now, about=given.id)
+
+
+def not_for(given: Handoff, by: str) -> str:
+    """Why ``by`` cannot accept a hand-off; "" when they can."""
+    return f"{given.giver} gave it, and another person accepts it" if is_same(given.giver, by) else ""
 
 
 def close(typed: str, by: str, now: float) -> Entry:

@@ -335,7 +335,7 @@ def _updated(fold: _Fold, entry: Entry) -> bool:
 
 
 def _gave(fold: _Fold, entry: Entry) -> bool:
-    if not entry.id or not entry.about or _same(entry.about, entry.by):
+    if not entry.id or not entry.about or is_same(entry.about, entry.by):
         return False
     fold.handoffs.append(Handoff(entry.id, entry.by, entry.about, entry.at, entry.details))
     return True
@@ -343,14 +343,14 @@ def _gave(fold: _Fold, entry: Entry) -> bool:
 
 def _took(fold: _Fold, entry: Entry) -> bool:
     given = fold.handoffs[-1] if fold.handoffs else None
-    if given is None or given.id != entry.about or given.accepted_by or not entry.by or _same(entry.by, given.giver):
+    if given is None or given.id != entry.about or given.accepted_by or not entry.by or is_same(entry.by, given.giver):
         return False
     fold.handoffs[-1] = replace(given, accepted_by=entry.by, accepted_at=entry.at)
     for role, who in fold.roles.items():
-        if _same(who, given.giver):
+        if is_same(who, given.giver):
             fold.roles[role] = entry.by
     fold.roles.setdefault("commander", entry.by)
-    for who in [who for who in fold.people if _same(who, given.giver)]:
+    for who in [who for who in fold.people if is_same(who, given.giver)]:
         del fold.people[who]
     fold.people[entry.by] = entry.at
     return True
@@ -375,7 +375,7 @@ def _closed(fold: _Fold, entry: Entry) -> bool:
     return True
 
 
-def _same(one: str, other: str) -> bool:
+def is_same(one: str, other: str) -> bool:
     """Whether two names are those of one person; the machine does not count."""
     return one.partition("@")[0].strip().casefold() == other.partition("@")[0].strip().casefold()
 

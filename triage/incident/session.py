@@ -128,10 +128,6 @@ class IncidentSession:
         counted = timelines.add(board.incident.id, entries)
         found = timelines.get(board.incident.id)
         missing = [entry for entry in entries if entry.id not in {each.id for each in counted}]
-        for entry in counted:
-            if entry.kind is Kind.ACCEPTED:
-                # Whoever took it over works here from now on.
-                self.by = entry.by
         if missing and missing[0].text and missing[0].kind is not Kind.JOINED:
             raise by_hand.NotUnderstood("it changes nothing: it is so already, or not for you to say")
         return replace(board, incident=found)

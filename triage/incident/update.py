@@ -85,9 +85,9 @@ def deed_sentence(deed: Deed) -> str:
     return f"{deed.title}: {deed.state} {utc(deed.at)}, {deed.by}"
 
 
-def known_fields(incident: Incident, snapshot: Snapshot | None, model: ModelState | None,
-                 now: float) -> Mapping[str, str]:
-    """The fields of a hand-off that the incident knows by itself."""
+def known_fields(incident: Incident, snapshot: Snapshot | None, model: ModelState | None, now: float,
+                 locks: str) -> Mapping[str, str]:
+    """The fields of a hand-off that nobody has to be asked for; ``locks`` is what holds changes back, in words."""
     tried = [row.text for row in incident.rows if row.entry.kind in (Kind.ACTION, Kind.CELL, Kind.DECISION)]
     flying = [deed_sentence(deed) for deed in incident.deeds if not deed.over]
     silenced = [group.name for group in (model.alerts if model is not None else ()) if group.state == "silenced"]
@@ -98,7 +98,8 @@ def known_fields(incident: Incident, snapshot: Snapshot | None, model: ModelStat
             "in flight": "; ".join(flying) or "nothing",
             "hypotheses": "; ".join(believed) or "none",
             "needs": "; ".join(need.text for need in incident.open_needs) or "none",
-            "silences": ", ".join(silenced) or "none seen"}
+            "silences": ", ".join(silenced) or "none seen",
+            "locks, freezes and leases": locks}
 
 
 def handoff_text(incident: Incident, handoff: Handoff) -> str:

@@ -186,11 +186,11 @@ class _Linter:
                 continue
             near = difflib.get_close_matches(family(metric), stated, n=1, cutoff=_SLIP)
             if is_whole:
-                yield self._say(step.line, step, f"looks at {clean(metric, limit=120)}, which the manifest does not name",
+                yield self._say(step.line, step, f"looks at {clean(metric)}, which the manifest does not name",
                                 f"did you mean {near[0]}?" if near else "mend the name, or add it to spec.metrics.also",
                                 "unknown-metric")
             elif near:
-                yield self._say(step.line, step, f"looks at {clean(metric, limit=120)}, and the manifest names "
+                yield self._say(step.line, step, f"looks at {clean(metric)}, and the manifest names "
                                 f"{near[0]}", "mend the name; or list further metrics in spec.metrics.also",
                                 "unknown-metric", "warning")
 

@@ -182,6 +182,14 @@ class ActionLink:
         if step:
             self._conclude(step, None, "the plan was not carried out")
 
+    def locks(self, took: Callable[[str], None]) -> None:
+        """What holds changes of the model that is shown back; ``took`` gets it in words, also where it is not known."""
+        async def work(desk: ActionDesk) -> str:
+            from triage.desk.locks import locks
+            active = self._feed.context()
+            return "; ".join([] if active is None else await locks(desk, active, self.now())) or "none"
+        self._door.ask(work, took, lambda message, hint: took(f"not known: {message}"))
+
     def watch(self) -> None:
         """Show what is under way, or how it ended."""
         from triage.tui.screens.receipt import Receipt

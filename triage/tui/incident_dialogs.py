@@ -14,6 +14,7 @@ from triage.tui.view import View
 if TYPE_CHECKING:
     from triage.incident.entries import Entry
     from triage.incident.incident import Incident
+    from triage.tui.action_link import ActionLink
     from triage.tui.incident_link import IncidentLink
     from triage.tui.theme import Palette
 
@@ -25,6 +26,8 @@ _KEYS = "enter write it  esc back"
 
 class App(Protocol):
     """The program, as dialogs see it."""
+
+    actions: ActionLink
 
     @property
     def palette(self) -> Palette: ...
@@ -134,11 +137,16 @@ class Dialogs:
         if given is not None:
             def accept(typed: str | None) -> None:
                 if typed is not None:
-                    self._write(lambda _, by, now, text: by_hand.accept(given.id, text, now), typed,
+                    self._write(lambda _, by, now, text: by_hand.accept(given, text, by, now), typed,
                                 "the incident is yours")
-            # Read first: the page lies on the question and is left with esc.
-            self._app.push_screen(self._dialog(f"accept it from {given.giver}: who are you", "your name", "",
-                                               "enter accept  esc back"), accept)
+            refused = by_hand.not_for(given, self._link.by)
+            if refused:
+                self._app.say(f"{refused}: {by_hand.GIVER_HINT}")
+            else:
+                # Read first: the page lies on the question and is left with esc.
+                self._app.push_screen(self._dialog(f"take it from {given.giver}, as {self._link.by}: type "
+                                                   f"{by_hand.ACCEPT}", by_hand.ACCEPT, "", "enter take it  esc back"),
+                                      accept)
             self._app.push_screen(Reader("HAND-OFF", handoff_page(self._link), copies_itself=True))
             return
         view = self._view
@@ -146,11 +154,13 @@ class Dialogs:
         def finished(answers: Sequence[str]) -> None:
             receiver, *said = answers
 
-            def say(incident: Incident, by: str, now: float) -> Sequence[Entry]:
-                document = {**known_fields(incident, view.snapshot, view.model, now),
-                            **dict(zip(ASKED, said, strict=True))}
-                return [by_hand.hand_off(receiver, document, by, now)]
-            self._link.write(say, f"handed to {receiver}: it stays with you until accepted")
+            def told(locks: str) -> None:
+                def say(incident: Incident, by: str, now: float) -> Sequence[Entry]:
+                    document = {**known_fields(incident, view.snapshot, view.model, now, locks),
+                                **dict(zip(ASKED, said, strict=True))}
+                    return [by_hand.hand_off(receiver, document, by, now)]
+                self._link.write(say, f"handed to {receiver}: it stays with you until accepted")
+            self._app.actions.locks(told)
         self._series(["to whom", *ASKED.values()], [], finished)
 
     def end(self) -> None:

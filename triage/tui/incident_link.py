@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from triage.clock import Clock
     from triage.config import Active
     from triage.desk.timeline import JournalReader
+    from triage.errors import TriageError
     from triage.incident.entries import Entry
     from triage.incident.incident import Incident
     from triage.incident.session import Board, IncidentSession
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
     from triage.runbook.run import Case
     from triage.runbook.steps import Runbook
     from triage.signals.model import ModelState
+    from triage.state_dir import StateDir
 
 Say = Callable[["Incident", str, float], "Sequence[Entry]"]
 """(the incident, who says it, Unix seconds) to entries. Raises :class:`triage.errors.TriageError`."""
+EXPORTS = "exports"
+"""Folder of the state directory for drafts that can be written nowhere else."""
+_MOST = 100
 _LEAVE_SECONDS = 0.5
 """A disk that hangs does not hold up the way out for longer."""
 
@@ -78,6 +83,11 @@ class IncidentLink:
     def board(self) -> Board | None:
         """The incident as it was looked at last; None before the first look."""
         return self._board
+
+    @property
+    def by(self) -> str:
+        """Who works here; "" before the first look."""
+        return self._session.by if self._session is not None else ""
 
     def id(self, model: str) -> str:
         """The incident of ``model`` that is open, for plans and cell runs; "" without one."""
@@ -146,7 +156,8 @@ class IncidentLink:
                                    else [by_hand.joined(by, now)], ""))
 
     def export(self) -> None:
-        """Write the draft of the postmortem into the folder in which the program was started."""
+        """Write the draft of the postmortem into the folder in which the program was started; where nothing can be
+        written there, beside the incidents. Where it is written is said."""
         self._work(self._export())
 
     def leave(self) -> None:
@@ -220,7 +231,7 @@ class IncidentLink:
             self._app.say("there is no incident to export")
             return
         path = await asyncio.to_thread(self._exported, board.incident)
-        self._app.say(f"{path} is written; only you can read it")
+        self._app.say(f"written, only you can read it: {path}")
 
     def _looked(self, snapshot: Snapshot, model: ModelState, events: tuple[Event, ...],
                 runbook: Runbook | None) -> Board:
@@ -244,7 +255,12 @@ class IncidentLink:
         reader = self._reader()
         head = "" if reader is None else reader.head(incident.told_until)
         text = postmortem(incident, head, self._feed.notebook(incident.model))
-        return write_beside(Path.cwd(), incident.id, text)
+        here = Path.cwd()
+        if os.access(here, os.W_OK):
+            return write_beside(here, incident.id, text)
+        from triage.state_dir import StateDir, state_home
+        kept = StateDir(self._home or state_home(os.environ), EXPORTS)
+        return write_kept(kept, incident.id, text)
 
     def _told(self, model: str, found: Incident | None, events: tuple[Event, ...] = (),
               runbook: Runbook | None = None) -> list[Entry]:
@@ -279,14 +295,32 @@ class IncidentLink:
         self._app.show()
 
 
+def write_kept(folder: StateDir, name: str, text: str) -> str:
+    """The same in a folder of the state directory."""
+    for number in range(1, _MOST):
+        file = _draft(name, number)
+        if folder.create(file, text.encode("utf-8", "replace")):
+            return str(folder.path / file)
+    raise _too_many(folder.path, name)
+
+
+def _draft(name: str, number: int) -> str:
+    return f"{name}.md" if number == 1 else f"{name}-{number}.md"
+
+
+def _too_many(folder: Path, name: str) -> TriageError:
+    from triage.errors import TriageError
+    return TriageError(f"{folder} holds a hundred drafts of {name}", "move them away")
+
+
 def write_beside(folder: Path, name: str, text: str) -> str:
     """Write ``text`` as ``NAME.md`` into ``folder``; as ``NAME-2.md`` and so on where that is there already.
 
     A draft that somebody has worked on is never written over. Returns the path; raises :class:`TriageError`.
     """
     from triage.errors import TriageError
-    for number in range(1, 100):
-        path = folder / (f"{name}.md" if number == 1 else f"{name}-{number}.md")
+    for number in range(1, _MOST):
+        path = folder / _draft(name, number)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
@@ -297,4 +331,4 @@ def write_beside(folder: Path, name: str, text: str) -> str:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
         return str(path)
-    raise TriageError(f"{folder} holds a hundred drafts of {name}", "move them away")
+    raise _too_many(folder, name)

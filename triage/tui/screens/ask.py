@@ -12,12 +12,14 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from triage.tui.line import Role, line
+from triage.tui.line import Role, line, wrap
 from triage.tui.look import Look
 from triage.tui.theme import Palette
 from triage.tui.widgets.lines import Lines
 
 _LONGEST = 200
+_CELLS = 56
+"""Between the borders of the box."""
 
 
 class _Field(Input):
@@ -44,6 +46,7 @@ class Ask(ModalScreen[str | None], inherit_bindings=False):
     Ask #box { width: 60; max-width: 100%; height: auto; max-height: 100%; border: round $border; padding: 0 1;
                background: ansi_default; }
     Ask Input, Ask Input:focus { border: none; height: 1; padding: 0; background: ansi_default; width: 1fr; }
+    Ask #whole { height: 0; }
     Ask #keys { height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "back", id="ask.cancel")]
@@ -63,13 +66,26 @@ class Ask(ModalScreen[str | None], inherit_bindings=False):
             field = _Field(self._text, placeholder=self._placeholder, id="text", max_length=_LONGEST)
             field.cursor_blink = False
             yield field
+            yield Lines(id="whole")
             yield Lines(id="keys")
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = self._heading
-        keys = self.query_one("#keys", Lines)
-        keys.set_look(self._palette)
-        keys.set_lines([line((self._keys, Role.DIM)).fitted(56)], self._look)
+        for part in self.query(Lines):
+            part.set_look(self._palette)
+        self.query_one("#keys", Lines).set_lines([line((self._keys, Role.DIM)).fitted(_CELLS)], self._look)
+        self._show_whole(self._text)
+
+    @on(Input.Changed)
+    def changed(self, event: Input.Changed) -> None:
+        """Of a text that is longer than its field, all of it stands below."""
+        self._show_whole(event.value)
+
+    def _show_whole(self, text: str) -> None:
+        rows = wrap(self._look.say(text), _CELLS) if len(text) >= _CELLS else []
+        whole = self.query_one("#whole", Lines)
+        whole.styles.height = len(rows)
+        whole.set_lines([line((row, Role.DIM)) for row in rows], self._look)
 
     @on(Input.Submitted)
     def take(self, event: Input.Submitted) -> None:

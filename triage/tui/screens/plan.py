@@ -116,7 +116,7 @@ class PlanDialog(Box[None], inherit_bindings=False):
         event.stop()
         event.prevent_default()
         if event.key == "escape":
-            self._leave()
+            self._leave(self._dialog.prepared)
         elif min(event.time, time.monotonic()) < self._deaf_until:
             # Typed before anybody can have read what stands here.
             return
@@ -164,7 +164,7 @@ class PlanDialog(Box[None], inherit_bindings=False):
     def _press(self, button: str) -> None:
         prepared = self._dialog.prepared
         if button == "cancel":
-            self._leave()
+            self._leave(prepared)
         elif button == "make it again":
             self._make()
             self._link.paint()
@@ -211,7 +211,8 @@ class PlanDialog(Box[None], inherit_bindings=False):
     def _share(self, text: str | None) -> None:
         if text and self._dialog.prepared is not None:
             prepared = self._dialog.prepared
-            self._leave()
+            # Whoever shares it has it told as asked for.
+            self._leave(None)
             self._link.share(prepared, Path(text))
 
     def _confirm(self) -> None:
@@ -224,10 +225,10 @@ class PlanDialog(Box[None], inherit_bindings=False):
         self._link.go(prepared, Confirmation(prepared.plan.confirmation, self._dialog.acknowledged,
                                              self._dialog.break_glass), self._step)
 
-    def _leave(self) -> None:
+    def _leave(self, left: Prepared | None) -> None:
         self._gone = True
         self.dismiss(None)
-        self._link.left(self._step)
+        self._link.left(self._step, left)
 
 
 def _title(prepared: Prepared) -> str:
