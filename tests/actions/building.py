@@ -28,6 +28,7 @@ from triage.actions.plan import (
     Target,
     Verification,
 )
+from triage.actions.proven import Met, Proven, Service
 from triage.actions.signature import Signature
 from triage.actions.system import (
     Authority,
@@ -126,6 +127,12 @@ def rollout(**changes: Any) -> RolloutFacts:
     return replace(found, **changes)
 
 
+def proven(seconds: float = 6 * DAY, *, good: float = 0.9996, version: str = "7") -> Proven:
+    """What v7 did in the past week."""
+    return Proven({version: Service(seconds, 1_200_000.0, (
+        Met("success", 99.9, round((1 - good) * 1_200_000), 1_200_000.0),))}, 7 * DAY)
+
+
 def observed(found: RolloutFacts | None = None, **values: JsonValue) -> Observed:
     return Observed(NOW, {"uid": "u-1", "step": 1, **values}, found or rollout())
 
@@ -135,7 +142,7 @@ def circumstances(action: Action = Action.ROLLBACK, **changes: Any) -> Circumsta
     policy = Policy(last_known_good="7", registered=True, approvals=0, proven_seconds=DAY)
     found = Circumstances(
         plan(action), NOW, policy, ARMED, TARGET, observed(), Granted(True, "you may patch rollouts"), "ana", Free(),
-        JournalLook(""), History(()), snapshot(), Signature(True, "takes today's 7 inputs"))
+        JournalLook(""), History(()), snapshot(), Signature(True, "takes today's 7 inputs"), proven=proven())
     return replace(found, **changes)
 
 
@@ -274,13 +281,16 @@ def executor(folder: Path, system: FileSystem | None = None, *, hook: Hook = lam
     async def signature(version: str) -> Signature:
         return Signature(True, "takes today's inputs")
 
+    async def looked_back(needed_seconds: float, share: float) -> Proven:
+        return proven()
+
     origin = Origin("bastion", "ana", os.getuid(), os.getpid())
     made = Executor(
         system, HookedJournal(StateDir(folder / "state", "journal"), clock, None, origin, hook=hook),
         leases or FileLeases(StateDir(folder / "state", "leases"), "bastion"), clock,
         Policy(last_known_good="7", registered=True, approvals=0), lambda: mode,
         lambda: replace(found, at=clock.now() - 1, models=tuple(
-            replace(m, data_at=clock.now() - 1) for m in found.models)), signature, wait)
+            replace(m, data_at=clock.now() - 1) for m in found.models)), signature, wait, looked_back)
     for name, value in changes.items():
         setattr(made, name, value)
     return made

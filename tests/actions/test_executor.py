@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.actions.building import TARGET, FileSystem, World, executor, model, rollout, slo, snapshot
+from tests.actions.building import TARGET, FileSystem, World, executor, model, proven, rollout, slo, snapshot
 from triage.actions.approvals import ApprovalError, ask, read
 from triage.actions.circumstances import Policy
 from triage.actions.executor import Executor
@@ -20,6 +20,7 @@ from triage.actions.history import History, Outcome
 from triage.actions.journal import JournalError, Kind
 from triage.actions.lease import Busy, Claim, NoLease
 from triage.actions.plan import Action
+from triage.actions.proven import Proven
 from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, Prepared, Stage, Step
@@ -532,7 +533,7 @@ async def test_who_is_not_known_to_the_system_is_unverified(tmp_path: Path) -> N
 
 
 async def test_a_registry_that_hangs_holds_no_rollback_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triage.actions.executor.SIGNATURE_SECONDS", 0.01)
+    monkeypatch.setattr("triage.actions.executor.EVIDENCE_SECONDS", 0.01)
 
     async def hangs(version: str) -> Signature:
         await asyncio.Event().wait()
@@ -540,6 +541,35 @@ async def test_a_registry_that_hangs_holds_no_rollback_up(tmp_path: Path, monkey
 
     plan = await prepared(executor(tmp_path, signature=hangs))
     assert "did not answer in time" in plan.circumstances.signature.sentence
+
+
+async def test_a_prometheus_that_hangs_over_the_past_holds_no_rollback_up(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triage.actions.executor.EVIDENCE_SECONDS", 0.01)
+
+    async def hangs(needed_seconds: float, share: float) -> Proven:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    plan = await prepared(executor(tmp_path, proven=hangs))
+    assert plan.acknowledgements == ("known-good",)
+    [told] = [each.sentence for each in plan.checked if each.name == "known-good"]
+    assert "whether it served cannot be seen: prometheus did not answer in time" in told
+
+
+async def test_the_past_is_looked_at_once_for_a_plan_and_only_for_a_rollback(tmp_path: Path) -> None:
+    asked: list[tuple[float, float]] = []
+
+    async def looked_back(needed_seconds: float, share: float) -> Proven:
+        asked.append((needed_seconds, share))
+        return proven()
+
+    of = executor(tmp_path, proven=looked_back)
+    plan = await prepared(of)
+    await of.recheck(plan)
+    assert asked == [(of.policy.proven_seconds, of.policy.proven_share)]
+    await of.prepare(Wish(Action.PAUSE))
+    assert len(asked) == 1
 
 
 async def test_permission_taken_away_meanwhile_stops_it(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.actions.building import (
     model,
     observed,
     plan,
+    proven,
     reading,
     request,
     revision,
@@ -37,15 +38,17 @@ from triage.actions.guards.checking import Checked, Found, Guard, Strength, Verd
 from triage.actions.history import Attempt, Deed, History, Outcome
 from triage.actions.lease import Busy, Claim, Free, NoLease
 from triage.actions.plan import Action, Precondition, State
+from triage.actions.proven import NOT_ASKED, Met, Proven, Service
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, objections
 from triage.actions.system import Fate, Granted, Progress, Rehearsal
 from triage.config_actions import ActionSettings, Freeze
 from triage.facts.outcome import Failure, FailureKind, SourceState
+from triage.facts.rollouts import RolloutFacts, WeightFrom
 from triage.facts.versions import ApprovalStatus
 from triage.signals.canary import CanaryState, CanaryVerdict
 from triage.signals.canary_reading import CanaryReading
-from triage.signals.model import Reason, Versions, VersionState
+from triage.signals.model import Reason, Versions
 from triage.signals.reading import Quality, Urgency
 from triage.signals.reading import Verdict as Health
 
@@ -143,11 +146,16 @@ ASKING: list[tuple[str, str, dict[str, Any], str]] = [
      "nobody approved it"),
     ("known-good", "approval pending", {"snapshot": snapshot(model(lineage=lineage(ApprovalStatus.PENDING)))},
      "its approval is pending"),
-    ("known-good", "not long enough", {
-        "observed": observed(rollout(stable=revision("7", 2, age=3600), revisions=(revision("7", 2, age=3600),))),
-        "snapshot": snapshot(model(versions=Versions("traffic", (
-            VersionState("7", "stable", reading(0.9), NOW - 3600, NOW),))))}, "and not"),
-    ("known-good", "objectives not seen", {"snapshot": snapshot(model(slos=()))}, "is not known"),
+    ("known-good", "not long enough", {"proven": proven(3600.0)},
+     "of the last 7 d with 50 % or more of the traffic (1,200,000 requests), and not 24 h (weaker"),
+    ("known-good", "it only stood there", {"proven": proven(version="6")},
+     "it never had 50 % or more of the traffic in the last 7 d (weaker: its ReplicaSet is 30 d old, which is no "
+     "traffic)"),
+    ("known-good", "versions are not told apart", {"proven": proven(version="")}, "the requests carry no version"),
+    ("known-good", "the past cannot be seen", {"proven": Proven({}, 0.0, "prometheus: connect: refused")},
+     "whether it served cannot be seen: prometheus: connect: refused (weaker: its ReplicaSet is"),
+    ("known-good", "objectives not seen", {"snapshot": snapshot(model(slos=())), "proven": replace(proven(), versions={
+        "7": Service(6 * DAY, 1e6, ())})}, "whether it meets its objectives is not known"),
     ("known-good", "inputs not known", {
         "signature": Signature(None, "its inputs are not known"),
         "observed": observed(rollout(stable=revision("8", 3), canary=None))}, "its inputs are not known"),
@@ -253,21 +261,54 @@ def test_a_freeze_lets_a_pause_be_one_confirmation() -> None:
 
 def test_the_evidence_is_said_and_not_only_counted() -> None:
     sentence = found("known-good", circumstances()).sentence
-    assert sentence == ("v7: the manifest names it last known good; approved by risk; is the controller's stable "
-                        "version, there for 30 d, with 90 % of the traffic; success 99.96 % of 9,000; 9 replicas can "
-                        "serve; takes today's 7 inputs")
+    assert sentence == ("v7: the manifest names it last known good; approved by risk; served 6 d of the last 7 d "
+                        "with 50 % or more of the traffic (1,200,000 requests); met meanwhile: success 99.96 % of "
+                        "1,200,000; 9 of 10 replicas can serve; the controller starts the others before it moves "
+                        "their traffic; takes today's 7 inputs")
 
 
 def test_what_served_long_enough_by_the_journal_is_evidence() -> None:
     past = History((deed(after="7", at=NOW - 3 * DAY), deed(Action.PROMOTE_FULL, before="7", after="8", at=NOW - DAY)))
-    of = circumstances(history=past, observed=observed(rollout(stable=revision("8", 3), canary=None)),
+    of = circumstances(history=past, proven=NOT_ASKED, observed=observed(rollout(stable=revision("8", 3), canary=None)),
                        snapshot=snapshot(model(versions=Versions("traffic", ()))))
     assert "took all traffic for 2 d 0 h by the journal" in found("known-good", of).sentence
 
 
-def test_a_version_that_only_the_series_show_is_evidence_when_it_serves_since_before_the_data() -> None:
-    of = circumstances(observed=observed(rollout(stable=None, revisions=())))
-    assert "has served for more than 1 d 0 h, 90 % of the traffic now" in found("known-good", of).sentence
+def test_what_it_met_now_is_evidence_where_the_past_counts_no_events_of_it() -> None:
+    of = circumstances(proven=replace(proven(), versions={"7": Service(6 * DAY, 1e6, ())}))
+    assert "meets now: success 99.96 % of 9,000" in found("known-good", of).sentence
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"proven": proven(good=0.99)}, "it missed objectives while it served: success 99.00 % of 1,200,000"),
+    ({"snapshot": snapshot(model(slos=(slo(good=0.9),)))}, "it misses objectives as well: success 90.00 % of 9,000"),
+])
+def test_a_version_that_missed_its_objectives_is_doubted(changes: dict[str, Any], words: str) -> None:
+    answer = found("known-good", circumstances(**changes))
+    assert (answer.verdict, answer.acknowledgement) == (Verdict.WARN, "known-good")
+    assert words in answer.sentence
+
+
+def routed(available: int, **changes: Any) -> RolloutFacts:
+    """A router gives version 7 all but 10 % of the requests."""
+    seven = revision("7", 2, available=available)
+    return rollout(**{"stable": seven, "revisions": (seven,), "weight_from": WeightFrom.ROUTER, **changes})
+
+
+@pytest.mark.parametrize(("facts", "asks", "words"), [
+    (routed(10), False, "10 replicas can serve, 10 are needed"),
+    (routed(8), False, "8 replicas can serve where 10 do now: each takes 1.25x"),
+    (routed(1), True, "only 1 replicas can serve where 10 do now: each takes 10x at once"),
+    (routed(1, available_replicas=1), False, "1 replicas can serve, 1 are needed"),
+    (routed(1, weight_from=WeightFrom.PODS), False, "1 of 10 replicas can serve; the controller starts the others"),
+    (routed(1, kind="Backend", canary=None, weight_from=None), True, "only 1 replicas can serve where 10 do now"),
+])
+def test_replicas_are_compared_with_those_that_serve_now(facts: RolloutFacts, asks: bool, words: str) -> None:
+    for action, name in ((Action.ROLLBACK, "known-good"), (Action.ABORT, "capacity")):
+        answer = found(name, circumstances(action, observed=observed(facts)))
+        assert (bool(answer.acknowledgement), answer.stops) == (asks, False)
+        part = words.partition(" replicas")[0]
+        assert (words if name == "known-good" else part) in answer.sentence
 
 
 def test_a_version_without_replicas_is_good_when_its_artifact_is_ready() -> None:
@@ -289,7 +330,7 @@ def test_versions_are_found_however_they_are_spelt() -> None:
 
 
 @pytest.mark.parametrize(("facts", "stops", "words"), [
-    (rollout(), False, "9 replicas of v7 can serve"),
+    (rollout(), False, "9 of 10 replicas of v7 can serve"),
     (rollout(stable=revision("7", 2, available=0), revisions=()), True, "go nowhere"),
     (rollout(stable=revision("7", 2, available=None), revisions=()), False, "cannot be read"),
 ])
@@ -429,7 +470,8 @@ def test_the_policy_is_the_manifests_and_the_configurations() -> None:
 
 
 def test_low_counts_are_no_evidence_of_met_objectives() -> None:
-    of = circumstances(snapshot=snapshot(model(slos=(replace(slo(), now=reading(1.0, Quality.LOW_N)),))))
+    few = replace(proven(), versions={"7": Service(6 * DAY, 1e6, (Met("success", 99.9, 0.0, 29.0),))})
+    of = circumstances(snapshot=snapshot(model(slos=(replace(slo(), now=reading(1.0, Quality.LOW_N)),))), proven=few)
     assert "whether it meets its objectives is not known" in found("known-good", of).sentence
 
 

@@ -14,11 +14,13 @@ import pytest
 from tests.actions import building
 from tests.commands import run
 from tests.desk.site import MODEL, Site
+from tests.sources.faults import FaultServer, Request, json_answer
 from tests.tui import snapshots, trials
 from triage.actions.history import Outcome
 from triage.clock import ManualClock
 from triage.desk.actions import ActionDesk, open_desk
 from triage.desk.watching import Said, What, watch
+from triage.live.channel import ADDRESS
 from triage.live.snapshot import Snapshot
 from triage.report.actions_json import said_json
 
@@ -167,17 +169,40 @@ def test_from_the_command_line_it_looks_once_and_ends(site: Site) -> None:
     assert site.gate.changes == []
 
 
+async def served_for_a_week(request: Request, writer: asyncio.StreamWriter) -> object:
+    """Whatever range is asked for, version 7 had all requests in all of it."""
+    start, end, step = (float(request.fields[name][0]) for name in ("start", "end", "step"))
+    values = [[start + number * step, "1000"] for number in range(round((end - start) / step) + 1)]
+    return await json_answer({"status": "success", "data": {"resultType": "matrix", "result": [
+        {"metric": {"model_version": "7", ADDRESS: "0"}, "values": values}]}})(request, writer)
+
+
 async def test_an_automatic_policy_is_acted_on_once_with_every_guard_content(make_site: Callable[..., Site]) -> None:
     at = building.NOW
-    site = make_site(start=at, lives=False, spec={**AUTO, "canary": {"steps": [10], "bake": "10m"}})
+    spec = {**AUTO, "canary": {"steps": [10], "bake": "10m"}}
     good = replace(building.slo("latency"), burns=())
     found = building.model(canary=trials.failing(at), slos=(good,), data_at=at - 1)
     present = replace(building.snapshot(found, at=at), context="prod-eu")
     clock = ManualClock(at)
-    desk = await open_desk(site.active, site.notebook, clock, lambda: present, write=True)
-    said = await heard(desk, present, present)
+    async with FaultServer(served_for_a_week) as server:
+        site = make_site(start=at, lives=False, spec=spec, prometheus=server.url)
+        desk = await open_desk(site.active, site.notebook, clock, lambda: present, write=True)
+        said = await heard(desk, present, present)
+        await desk.aclose()
     assert words(said)[0] == "ended", [each.sentence for each in said]
     assert [each.outcome for each in said if each.outcome] == [Outcome.DONE]
     assert len(site.gate.changes) == 2
     assert site.ground.split == {"7": 100}
+
+
+async def test_a_version_of_which_no_past_can_be_seen_is_left_to_a_person(make_site: Callable[..., Site]) -> None:
+    at = building.NOW
+    site = make_site(start=at, lives=False, spec={**AUTO, "canary": {"steps": [10], "bake": "10m"}})
+    found = building.model(canary=trials.failing(at), data_at=at - 1)
+    present = replace(building.snapshot(found, at=at), context="prod-eu")
+    desk = await open_desk(site.active, site.notebook, ManualClock(at), lambda: present, write=True)
+    said = await heard(desk, present)
     await desk.aclose()
+    assert words(said) == ["held back"]
+    assert "whether it served cannot be seen: prometheus: connect" in said[0].sentence
+    assert site.gate.changes == []

@@ -12,6 +12,7 @@ from triage.actions.history import Deed, History
 from triage.actions.leading_back import leading_back
 from triage.actions.lease import Busy, Free, NoLease
 from triage.actions.plan import Action, Plan, Target
+from triage.actions.proven import NOT_ASKED, Proven
 from triage.actions.signature import Signature
 from triage.actions.system import NOBODY, Authority, Granted, Observed, Rehearsal
 from triage.config_actions import ActionSettings, Freeze
@@ -114,6 +115,8 @@ class Circumstances:
     """Who says who we are."""
     uid: int = 0
     """The user of the machine whose process this is."""
+    proven: Proven = NOT_ASKED
+    """Which versions have served for long enough; looked back for when a rollback is planned."""
 
     @property
     def model(self) -> ModelState | None:

@@ -27,6 +27,7 @@ from triage.actions.history import History, Outcome, history_of
 from triage.actions.journal import Journal, JournalError, Kind
 from triage.actions.lease import Busy, Claim, Free, Held, Leases, NoLease, kept_alive
 from triage.actions.plan import Action, Plan, shown_version
+from triage.actions.proven import NOT_ASKED, Proven
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, Prepared, Stage, Step, objections
 from triage.actions.system import (
@@ -44,8 +45,8 @@ from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
 
-SIGNATURE_SECONDS = 5.0
-"""How long a registry may take to tell a version's inputs: a rollback does not wait for it longer."""
+EVIDENCE_SECONDS = 5.0
+"""How long registry and Prometheus may take to tell of a version: a rollback does not wait for them longer."""
 Wait = Callable[[float], Awaitable[None]]
 
 
@@ -60,6 +61,11 @@ async def _not_looked_at() -> JournalLook:
 async def no_signature(version: str) -> Signature:
     """For models without a registry: nothing is known of a version's inputs."""
     return Signature(None, f"the inputs of {shown_version(version)} are not known: there is no registry")
+
+
+async def no_proof(needed_seconds: float, share: float) -> Proven:
+    """For systems of which nothing is looked back for."""
+    return NOT_ASKED
 
 
 @dataclass(slots=True)
@@ -79,6 +85,8 @@ class Executor:
     """Whether a version takes today's inputs."""
     wait: Wait = asyncio.sleep
     """Waits so many of the machine's seconds; tests pass their own."""
+    proven: Callable[[float, float], Awaitable[Proven]] = no_proof
+    """Which versions have served for so many seconds at such a share of the traffic, 0 to 1."""
     _used: set[str] = field(default_factory=set)
 
     async def prepare(self, wish: Wish) -> Prepared | Refusal:
@@ -128,7 +136,7 @@ class Executor:
     async def recheck(self, prepared: Prepared) -> Prepared:
         """The same plan, its guards asked again: what is shown while somebody reads it stays true."""
         circumstances = await self._circumstances(
-            prepared.plan, prepared.circumstances.approval, prepared.rehearsals, prepared.circumstances.signature)
+            prepared.plan, prepared.circumstances.approval, prepared.rehearsals, prepared.circumstances)
         return replace(prepared, checked=check(circumstances), circumstances=circumstances)
 
     async def foresee(self, wishes: Mapping[Action, tuple[Wish, Granted]],
@@ -258,26 +266,37 @@ class Executor:
         return tuple(found)
 
     async def _circumstances(self, plan: Plan, request: ApprovalRequest | None, rehearsals: tuple[Rehearsal, ...],
-                             signature: Signature | None, held: Held | None = None) -> Circumstances:
-        """Everything that guards look at, asked at the same time."""
+                             before: Circumstances | None, held: Held | None = None) -> Circumstances:
+        """Everything that guards look at, asked at the same time; what was found of the version ``before`` stays."""
         observed: Observed | Failure
         observed, identity, granted, lease, journal, history = await asyncio.gather(
             self.system.observe(), self.system.whoami(), self.system.granted(plan.action),
             self._lease(plan, held), self._journal(), self.history())
-        if signature is None:
-            signature = await self._signature(plan)
+        if before is None:
+            signature, proven = await asyncio.gather(self._signature(plan), self._proven(plan))
+        else:
+            signature, proven = before.signature, before.proven
         return Circumstances(
             plan, self.clock.now(), self.policy, self.mode(), self.system.target, observed, granted, identity, lease,
             journal, history, self.snapshot(), signature, rehearsals, self.clock.speed, request,
-            self.system.authority, self.journal.origin.uid)
+            self.system.authority, self.journal.origin.uid, proven)
 
     async def _signature(self, plan: Plan) -> Signature:
         if plan.action is not Action.ROLLBACK:
             return _UNSIGNED
         try:
-            return await asyncio.wait_for(self.signature(plan.after.version), SIGNATURE_SECONDS)
+            return await asyncio.wait_for(self.signature(plan.after.version), EVIDENCE_SECONDS)
         except TimeoutError:
             return Signature(None, "its inputs are not known: the registry did not answer in time")
+
+    async def _proven(self, plan: Plan) -> Proven:
+        if plan.action is not Action.ROLLBACK:
+            return NOT_ASKED
+        try:
+            return await asyncio.wait_for(self.proven(self.policy.proven_seconds, self.policy.proven_share),
+                                          EVIDENCE_SECONDS)
+        except TimeoutError:
+            return Proven({}, 0.0, "prometheus did not answer in time")
 
     async def _acquired(self, plan: Plan, claim: Claim, *, passes: bool) -> Held | Busy | NoLease:
         acquiring = asyncio.ensure_future(lease_beside.acquire(self.leases, plan.target.key, claim, passes=passes))
@@ -311,7 +330,7 @@ class Executor:
         """The plan with its guards asked again under the lease, or why it may not go on."""
         before = prepared.circumstances
         circumstances = await self._circumstances(prepared.plan, before.approval, prepared.rehearsals,
-                                                  before.signature, held)
+                                                  before, held)
         checked = check(circumstances)
         wrong = objections(prepared.plan, checked, confirmation, self.clock.now(), self.clock.speed)
         who = before.identity, circumstances.identity

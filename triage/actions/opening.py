@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from triage.actions.anchors import Anchor, FileAnchor, SyslogAnchor
 from triage.actions.circumstances import policy_of
-from triage.actions.executor import Executor
+from triage.actions.executor import Executor, no_proof
 from triage.actions.freeze import mode_of
 from triage.actions.journal import Journal, Origin
 from triage.actions.lease import Leases
 from triage.actions.lease_files import FileLeases
 from triage.actions.lease_kubernetes import KubernetesLeases
+from triage.actions.proven import Proven
 from triage.actions.signature import Signature, registered_signature
 from triage.actions.system import System
 from triage.clock import Clock
@@ -55,11 +56,12 @@ def open_leases(active: Active, origin: Origin, kubernetes: KubernetesClient | N
 
 def open_executor(system: System, active: Active, manifest: Manifest, clock: Clock,
                   snapshot: Callable[[], Snapshot | None], *, write: bool, kubernetes: KubernetesClient | None = None,
-                  registry: Registry | None = None, environ: Mapping[str, str] = os.environ) -> Executor:
+                  registry: Registry | None = None, proven: Callable[[float, float], Awaitable[Proven]] = no_proof,
+                  environ: Mapping[str, str] = os.environ) -> Executor:
     """The executor for one target of the model of ``manifest``; screen and command line use the same.
 
-    ``snapshot`` gives the newest one, ``write`` is what the command line says. What is given stays the caller's to
-    close. Raises as :func:`open_journal` and :func:`open_leases` do.
+    ``snapshot`` gives the newest one, ``write`` is what the command line says, ``proven`` looks back at what served.
+    What is given stays the caller's to close. Raises as :func:`open_journal` and :func:`open_leases` do.
     """
     async def signature(version: str) -> Signature:
         return await registered_signature(registry, manifest, version)
@@ -68,7 +70,7 @@ def open_executor(system: System, active: Active, manifest: Manifest, clock: Clo
     context = active.context
     return Executor(system, journal, open_leases(active, journal.origin, kubernetes, environ), clock,
                     policy_of(manifest, context.actions, context.interval),
-                    lambda: mode_of(active, write=write, environ=environ), snapshot, signature)
+                    lambda: mode_of(active, write=write, environ=environ), snapshot, signature, proven=proven)
 
 
 def _folder(active: Active, named: str | None, default: str, environ: Mapping[str, str]) -> StateDir:

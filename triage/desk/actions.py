@@ -22,6 +22,7 @@ from triage.actions.history import Deed, History, history_of
 from triage.actions.opening import open_executor, open_journal
 from triage.actions.plan import Action, Target
 from triage.actions.reconcile import open_ends, reconcile
+from triage.actions.proven import ProvenReader
 from triage.actions.rollouts.by_kind import Setting
 from triage.actions.steps import Confirmation, Prepared, Step
 from triage.actions.system import Granted, Offer, Refusal, Sighting, System, Wish
@@ -76,6 +77,7 @@ class ActionDesk:
     @property
     def model(self) -> str:
         """Name of the model."""
+    _past: ProvenReader
         return self.manifest.metadata.name
 
     def take(self, action: Action, system: System) -> None:
@@ -187,6 +189,7 @@ class ActionDesk:
 
 
 async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: Callable[[], Snapshot | None], *,
+        await self._past.aclose()
                     write: bool, environ: Mapping[str, str] = os.environ,
                     routes: Sequence[tuple[frozenset[Action], Maker]] = ROUTES) -> ActionDesk:
     """The desk of one model. Connects to nothing yet.
@@ -207,13 +210,14 @@ async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: 
 
     def opened(system: System) -> Executor:
         return open_executor(system, active, notebook.manifest, clock, snapshot, write=write, kubernetes=kubernetes,
-                             registry=registry, environ=environ)
+                             registry=registry, proven=past.read, environ=environ)
     executors = {key: opened(each) for key, each in targets.items()}
     return ActionDesk(notebook.manifest, systems, executors, lambda: mode_of(active, write=write, environ=environ),
-                      snapshot, opened, kubernetes, registry)
+                      snapshot, opened, kubernetes, registry, past)
 
 
 def unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
+    past = ProvenReader(notebook, active, clock)
     """Actions on ``model`` in the journal of the context whose end is not known, without asking anybody; those that
     are under way in another process are among them.
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from triage.facts.replies import LAST_SEEN, MODEL, VALUE, Part, Question
 from triage.facts.units import UNIT_SECONDS
 from triage.notebook.load import Notebook
-from triage.notebook.resolve import Candidate, Objective, requests_selectors, selectors
+from triage.notebook.resolve import Candidate, Objective, Traffic, requests_selectors, selectors
 from triage.notebook.selector import Matcher, Selector, parse_selector, quote, regex_quote
 from triage.notebook.slis import (
     AverageSli,
@@ -28,6 +28,7 @@ from triage.notebook.slis import (
 from triage.quantities import format_duration
 from triage.signals.burn import DAY, HOUR, MINUTE, WINDOWS
 from triage.signals.level import point_step_seconds, rate_window
+from triage.signals.versions import share_windows
 
 _RECORDED = {DAY: "1d", 3 * DAY: "3d", 7 * DAY: "7d|1w", 28 * DAY: "28d|4w", 30 * DAY: "30d"}
 
@@ -256,17 +257,23 @@ def _versions(notebook: Notebook) -> Iterator[Asked]:
     window = seen_window(notebook)
     for index, traffic in enumerate(requests_selectors(notebook.manifest)):
         label = traffic.version_label
-        requests = " + ".join(counted(s, label, 5 * MINUTE) for s in traffic.selectors)
-        if len(traffic.selectors) > 1:
-            # One of the counters may not exist yet: then the other alone is the number.
-            requests = f"({requests}) or " + " or ".join(counted(s, label, 5 * MINUTE) for s in traffic.selectors)
-        yield Asked(Question(MODEL, index, Part.REQUESTS, 5 * MINUTE), f"({requests})", Pace.FAST)
+        for share_window in share_windows(notebook.manifest.spec.metrics.scrape_interval):
+            yield Asked(Question(MODEL, index, Part.REQUESTS, share_window), requests_within(traffic, share_window),
+                        Pace.FAST)
         seen = (parse_selector(info).where(notebook.manifest.spec.metrics.selector) if info is not None
                 else traffic.selectors[0])
         span = f"[{format_duration(window)}:1m]"
         for part, outer, inner in ((Part.FIRST_SEEN, "min", "min_over_time"), (Part.LAST_SEEN, "max", "max_over_time")):
             yield Asked(Question(MODEL, index, part, window),
                         f"{outer} by ({label}) ({inner}(timestamp({seen}){span}))", Pace.DAY)
+
+
+def requests_within(traffic: Traffic, window_seconds: float) -> str:
+    """The number of requests within the window by version."""
+    each = [counted(selector, traffic.version_label, window_seconds) for selector in traffic.selectors]
+    requests = " + ".join(each)
+    # One of the counters may not exist yet: then the other alone is the number.
+    return f"({requests})" if len(each) == 1 else f"(({requests}) or {' or '.join(each)})"
 
 
 def _last_seen(notebook: Notebook) -> Iterator[Asked]:

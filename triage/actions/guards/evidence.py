@@ -8,15 +8,16 @@ said; what is missing has to be acknowledged, what speaks against it blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from triage.actions.circumstances import Circumstances
 from triage.actions.guards.checking import Found, Guard, Strength, blocked, cannot_tell, ok, warn
 from triage.actions.plan import Action, shown_version
+from triage.actions.proven import Met, Service
 from triage.facts.outcome import SourceState
-from triage.facts.rollouts import Revision
+from triage.facts.rollouts import Revision, RolloutFacts, WeightFrom
 from triage.facts.versions import ApprovalStatus
 from triage.signals.lineage_model import LineageRow
 from triage.signals.reading import READABLE, Quality, Verdict
@@ -27,6 +28,10 @@ FRESH_SECONDS = 60.0
 _REFRESHES = 4
 _LEAST_EVENTS = 30
 """Of a version, before its share of good events says something."""
+_MOST_GROWTH = 1.5
+"""How much more a replica may have to take at once: autoscalers are mostly told to keep about a third free."""
+_STARTS_NOTHING = "Backend"
+"""Kind of rollouts whose servers somebody else starts."""
 _REGISTERED = "READY"
 _FAILED = "FAILED_REGISTRATION"
 
@@ -106,11 +111,17 @@ def capacity(circumstances: Circumstances) -> Found:
     goal = _revision(circumstances)
     available = None if goal is None else goal.available
     if available is None:
-        return cannot_tell(f"how many replicas of {shown_version(plan.after.version)} can serve "
-                           "cannot be read")
+        return cannot_tell(f"how many replicas of {shown_version(plan.after.version)} can serve cannot be read")
+    version = shown_version(plan.after.version)
     if available == 0:
         return blocked("no replica of the stable version can serve: the traffic would go nowhere")
-    return ok(f"{available} replicas of {shown_version(plan.after.version)} can serve")
+    needed = _needed(rollout)
+    if available >= needed:
+        return ok(f"{available} replicas of {version} can serve, {needed} are needed")
+    if goal is None or not _moves_at_once(goal, rollout):
+        return ok(f"{available} of {needed} replicas of {version} can serve; the traffic moves as the others start")
+    told = f"{available} replicas of {version} can serve where {needed} do now: each takes {needed / available:.3g}x"
+    return ok(told) if needed <= _MOST_GROWTH * available else warn(f"only {told} at once", ask=True)
 
 
 def _names(circumstances: Circumstances, row: LineageRow | None) -> frozenset[str]:
@@ -152,63 +163,125 @@ def _approval(circumstances: Circumstances, row: LineageRow | None) -> Iterator[
                        else f"its approval is {approval.status}")
 
 
-def _served(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
-    """Whether it served for long enough at enough traffic, from whichever source tells."""
-    policy, now = circumstances.policy, circumstances.now
-    wanted = f"{span(policy.proven_seconds)} at {share(policy.proven_share)}"
+def _service(circumstances: Circumstances, row: LineageRow | None) -> Service | None:
+    """What the past days say of the version; None when they say nothing."""
     names = _names(circumstances, row)
-    for service in (s for name in sorted(names) for s in circumstances.history.served(
-            circumstances.plan.target.key, name)):
-        lasted = (service.end or now) - service.start
-        if lasted >= policy.proven_seconds:
-            return Evidence(Weight.GOOD, f"took all traffic for {age(lasted)} by the journal")
-    rollout = circumstances.rollout
-    stable = None if rollout is None else rollout.stable
-    if rollout is not None and stable is not None and stable.version in names and stable.created_at is not None:
-        lasted = now - stable.created_at
-        taken = 1 - (rollout.weight_set or 0.0) / 100
-        if lasted >= policy.proven_seconds and taken >= policy.proven_share:
-            return Evidence(Weight.GOOD, f"is the controller's stable version, there for {age(lasted)}, "
-                                         f"with {share(taken)} of the traffic")
-    model = circumstances.model
-    seen = None if model is None else next((v for v in model.versions.items if v.version in names), None)
-    if seen is None or circumstances.snapshot is None:
-        return Evidence(Weight.MISSING, f"nothing shows that it served {wanted}")
-    first = seen.first_seen
-    lasted = 86400.0 if first is None else circumstances.snapshot.at - first
-    taken = seen.share.value if seen.share.quality in READABLE and seen.share.value is not None else 0.0
-    told = f"has served for {'more than ' if first is None else ''}{age(lasted)}, {share(taken)} of the traffic now"
-    enough = lasted >= policy.proven_seconds and taken >= policy.proven_share
-    return Evidence(Weight.GOOD, told) if enough else Evidence(Weight.MISSING, f"{told}, and not {wanted}")
+    found = circumstances.proven.versions
+    label = next((spelt for name in sorted(names) if (spelt := circumstances.spelt(name, list(found))) is not None), "")
+    return found.get(label) if label else None
+
+
+def _served(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
+    """Whether it served for long enough at enough traffic: by its requests, else by what triage itself brought about.
+
+    How old a ReplicaSet is says how long the version could have served, and nothing of whether it did.
+    """
+    policy, now, past = circumstances.policy, circumstances.now, circumstances.proven
+    enough = f"{share(policy.proven_share)} or more of the traffic"
+    service = _service(circumstances, row)
+    looked = age(past.looked_back_seconds)
+    if service is not None and service.seconds >= policy.proven_seconds and service.requests >= _LEAST_EVENTS:
+        return Evidence(Weight.GOOD, f"served {age(service.seconds)} of the last {looked} with {enough} "
+                                     f"({count(service.requests)} requests)")
+    for name in sorted(_names(circumstances, row)):
+        for each in circumstances.history.served(circumstances.plan.target.key, name):
+            lasted = (each.end or now) - each.start
+            if lasted >= policy.proven_seconds:
+                return Evidence(Weight.GOOD, f"took all traffic for {age(lasted)} by the journal")
+    if past.trouble:
+        told = f"whether it served cannot be seen: {past.trouble}"
+    elif service is not None:
+        told = (f"served {age(service.seconds)} of the last {looked} with {enough} ({count(service.requests)} "
+                f"requests), and not {span(policy.proven_seconds)}")
+    elif set(past.versions) == {""}:
+        told = "whether it served cannot be seen: the requests carry no version"
+    else:
+        told = f"it never had {enough} in the last {looked}"
+    return Evidence(Weight.MISSING, told + _could_have(circumstances, row))
+
+
+def _could_have(circumstances: Circumstances, row: LineageRow | None) -> str:
+    """Since when the version is there, which is weaker; "" when that is not known."""
+    goal = _revision(circumstances)
+    created = None if goal is None else goal.created_at
+    if created is None:
+        return ""
+    return f" (weaker: its ReplicaSet is {age(circumstances.now - created)} old, which is no traffic)"
 
 
 def _objectives(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
-    """Whether its own requests met the objectives, in the window that each is shown for."""
-    model, names = circumstances.model, _names(circumstances, row)
+    """Whether its own requests met the objectives while it served, and do so in the window that each is shown for."""
+    service = _service(circumstances, row)
+    past = [each for each in (() if service is None else service.objectives) if each.total >= _LEAST_EVENTS]
+    then_met, then_missed = _sorted(past)
+    now_met, now_missed = _sorted(_present(circumstances, row))
+    wrong = [f"it misses objectives as well: {', '.join(now_missed)}"] if now_missed else []
+    if then_missed:
+        wrong.append(f"it missed objectives while it served: {', '.join(then_missed)}")
+    if wrong:
+        return Evidence(Weight.DOUBT, "; ".join(wrong))
+    if then_met:
+        return Evidence(Weight.GOOD, f"met meanwhile: {', '.join(then_met)}")
+    if now_met:
+        return Evidence(Weight.GOOD, f"meets now: {', '.join(now_met)}")
+    return Evidence(Weight.MISSING, "whether it meets its objectives is not known")
+
+
+def _sorted(counted: Iterable[Met]) -> tuple[list[str], list[str]]:
+    """(objectives that were met, objectives that were missed), in words."""
     met: list[str] = []
     missed: list[str] = []
+    for each in counted:
+        told = f"{each.name} {percent(each.good_share, each.objective)} of {count(each.total)}"
+        (met if each.good_share * 100 >= each.objective else missed).append(told)
+    return met, missed
+
+
+def _present(circumstances: Circumstances, row: LineageRow | None) -> Iterator[Met]:
+    """What the newest snapshot counts of the version, where there is enough of it."""
+    model, names = circumstances.model, _names(circumstances, row)
     for slo in () if model is None else model.slos:
         counted = next((v for v in slo.by_version if v.version in names), None)
-        if counted is None or slo.objective is None or counted.value is None or counted.total < _LEAST_EVENTS or (
+        if counted is None or slo.objective is None or counted.bad is None or counted.total < _LEAST_EVENTS or (
                 slo.now.quality not in READABLE or slo.now.quality is Quality.LOW_N):
             continue
-        told = f"{slo.name} {percent(counted.value, slo.objective)} of {count(counted.total)}"
-        (met if counted.value * 100 >= slo.objective else missed).append(told)
-    if missed:
-        return Evidence(Weight.DOUBT, f"it misses objectives as well: {', '.join(missed)}")
-    return Evidence(Weight.GOOD, ", ".join(met)) if met else Evidence(
-        Weight.MISSING, "whether it meets its objectives is not known")
+        yield Met(slo.name, slo.objective, counted.bad, counted.total)
 
 
 def _capacity(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
-    goal = _revision(circumstances)
-    if goal is not None and goal.available:
-        return Evidence(Weight.GOOD, f"{goal.available} replicas can serve")
+    """Whether what the traffic goes to can take it: at once where a router moves it, else as the controller starts
+    it."""
+    goal, rollout = _revision(circumstances), circumstances.rollout
+    if goal is not None and goal.available and rollout is not None:
+        needed = _needed(rollout)
+        if goal.available >= needed:
+            return Evidence(Weight.GOOD, f"{goal.available} replicas can serve, {needed} are needed")
+        if _moves_at_once(goal, rollout):
+            told = (f"{goal.available} replicas can serve where {needed} do now: each takes "
+                    f"{needed / goal.available:.3g}x")
+            return Evidence(Weight.GOOD, told) if needed <= _MOST_GROWTH * goal.available else Evidence(
+                Weight.DOUBT, f"only {told} at once")
+        return Evidence(Weight.GOOD, f"{goal.available} of {needed} replicas can serve; the controller starts the "
+                                     "others before it moves their traffic")
     if row is not None and row.registered and row.status == _REGISTERED:
         return Evidence(Weight.GOOD, "no replica serves it yet; its artifact is registered and ready")
     if goal is not None and goal.number is not None:
         return Evidence(Weight.MISSING, "no replica serves it yet, and nothing shows that it can still be loaded")
     return Evidence(Weight.MISSING, "whether it can be loaded is not known")
+
+
+def _needed(rollout: RolloutFacts) -> int:
+    """Replicas that take all traffic: as many as serve it now, and never more than are wanted."""
+    return max(1, min(rollout.desired_replicas, rollout.available_replicas or rollout.desired_replicas))
+
+
+def _moves_at_once(goal: Revision, rollout: RolloutFacts) -> bool:
+    """Whether traffic comes to ``goal`` before more of its replicas are started: a router takes it off a canary, and a
+    load balancer starts none. Where every pod takes its share, the traffic follows the pods."""
+    stable = rollout.stable
+    return rollout.kind == _STARTS_NOTHING or (
+        rollout.canary is not None and stable is not None and goal.pod_hash == stable.pod_hash
+        and rollout.weight_from is WeightFrom.ROUTER)
 
 
 def _signature(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
