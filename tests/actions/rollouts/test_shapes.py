@@ -93,13 +93,20 @@ def changes(plan: Plan | Refusal) -> list[tuple[str, list[Json]]]:
 
 CANARY: Json = {"canary": {"steps": [{"setWeight": 20}, {"analysis": {"templates": [{"templateName": "ok"}]}},
                                      {"analysis": {"templates": [{"templateName": "ok"}]}}, {"pause": {}}]}}
+
+
+def waiting(reason: str, index: int) -> Json:
+    """Stands at a step because the controller paused it."""
+    return {"currentStepIndex": index, "controllerPause": True, "pauseConditions": [
+        {"reason": reason, "startTime": "2026-11-02T00:00:00Z"}]}
+
+
 STATUS = "argoproj.io/v1alpha1/namespaces/ml/rollouts/fraud/status"
 
 
 class TestAnalyses:
     async def test_an_inconclusive_analysis_is_left_by_the_next_step(self) -> None:
-        state = {"currentStepIndex": 1, "controllerPause": True, "pauseConditions": [
-            {"reason": "InconclusiveAnalysisRun", "startTime": "2026-11-02T00:00:00Z"}]}
+        state = waiting("InconclusiveAnalysisRun", 1)
         for action in (Action.PROMOTE, Action.RESUME):
             assert changes(await planned(rollout(CANARY, state), action)) == [(STATUS, [
                 {"op": "remove", "path": "/status/pauseConditions"},
@@ -114,6 +121,38 @@ class TestAnalyses:
             "the step analysis ok is not done: it is skipped",
             "the next step is an analysis too: Argo Rollouts does not promote out of two in a row properly "
             "(argo-rollouts#1203)")
+
+    async def test_out_of_an_inconclusive_analysis_into_another_one_is_warned_of(self) -> None:
+        for action in (Action.PROMOTE, Action.RESUME):
+            plan = await planned(rollout(CANARY, waiting("InconclusiveAnalysisRun", 1)), action)
+            assert isinstance(plan, Plan)
+            assert plan.warnings == (
+                "the next step is an analysis too: Argo Rollouts does not promote out of two in a row properly "
+                "(argo-rollouts#1203)",)
+
+    async def test_out_of_a_pause_into_two_analyses_is_warned_of(self) -> None:
+        steps = {"canary": {"steps": [{"pause": {}}, *CANARY["canary"]["steps"]]}}
+        plan = await planned(rollout(steps, waiting("CanaryPauseStep", 0)), Action.PROMOTE)
+        assert isinstance(plan, Plan)
+        assert plan.warnings == (
+            "two analyses in a row come next (analysis ok, analysis ok): Argo Rollouts does not promote out of two in "
+            "a row properly (argo-rollouts#1203), so let both end by themselves",)
+
+    async def test_a_pause_before_the_pair_is_no_reason_to_speak_of_it_yet(self) -> None:
+        steps = {"canary": {"steps": [{"pause": {}}, {"pause": {}}, *CANARY["canary"]["steps"]]}}
+        plan = await planned(rollout(steps, waiting("CanaryPauseStep", 0)), Action.PROMOTE)
+        assert isinstance(plan, Plan)
+        assert plan.warnings == ()
+
+    async def test_an_analysis_that_began_while_it_waits_is_said(self) -> None:
+        runs = {"currentStepAnalysisRunStatus": {"name": "step-2", "status": "Running"},
+                "currentBackgroundAnalysisRunStatus": {"name": "bg-1", "status": "Pending"}}
+        state = waiting("InconclusiveAnalysisRun", 2) | {"canary": runs}
+        plan = await planned(rollout(CANARY, state), Action.PROMOTE)
+        assert isinstance(plan, Plan)
+        assert set(plan.warnings) == {
+            "the analysis step-2 began while it waits: the promotion does not wait for its verdict",
+            "the analysis bg-1 goes on and may still abort it"}
 
     async def test_a_full_promotion_says_that_analyses_will_not_run(self) -> None:
         plan = await planned(rollout(CANARY, {"currentStepIndex": 0}), Action.PROMOTE_FULL)

@@ -7,7 +7,7 @@ moment promote one step and not two. Where the plugin's semantics are a trap, th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from triage.actions.plan import Action, BlastRadius, JsonValue, Plan, Verification
 from triage.actions.rollouts.argo_sightings import sighting
@@ -47,12 +47,14 @@ from triage.actions.rollouts.undo import in_full, named
 from triage.actions.rollouts.workload import Workload
 from triage.actions.scale import scaled
 from triage.actions.system import Observed, Refusal, Sighting, Wish
-from triage.facts.rollouts import RolloutFacts
+from triage.facts.rollouts import AnalysisRun, RolloutFacts, Step
 from triage.sources.kubernetes import DEPLOYMENTS, Json, Permission
 from triage.sources.rollouts.argo import ARGO
 
 _CONDITIONS = (UID, TEMPLATE, REPLICAS, POD_HASH, STABLE_HASH, STEP, ABORTED, PROMOTING, PAUSED, WAITING)
 _INCONCLUSIVE = "InconclusiveAnalysisRun"
+_UNDER_WAY = frozenset({"Running", "Pending"})
+"""What an analysis that has not ended is called."""
 _NO_CANARY = "no version is on its way"
 
 
@@ -107,8 +109,7 @@ def _pause(seen: Seen, place: Place) -> Draft | Refusal:
     facts = seen.facts
     if PAUSED.value(seen.item):
         return Refusal("it is paused by hand already", "resume takes the pause back")
-    warnings = [f"the analysis {each.name} goes on and may still abort it" for each in facts.analyses
-                if each.status in ("Running", "Pending")]
+    warnings = [_may_abort(each) for each in facts.analyses if each.status in _UNDER_WAY]
     if facts.pauses:
         warnings.append("the time of the pause step goes on meanwhile: after resuming it may be over at once")
     if facts.promoting_fully:
@@ -200,21 +201,45 @@ def _continued(seen: Seen, place: Place) -> Draft | Refusal:
         f"{named(facts.stable)}", _risk(facts, stop.weight if stop else 100.0), effect,
         Verification(effect, deadline_seconds(seen.item), version=_version(facts)),
         f"on with {named(facts.canary)}: {effect}",
-        (*_step_warnings(facts, index, waiting=bool(waiting)), *(owner_warning(
+        (*_step_warnings(facts, index, waiting=bool(waiting), skips=not waiting or inconclusive), *(owner_warning(
             facts.managed_by, "spec.paused, where what it applies says it,", "resume it there as well") if by_hand
             else ())))
 
 
-def _step_warnings(facts: RolloutFacts, index: int | None, *, waiting: bool) -> tuple[str, ...]:
-    if index is None or waiting or index >= len(facts.steps):
-        return ()
-    here = facts.steps[index]
-    found = [f"the step {here.text} is not done: it is skipped"]
-    if here.text.startswith("analysis") and index + 1 < len(facts.steps) and (
-            facts.steps[index + 1].text.startswith("analysis")):
-        found.append("the next step is an analysis too: Argo Rollouts does not promote out of two in a row properly "
-                     "(argo-rollouts#1203)")
+def _step_warnings(facts: RolloutFacts, index: int | None, *, waiting: bool, skips: bool) -> tuple[str, ...]:
+    """What to know of the step that is left; ``skips``: the step is counted as done, whatever runs in it."""
+    found: list[str] = []
+    if index is not None and not waiting and index < len(facts.steps):
+        found.append(f"the step {facts.steps[index].text} is not done: it is skipped")
+    for run in facts.analyses if waiting else ():
+        if run.status in _UNDER_WAY:
+            found.append(f"the analysis {run.name} began while it waits: the promotion does not wait for its verdict"
+                         if skips and run.role == "step" else _may_abort(run))
+    if index is not None:
+        found += _two_analyses(facts, index)
     return tuple(found)
+
+
+def _two_analyses(facts: RolloutFacts, index: int) -> Iterator[str]:
+    """Whether the step that is left, or the one that it stands at next, is the first of two analyses in a row."""
+    improperly = "Argo Rollouts does not promote out of two in a row properly (argo-rollouts#1203)"
+    steps = facts.steps
+    if _is_analysis(steps, index):
+        if _is_analysis(steps, index + 1):
+            yield f"the next step is an analysis too: {improperly}"
+        return
+    ahead = next_stop(facts, index + 1).index
+    if _is_analysis(steps, ahead) and _is_analysis(steps, ahead + 1):
+        yield (f"two analyses in a row come next ({steps[ahead].text}, {steps[ahead + 1].text}): {improperly}, so let "
+               "both end by themselves")
+
+
+def _is_analysis(steps: Sequence[Step], index: int) -> bool:
+    return index < len(steps) and steps[index].text.startswith("analysis")
+
+
+def _may_abort(run: AnalysisRun) -> str:
+    return f"the analysis {run.name} goes on and may still abort it"
 
 
 def _promote_fully(seen: Seen, place: Place) -> Draft | Refusal:
