@@ -175,7 +175,8 @@ MODEL = exactly(
     attributions=many(exactly(feature=TEXT, value=NUMBER, share=NUMBER, usual_share=NUMBER)),
     reasons=many(exactly(verdict=SLO_VERDICT, urgency=URGENCY, rule=TEXT, subject=TEXT, text=TEXT)),
     versions=exactly(stable=MAYBE, canary=MAYBE, known_from=TEXT, items=many(exactly(
-        version=TEXT, arm=TEXT, share=NUMBER, quality=QUALITY, first_seen=TIME, last_seen=TIME))),
+        version=TEXT, arm=TEXT, share=NUMBER, window_seconds=NUMBER, quality=QUALITY, first_seen=TIME,
+        last_seen=TIME))),
     slos=many(SLO), sources=many(SOURCE), alerts=many(exactly(
         name=TEXT, version=TEXT, deployment=TEXT, urgency=URGENCY, state=TEXT, since=TIME, age_seconds=NUMBER,
         alerts=many(ALERT))))

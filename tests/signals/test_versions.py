@@ -14,7 +14,7 @@ from triage.notebook.resolve import requests_selectors
 from triage.signals.burn import DAY, HOUR, MINUTE
 from triage.signals.model import Marker, Versions, VersionState
 from triage.signals.reading import Quality
-from triage.signals.versions import markers, versions
+from triage.signals.versions import markers, share_windows, versions
 
 BOOK = notebook(SUCCESS)
 TRAFFIC = requests_selectors(BOOK.manifest)
@@ -52,7 +52,7 @@ def test_the_newer_of_two_with_less_traffic_is_on_trial() -> None:
     found = read(facts({"v1": 0.9, "v2": 0.1}, {"v1": DAY, "v2": HOUR}))
     assert arms(found) == {"v1": "stable", "v2": "canary"}
     assert state(found, "v2").share.value == pytest.approx(0.1)
-    assert state(found, "v2").share.n == pytest.approx(300)
+    assert state(found, "v2").share.n == pytest.approx(60)
 
 
 @pytest.mark.parametrize("arm", ["canary", "shadow", "experiment"])
@@ -150,3 +150,36 @@ def test_what_an_answer_takes_does_not_move_the_first_time_of_a_version() -> Non
     assert state(read(found, now=NOW + 2), "v2").first_seen == NOW - HOUR
     found[question] = replace(found[question], answered_at=NOW + 600)
     assert state(read(found, now=NOW + 600), "v2").first_seen == NOW - HOUR + 600
+
+
+LATELY = model_question(Part.REQUESTS, MINUTE)
+
+
+def by_version(**requests: float) -> Answers:
+    return {LATELY: reply(*(({"model_version": version}, n) for version, n in requests.items()))}
+
+
+def test_after_a_rollback_the_shares_are_of_the_last_minute_and_say_so() -> None:
+    found = read({**facts({"v1": 0.7, "v2": 0.3}, {"v1": DAY, "v2": HOUR}), **by_version(v1=600.0, v2=0.0)})
+    assert {v.version: v.share.value for v in found.items} == {"v1": 1.0, "v2": 0.0}
+    assert {(v.share.window_seconds, v.share.n) for v in found.items} == {(60.0, 600.0), (60.0, 0.0)}
+    # Who is on which arm does not change with a minute.
+    assert arms(found) == {"v1": "stable", "v2": "canary"}
+
+
+def test_a_version_that_is_gone_from_the_last_minute_takes_nothing() -> None:
+    found = read({**facts({"v1": 0.7, "v2": 0.3}, {"v1": DAY, "v2": HOUR}), **by_version(v1=600.0)})
+    assert state(found, "v2").share.value == 0.0
+
+
+@pytest.mark.parametrize("lately", [by_version(v1=60.0, v2=39.0), by_version(), {LATELY: unanswered()}])
+def test_of_too_few_requests_and_of_none_five_minutes_tell(lately: Answers) -> None:
+    found = read({**facts({"v1": 0.9, "v2": 0.1}, {"v1": DAY, "v2": HOUR}), **lately})
+    assert state(found, "v2").share.value == pytest.approx(0.1)
+    assert state(found, "v2").share.window_seconds == 300.0
+
+
+@pytest.mark.parametrize(("scrape", "windows"), [(5.0, (60.0, 300.0)), (15.0, (60.0, 300.0)), (30.0, (120.0, 300.0)),
+                                                 (75.0, (300.0,)), (120.0, (300.0,))])
+def test_the_shortest_window_holds_four_scrapes(scrape: float, windows: tuple[float, ...]) -> None:
+    assert share_windows(scrape) == windows

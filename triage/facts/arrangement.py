@@ -30,6 +30,8 @@ class Arrangement:
     """Those about the newest sample."""
     recorded: Mapping[tuple[str, float], tuple[Question, ...]]
     """By objective and window, what rules recorded of it."""
+    lately: Mapping[int, Question]
+    """By index of the traffic: the requests of the shortest window."""
 
     def counted(self, objective: str, candidate: int) -> Mapping[float, tuple[Question, ...]]:
         """What the events of each window are counted from, windows ascending."""
@@ -56,12 +58,15 @@ def arranged(questions: tuple[Question, ...]) -> Arrangement:
     """These questions by what they are read for."""
     windows: dict[tuple[str, int], dict[float, list[Question]]] = {}
     seen: dict[tuple[int, Part], Question] = {}
+    lately: dict[int, Question] = {}
     for question in sorted(questions, key=lambda q: q.window_seconds):
         if question.part in COUNTED:
             own = windows.setdefault((question.objective, question.candidate), {})
             own.setdefault(question.window_seconds, []).append(question)
         elif question.part in (Part.FIRST_SEEN, Part.LAST_SEEN) and question.objective == MODEL:
             seen.setdefault((question.candidate, question.part), question)
+        elif question.part is Part.REQUESTS and question.objective == MODEL:
+            lately.setdefault(question.candidate, question)
     ordered = {key: {window: tuple(sorted(asked, key=lambda q: COUNTED.index(q.part))) for window, asked in own.items()}
                for key, own in windows.items()}
     buckets = {key: found for key, own in ordered.items()
@@ -70,4 +75,5 @@ def arranged(questions: tuple[Question, ...]) -> Arrangement:
                                 *(q for q in questions if q.part is Part.RECORDED and q.objective == name))
             for (name, candidate), own in ordered.items()}
     recorded = {(q.objective, q.window_seconds): (q,) for q in questions if q.part is Part.RECORDED}
-    return Arrangement(ordered, buckets, long, seen, tuple(q for q in questions if q.part is Part.SAMPLED_AT), recorded)
+    return Arrangement(ordered, buckets, long, seen, tuple(q for q in questions if q.part is Part.SAMPLED_AT), recorded,
+                       lately)

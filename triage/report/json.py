@@ -112,8 +112,8 @@ def _arm(model: ModelState, name: str) -> str | None:
 
 def _version(version: VersionState) -> dict[str, Any]:
     return {"version": version.version, "arm": version.arm, "share": version.share.value,
-            "quality": str(version.share.quality), "first_seen": iso(version.first_seen),
-            "last_seen": iso(version.last_seen)}
+            "window_seconds": version.share.window_seconds, "quality": str(version.share.quality),
+            "first_seen": iso(version.first_seen), "last_seen": iso(version.last_seen)}
 
 
 def _slo(slo: SloState, at: float) -> dict[str, Any]:

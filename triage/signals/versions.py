@@ -19,15 +19,27 @@ if TYPE_CHECKING:
 
 _EDGE = 3 * MINUTE
 """A version seen this close to the start of what was looked at was there before."""
+_LEAST_REQUESTS = 100.0
+"""Requests of all versions from which a window tells shares: of fewer, a tenth is chance."""
 _LATENCY = 15.0
 """Seconds between the time an answer is about and its coming that are taken for the way it had to go."""
+
+
+def share_windows(scrape_interval: float) -> tuple[float, ...]:
+    """Seconds over which requests are counted for shares: the shortest that holds four scrapes, and five minutes.
+
+    After a rollback five minutes show for five minutes who served before it.
+    """
+    short = max(MINUTE, 4 * scrape_interval)
+    return (short, 5 * MINUTE) if short < 5 * MINUTE else (5 * MINUTE,)
 
 
 def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float, described: str = "") -> Versions:
     """The versions seen in the last day (or as far back as the rollout rule reads), most traffic first.
 
     Stable is the version with most requests; of the others with requests, the one first seen last is on trial
-    (``arm``: ``canary``, ``shadow`` or ``experiment``). When both are older than what was looked at, the notebook
+    (``arm``: ``canary``, ``shadow`` or ``experiment``), by the last five minutes; shares are of the shortest window
+    (:func:`share_windows`) that has requests enough. When both are older than what was looked at, the notebook
     decides: beside the version that it describes (``described``) another one is a leftover, not a trial.
     """
     index = next((i for i in range(len(traffic))
@@ -39,16 +51,19 @@ def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float,
     seen = arrangement(replies).seen
     beside = [replies[question] for part in (Part.FIRST_SEEN, Part.LAST_SEEN)
               if (question := seen.get((index, part))) is not None]
+    lately = arrangement(replies).lately.get(index)
+    short = None if lately is None or trouble((replies[lately],), now) is not None else lately
     found = trouble((asked,), now)
     if found is not None:
-        return _versions(index, label, arm, replies, asked, found, described)
+        return _versions(index, label, arm, replies, asked, short, found, described)
     # Read more than once before the next answers come.
-    return asked.derived(("versions", index, label, arm, described),
-                         lambda _: _versions(index, label, arm, replies, asked, None, described), *beside)
+    also = [replies[short]] if short is not None else []
+    return asked.derived(("versions", index, label, arm, described, short),
+                         lambda _: _versions(index, label, arm, replies, asked, short, None, described), *also, *beside)
 
 
-def _versions(index: int, label: str, arm: str, replies: Replies, asked: Reply, found: tuple[Quality, str] | None,
-              described: str) -> Versions:
+def _versions(index: int, label: str, arm: str, replies: Replies, asked: Reply, short: Question | None,
+              found: tuple[Quality, str] | None, described: str) -> Versions:
     requests = _by_version(asked.samples, label)
     first = _times(replies, index, Part.FIRST_SEEN, label)
     last = _times(replies, index, Part.LAST_SEEN, label)
@@ -65,12 +80,19 @@ def _versions(index: int, label: str, arm: str, replies: Replies, asked: Reply, 
         newest = None
     if newest is not None and first.get(newest) is None and described and stable == described:
         newest = None
+    shown, window, answered_at = requests, 5 * MINUTE, asked.answered_at
+    if short is not None and found is None:
+        lately = _by_version(replies[short].samples, label)
+        if sum(lately.values()) >= _LEAST_REQUESTS:
+            shown, window, answered_at = lately, short.window_seconds, replies[short].answered_at
+    whole = sum(shown.values())
     items = []
     for version in sorted(known & {*requests, *first}, key=lambda v: (-requests.get(v, 0.0), v)):
-        n = requests.get(version)
-        share = n / total if n is not None and total > 0 else None
+        # Who took requests five minutes ago and takes none any more has none, and is no version without traffic of old.
+        n = shown.get(version, 0.0 if version in requests else None)
+        share = n / whole if n is not None and whole > 0 else None
         role = "stable" if version == stable else arm if version == newest else ""
-        items.append(VersionState(version, role, Reading(share, "ratio", quality, n, 5 * MINUTE, asked.answered_at,
+        items.append(VersionState(version, role, Reading(share, "ratio", quality, n, window, answered_at,
                                                          note=note), first.get(version), last.get(version)))
     return Versions("traffic", tuple(items))
 

@@ -112,7 +112,9 @@ def _verdict(view: View, model: ModelState, width: int) -> list[Line]:
 
 
 def _versions(view: View, model: ModelState, width: int) -> list[Line]:
-    out = heading(f"VERSIONS, {known_from(model.versions.known_from)}")
+    windows = {v.share.window_seconds for v in model.versions.items if v.share.window_seconds is not None}
+    over = f", shares of {wording.window(min(windows))}" if windows else ""
+    out = heading(f"VERSIONS, {known_from(model.versions.known_from)}{over}")
     columns = [Column("", min(20, max(6, width // 4)), gap=0), Column("", 10), Column("", 7, "right"),
                Column("", 24), Column("", 24)]
     if not model.versions.items:

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     # Only for types: the first frame does not wait for the modules of facts and meaning.
     from triage.facts.outcome import SourceHealth
     from triage.live.snapshot import Snapshot
-    from triage.signals.model import ModelState, VersionState
+    from triage.signals.model import ModelState, Versions, VersionState
 
 _OLD_AFTER = 60.0
 """Seconds from which the data age stands out."""
+_USUAL_SECONDS = 300.0
+"""Over what shares are counted unless it is said."""
 _RETRY_STEP = 5.0
 """Seconds in which the time to the next try counts down: coarse, because every step is sent over the link."""
 
@@ -26,16 +28,16 @@ def header(view: View, width: int) -> Line:
     for wordy, arms, stand in ((True, True, 2), (True, True, 1), (False, True, 2), (False, True, 1), (False, True, 0),
                                (False, False, 0)):
         # With a colon where there is room for it: "8 8 %" could be read as one number.
-        for after in (": ", " "):
-            made = _header(view, width, wordy and view.width_is_wide, arms, stand, after)
+        for after, over in ((": ", True), (": ", False), (" ", False)):
+            made = _header(view, width, wordy and view.width_is_wide, arms, stand, after, over=over)
             if made.width <= width and (not made.text.endswith(view.look.ellipsis) or not (arms or after == ": ")):
                 return made
     return made.fitted(width, view.look.ellipsis)
 
 
-def _header(view: View, width: int, wordy: bool, arms: bool, stand: int, after: str) -> Line:
+def _header(view: View, width: int, wordy: bool, arms: bool, stand: int, after: str, *, over: bool) -> Line:
     """``stand``: how much is said of where the rollout stands; 2 all, 1 a word or two, 0 nothing. ``after``: between
-    a version and its share where no arm stands there."""
+    a version and its share where no arm stands there. ``over``: say the window of shares that are of a shorter one."""
     snapshot = view.snapshot
     head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
@@ -57,7 +59,16 @@ def _header(view: View, width: int, wordy: bool, arms: bool, stand: int, after: 
         if not wordy and head.width + version.width + (more.width if number < len(shown) - 1 else 0) > width:
             return line(head, more)
         head += version
+    if over:
+        head = line(head, (_over(view.model.versions), Role.DIM))
     return line(head, _rollout(view, whole=stand > 1)) if stand else head
+
+
+def _over(versions: Versions) -> str:
+    """`` in 1m``: over what the shares are, where that is less than the usual five minutes; else ""."""
+    windows = {v.share.window_seconds for v in versions.items if v.share.value is not None and v.arm}
+    [window] = windows if len(windows) == 1 else [None]
+    return f" in {wording.window(window)}" if window is not None and window < _USUAL_SECONDS else ""
 
 
 def _rollout(view: View, *, whole: bool) -> Line:
