@@ -16,7 +16,7 @@ from triage.facts.outcome import GONE, REJECTED, SILENT, Failure
 from triage.facts.pod_series import PodAnswers
 from triage.facts.replies import Question, Reply
 from triage.facts.samples import Answer
-from triage.live.channel import Channel, Combined, by_question, combined
+from triage.live.channel import Channel, Combined, answering, by_question, combined
 from triage.live.closer import CloserAsker
 from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
@@ -270,11 +270,11 @@ class ModelAsker:
     async def _together(self, pace: Pace) -> None:
         barred = {name for other, name in self._refused if other is pace}
         asked = [a for a in self._asked[pace] if a.question.objective not in barred] if barred else self._asked[pace]
-        names = list(dict.fromkeys(a.question.objective for a in asked))
         outcome = await self._send(pace, asked)
         if not isinstance(outcome, Failure) or outcome.kind not in REJECTED:
             self._keep((pace, None), asked, outcome)
             return
+        names = list(dict.fromkeys(a.question.objective for a in asked))
         if len(names) == 1:
             self._refused.add((pace, names[0]))
             self._keep((pace, names[0]), asked, outcome)
@@ -327,8 +327,10 @@ class ModelAsker:
         answered_at = self._clock.now()
         limit = stale_after(pace, self._interval)
         replies, warnings = self._replies, answer.warnings
-        for question, found in by_question([a.question for a in asked], addresses, answer.samples).items():
-            replies[question] = Reply(answered_at, limit, found, (), warnings)
+        found = answering(addresses, answer.samples)
+        for item in asked:
+            question = item.question
+            replies[question] = Reply(answered_at, limit, found.get(question, ()), (), warnings)
         if pace is Pace.DAY:
             # Only now it is known since when each version is there, and so which one is on trial.
             self.begin_trial()

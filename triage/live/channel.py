@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure
@@ -59,13 +59,19 @@ def combined(pairs: Sequence[tuple[_Question, str]]) -> tuple[Combined, dict[str
 def by_question(asked: Sequence[_Question], addresses: Mapping[str, _Question],
                 items: Sequence[_Item]) -> dict[_Question, tuple[_Item, ...]]:
     """What answers each question of a combined query; () where nothing does."""
+    found = answering(addresses, items)
+    return {question: found.get(question, ()) for question in asked}
+
+
+def answering(addresses: Mapping[str, _Question], items: Sequence[_Item]) -> Mapping[_Question, tuple[_Item, ...]]:
+    """What answers the questions of a combined query; nothing of those that nothing answers."""
     if isinstance(items, Grouped):
-        return {question: items.found.get(question, ()) for question in asked}
-    found: dict[_Question, list[_Item]] = {question: [] for question in asked}
+        return cast("Mapping[_Question, tuple[_Item, ...]]", items.found)
+    found: dict[_Question, list[_Item]] = {}
     for item in items:
         question = addresses.get(item.labels.get(ADDRESS, ""))
         if question is not None:
-            found[question].append(item)
+            found.setdefault(question, []).append(item)
     return {question: tuple(each) for question, each in found.items()}
 
 

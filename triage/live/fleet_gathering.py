@@ -109,9 +109,10 @@ class Gathering:
                     return await self.client.query_range(expression, start=span.start, end=span.end, step=span.step)
 
             said = await plan.ask(everything, ask)
+            now = self._clock.now()
             for item in wanted:
                 if not item.answered.done():
-                    item.answered.set_result(_own(item, said[item.name], self._clock.now()))
+                    item.answered.set_result(_own(item, said[item.name], now))
         except asyncio.CancelledError:
             for item in wanted:
                 item.answered.cancel()

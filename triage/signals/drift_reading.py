@@ -97,11 +97,15 @@ def moved(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
 
 def verdicts(reading: DriftReading, versions: Versions) -> list[DriftVerdict]:
     """How each of :func:`moved` stands, in no order."""
+    if reading.state is not None and not _arms(reading, versions):
+        return [feature.verdict for feature in reading.state.features]
     return [m.verdict for m in _by_arm(reading, versions)]
 
 
 def drifting(reading: DriftReading, versions: Versions) -> tuple[Moved, ...]:
     """The features that drift, all together or in an arm."""
+    if DriftVerdict.DRIFT not in verdicts(reading, versions):
+        return ()
     return tuple([m for m in _by_arm(reading, versions) if m.verdict is DriftVerdict.DRIFT])
 
 

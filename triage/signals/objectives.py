@@ -78,13 +78,12 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
     newest = sampled_at(objective, index, replies)
     read = _windows(objective, index, replies, around.now)
     hour = read[slo.reading_window].counts
-    burns: tuple[Burn, ...] = ()
+    by_window: dict[float, Burn] = {}
     tiers: tuple[Tier, ...] = ()
     budget: Budget | None = None
     if slo.objective is not None and slo.objective < 100:
         by_window = {window: burn for window in WINDOWS
                      if (each := read.get(window)) is not None and (burn := each.burn) is not None}
-        burns = tuple(by_window.values())
         tiers = burns_of.evaluate_tiers(by_window, slo.objective, slo.window, slo.min_events)
         if slo.window in read:
             budget = _budget(slo.objective, read[slo.window], by_window, _covered(slo.window, read))
@@ -96,9 +95,10 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
     measures = str(getattr(sli, "measures", "")) if latency else ""
     quantiles = _quantiles(objective, index, hour, replies, newest) if latency else ()
     groups = _groups(objective, index, replies)
-    verdict, urgency, sentence = _verdict(objective, kind, reading, hour, read, burns, tiers, budget)
+    verdict, urgency, sentence = _verdict(objective, kind, reading, hour, read, by_window, tiers, budget)
     return SloState(slo.name, kind, slo.required, slo.objective, threshold, "at_most" if threshold else "",
-                    measures, reading, burns, tiers, budget, verdict, urgency, sentence, quantiles, slo.by, groups,
+                    measures, reading, tuple(by_window.values()), tiers, budget, verdict, urgency, sentence,
+                    quantiles, slo.by, groups,
                     _findings(objective, tiers, budget, around), slo.description, versions,
                     tuple([w for w, each in read.items() if each.counts.quality is Quality.WAITING]))
 
@@ -259,7 +259,7 @@ def _groups(objective: Objective, index: int, replies: Replies) -> tuple[GroupCo
 
 
 def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: WindowCounts,
-             read: Mapping[float, _Window], burns: Sequence[Burn], tiers: Sequence[Tier],
+             read: Mapping[float, _Window], burns: Mapping[float, Burn], tiers: Sequence[Tier],
              budget: Budget | None) -> tuple[Verdict, Urgency, str]:
     slo = objective.slo
     said = _said(kind, objective, reading)
@@ -271,11 +271,11 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
         return Verdict.UNKNOWN, Urgency.NONE, _why_unknown(reading)
     firing = [t for t in tiers if t.firing]
     overspent = budget is not None and budget.remaining < 0 and budget.quality is Quality.OK
-    rates = {b.window_seconds: b.rate for b in burns}
     if firing:
         worst = min(firing, key=lambda t: (t.urgency is not Urgency.PAGE, t.long_seconds))
-        text = (f"burns {wording.burn_rate(rates[worst.long_seconds])} over {wording.window(worst.long_seconds)} and "
-                f"{wording.burn_rate(rates[worst.short_seconds])} over {wording.window(worst.short_seconds)} "
+        long, short = burns[worst.long_seconds], burns[worst.short_seconds]
+        text = (f"burns {wording.burn_rate(long.rate)} over {wording.window(long.window_seconds)} and "
+                f"{wording.burn_rate(short.rate)} over {wording.window(short.window_seconds)} "
                 f"({worst.urgency} above {wording.burn_rate(worst.threshold)}); {said}")
         if worst.urgency is Urgency.PAGE:
             return Verdict.FAIL, Urgency.PAGE, text
@@ -290,7 +290,7 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
         return Verdict.UNKNOWN, Urgency.NONE, f"no traffic in the last {wording.window(slo.reading_window)}"
     if reading.quality is Quality.PARTIAL:
         return Verdict.UNKNOWN, Urgency.NONE, f"partial answer, cannot be called healthy: {reading.note}"
-    unread = next((b for b in burns if b.quality in _UNREAD), None)
+    unread = next((b for b in burns.values() if b.quality in _UNREAD), None)
     if unread is not None:
         return Verdict.UNKNOWN, Urgency.NONE, f"the {wording.window(unread.window_seconds)} window: {unread.note}"
     if budget is None or budget.quality not in READABLE:
@@ -303,10 +303,10 @@ def _verdict(objective: Objective, kind: SloKind, reading: Reading, hour: Window
     if blocked is not None:
         return (Verdict.WARN, Urgency.NONE, f"{said}; burns over {wording.burn_rate(blocked.threshold)} on too few "
                 f"events to {blocked.urgency} ({blocked.blocked})")
-    fast = [rates.get(w) for w in (5 * MINUTE, HOUR)]
+    fast = [b.rate for w in (HOUR, 5 * MINUTE) if (b := burns.get(w)) is not None and b.rate is not None and b.rate > 1]
     # One event is no rate.
-    if all(r is not None and r > 1 for r in fast) and reading.quality is Quality.OK and (hour.bad or 0.0) >= 1.5:
-        text = (f"burns {wording.burn_rate(rates[HOUR])} over 1h and {wording.burn_rate(rates[5 * MINUTE])} over 5m, "
+    if len(fast) == 2 and reading.quality is Quality.OK and (hour.bad or 0.0) >= 1.5:
+        text = (f"burns {wording.burn_rate(fast[0])} over 1h and {wording.burn_rate(fast[1])} over 5m, "
                 f"faster than the budget lasts, not enough for an alert; {said}")
         return Verdict.WARN, Urgency.NONE, text
     if reading.quality is Quality.LOW_N or budget.quality is Quality.LOW_N:
