@@ -24,6 +24,7 @@ from triage.facts.outcome import Failure, FailureKind
 from triage.facts.samples import Answer
 from triage.sources.alertmanager import AlertmanagerClient
 from triage.sources.breaker import Breaker, BreakerState
+from triage.sources.decode import OFF_LOOP_BYTES
 from triage.sources.prometheus import PrometheusClient
 
 K = FailureKind
@@ -385,6 +386,27 @@ def test_a_token_that_cannot_be_a_header_is_refused_without_being_shown(monkeypa
     with pytest.raises(ConfigError) as raised:
         PrometheusClient(endpoint("http://p.example", bearer_token={"env": "BAD_TOKEN"}), SystemClock())
     assert "canary" not in str(raised.value) + raised.value.hint
+
+
+@pytest.mark.parametrize(("last", "expected"), [
+    ('"+Inf"', "inf"), ('"\\ud800"', None), ('"1"]}, {"metric": {}, "value": [1e400, "1"', None), ("NaN", "nan")])
+async def test_large_answers_are_read_as_small_ones_are(last: str, expected: str | None) -> None:
+    found = []
+    for many in (1, 6_000):
+        rows = '{"metric": {"model": "one\\u202e"}, "value": [1795400000.5, "7"]}, ' * many
+        body = f'{{"status": "success", "data": {{"resultType": "vector", "result": [{rows}' \
+               f'{{"metric": {{"model": "last"}}, "value": [1795400000.5, {last}]}}]}}}}'
+        assert (len(body) > OFF_LOOP_BYTES) == (many > 1)
+        async with FaultServer(answering(200, body)) as server, prometheus(server.url) as client:
+            found.append(await client.query("up"))
+    small, large = found
+    if expected is None:
+        assert kind_of(small) is kind_of(large) is K.BROKEN
+    else:
+        assert isinstance(small, Answer)
+        assert isinstance(large, Answer)
+        assert str(small.samples[-1].value) == str(large.samples[-1].value) == expected
+        assert dict(small.samples[0].labels) == dict(large.samples[0].labels) == {"model": "one{u+202e}"}
 
 
 async def test_other_endpoints_come_decoded_and_cleaned() -> None:

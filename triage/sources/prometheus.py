@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ from triage.facts.alerts import Alert
 from triage.facts.outcome import Failure
 from triage.facts.samples import Answer, Labels
 from triage.sources.breaker import Breaker
-from triage.sources.decode import NotJson, clean_tree
+from triage.sources.decode import OFF_LOOP_BYTES, NotJson, clean_tree
 from triage.sources.failures import PROMETHEUS, Received, shape_failure
 from triage.sources.prometheus_answers import Envelope, OtherShape, open_envelope, parse_alerts, parse_answer
 
@@ -95,10 +96,20 @@ class PrometheusClient:
             return answer
         return replace(answer, elapsed_seconds=self._clock.monotonic() - began)
 
+    def _document(self, received: Received) -> Any | Failure:
+        """What was received as JSON: large answers by the reader that takes half the time."""
+        if len(received.body) >= OFF_LOOP_BYTES:
+            from pydantic_core import from_json
+
+            # What it does not read, the usual one reads or names.
+            with contextlib.suppress(ValueError):
+                return from_json(received.body)
+        return self.source.json(received)
+
     def _decoder(self, path: str, parse: Callable[[Envelope], Result | Failure]
                  ) -> Callable[[Received], Result | Failure]:
         def decode(received: Received) -> Result | Failure:
-            document = self.source.json(received)
+            document = self._document(received)
             if isinstance(document, Failure):
                 return document
             if isinstance(document, dict) and document.get("status") == "error":
