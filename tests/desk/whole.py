@@ -4,7 +4,7 @@ hears every change that anybody sends to any of its systems."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +67,10 @@ class Whole:
     lab: Lab
     ear: Ear
     folder: Path
+    pace_seconds: float = 0.0
+    """At least so much time goes by whenever a desk waits: for tests that wait for long."""
     _desks: list[ActionDesk] = field(default_factory=list)
+    _looks: dict[int, Callable[[], Awaitable[None]]] = field(default_factory=dict)
 
     async def desk(self, model: str, *, token: str = TOKEN, write: bool = True, state: str = "state",
                    context: Mapping[str, Any] | None = None, spec: Mapping[str, Any] | None = None) -> ActionDesk:
@@ -77,16 +80,24 @@ class Whole:
         notebook = notebook_of(active, model)
         shown = [await self._picture(active, model)]
 
+        async def look() -> None:
+            shown[0] = await self._picture(active, model)
+
         async def wait(seconds: float) -> None:
-            self.lab.later(seconds)
+            self.lab.later(max(seconds, self.pace_seconds))
             if self.lab.clock.now() - shown[0].at >= SCRAPE_SECONDS:
-                shown[0] = await self._picture(active, model)
+                await look()
         made = await open_desk(active, notebook, self.lab.clock, lambda: shown[0], write=write,
                                environ={"TRIAGE_STATE": str(self.folder / state)})
         for executor in made.executors.values():
             executor.wait = wait
         self._desks.append(made)
+        self._looks[id(made)] = look
         return made
+
+    async def look(self, desk: ActionDesk) -> None:
+        """Let the desk see what is so now; else it does at the next scrape that it waits for."""
+        await self._looks[id(desk)]()
 
     async def _picture(self, active: Active, model: str) -> Snapshot:
         """What the product sees now."""

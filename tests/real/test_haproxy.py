@@ -57,6 +57,11 @@ class Site:
         found = answer["data"]["result"]
         return float(found[0]["value"][1]) if found else 0.0
 
+    def served(self, version: str) -> float:
+        """Requests that a version has answered, by its own count."""
+        rows = httpx.get(f"{self.models[version].url}/metrics", trust_env=False).text.splitlines()
+        return sum(float(row.rpartition(" ")[2]) for row in rows if row.startswith("requests_total"))
+
     def triage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, "-m", "triage", *arguments], capture_output=True, text=True, check=False,
                               timeout=120, env=os.environ | {"TRIAGE_CONFIG": str(self.folder / "triage.yaml"),
@@ -113,6 +118,28 @@ def test_a_canary_that_gets_worse_is_rolled_back_and_the_slis_recover(site: Site
     assert "no server" not in done.stderr
     again = site.triage("act", "rollback", NAME, "--to", "7", "--write", "--confirm", "fraud")
     assert "has all the traffic already" in again.stdout + again.stderr
+
+
+def test_with_prometheus_stopped_in_the_middle_the_traffic_moves_and_it_says_what_it_cannot_see(site: Site) -> None:
+    with Load(site.balancer.url, pause_seconds=0.1).under_way():
+        wait_for(lambda: site.query('sum(increase(requests_total{code="200"}[1m]))') > 10, "traffic", site.prometheus)
+        planned = site.triage("act", "rollback", NAME, "--dry-run")
+        assert "prometheus does not answer" not in planned.stdout, planned
+        site.prometheus.stop()
+        planned = site.triage("act", "rollback", NAME, "--dry-run")
+        assert planned.returncode == 0, planned
+        assert "cannot tell  facts: prometheus does not answer" in planned.stdout
+        unread = site.triage("act", "rollback", NAME, "--write", "--confirm", "fraud")
+        assert "--acknowledge facts" in unread.stderr
+        done = site.triage("act", "rollback", NAME, "--write", "--confirm", "fraud", "--acknowledge", "known-good",
+                           "--acknowledge", "facts", "--reason", "the canary fails")
+    assert done.returncode == 3, (done.stdout[-3000:], done.stderr[-2000:])
+    assert "v7 takes all traffic; " in done.stdout
+    assert "success cannot be seen: prometheus does not answer" in done.stdout
+    seven, eight = site.served("7"), site.served("8")
+    with Load(site.balancer.url, pause_seconds=0.01).under_way():
+        wait_for(lambda: site.served("7") > seven + 20, "requests to v7", site.balancer.server)
+    assert site.served("8") == eight
 
 
 @dataclass
