@@ -27,9 +27,9 @@ from triage.errors import TriageError
 if TYPE_CHECKING:
     from triage.actions.approvals import ApprovalRequest
     from triage.actions.guards.checking import Checked
-    from triage.actions.history import Deed
     from triage.actions.steps import Prepared, Step
     from triage.actions.system import Refusal, Sighting
+    from triage.actions.under_way import OpenEnd
     from triage.clock import Clock
     from triage.config import Active
     from triage.desk.actions import ActionDesk
@@ -59,8 +59,8 @@ class _Asked:
     share: Path | None = None
     approve: Path | None = None
     output: str = "text"
-    open_ends: tuple[tuple[Deed, Sighting | None], ...] = ()
-    """Earlier actions of which nobody saw the end, and what was found out; None where nobody looked."""
+    open_ends: tuple[tuple[OpenEnd, Sighting | None], ...] = ()
+    """Earlier actions without a known end, and what was found out; None where nobody looked."""
 
 
 @click.command()
@@ -145,16 +145,16 @@ async def _act(active: Active, notebook: Notebook, clock: Clock, asked: _Asked) 
             await desk.aclose()
 
 
-async def _open_ends(desk: ActionDesk, clock: Clock, asked: _Asked) -> tuple[tuple[Deed, Sighting | None], ...]:
+async def _open_ends(desk: ActionDesk, clock: Clock, asked: _Asked) -> tuple[tuple[OpenEnd, Sighting | None], ...]:
     """The first question of whoever acts again: what became of the action that nobody saw the end of? Whoever only
-    plans is told that there is one, and writes nothing down."""
+    plans is told that there is one, and writes nothing down. What somebody is still at is told as that."""
     from triage.report.actions import open_end_line
     looks = desk.mode().allows and not asked.dry_run and asked.share is None
     out = []
-    for deed in await desk.open_ends():
-        found = await desk.find_out(deed) if looks else None
-        click.echo(f"triage: {open_end_line(deed, found, clock.now(), _characters(err=True))}", err=True)
-        out.append((deed, found))
+    for end in await desk.standing():
+        found = await desk.find_out(end.deed) if looks and end.held is None else None
+        click.echo(f"triage: {open_end_line(end, found, clock.now(), _characters(err=True))}", err=True)
+        out.append((end, found))
     return tuple(out)
 
 

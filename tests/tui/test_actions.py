@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,13 +27,14 @@ from triage.actions.history import Outcome
 from triage.actions.journal import Kind
 from triage.actions.opening import open_journal
 from triage.actions.plan import Action
-from triage.actions.steps import Prepared
+from triage.actions.steps import Confirmation, Prepared, Stage
 from triage.actions.system import Wish
 from triage.clock import ManualClock
 from triage.desk.actions import open_desk
 from triage.live.snapshot import Snapshot
 from triage.runbook.intents import OpenPlan
 from triage.tui.action_link import ActionLink
+from triage.tui.action_state import ActionState
 from triage.tui.app import TriageApp
 from triage.tui.screens.act import ActMenu
 from triage.tui.screens.plan import PlanDialog
@@ -237,7 +238,7 @@ async def test_what_is_cut_in_the_dialog_ends_in_an_ellipsis_and_stands_in_full_
         dialog = await opened(pilot, "m")
         assert dialog.dialog.prepared is not None
         reason = dialog.dialog.prepared.plan.reason
-        [row] = [row for row in screen_text(app).splitlines() if "by " in row and "operator" in row]
+        [row] = [row for row in screen_text(app).splitlines() if "│ reason" in row]
         assert row.rstrip("│ ").endswith("…")
         await pilot.press("tab", "enter")
         for _ in range(8):
@@ -625,6 +626,44 @@ def _forget_the_end(site: Site) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
     assert journal.records()[-1].kind != Kind.CONCLUDED
+
+
+async def test_what_another_triage_is_at_is_under_way_and_its_end_unknown_only_when_that_one_is_gone(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActionState, "again_seconds", 0.0)
+    desk = await open_desk(site.active, site.notebook, ManualClock(NOW), lambda: burning(), write=True)
+    prepared = await desk.prepare(Wish(Action.ROLLBACK, "v8 is slow"))
+    assert isinstance(prepared, Prepared)
+    typed_by_another = Confirmation(prepared.plan.confirmation, frozenset(prepared.acknowledgements))
+    async with shown(site) as (app, pilot, feed):
+        async with aclosing(desk.carry_out(prepared, typed_by_another)) as steps:
+            while (await anext(steps)).stage is not Stage.VERIFYING:
+                pass
+            app.actions.state.changed(MODEL)
+            await reads(pilot, "under way  rollback fraud-scorer to v7 by operator since 14:33")
+            assert "unknown: verify" not in screen_text(app)
+            await pilot.press("a")
+            await reads(pilot, "under way          rollback fraud-scorer to v7 by operator since 14:33")
+            assert "v  unknown" not in screen_text(app)
+            await pilot.press("escape")
+        feed.give(burning())
+        await reads(pilot, "unknown: verify")
+        assert "under way" not in screen_text(app)
+    await desk.aclose()
+
+
+async def test_what_is_under_way_here_stands_on_the_screen_when_its_dialog_is_closed(site: Site) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != TARGET:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, TARGET)
+        await reads(pilot, "nothing was read since")
+        await pilot.press("escape")
+        await reads(pilot, "under way  rollback fraud-scorer to v7, begun 14:33   a w")
+        app.actions.state.changed(MODEL)
+        await pilot.pause(0.2)
+        assert "unknown: verify" not in screen_text(app)
 
 
 async def test_what_is_under_way_is_not_lost_when_its_dialog_is_closed(site: Site) -> None:

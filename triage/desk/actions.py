@@ -19,16 +19,20 @@ from triage.actions.freeze import WriteMode, mode_of
 from triage.actions.guards.checking import Checked
 from triage.actions.guards.checking import Verdict as Found
 from triage.actions.history import Deed, History, history_of
-from triage.actions.opening import open_executor, open_journal
+from triage.actions.journal import Origin
+from triage.actions.opening import open_executor, open_journal, open_leases
 from triage.actions.plan import Action, Target
-from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.proven import ProvenReader
+from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.rollouts.by_kind import Setting
 from triage.actions.steps import Confirmation, Prepared, Step
 from triage.actions.system import Granted, Offer, Refusal, Sighting, System, Wish
 from triage.actions.systems import ROUTES, Maker
+from triage.actions.under_way import OpenEnd, looked_up
 from triage.clock import Clock
 from triage.config import Active
+from triage.config_actions import LeaseKubernetes
+from triage.errors import TriageError
 from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
 from triage.notebook.load import Notebook
@@ -73,11 +77,11 @@ class ActionDesk:
     _open: Callable[[System], Executor]
     _kubernetes: KubernetesClient | None
     _registry: Registry | None
+    _past: ProvenReader
 
     @property
     def model(self) -> str:
         """Name of the model."""
-    _past: ProvenReader
         return self.manifest.metadata.name
 
     def take(self, action: Action, system: System) -> None:
@@ -162,6 +166,12 @@ class ActionDesk:
         """Actions on the model of which it is not known how they ended."""
         return tuple(deed for deed in open_ends(await self.history()) if deed.plan.target.key in self.executors)
 
+    async def standing(self) -> tuple[OpenEnd, ...]:
+        """The same, each with whoever is at it in this or another process."""
+        found = [await looked_up([deed], self.executors[deed.plan.target.key].leases)
+                 for deed in await self.open_ends()]
+        return tuple(end for ends in found for end in ends)
+
     async def find_out(self, deed: Deed) -> Sighting:
         """Look what became of an action that nobody saw the end of. Sends nothing."""
         executor = self.executors[deed.plan.target.key]
@@ -179,6 +189,7 @@ class ActionDesk:
         for client in (self._kubernetes, self._registry):
             if client is not None:
                 await client.aclose()
+        await self._past.aclose()
 
     def _executor(self, action: Action) -> Executor | Refusal:
         system = self.systems.get(action, _NOBODY)
@@ -189,7 +200,6 @@ class ActionDesk:
 
 
 async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: Callable[[], Snapshot | None], *,
-        await self._past.aclose()
                     write: bool, environ: Mapping[str, str] = os.environ,
                     routes: Sequence[tuple[frozenset[Action], Maker]] = ROUTES) -> ActionDesk:
     """The desk of one model. Connects to nothing yet.
@@ -207,6 +217,7 @@ async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: 
             if isinstance(systems.get(action, _NOBODY), Refusal):
                 systems[action] = system
     targets = {each.target.key: each for each in systems.values() if not isinstance(each, Refusal)}
+    past = ProvenReader(notebook, active, clock)
 
     def opened(system: System) -> Executor:
         return open_executor(system, active, notebook.manifest, clock, snapshot, write=write, kubernetes=kubernetes,
@@ -216,15 +227,29 @@ async def open_desk(active: Active, notebook: Notebook, clock: Clock, snapshot: 
                       snapshot, opened, kubernetes, registry, past)
 
 
-def unfinished(active: Active, clock: Clock, model: str) -> tuple[Deed, ...]:
-    past = ProvenReader(notebook, active, clock)
-    """Actions on ``model`` in the journal of the context whose end is not known, without asking anybody; those that
-    are under way in another process are among them.
+def unfinished(active: Active, clock: Clock, model: str) -> tuple[OpenEnd, ...]:
+    """Actions on ``model`` in the journal of the context whose end is not written there, each with whoever is at it.
+    Nobody is asked but the leases, and these only where there is such an action. Blocks: for a thread.
 
     Raises :class:`~triage.errors.TriageError` when the journal cannot be read.
     """
-    return tuple(deed for deed in open_ends(history_of(open_journal(active, clock).records()))
-                 if deed.plan.target.model == model and deed.plan.target.context == active.name)
+    journal = open_journal(active, clock)
+    deeds = [deed for deed in open_ends(history_of(journal.records()))
+             if deed.plan.target.model == model and deed.plan.target.context == active.name]
+    return asyncio.run(_looked_up(active, clock, journal.origin, deeds)) if deeds else ()
+
+
+async def _looked_up(active: Active, clock: Clock, origin: Origin, deeds: Sequence[Deed]) -> tuple[OpenEnd, ...]:
+    in_cluster = isinstance(active.context.actions.leases, LeaseKubernetes)
+    client = connect(active, clock) if in_cluster else None
+    try:
+        return await looked_up(deeds, open_leases(active, origin, client))
+    except TriageError:
+        # That leases cannot be used is said where it matters: it stops every action.
+        return tuple(OpenEnd(deed, None) for deed in deeds)
+    finally:
+        if client is not None:
+            await client.aclose()
 
 
 def reason_of(model: ModelState | None) -> str:

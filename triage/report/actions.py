@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from triage.actions.guards.checking import Checked
 from triage.actions.guards.checking import Verdict as Found
 from triage.actions.history import Deed, Outcome
+from triage.actions.lease import Busy
 from triage.actions.plan import State, shown_version
 from triage.actions.steps import Prepared, Stage, Step
 from triage.actions.system import Refusal, Sighting, authenticated
+from triage.actions.under_way import OpenEnd
 from triage.report.characters import Characters
 from triage.report.times import spoken
 from triage.signals.reading import Verdict
@@ -136,7 +138,15 @@ def begun(deed: Deed, now: float) -> str:
     return f"{deed.plan.title}, begun {clock_time(deed.begun_at, now)} by {deed.actor}"
 
 
-def open_end_line(deed: Deed, found: Sighting | None, now: float, characters: Characters) -> str:
-    """An earlier action of which nobody saw the end, and what was found out; ``found`` None: nobody looked."""
+def under_way(deed: Deed, held: Busy, now: float) -> str:
+    """``rollback fraud-scorer to v7 by operator since 14:21: ana on bastion-1 (process 4711) verifies it``."""
+    does = "verifies it" if held.watches else "carries it out"
+    return f"{deed.plan.title} by {deed.actor} since {clock_time(deed.begun_at, now)}: {held.claim.holder} {does}"
+
+
+def open_end_line(end: OpenEnd, found: Sighting | None, now: float, characters: Characters) -> str:
+    """An earlier action without a known end: who is at it, or what was found out; ``found`` None: nobody looked."""
+    if end.held is not None:
+        return characters.say(f"under way: {under_way(end.deed, end.held, now)}")
     told = "with --write it is looked for" if found is None else f"{found.progress}: {found.sentence}"
-    return characters.say(f"unknown: verify: {begun(deed, now)}; {told}")
+    return characters.say(f"unknown: verify: {begun(end.deed, now)}; {told}")

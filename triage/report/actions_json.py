@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from triage.actions.history import Deed
 from triage.actions.plan import Plan, State
 from triage.actions.steps import Prepared, Step
 from triage.actions.system import Refusal, Sighting
+from triage.actions.under_way import OpenEnd
 from triage.desk.watching import Said
 from triage.report.actions import ended
 from triage.report.json import dump
@@ -18,8 +18,8 @@ ACT_SCHEMA = "triage.act/v1"
 WATCH_SCHEMA = "triage.watch/v1"
 
 
-OpenEnds = Sequence[tuple[Deed, Sighting | None]]
-"""Earlier actions of which nobody saw the end, and what was found out; None where nobody looked."""
+OpenEnds = Sequence[tuple[OpenEnd, Sighting | None]]
+"""Earlier actions without a known end, and what was found out; None where nobody looked."""
 
 
 def act_json(prepared: Prepared, steps: Sequence[Step], *, executed: bool, exit_code: int,
@@ -48,9 +48,10 @@ def refusal_json(refusal: Refusal, exit_code: int, open_ends: OpenEnds = ()) -> 
 
 
 def _ends(open_ends: OpenEnds) -> list[dict[str, Any]]:
-    return [{"action_id": deed.action_id, "title": deed.plan.title, "begun_at": iso(deed.begun_at), "actor": deed.actor,
+    return [{"action_id": end.deed.action_id, "title": end.deed.plan.title, "begun_at": iso(end.deed.begun_at),
+             "actor": end.deed.actor, "under_way_by": None if end.held is None else end.held.claim.holder,
              "progress": None if found is None else str(found.progress),
-             "sentence": None if found is None else found.sentence} for deed, found in open_ends]
+             "sentence": None if found is None else found.sentence} for end, found in open_ends]
 
 
 def _plan(plan: Plan) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class ActionLink:
     def __init__(self, app: ActionApp, feed: ActionFeed, conclude: Conclude, *, write: bool = False) -> None:
         self._app, self._feed, self._conclude = app, feed, conclude
         self._door = DeskDoor(app, feed, write=write)
-        self._state = ActionState(feed, self._door.begin, app.show, write=write)
+        self._state = ActionState(feed, self._door.begin, app.show, self._is_ours, write=write)
         self._menu = Menu("", None)
         self._courses: dict[str, Course] = {}
         """By the action's id, oldest first: one may begin while another is watched."""
@@ -93,7 +93,21 @@ class ActionLink:
         model = self._door.model()
         course = self._courses.get(self.newest(model))
         under_way = "" if course is None or course.is_over else course.prepared.plan.title
-        return replace(self._menu, under_way=under_way, open_ends=self._state.unknown(model))
+        return replace(self._menu, under_way=under_way, open_ends=self._state.unknown(model),
+                       elsewhere=self._state.under_way(model))
+
+    def under_way(self, model: str) -> tuple[tuple[str, str], ...]:
+        """(what is being done to ``model``, here and elsewhere, keys that show it) for each action."""
+        from triage.signals.wording import clock_time
+        now = self.now()
+        here = ((f"{course.prepared.plan.title}, begun {clock_time(course.began_at, now)}", "a w")
+                for course in self._courses.values()
+                if course.prepared.plan.target.model == model and not course.is_over)
+        return (*here, *((text, "") for text in self._state.under_way(model)))
+
+    def _is_ours(self, action_id: str) -> bool:
+        course = self._courses.get(action_id)
+        return course is not None and not course.is_over
 
     def open_menu(self) -> None:
         """The action menu; the systems are asked behind it."""
@@ -170,7 +184,7 @@ class ActionLink:
     def go(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
         """Carry it out, and show that."""
         from triage.tui.screens.receipt import Receipt
-        self._courses[prepared.action_id] = Course(prepared, ())
+        self._courses[prepared.action_id] = Course(prepared, (), began_at=self.now())
         self._door.begin(self._carry_out(prepared, confirmation, step))
         self._app.push_screen(Receipt(self, prepared.action_id))
 

@@ -252,6 +252,7 @@ class TriageApp(ScreenStack, inherit_bindings=False):
             self.actions.state.unknown(model.name) if model is not None else (),
             board=self._board(model),
             held_back=self.actions.state.held_back,
+            under_way=self.actions.under_way(model.name) if model is not None else (),
         )
 
     def _board(self, model: ModelState | None) -> Board | None:

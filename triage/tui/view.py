@@ -71,6 +71,8 @@ class View:
     """Actions on the model of which nobody knows how they ended, each a sentence."""
     board: Board | None = None
     """The incident of the model; None before it was looked for."""
+    under_way: tuple[tuple[str, str], ...] = ()
+    """(what is being done to the model now, the keys that show it or "") for each action, here and elsewhere."""
     held_back: bool = False
     """Whether actions were to change something, and a kill switch is on."""
 

@@ -26,6 +26,8 @@ class Course:
     """Whom to call when it did not help."""
     now: float = 0.0
     """World time, Unix seconds."""
+    began_at: float = 0.0
+    """When it was confirmed, world time, Unix seconds."""
     trouble: str = ""
     """Why nothing more comes of it although it has no outcome; "" otherwise."""
 

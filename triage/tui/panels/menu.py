@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from triage.signals.reading import Verdict
 from triage.tui.line import BLANK, Line, Role, line, wrap
 from triage.tui.panels.plan import Parts, shorten
 
@@ -36,6 +37,8 @@ class Menu:
     """The action that is being carried out, as a sentence; "" for none."""
     open_ends: tuple[str, ...] = ()
     """Actions of which it is not known how they ended, each a sentence."""
+    elsewhere: tuple[str, ...] = ()
+    """Actions that somebody else is at, each a sentence."""
     full: bool = False
     """Whether everything is said in full, however many rows that takes."""
 
@@ -76,6 +79,8 @@ def _top(shown: Menu, look: Look, width: int) -> list[Line]:
         out += [line((text, Role.UNKNOWN)) for text in wrap(look.say(shown.trouble), width)]
     if shown.under_way:
         out += _entry("w", "watch", shown.under_way, Role.PLAIN, look, width)[0]
+    for text in shown.elsewhere:
+        out += _entry(look.glyph(Verdict.PENDING), "under way", text, Role.PLAIN, look, width)[0]
     for text in shown.open_ends:
         out += _entry("v", "unknown: verify", text, Role.UNKNOWN, look, width)[0]
     return out

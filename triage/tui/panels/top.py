@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from triage.signals import wording
 from triage.signals.reading import Quality, Urgency, Verdict
-from triage.tui.line import URGENCY_ROLES, VERDICT_ROLES, Line, Role, fit, line, wrap
+from triage.tui.line import URGENCY_ROLES, VERDICT_ROLES, Line, Role, Span, fit, line, wrap
 from triage.tui.view import Item, View, reason_key, window_of
 
 if TYPE_CHECKING:
@@ -254,12 +254,14 @@ def source_name(source: SourceHealth) -> str:
 
 
 def source_lines(view: View, width: int) -> tuple[Line, ...]:
-    """One line for every action whose end is not known, and for every source that does not answer in full: since
-    when, and why."""
+    """One line for every action that is under way, or whose end is not known, and for every source that does not
+    answer in full: since when, and why."""
     if view.snapshot is None:
         return ()
-    out = [line(" ", view.look.mark(Verdict.UNKNOWN), ("unknown: verify", Role.UNKNOWN), f"  {text}   ",
-                ("a v", Role.ACCENT)).fitted(width, view.look.ellipsis) for text in view.unknown]
+    out = [_action(view, Verdict.PENDING, ("under way", Role.STRONG), text, keys, width)
+           for text, keys in view.under_way]
+    out += [_action(view, Verdict.UNKNOWN, ("unknown: verify", Role.UNKNOWN), text, "a v", width)
+            for text in view.unknown]
     for source in view.snapshot.sources:
         if source.state in ("ok", "off", "waiting"):
             continue
@@ -273,6 +275,13 @@ def source_lines(view: View, width: int) -> tuple[Line, ...]:
         out.append(line(" ", view.look.mark(state), (source_name(source), Role.STRONG), f" {word}{since}{why}{last}")
                    .fitted(width, view.look.ellipsis))
     return tuple(out)
+
+
+def _action(view: View, verdict: Verdict, word: Span, text: str, keys: str, width: int) -> Line:
+    """An action in one row; its keys are seen also where the sentence has to be cut."""
+    head, tail = line(" ", view.look.mark(verdict), word, "  "), line("   " if keys else "", (keys, Role.ACCENT))
+    said = fit(view.look.say(text), max(0, width - head.width - tail.width), view.look.ellipsis)
+    return line(head, said, tail).fitted(width, view.look.ellipsis)
 
 
 def retry(view: View) -> Line:
