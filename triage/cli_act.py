@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,8 +98,9 @@ def act(action: str, model: str, parameters: Sequence[str], **more: Any) -> int:
     Without --write it is a dry run: it ends with 0 when nothing but the missing --write stands in the way.
 
     0 done and recovered, 1 done but not recovered, 2 failed, or refused by a guard, 3 unknown (a request without an
-    answer, or what cannot be seen), 64 a mistake in the command line or the configuration, 130 interrupted: what was
-    sent stays sent, and the journal says what is not known.
+    answer, or what cannot be seen), 64 a mistake in the command line or the configuration, 130 interrupted (129 when
+    the terminal closes, 143 when it is told to end): what was sent stays sent, the journal says what is not known,
+    and the lease is given back.
 
     \b
     Examples:
@@ -219,20 +220,24 @@ def _minutes(seconds: float) -> str:
 
 async def _carried_out(desk: ActionDesk, prepared: Prepared, asked: _Asked) -> int:
     from triage.cli_confirm import confirmation as confirmed
+    from triage.cli_ending import given_up_in_order
     from triage.report.actions import EXIT, ended, receipt_lines, step_line
     _show(prepared, err=True)
     confirmation = confirmed(prepared, stopped=bool(_stops(prepared, asked)), confirm=asked.confirm,
                              acknowledged=asked.acknowledged, break_glass=asked.break_glass)
     steps: list[Step] = []
     try:
-        async with aclosing(desk.carry_out(prepared, confirmation)) as happening:
-            async for step in happening:
-                if not steps or (step.stage, step.sentence) != (steps[-1].stage, steps[-1].sentence):
-                    click.echo(f"triage: {step_line(step, len(prepared.plan.requests))}", err=True)
-                steps.append(step)
+        with given_up_in_order():
+            async with aclosing(desk.carry_out(prepared, confirmation)) as happening:
+                async for step in happening:
+                    if not steps or (step.stage, step.sentence) != (steps[-1].stage, steps[-1].sentence):
+                        click.echo(f"triage: {step_line(step, len(prepared.plan.requests))}", err=True)
+                    steps.append(step)
     except BaseException:
-        click.echo(f"triage: interrupted; what was sent stays sent, and triage journal show says what is not known "
-                   f"({prepared.action_id})", err=True)
+        # The terminal may be gone.
+        with suppress(OSError):
+            click.echo(f"triage: interrupted; what was sent stays sent, and triage journal show says what is not known "
+                       f"({prepared.action_id})", err=True)
         raise
     ending = ended(tuple(steps))
     if ending is None or ending.outcome is None:
@@ -274,7 +279,8 @@ def watch(model: str, once: bool, output: str) -> int:
     journal tells what was done.
 
     0 with --once when nothing is due or what was due is done, 1 done but not recovered, 2 failed, or held back by a
-    guard, 3 unknown, 4 a person has to do what is due, 130 interrupted.
+    guard, 3 unknown, 4 a person has to do what is due, 130 interrupted (129 when the terminal closes, 143 when
+    it is told to end).
 
     \b
     Examples:
@@ -292,6 +298,7 @@ def watch(model: str, once: bool, output: str) -> int:
 
 
 async def _watch(active: Active, notebook: Notebook, clock: Clock, output: str, *, once: bool) -> int:
+    from triage.cli_ending import given_up_in_order
     from triage.desk.actions import open_desk
     from triage.desk.newest import Newest
     from triage.desk.watching import What, watch
@@ -299,15 +306,16 @@ async def _watch(active: Active, notebook: Notebook, clock: Clock, output: str, 
     async with Newest(active, notebook.name, clock) as newest:
         desk = await open_desk(active, notebook, clock, newest, write=bool(given("write")))
         try:
-            async with aclosing(watch(desk, newest.current_then_next(), armed=bool(given("write")))) as saying:
-                async for said in saying:
-                    _tell(said, notebook.name, output)
-                    if once and said.outcome is not None:
-                        return EXIT[said.outcome]
-                    if once and said.what is What.HELD:
-                        return _REFUSED
-                    if once and said.what in (What.WAITS, What.RECOMMENDS):
-                        return _PERSON if said.what is What.RECOMMENDS else 0
+            with given_up_in_order():
+                async with aclosing(watch(desk, newest.current_then_next(), armed=bool(given("write")))) as saying:
+                    async for said in saying:
+                        _tell(said, notebook.name, output)
+                        if once and said.outcome is not None:
+                            return EXIT[said.outcome]
+                        if once and said.what is What.HELD:
+                            return _REFUSED
+                        if once and said.what in (What.WAITS, What.RECOMMENDS):
+                            return _PERSON if said.what is What.RECOMMENDS else 0
         finally:
             await desk.aclose()
     raise AssertionError("a watcher has no end of its own")

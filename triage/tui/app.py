@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 _TICK = 1.0
 """Seconds between looks at the clock."""
 _HUNG_UP = 129
+_GIVING_UP = 6.0
+"""Seconds for an action that is under way to write down what is not known, and to give its lease back."""
 
 
 class SnapshotArrived(Message):
@@ -205,7 +207,12 @@ class TriageApp(ScreenStack, inherit_bindings=False):
         if self.hung_up:
             return
         self.hung_up = True
-        end_within()
+        if self.actions.is_acting:
+            # Before anything is written to a terminal that may be gone: others wait for the lease.
+            end_within(_GIVING_UP)
+            self.actions.close()
+        else:
+            end_within()
         self.stop_feed()
         self.exit(return_code=_HUNG_UP)
 
