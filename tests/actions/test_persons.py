@@ -73,8 +73,8 @@ def test_where_one_user_holds_every_file_it_is_said_that_only_the_file_names_who
         Action.PROMOTE, policy=Policy(approvals=1), identity="ben", uid=BEN.uid,
         approval=replace(REQUEST, owners=(BEN,))))
     assert (answer.verdict, answer.stops, answer.acknowledgement) == (Verdict.WARN, False, "")
-    assert answer.sentence == ("asked for by ana, approved by ben; who asked is known from the file alone: ben owns it, "
-                               "and runs this")
+    assert answer.sentence == ("asked for by ana, approved by ben; who asked is known from the file alone: ben "
+                               "owns it, and runs this")
 
 
 def test_retraining_asks_for_the_approval_that_its_own_policy_wants() -> None:

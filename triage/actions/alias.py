@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -31,7 +32,20 @@ from triage.actions.plan import (
 from triage.actions.rollouts.drafting import SETTLE_SECONDS
 from triage.actions.sender import GRANTED_SECONDS, HttpSender
 from triage.actions.serving import COUNTED_SECONDS, NOTHING_SERVES, Served, served, taken_up
-from triage.actions.system import Authority, Fate, Granted, Observed, Progress, Refusal, Rehearsal, Sent, Sighting, Wish
+from triage.actions.system import (
+    Authority,
+    Change,
+    Fate,
+    Granted,
+    Observed,
+    Progress,
+    Recorded,
+    Refusal,
+    Rehearsal,
+    Sent,
+    Sighting,
+    Wish,
+)
 from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
@@ -51,6 +65,7 @@ _WHO = f"{API}/users/current"
 _ARTIFACT_FILE = "MLmodel"
 _READY = "READY"
 _REFUSED = frozenset({ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN})
+_NOTE = re.compile(rf"triage\.{Action.ROLLBACK}\.[0-9a-f]{{12}}")
 _MOST_NAMED = 6
 _HINTS = {
     Action.PAUSE: "nothing goes on by itself: whoever moves the alias does",
@@ -99,7 +114,8 @@ class Alias(PlainSystem):
             return found
         values: dict[str, JsonValue] = {ALIAS: found.aliases.get(self._alias)}
         values |= {_status_key(each): each.status for each in found.versions}
-        return Registered(asked_at, values, None, found, served(self._snapshot(), self.target.model))
+        return Registered(asked_at, values, None, found, served(self._snapshot(), self.target.model),
+                          recorded=recorded(found, self._alias))
 
     @property
     def authority(self) -> Authority:
@@ -285,6 +301,29 @@ class Alias(PlainSystem):
     async def aclose(self) -> None:
         await super().aclose()
         await self._client.aclose()
+
+
+def recorded(model: RegisteredModel, alias: str) -> Recorded:
+    """What the registry tells of changes: the notes that triage left, which have no time, and when the entry of the
+    version was changed that the alias names."""
+    here, found = model.aliases.get(alias), []
+    for key, value in model.tags.items():
+        try:
+            note = json.loads(value) if _NOTE.fullmatch(key) else None
+        except (ValueError, RecursionError):
+            continue
+        # Only the notes of rollbacks to where the alias still is say what it was brought away from.
+        if isinstance(note, dict) and (note.get("alias"), note.get("to")) == (alias, here) and all(
+                isinstance(note.get(name), str) for name in ("from", "actor", "reason")):
+            left = shown_version(note["from"])
+            found.append(Change(None, f"rollback from {left} by {note['actor']} (tag {key})", left,
+                                note["reason"] or "no reason given"))
+    version = None if here is None else model.version(here)
+    if version is not None and version.updated_at is not None and version.updated_at > (version.created_at or 0.0):
+        found.append(Change(version.updated_at, f"the entry of {shown_version(version.version)} was changed (its "
+                                                "last_updated_timestamp)"))
+    return Recorded(tuple(found), "the registry's tags and update times",
+                    "MLflow does not record who moved an alias, or when")
 
 
 def _post(path: str, body: dict[str, str], sentence: str, effect: str, conditions: tuple[Precondition, ...],

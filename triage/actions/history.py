@@ -12,6 +12,8 @@ from triage.actions.plan import Action, Plan, plan_of
 from triage.actions.system import Fate, Progress
 from triage.text import clean
 
+FLEEING = frozenset({Action.ROLLBACK, Action.ABORT})
+"""Actions by which a version is left because of what it did."""
 _VERBATIM = frozenset({"body", "path"})
 _MOST_TEXT = 20_000
 
@@ -150,9 +152,8 @@ class History:
     def left(self, key: str, version: str, since: float) -> Deed | None:
         """The last action after ``since`` by which the target was brought away from ``version`` because of it; None
         when there is none."""
-        fleeing = (Action.ROLLBACK, Action.ABORT)
         return next((deed for deed in reversed(self.recent(key, since)) if version
-                     and deed.plan.action in fleeing and deed.plan.before.version == version
+                     and deed.plan.action in FLEEING and deed.plan.before.version == version
                      and deed.plan.after.version != version), None)
 
     def served(self, key: str, version: str) -> tuple[Service, ...]:

@@ -38,6 +38,34 @@ NOBODY = Authority("")
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a target that its system recorded, whoever made it and with whatever tool."""
+
+    at: float | None
+    """World time, Unix seconds; None where it is not recorded."""
+    sentence: str
+    """What, and where it stands: ``kubectl-edit wrote it (managedFields)``."""
+    left: str = ""
+    """Version (``v8``) that was gone away from; "" when none is known to be."""
+    why: str = ""
+    """Why it was left, as whoever did it said; "" when it is not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a system tells of changes, besides the journal."""
+
+    changes: tuple[Change, ...] = ()
+    source: str = ""
+    """Where it was read: ``its managedFields and ReplicaSets``; "" when the system records none."""
+    missing: str = ""
+    """What it does not record, as a sentence; "" when nothing is known to be missing."""
+
+
+NOTHING_RECORDED = Recorded()
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The target, read just now. What preconditions are compared with."""
 
@@ -47,6 +75,8 @@ class Observed:
     """By the names that preconditions use."""
     rollout: RolloutFacts | None = None
     """The rollout, for systems that have one."""
+    recorded: Recorded = field(default=NOTHING_RECORDED, kw_only=True)
+    """What the system tells of changes of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from triage.actions.plan import (
 from triage.actions.rollouts.drafting import SETTLE_SECONDS
 from triage.actions.sender import HttpSender
 from triage.actions.serving import COUNTED_SECONDS, NOTHING_SERVES, Served, served, taken_up
-from triage.actions.system import Fate, Granted, Observed, Progress, Refusal, Sent, Sighting, Wish
+from triage.actions.system import Fate, Granted, Observed, Progress, Recorded, Refusal, Sent, Sighting, Wish
 from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.config_webhooks import Webhook, WebhookCall, WebhookRun, filled, fills
@@ -50,6 +50,7 @@ TRAINING = frozenset({Action.RETRAIN})
 _STARTED_SECONDS = 60.0
 _REMEMBERED_SECONDS = 120.0
 """How long a call that was taken answers for the same call made again."""
+_NO_RECORD = Recorded(missing="what others told the pipeline is not known")
 _STABLE = "stable version"
 _TRIAL = "version on trial"
 
@@ -106,7 +107,8 @@ class Pipeline(PlainSystem):
         snapshot = self._snapshot()
         stable, trial = self._arms(snapshot)
         values: dict[str, JsonValue] = {_STABLE: stable, _TRIAL: trial}
-        return Called(asked_at, values, None, served(snapshot, self.target.model), await self._state())
+        return Called(asked_at, values, None, served(snapshot, self.target.model), await self._state(),
+                      recorded=_NO_RECORD)
 
     async def _state(self) -> str:
         taken = self._taken

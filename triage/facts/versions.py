@@ -90,6 +90,9 @@ class RegisteredVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     """In order; they differ by case."""
+    updated_at: float | None = None
+    """When its entry was changed last: its stage, status or description. Tags and aliases do not count. None when the
+    registry does not say."""
     manifest_sha256: str = ""
     """What the registry says the digest of its manifest is, lower case; "" when it does not."""
     documents: Mapping[DocumentKind, Document] = field(default_factory=dict, repr=False)

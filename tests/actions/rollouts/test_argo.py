@@ -49,7 +49,7 @@ class TestLastAction:
         notes = argo.ground.rollout["metadata"]["annotations"]
         await argo.do(Action.ROLLBACK)
         assert argo.ground.rollout["metadata"]["annotations"] == {
-            **notes, "triage.dev/last-action": "rollback fraud-scorer to v7 by operator: tests",
+            **notes, "triage.dev/last-action": "rollback fraud-scorer from v8 to v7 by operator: tests",
             "rollout.argoproj.io/revision": "3"}
 
     async def test_a_status_takes_none(self, argo: Stage) -> None:

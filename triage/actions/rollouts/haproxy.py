@@ -27,7 +27,7 @@ from triage.actions.plan import (
 )
 from triage.actions.rollouts.drafting import SETTLE_SECONDS, STATUS_SECONDS, percent
 from triage.actions.serving import COUNTED_SECONDS
-from triage.actions.system import Fate, Granted, Observed, Progress, Refusal, Sent, Sighting, Wish
+from triage.actions.system import Fate, Granted, Observed, Progress, Recorded, Refusal, Sent, Sighting, Wish
 from triage.actions.verifying import to_recover
 from triage.clock import Clock
 from triage.facts.outcome import Failure
@@ -45,6 +45,7 @@ _STATIC = frozenset({"source", "uri", "url_param", "hdr", "rdp-cookie", "hash", 
 _LARGEST = 100
 _WITHIN = 0.5
 """Percentage points that weights of whole numbers may be off a step."""
+_NO_RECORD = Recorded(missing="HAProxy records no changes of weights")
 _MANY_WORDS = {
     Action.PAUSE: Refusal("HAProxy goes no further by itself: there is nothing to pause", "its weights stay as they "
                           "are until somebody sets others"),
@@ -95,7 +96,7 @@ class HaproxyBackend(PlainSystem):
         if isinstance(found, Failure):
             return found
         values: dict[str, JsonValue] = {_key(each.name): each.weight for each in found.servers}
-        return Weighed(asked_at, values, facts(self._rollout, found, asked_at), found)
+        return Weighed(asked_at, values, facts(self._rollout, found, asked_at), found, recorded=_NO_RECORD)
 
     async def granted(self, action: Action) -> Granted:
         """Whether the socket is of the level that may set weights."""

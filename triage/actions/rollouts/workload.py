@@ -16,7 +16,8 @@ from triage.actions.rehearsal import difference
 from triage.actions.rollouts.conditions import REPLICAS, TEMPLATE, UID, values
 from triage.actions.rollouts.drafting import Draft, Seen, standing, state
 from triage.actions.rollouts.images import ImageReader
-from triage.actions.rollouts.last_action import marked
+from triage.actions.rollouts.last_action import mark, marked
+from triage.actions.rollouts.recorded import recorded
 from triage.actions.scale import Bounds, read_autoscaler
 from triage.actions.sender import GRANTED_SECONDS
 from triage.actions.system import Authority, Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
@@ -81,7 +82,8 @@ class Workload(ABC):
                                                           self._images.read(facts))
         sets = () if isinstance(read.sets, Failure) else tuple(owned(read.sets, facts.uid))
         seen = Seen(asked_at, {}, facts, read.item, sets, source, images, autoscaler)
-        self._seen = replace(seen, values=self.conditions(seen))
+        items = [read.item, *([source] if isinstance(source, dict) else [])]
+        self._seen = replace(seen, values=self.conditions(seen), recorded=recorded(items, facts))
         return self._seen
 
     async def _source(self, facts: RolloutFacts) -> Json | Failure | None:
@@ -186,8 +188,8 @@ class Workload(ABC):
             wish.action, self.target, state(observed, facts.wanted, standing(facts)), drafted.after,
             drafted.requests, drafted.inverse, drafted.blast_radius, drafted.path,
             replace(drafted.verification, readings=failing), actor, wish.reason, wish.incident, now, drafted.warnings)
-        what = f"{made.title} by {actor}{f': {wish.reason}' if wish.reason else ''}"
-        return replace(made, requests=tuple(marked(each, self._item(each, observed), what) for each in made.requests))
+        return replace(made, requests=tuple(marked(each, self._item(each, observed), mark(made))
+                                            for each in made.requests))
 
     def _item(self, request: Request, observed: Observed) -> Json:
         """The object that a request patches, as it was read."""

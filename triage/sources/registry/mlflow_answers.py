@@ -90,7 +90,7 @@ def parse_version(item: Mapping[str, Any]) -> tuple[str, RegisteredVersion]:
         version=_name(item, "version"), created_at=_seconds(item.get("creation_timestamp")),
         status=_text(item.get("status")) or "READY", stage="" if stage == "None" else stage,
         source=_text(item.get("source")), run_id=_text(item.get("run_id")),
-        description=_text(item.get("description")), tags=tags,
+        description=_text(item.get("description")), tags=tags, updated_at=_seconds(item.get("last_updated_timestamp")),
         manifest_sha256=digest if _SHA256.fullmatch(digest) else "", documents=documents)
 
 
