@@ -53,15 +53,18 @@ def record_of(home: Path, model: str = MODEL) -> dict[str, Any] | None:
     return None if not found else json.loads(found[0].read_text())
 
 
-def killed(notebook: Path, home: Path, incident: str = "", *, model: str = MODEL, context: str = "test"
-           ) -> dict[str, Any]:
-    """Run ``slow`` in a process of its own, kill that once the record holds its verdict; the record as it was then."""
+def holds_verdict(copy: Mapping[str, Any]) -> bool:
+    return "so far" in json.dumps([cell["outputs"] for cell in copy["cells"]])
+
+
+def killed(notebook: Path, home: Path, incident: str = "", *, model: str = MODEL, context: str = "test",
+           once: Callable[[Mapping[str, Any]], bool] = holds_verdict) -> dict[str, Any]:
+    """Run ``slow`` in a process of its own, kill that ``once`` the record is like that; the record as it was then."""
     program = subprocess.Popen([sys.executable, "-c", PROGRAM, str(notebook), str(home), incident, context],
                                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
     try:
         deadline = time.monotonic() + 30
-        while (copy := record_of(home, model)) is None or "so far" not in json.dumps(
-                [cell["outputs"] for cell in copy["cells"]]):
+        while (copy := record_of(home, model)) is None or not once(copy):
             assert program.poll() is None
             assert time.monotonic() < deadline, copy
             time.sleep(0.02)
@@ -111,6 +114,15 @@ def test_a_later_start_tells_once_that_its_triage_died_and_how_far_it_came(home:
         about = document if name == "run.json" else document["metadata"]["triage_run"]
         assert (about["state"], about["outcome"], about["status"]) == ("ended", "triage died", "unknown")
         assert [cell["outcome"] for cell in about["cells"]] == ["finished", "triage died"]
+
+
+def test_a_run_whose_kernel_had_not_come_up_is_told_too_by_the_cell_that_was_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "m", *CELLS)
+    killed(tmp_path / "m", tmp_path / "state", once=lambda copy: True)
+    left, = settle_left(StateDir(tmp_path / "state", "cells"), MODEL, "test")
+    assert words.headline(left) == "slow ended without a result: its triage died"
+    assert [(cell.outcome, cell.status) for cell in left.cells] == [
+        (Outcome.NOT_RUN, None), (Outcome.TRIAGE_DIED, "unknown")]
 
 
 def test_a_run_that_goes_on_is_left_alone_and_leaves_no_mark(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tests.cells.books import C, ipynb
@@ -12,7 +13,7 @@ from triage.cells.document import Cell, parse_book
 from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table, Text
 from triage.cells.protection import Limits, Means, sentences
 from triage.cells.protocol import Outcome
-from triage.cells.results import CellRun, Phase, Run
+from triage.cells.results import Against, CellRun, Phase, Run
 from triage.desk.cells import Listing, listing_of
 from triage.tui.shelf import Shelf
 
@@ -45,6 +46,9 @@ def _run(cell: str, *outputs: Output, outcome: Outcome | None = Outcome.FINISHED
 
 TABLE = Table(("country", "7", "8"), (("DE", "38.29", "40.28"), ("PL", "40.33", "3408.00")), 3)
 FAIL = CellVerdict("compare-feature", "fail", "median amount from PL is 85 times as high on 8 as on 7", 84.5, "x", 5.0)
+
+
+THEN = Against("/captures/INC-0412", "c75d626e2a83" + "0" * 52, NOW - 90_000, NOW - 3_600)
 
 
 def _shelf(*runs: Run, pin: str = "matches", values: Mapping[str, str] | None = None) -> Shelf:
@@ -81,6 +85,11 @@ SHELVES: Mapping[str, Callable[[], Shelf]] = {
     "broken": lambda: _shelf(_run("compare-feature", outcome=Outcome.NOT_RUN,
                                   trouble="the kernel did not come up, or did not end, in time")),
     "hostile": lambda: _shelf(_hostile()),
+    "past": lambda: replace(_shelf(replace(_run("compare-feature", Text("1.0\n"), FAIL), against=THEN)), against=THEN,
+                            captures=2),
+    "captured": lambda: replace(_shelf(), captures=1, capture="capture of 24h: /captures/INC-0412, 4 files, 1.3 MB"),
+    "left": lambda: _shelf(replace(_run("compare-feature", Text("loading 1\n"), outcome=Outcome.TRIAGE_DIED),
+                                   ended_at=None)),
 }
 
 

@@ -346,6 +346,7 @@ async def test_a_run_within_an_incident_looks_at_its_capture_and_says_which_also
             await until(pilot, lambda: app.incident.id("fraud-scorer") == "INC-0001")
             await press(pilot, "4", "c", *["backspace"] * 3, *f"1h {folder}", "enter")
             await until(pilot, lambda: "SHA-256" in unbroken(app) and told(app) != [])
+            assert "t runs cells against the capture, not the present" in screen_text(app)
             await press(pilot, "t", "enter")
             # Two of the three series that the server has are the model's.
             await until(pilot, lambda: "series 2 stable v7 trial v8 until 1795444380.0" in unbroken(app)

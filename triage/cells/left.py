@@ -93,8 +93,6 @@ def _again(copy: Mapping[str, Any], about: Mapping[str, Any], path: str) -> Run:
         pictures += 1
         return Picture(found.kind, len(found.content), f"{path}/{picture_name(pictures, found.kind)}")
     board = Board(first, lambda run: None, saved)
-    died = next((each["id"] for each in said if each["running"]), None) or next(
-        (each["id"] for each in said if each["outcome"] is None), None)
     for each, kept in zip(said, copy["cells"], strict=True):
         board.heard({"type": "cell", "id": each["id"]})
         for output in kept["outputs"]:
@@ -103,7 +101,8 @@ def _again(copy: Mapping[str, Any], about: Mapping[str, Any], path: str) -> Run:
                          **{field: output.get(theirs) for field, theirs in _MESSAGES.get(kind, {}).items()}})
         if each["dropped_bytes"]:
             board.heard({"type": "dropped", "bytes": each["dropped_bytes"]})
-        outcome = each["outcome"] or (Outcome.TRIAGE_DIED if each["id"] == died else Outcome.NOT_RUN)
+        outcome = each["outcome"] or (
+            Outcome.TRIAGE_DIED if each["running"] or each["part"] == "asked" else Outcome.NOT_RUN)
         board.heard({"type": "finished", "id": each["id"], "outcome": outcome, "seconds": each["seconds"],
                      "detail": each["detail"]})
     # When it ended is not known.

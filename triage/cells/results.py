@@ -105,6 +105,8 @@ class Run:
         ends = [cell.outcome for cell in self.cells if cell.outcome is not None]
         if not ends:
             return Outcome.NOT_RUN
+        if Outcome.TRIAGE_DIED in ends:
+            return Outcome.TRIAGE_DIED
         return next((end for end in ends if end is not Outcome.FINISHED), Outcome.FINISHED)
 
     @property

@@ -96,6 +96,8 @@ def _headline(run: Run) -> str:
     if run.trouble:
         return f"it did not run to its end: {run.trouble}"
     failed = next((cell for cell in run.cells if cell.outcome not in (None, Outcome.FINISHED)), None)
+    if run.outcome is Outcome.TRIAGE_DIED:
+        return f"{', '.join(run.asked)} {_ENDS[Outcome.TRIAGE_DIED]}"
     if failed is not None:
         return f"{failed.id} {end_sentence(failed)}"
     verdicts = [each for cell in run.cells for each in cell.verdicts]

@@ -91,6 +91,10 @@ class CaptureLink:
         """What the cells of ``model`` look at; None for the present."""
         return self._chosen.get(model)
 
+    def count(self, model: str) -> int:
+        """How many captures there are to look at: of the open incident, and of this session."""
+        return len(self._known(model))
+
     def choose_next(self, model: str) -> None:
         """From the present to the newest capture of the open incident or of this session, to those before it, and back
         to the present."""

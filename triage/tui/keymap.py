@@ -132,7 +132,7 @@ CELLS: tuple[Binding, ...] = (
     Binding("e", "screen.values", "values", id="cells.values", tooltip="Other values for the notebook's parameters"),
     Binding("c", "screen.capture", "capture", id="cells.capture",
             tooltip="Save what the sources say of the model, with digests, for cells to look at later"),
-    Binding("t", "screen.past", "past", id="cells.past",
+    Binding("t", "screen.past", "past", id="cells.past", show=False,
             tooltip="Run cells against a capture of the open incident or of this session, another one, the present"),
     Binding("y", "app.copy", "copy", id="copy", tooltip="This screen as plain text, to the clipboard and on screen"),
     BACK)

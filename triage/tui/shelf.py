@@ -27,6 +27,8 @@ class Shelf:
     """Parameters that were set by hand, as they were typed."""
     against: Against | None = None
     """The capture that the next run looks at; None for the present."""
+    captures: int = 0
+    """How many captures there are to look at."""
     capture: str = ""
     """What goes on, or came of the newest capture; "" when there was none."""
 

@@ -28,17 +28,21 @@ def listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> lis
     """A heading and a row for each cell: how its newest run ended, its question, and the firing alert it helps with."""
     said = told(view, shelf, width)
     head, *others = _listing(view, shelf, chosen, width, max(1, rows - len(said)))
-    return [each.fitted(width, view.look.ellipsis) for each in (head, *said, *others)]
+    return [each.fitted(width, view.look.ellipsis) for each in (head, *said, *others)][:rows]
 
 
 def told(view: View, shelf: Shelf, width: int) -> list[Line]:
-    """Which capture the next run looks at; what came of the newest capture, with its whole path. Nothing for the
-    present where there was none."""
-    past = "" if shelf.against is None else (f"{words.against_words(shelf.against, view.now)}, t for another or the "
-                                             "present")
-    return [*(line(" ", (past, Role.WARN)).fitted(width, view.look.ellipsis) for _ in range(bool(past))),
-            *(line(" ", (text, Role.ACCENT)) for text in wrap(view.look.say(shelf.capture), max(8, width - 2))
-              if shelf.capture)][:_MOST_SENTENCE + 1]
+    """Which capture the next run looks at, or that it can; what came of the newest capture, with its whole path."""
+    rows: list[Line] = []
+    if shelf.against is not None:
+        past = words.against_words(shelf.against, view.now)
+        rows = [line(" ", (f"{past}, t for {'another or ' if shelf.captures > 1 else ''}the present", Role.WARN))]
+    elif shelf.captures:
+        rows = [line(" ", (f"t runs cells against {'the' if shelf.captures == 1 else 'a'} capture, not the present",
+                           Role.DIM))]
+    return [*(each.fitted(width, view.look.ellipsis) for each in rows),
+            *([line(" ", (text, Role.ACCENT)) for text in wrap(view.look.say(shelf.capture), max(8, width - 2))
+              if shelf.capture][:_MOST_SENTENCE + 1])]
 
 
 def _listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:

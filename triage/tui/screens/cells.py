@@ -77,8 +77,9 @@ class Cells(TwoColumns, inherit_bindings=False):
             self.show_both(view, panel.listing(view, shelf, chosen, width - right - 2, height),
                            panel.detail(view, shelf, chosen, right - 2, height), right, height)
             return
-        wanted = max(1, len(shelf.cells)) + 1 + len(panel.told(view, shelf, width))
-        listed = panel.listing(view, shelf, chosen, width, min(wanted, _MOST_LIST, max(3, height // 3 + 1)))
+        told = len(panel.told(view, shelf, width))
+        listed = panel.listing(view, shelf, chosen, width,
+                               told + min(max(1, len(shelf.cells)) + 1, _MOST_LIST, max(3, height // 3 + 1)))
         below: list[Line] = []
         room = height - len(listed) - 1
         if room >= 3:
@@ -87,7 +88,9 @@ class Cells(TwoColumns, inherit_bindings=False):
 
     def _shelf(self) -> Shelf:
         shelf = self._link.shelf()
-        return replace(shelf, capture=self._captures.words(shelf.model), against=self._captures.chosen(shelf.model))
+        known = self._captures
+        return replace(shelf, capture=known.words(shelf.model), against=known.chosen(shelf.model),
+                       captures=known.count(shelf.model))
 
     def _chosen(self, shelf: Shelf) -> str:
         """The cell under the cursor: the first one while nothing is selected, or when it is gone."""
