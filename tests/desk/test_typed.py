@@ -1,0 +1,114 @@
+"""``triage act`` at a terminal: what was typed ahead, at once or by a paste confirms nothing, and nothing is sent."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from tests.commands import EXAMPLES
+from tests.desk.site import MODEL, NOT_JUDGED, TARGET, Site
+
+PATIENCE_SECONDS = 60.0
+WITHOUT, NAME = b'type "without facts" to go on without it: ', f"type {TARGET} to go on: ".encode()
+
+
+@dataclass
+class Terminal:
+    """What somebody sees and types."""
+
+    ours: int
+    said: bytes = b""
+
+    def _more(self) -> None:
+        if select.select([self.ours], [], [], 0.1)[0]:
+            try:
+                self.said += os.read(self.ours, 4096)
+            except OSError:
+                # Linux says so when the process has gone.
+                time.sleep(0.01)
+
+    def reads(self, wanted: bytes) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while wanted not in self.said:
+            assert time.monotonic() < until, self.said.decode()
+            self._more()
+
+    def types(self, text: str) -> None:
+        os.write(self.ours, text.encode())
+
+    def is_heard(self, question: bytes) -> None:
+        """Type and take back a character until the question shows it: from then on keys count."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while question + b"." not in self.said:
+            assert time.monotonic() < until, self.said.decode()
+            self.types(".\x7f")
+            self._more()
+
+
+@contextmanager
+def abort(site: Site) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "triage", "act", "abort", MODEL, "--write", "--config", str(site.config)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=EXAMPLES.parents[2],
+                          env=os.environ | site.environment, start_new_session=True) as process:
+        os.close(theirs)
+        try:
+            yield Terminal(ours), process
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site(spec=NOT_JUDGED)
+
+
+def test_only_what_is_typed_once_the_question_stands_sends_anything(site: Site) -> None:
+    with abort(site) as (terminal, process):
+        terminal.types(f"without facts\r{TARGET}\r")
+        terminal.reads(WITHOUT)
+        # What was typed ahead is no answer, and neither is what comes within half a second.
+        terminal.types("without facts\r")
+        terminal.is_heard(WITHOUT)
+        terminal.types("without facts\r")
+        terminal.reads(NAME)
+        terminal.types(f"{TARGET}\r")
+        terminal.is_heard(NAME)
+        terminal.types(f"\x1b[200~{TARGET}\r\x1b[201~")
+        terminal.reads(b"what is pasted does not count")
+        assert site.gate.changes == []
+        terminal.types(f"{TARGET}\r")
+        terminal.reads(b"sent 1 of 1: done")
+        terminal.reads(b"the lease is given back")
+        process.wait(PATIENCE_SECONDS)
+    assert [change.rpartition("/")[2] for change in site.gate.changes] == ["status"]
+
+
+def test_another_name_sends_nothing(site: Site) -> None:
+    with abort(site) as (terminal, process):
+        for question, answer in ((WITHOUT, "without facts"), (NAME, MODEL)):
+            terminal.reads(question)
+            terminal.is_heard(question)
+            terminal.types(f"{answer}\r")
+        terminal.reads(b"it was not confirmed: nothing was sent")
+        assert process.wait(PATIENCE_SECONDS) == 64
+    assert site.gate.changes == []
+
+
+def test_who_breaks_it_off_at_the_question_has_sent_nothing(site: Site) -> None:
+    with abort(site) as (terminal, process):
+        terminal.reads(WITHOUT)
+        terminal.is_heard(WITHOUT)
+        terminal.types("\x03")
+        assert process.wait(PATIENCE_SECONDS) == 130
+    assert site.gate.changes == []
