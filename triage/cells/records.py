@@ -61,8 +61,9 @@ class Record:
     def begin(self, run: Run) -> None:
         """Write down that it begins. Raises :class:`~triage.state_dir.StateError`."""
         with self._model.locked(LOCK):
-            self.keep(run, {}, run.started_at)
+            # The mark first: a record without one would be taken for a run that goes on, for ever.
             self._hold = self._model.hold(f"{self._name}{MARK}")
+            self.keep(run, {}, run.started_at)
 
     def end(self, run: Run, raw: Mapping[str, list[Mapping[str, Any]]], now: float) -> None:
         """Write down how it ended. Raises :class:`~triage.state_dir.StateError`."""
