@@ -282,8 +282,10 @@ def test_what_it_met_now_is_evidence_where_the_past_counts_no_events_of_it() -> 
 @pytest.mark.parametrize(("changes", "words"), [
     ({"proven": proven(good=0.99)}, "it missed objectives while it served: success 99.00 % of 1,200,000"),
     ({"snapshot": snapshot(model(slos=(slo(good=0.9),)))}, "it misses objectives as well: success 90.00 % of 9,000"),
+    ({"signature": Signature(True, "takes today's 7 inputs", "6")}, "the notebook registered with it describes v6"),
 ])
-def test_a_version_that_missed_its_objectives_is_doubted(changes: dict[str, Any], words: str) -> None:
+def test_a_version_that_missed_its_objectives_or_has_the_notebook_of_another_is_doubted(
+        changes: dict[str, Any], words: str) -> None:
     answer = found("known-good", circumstances(**changes))
     assert (answer.verdict, answer.acknowledgement) == (Verdict.WARN, "known-good")
     assert words in answer.sentence
@@ -321,6 +323,11 @@ def test_a_version_that_serves_now_takes_todays_requests() -> None:
     of = circumstances(signature=Signature(None, "its inputs are not known"))
     assert found("known-good", of).verdict is Verdict.OK
     assert "takes today's requests now" in found("known-good", of).sentence
+
+
+def test_the_version_of_its_notebook_is_said() -> None:
+    of = circumstances(signature=Signature(True, "takes today's 7 inputs", "v7"))
+    assert found("known-good", of).sentence.endswith("takes today's 7 inputs; its notebook describes v7")
 
 
 def test_versions_are_found_however_they_are_spelt() -> None:

@@ -64,7 +64,7 @@ def test_the_registered_manifest_is_compared_however_the_version_is_spelt(tmp_pa
     theirs = ('apiVersion: triage/v1alpha1\nkind: ModelNotebook\n'
               'metadata: {name: m, version: "7", owners: [{name: t, role: on-call}]}\n'
               f'spec:\n  slos: [{SLO}]\n  inputs: {INPUTS}\n')
-    assert asked(registry(tmp_path, manifest=theirs)) == Signature(True, "takes today's 2 inputs")
+    assert asked(registry(tmp_path, manifest=theirs)) == Signature(True, "takes today's 2 inputs", "7")
 
 
 @pytest.mark.parametrize(("manifest", "version", "words"), [

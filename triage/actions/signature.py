@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triage import strict_yaml
 from triage.actions.plan import shown_version
@@ -24,6 +24,8 @@ class Signature:
     fits: bool | None
     """None when one of the two is not known."""
     sentence: str
+    described: str = ""
+    """The version that the notebook registered with it describes; "" when none was read."""
 
 
 def compare(goal: Sequence[InputField], present: Sequence[InputField], version: str) -> Signature:
@@ -74,4 +76,4 @@ async def registered_signature(registry: Registry | None, manifest: Manifest, ve
         theirs = strict_yaml.validate(strict_yaml.parse(text, document.where), Manifest)
     except (InvalidDocument, UnicodeDecodeError):
         return Signature(None, "its inputs are not known: the manifest registered with it cannot be used")
-    return compare(theirs.spec.inputs, manifest.spec.inputs, version)
+    return replace(compare(theirs.spec.inputs, manifest.spec.inputs, version), described=theirs.metadata.version)

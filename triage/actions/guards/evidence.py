@@ -101,6 +101,7 @@ def evidence(circumstances: Circumstances) -> Iterator[Evidence]:
     yield _objectives(circumstances, row)
     yield _capacity(circumstances, row)
     yield _signature(circumstances, row)
+    yield from _described(circumstances, row)
 
 
 def capacity(circumstances: Circumstances) -> Found:
@@ -292,6 +293,17 @@ def _signature(circumstances: Circumstances, row: LineageRow | None) -> Evidence
         return Evidence(Weight.GOOD, "takes today's requests now")
     weight = {True: Weight.GOOD, False: Weight.BAD, None: Weight.MISSING}[found.fits]
     return Evidence(weight, found.sentence)
+
+
+def _described(circumstances: Circumstances, row: LineageRow | None) -> Iterator[Evidence]:
+    """Whether the notebook that was registered with the version is the version's own."""
+    version = circumstances.signature.described
+    if not version:
+        return
+    if circumstances.spelt(version, sorted(_names(circumstances, row))) is not None:
+        yield Evidence(Weight.GOOD, f"its notebook describes {shown_version(version)}")
+    else:
+        yield Evidence(Weight.DOUBT, f"the notebook registered with it describes {shown_version(version)}")
 
 
 def _revision(circumstances: Circumstances) -> Revision | None:
