@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -18,9 +19,18 @@ from triage.config_sources import KubernetesEndpoint
 from triage.facts.closer_look import CloserLook
 from triage.facts.outcome import Failure
 from triage.facts.pod_series import PodPart
+from triage.lab.promql.engine import Engine
+from triage.lab.promql.results import Vector
+from triage.lab.promql.store import Store
 from triage.live.once import load_notebooks
 from triage.live.poller import Poller
-from triage.live.resources import RESOURCES_SECONDS, pod_questions, pod_selector, replicas_expression
+from triage.live.resources import (
+    RESOURCES_SECONDS,
+    killed_questions,
+    pod_questions,
+    pod_selector,
+    replicas_expression,
+)
 from triage.notebook.load import Notebook, load_all
 from triage.notebook.serving import PodSeries
 from triage.signals.resources_model import ServingReading
@@ -253,3 +263,61 @@ async def test_whoever_may_not_list_pods_is_told_so_and_the_cluster_counts_as_an
     assert isinstance(reading.list_failure, Failure)
     assert "list pods" in reading.list_failure.hint
     assert [str(s.state) for s in snapshot.sources if s.name == "kubernetes"] == ["ok"]
+
+
+
+async def test_killed_pods_are_asked_for_in_the_same_request_as_what_is_asked_once_a_minute(
+        notebooks: Notebooks, prometheus: Asked, clock: ManualClock) -> None:
+    plain, folder = notebooks(plain=1), notebooks(m=1)
+    changed(folder, rollout={"kind": "argo", "namespace": "ml", "name": "fraud"})
+    sent = {}
+    for name in ("plain", "m"):
+        prometheus.server.requests.clear()
+        poller = Poller(active(plain, prometheus.server.url), load_all([plain]), clock)
+        poller.watch([name])
+        await poller.refresh_once()
+        await poller.aclose()
+        sent[name] = [r.fields["query"][0] for r in prometheus.server.requests if "query" in r.fields]
+    assert len(sent["m"]) == len(sent["plain"])
+    assert ["OOMKilled" in expression for expression in sent["plain"]] == [False] * len(sent["plain"])
+    [day] = [expression for expression in sent["m"] if "OOMKilled" in expression]
+    assert "min_over_time(timestamp(" in day
+
+
+def killed_now(folder: Path, *series: tuple[dict[str, str], list[float]]) -> dict[str, float]:
+    """Pods and how often they were killed, of what a server with these series (by minute, up to now) answers."""
+    store = Store()
+    for labels, values in series:
+        times = [round(1000 * (NOW - 60.0 * (len(values) - 1 - n))) for n in range(len(values))]
+        store.append(labels, np.array(times, dtype=np.int64), np.array(values))
+    [asked] = killed_questions(only(folder))
+    vector = Engine(store).instant(asked.expression, NOW).value
+    assert isinstance(vector, Vector)
+    return {labels["pod"]: value for labels, value in vector.samples}
+
+
+def container(pod: str, restarts: list[float], reason: str, **moved: str) -> list[tuple[dict[str, str], list[float]]]:
+    of = {"namespace": "ml", "pod": pod, "container": "server"} | moved
+    return [({"__name__": "kube_pod_container_status_restarts_total", **of}, restarts),
+            ({"__name__": "kube_pod_container_status_last_terminated_reason", "reason": reason, **of},
+             [1.0] * len(restarts))]
+
+
+def test_a_container_counts_that_was_restarted_in_the_last_half_hour_for_want_of_memory(notebooks: Notebooks) -> None:
+    folder = changed(notebooks(m=1), rollout={"kind": "argo", "namespace": "ml", "name": "fraud"})
+    lately, before = [4.0] * 40 + [5.0, 5.0, 6.0], [4.0] * 5 + [6.0] * 40
+    assert killed_now(folder, *container("fraud-7f-a", lately, "OOMKilled"),
+                      *container("fraud-7f-b", before, "OOMKilled"), *container("fraud-7f-c", lately, "Error"),
+                      *container("chat-1-a", lately, "OOMKilled"),
+                      *container("exporter", lately, "OOMKilled", exported_pod="fraud-7f-d",
+                                 exported_namespace="ml", exported_container="server")) == {
+                          "fraud-7f-a": 2.0, "fraud-7f-d": 2.0}
+
+
+@pytest.mark.parametrize(("spec", "known"), [
+    ({}, False), ({"rollout": {"kind": "none", "name": "m"}}, False),
+    ({"rollout": {"kind": "deployment", "name": "m"}}, True),
+    ({"resources": {"pods": {"namespace": "ml", "app": "fraud"}}}, True),
+])
+def test_whose_pods_are_not_named_is_not_asked(notebooks: Notebooks, spec: dict[str, Any], known: bool) -> None:
+    assert bool(killed_questions(only(changed(notebooks(m=1), **spec)))) is known

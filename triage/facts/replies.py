@@ -60,12 +60,15 @@ class Part(StrEnum):
     """Changes of a gauge."""
     PUSHED_AT = "pushed-at"
     """Unix time at which it was pushed to a push gateway."""
+    KILLED = "killed"
+    """Restarts of containers that needed more memory than they may."""
 
 
 MODEL = ""
 """In place of an objective's name: the question is about the model as a whole."""
 LAST_SEEN = "last seen"
 VALUE = "business value"
+PODS = "its pods"
 """In place of an objective's name, which holds no space."""
 
 

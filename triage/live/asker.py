@@ -23,7 +23,7 @@ from triage.live.flights import Flights
 from triage.live.judging import WORLD, RetrainAsker, TrialAsker, WorldAsker
 from triage.live.lasting import LastingAsker
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
-from triage.live.resources import ResourcesAsker
+from triage.live.resources import ResourcesAsker, killed_questions
 from triage.live.trends import Grid, grid, trend_questions, trends
 from triage.quantities import format_duration
 from triage.signals.canary_reading import CanaryReading
@@ -86,8 +86,9 @@ class ModelAsker:
     """Holds the replies about one model and renews those that are due."""
 
     def __init__(self, notebook: Notebook, client: PrometheusClient, clock: Clock, interval: float, *,
-                 slots: asyncio.Semaphore, landed: Callable[[], None]) -> None:
-        """``slots`` bounds what is under way besides the fast questions; ``landed`` is told of every end."""
+                 slots: asyncio.Semaphore, landed: Callable[[], None], alone: bool = False) -> None:
+        """``slots`` bounds what is under way besides the fast questions; ``landed`` is told of every end. ``alone``:
+        somebody looks at this one model, and what would cost too much for many is asked of it."""
         self.notebook = notebook
         self.flights = Flights(landed)
         self.channel = Channel(client, clock, interval, slots, self.flights)
@@ -96,7 +97,7 @@ class ModelAsker:
         self._clock = clock
         self._interval = interval
         self._asked: dict[Pace, tuple[Asked, ...]] = {}
-        for asked in questions(notebook):
+        for asked in (*questions(notebook), *(killed_questions(notebook) if alone else ())):
             self._asked[asked.pace] = (*self._asked.get(asked.pace, ()), asked)
         unasked = {a.question: Reply(None, stale_after(a.pace, interval))
                    for every in self._asked.values() for a in every}
@@ -117,8 +118,7 @@ class ModelAsker:
         self._world = WorldAsker(notebook, self.channel)
         self._retrain = RetrainAsker(notebook, self.channel)
         self._lasting = LastingAsker(notebook, self.channel)
-        self._alone = False
-        """Whether somebody looks at this model: of many together it is not asked what lasted."""
+        self._alone = alone
         self._resources = ResourcesAsker(notebook, self.channel)
         self._closer = CloserAsker(notebook, self.channel)
         self.closer_look: CloserLook | None = None
@@ -215,7 +215,6 @@ class ModelAsker:
                     self.flights.start(key, partial(self._ask, key))
         if look is not None:
             self._begin_charts(look, now)
-        self._alone = look is not None
         self.begin_trial()
         if WORLD not in later or self._world.seldom(now) is None:
             self._world.begin()

@@ -18,6 +18,7 @@ from triage.signals.feature_store_reading import feature_store_reasons
 from triage.signals.fleet_seen import last_seen, seen_reasons
 from triage.signals.fleet_value import value_reading
 from triage.signals.health import Health, health
+from triage.signals.killed import killed_reasons
 from triage.signals.lineage import lineage
 from triage.signals.lineage import reasons as lineage_reasons
 from triage.signals.lineage_links import links
@@ -103,7 +104,8 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     traced = replace(traced, links=links(manifest, said.registered, seen, said.rollout, said.promise, said.run))
     more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now),
             *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain),
-            *feature_store_reasons(facts.feature_store, now), *seen_reasons(last_seen(manifest, facts.replies, now)))
+            *feature_store_reasons(facts.feature_store, now), *seen_reasons(last_seen(manifest, facts.replies, now)),
+            *killed_reasons(facts.replies, now))
     found = health(notebook, slos, seen, grouped(alerts, manifest), sources, facts.replies, now, facts.canary,
                    facts.drift, more=more)
     return slos, seen, found, traced

@@ -262,7 +262,7 @@ class Poller:
         for name in self._names if len(self._names) == 1 else ():
             if name not in self._askers:
                 self._askers[name] = ModelAsker(self._by_name[name], self._prometheus, self._clock, self._interval,
-                                                 slots=self._slots, landed=self._landed)
+                                                 slots=self._slots, landed=self._landed, alone=True)
             asker = self._askers[name]
             asker.closer_look = self._closer_look
             self._tell(asker)

@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Literal
 
 from triage.facts.outcome import Failure
 from triage.facts.pod_series import PodAnswers, PodPart, PodQuestion
+from triage.facts.replies import PODS, Part, Question
 from triage.facts.units import UNIT_SECONDS
 from triage.live.channel import Channel, by_question, combined
+from triage.live.expressions import Asked, Pace
 from triage.live.pacing import Turn
 from triage.live.trends import Grid, grid
 from triage.notebook.resolve import batch_sizes, queue_times, requests_selectors
 from triage.notebook.selector import Matcher, Selector, parse_selector, quote, regex_quote
 from triage.notebook.serving import PodSeries
 from triage.notebook.slis import AverageSli, HistogramSli
+from triage.quantities import format_duration
+from triage.signals.killed import KILLED_SECONDS, OUT_OF_MEMORY
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
@@ -48,6 +52,8 @@ _AMOUNTS: _Kinds = ((PodPart.LIMITS, "limits"), (PodPart.REQUESTS, "requests"))
 _REASONS: _Kinds = ((PodPart.LAST_END, "last_end"), (PodPart.WAITING, "waiting"))
 _GPUS: _Kinds = ((PodPart.GPU, "gpu_percent"), (PodPart.GPU_USED, "gpu_memory_used"),
                  (PodPart.GPU_FREE, "gpu_memory_free"))
+_WITHOUT_PODS = frozenset({"none", "haproxy", "mlflow", "webhook"})
+"""Kinds of rollouts that do not say what pods there are."""
 _MOVED: Mapping[str, str] = {"pod": "exported_pod", "namespace": "exported_namespace",
                              "container": "exported_container"}
 
@@ -75,6 +81,24 @@ def pod_selector(manifest: Manifest, series: PodSeries) -> Selector:
 def pod_questions(notebook: Notebook) -> tuple[tuple[PodQuestion, str], ...]:
     """Everything that is asked about the present, each with its expression."""
     return (*_of_pods(notebook.manifest), *_of_work(notebook.manifest))
+
+
+def killed_questions(notebook: Notebook) -> tuple[Asked, ...]:
+    """Containers that were restarted in the last half hour, the last time because they needed too much memory.
+
+    () where the manifest does not say which pods are the model's. Asked in the request of what is asked once a minute.
+    """
+    manifest = notebook.manifest
+    resources, rollout = manifest.spec.resources, manifest.spec.rollout
+    named = resources is not None and (resources.pods or resources.pod_names)
+    if not named and (rollout is None or rollout.kind in _WITHOUT_PODS):
+        return ()
+    span = f"[{format_duration(KILLED_SECONDS)}]"
+    restarts = _told(pod_selector(manifest, "restarts"), f"(max_over_time({{}}{span}) - min_over_time({{}}{span}))")
+    ended = _told(pod_selector(manifest, "last_end").with_matcher(Matcher("reason", "=", OUT_OF_MEMORY)))
+    by = "max by (pod, container)"
+    return (Asked(Question(PODS, 0, Part.KILLED, KILLED_SECONDS),
+                  f"({by} ({restarts}) > 0 and on (pod, container) {by} ({ended}) == 1)", Pace.DAY),)
 
 
 def replicas_expression(manifest: Manifest) -> str:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _VERDICTS = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3, Verdict.LOW_N: 4,
              Verdict.PENDING: 5, Verdict.NOT_JUDGED: 6}
 _URGENCIES = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
-_RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "quality", "drift",
-          "features", "retrain", "registry", "rollout", "source", "unknown", "few events", "objectives")
+_RULES = ("rollout rule", "canary", "burn rate", "level", "budget", "zero tolerance", "alert", "pods", "quality",
+          "drift", "features", "retrain", "registry", "rollout", "source", "unknown", "few events", "objectives")
 _COUNTED = frozenset({SloKind.RATIO, SloKind.LATENCY, SloKind.COLD_START})
 _CANARY_ARMS = ("canary", "experiment")
 _MISSED = {"alertmanager": "silences are unknown",

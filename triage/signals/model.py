@@ -269,7 +269,7 @@ class Reason:
     verdict: Verdict
     urgency: Urgency
     rule: str
-    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``quality``, ``drift``,
+    """``alert``, ``burn rate``, ``budget``, ``rollout rule``, ``canary``, ``level``, ``pods``, ``quality``, ``drift``,
     ``features``, ``retrain``, ``zero tolerance``, ``registry``, ``rollout``, ``few events``, ``unknown``, ``source`` or
     ``objectives``."""
     subject: str

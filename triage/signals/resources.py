@@ -15,6 +15,7 @@ from triage.facts.pod_series import PodAnswers, PodPart, PodQuestion
 from triage.facts.rollouts import PodFacts, PodsFacts, RolloutFacts
 from triage.facts.samples import Sample
 from triage.signals import wording
+from triage.signals.killed import OUT_OF_MEMORY
 from triage.signals.reading import Verdict
 from triage.signals.resources_model import Basis, PodState, Use
 
@@ -32,7 +33,6 @@ HOUR = 3600.0
 _UNSUPPORTED = 1e15
 """DCGM writes a number near 2^63 where a GPU does not support a field."""
 _ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
-_OUT_OF_MEMORY = "OOMKilled"
 _ORDER = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.UNKNOWN: 2, Verdict.PENDING: 3, Verdict.PASS: 4}
 _UNKNOWN = Use(None, None, Basis.NONE, Verdict.UNKNOWN)
 _ABSENT = Use(None, None, Basis.NONE)
@@ -180,7 +180,7 @@ def _last_end(series: Measured, name: str, facts: PodFacts | None) -> str:
     if facts is not None and facts.last_end:
         return facts.last_end
     reasons = series.reasons.get(PodPart.LAST_END, {}).get(name, ())
-    return _OUT_OF_MEMORY if _OUT_OF_MEMORY in reasons else next(iter(reasons), "")
+    return OUT_OF_MEMORY if OUT_OF_MEMORY in reasons else next(iter(reasons), "")
 
 
 def _ends(series: Measured, name: str, facts: PodFacts | None, again: int | None,
@@ -199,8 +199,8 @@ def _ends(series: Measured, name: str, facts: PodFacts | None, again: int | None
     times = f" {again}x in 1 h" if again and again > 1 else ""
     ago = f" {wording.coarse_age(max(0.0, now - ended_at))} ago" if ended_at is not None else " within 1 h"
     reason = _last_end(series, name, facts)
-    if reason == _OUT_OF_MEMORY:
-        yield Verdict.FAIL, f"{_OUT_OF_MEMORY}{times or ago}"
+    if reason == OUT_OF_MEMORY:
+        yield Verdict.FAIL, f"{OUT_OF_MEMORY}{times or ago}"
     else:
         yield Verdict.WARN, f"restarted{times or ago}" + (f" ({reason})" if reason else "")
 
