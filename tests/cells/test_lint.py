@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cells.books import C, ipynb, write
-from triage.cells.lint import lint, lint_cells
+from triage.cells import lint as linter
+from triage.cells.lint import LARGE_OUTPUT_BYTES, lint, lint_cells
 from triage.errors import Finding
 
 ABOUT = {"purpose": "Why?", "effects": "none"}
@@ -26,6 +31,80 @@ def found(folder: Path, *cells: C, content: Any = None, requirements: str = "pan
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
     return [finding.code for finding in findings]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A notebook: cells beside the good ones, and what is done to the file and around it."""
+
+    more: Sequence[C] = ()
+    cells: Sequence[C] = GOOD
+    requirements: str = "pandas==3.1.1\n"
+    manifest: str = PINNED
+    edit: Callable[[dict[str, Any]], object] = id
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def findings(self, folder: Path) -> tuple[Finding, ...]:
+        content = ipynb(*self.cells, *self.more)
+        self.edit(content)
+        for name, text in self.files.items():
+            (folder / name).write_text(text)
+        return found(folder, content=content, requirements=self.requirements, more=self.manifest)
+
+
+def printed(size: int) -> Callable[[dict[str, Any]], object]:
+    """The second cell keeps an output of so many characters."""
+    return lambda content: content["cells"][1].update(
+        outputs=[{"output_type": "stream", "name": "stdout", "text": "x" * size}])
+
+
+NEEDY = C("truncate", "rows = 0", about={**ABOUT, "effects": "truncates the view"})
+SHA = hashlib.sha256(b"pinned").hexdigest()
+RULES: Mapping[str, tuple[Given, Given]] = {
+    "secret": (Given([C("x", f'token = "{TOKEN}"', [])]), Given([C("x", 'token = os.environ["TOKEN"]', [])])),
+    "mutable-data": (Given([C("x", 'd = "s3://lake/latest/x.parquet"', [])]),
+                     Given([C("x", 'd = "s3://lake/snap-2026-11-02/x.parquet"', [])])),
+    "digest-mismatch": (Given(manifest=PINNED + f"  data: [{{name: x, uri: x.csv, sha256: {SHA}}}]\n",
+                              files={"x.csv": "changed"}),
+                        Given(manifest=PINNED + f"  data: [{{name: x, uri: x.csv, sha256: {SHA}}}]\n",
+                              files={"x.csv": "pinned"})),
+    "outputs-not-stripped": (Given(edit=printed(1)), Given()),
+    "large-output": (Given(edit=printed(LARGE_OUTPUT_BYTES)), Given(edit=printed(LARGE_OUTPUT_BYTES - 500))),
+    "no-parameters-cell": (Given(cells=[C("ask", "print(1)", about=ABOUT)]), Given()),
+    "two-parameters-cells": (Given([C("x", "B = 1", ["parameters"], None)]), Given([C("x", "B = 1", [], None)])),
+    "unpinned-environment": (Given(requirements="pandas>=3\n"), Given(requirements="pandas==3.1.1\n")),
+    "unproven": (Given([C("x", "print(rows)", about=ABOUT)]),
+                 Given([C("rows", "rows = LIMIT", [], None), C("x", "print(rows)", about=ABOUT)])),
+    "unknown-requires": (Given([C("x", "1", about={**ABOUT, "requires": ["gone"]})]),
+                         Given([C("x", "1", about={**ABOUT, "requires": ["ask"]})])),
+    "hidden-effects": (Given([NEEDY, C("x", "print(rows)", about=ABOUT)]),
+                       Given([NEEDY, C("x", "print(rows)", about={**ABOUT, "effects": "truncates the view"})])),
+    "no-purpose": (Given([C("x", "1", about={"effects": "none"})]), Given([C("x", "1", about=ABOUT)])),
+    "no-effects": (Given([C("x", "1", about={"purpose": "Why?"})]), Given([C("x", "1", about=ABOUT)])),
+    "unknown-alert": (Given([C("x", "1", about={**ABOUT, "answers": ["Slwo"]})],
+                            manifest=PINNED + "  alerts: {page: [Slow]}\n"),
+                      Given([C("x", "1", about={**ABOUT, "answers": ["Slow"]})],
+                            manifest=PINNED + "  alerts: {page: [Slow]}\n")),
+    "language": (Given(edit=lambda content: content.update(metadata={"language_info": {"name": "R"}})), Given())}
+"""By the code of a rule: what it is there for, and the nearest thing that is right."""
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_rule_finds_its_fault_and_lets_the_nearest_right_thing_pass(tmp_path: Path, code: str) -> None:
+    wrong, right = RULES[code]
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "right").mkdir()
+    assert codes(wrong.findings(tmp_path / "wrong")).count(code) == 1
+    assert code not in codes(right.findings(tmp_path / "right"))
+
+
+def test_there_is_no_rule_without_both() -> None:
+    place = {"_said": 4, "Finding": 6, "finding": 3}
+    calls = [node for node in ast.walk(ast.parse(Path(linter.__file__).read_text())) if isinstance(node, ast.Call)]
+    names = [(call, getattr(call.func, "id", getattr(call.func, "attr", ""))) for call in calls]
+    given = {each.value for call, name in names if name in place and len(call.args) > place[name]
+             and isinstance(each := call.args[place[name]], ast.Constant)}
+    assert given == set(RULES)
 
 
 def test_a_notebook_that_is_right_has_no_findings(tmp_path: Path) -> None:
