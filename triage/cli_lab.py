@@ -139,10 +139,11 @@ def _forget_environment() -> None:
         del os.environ[name]
 
 
-def configured(lab: LabProcess, *, writes: bool = False) -> Overrides:
+def configured(lab: LabProcess, *, writes: bool = False, second: bool = False) -> Overrides:
     """Write a ``triage.yaml`` for the lab into its private folder: the product is configured as for any servers.
 
-    ``writes``: with the token that may change the world where actions need it.
+    ``writes``: with the token that may change the world where actions need it. ``second``: as another person who may,
+    in a file beside it.
 
     Raises :class:`TriageError` when the lab has ended.
     """
@@ -151,12 +152,14 @@ def configured(lab: LabProcess, *, writes: bool = False) -> Overrides:
     failure = lab.failure()
     if failure is not None:
         raise TriageError(f"the lab ended: {failure}", "triage lab serve shows more")
-    for name, secret in (("token", lab.read_token), ("token-that-writes", lab.token)):
+    colleague = (("token-of-a-colleague", lab.second_token),) if second else ()
+    for name, secret in (("token", lab.read_token), ("token-that-writes", lab.token), *colleague):
         path = lab.folder / name
         path.touch(mode=0o600)
         path.write_text(secret)
     credentials = {"bearer_token": {"file": str(lab.folder / "token")}}
-    changing = {"bearer_token": {"file": str(lab.folder / ("token-that-writes" if writes else "token"))}}
+    mine = "token-of-a-colleague" if second else "token-that-writes" if writes else "token"
+    changing = {"bearer_token": {"file": str(lab.folder / mine)}}
     document = {
         "apiVersion": "triage/v1alpha1", "kind": "Config",
         "notebooks": [str(path) for path in _notebooks(lab.birth.scenario)],
@@ -168,7 +171,7 @@ def configured(lab: LabProcess, *, writes: bool = False) -> Overrides:
             "logs": {"kind": "loki", "url": f"{lab.url}/loki", "model_label": "app", **credentials},
         }},
     }
-    path = lab.folder / "triage.yaml"
+    path = lab.folder / ("triage-colleague.yaml" if second else "triage.yaml")
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return Overrides(config=str(path))
 
@@ -232,6 +235,7 @@ def serve(scenario: str, speed: float, seed: int | None, port: int, features: tu
         with contextlib.suppress(OSError):
             process.wait_until_complete()
         wanted = configured(process, writes=write)
+        colleague = configured(process, second=True) if write else None
         click.echo(process.url)
         click.echo(wanted.config)
         click.echo(f"the lab runs; look at it from another terminal, ctrl-c ends it:\n"
@@ -240,6 +244,9 @@ def serve(scenario: str, speed: float, seed: int | None, port: int, features: tu
                    f"'{process.url}/prometheus/api/v1/query?query=up'\n"
                    f"under that address: /prometheus /alertmanager /mlflow /kubernetes /loki /pipelines\n"
                    f"{process.folder}/token reads, {process.folder}/token-that-writes may change the world", err=True)
+        if colleague is not None:
+            click.echo(f"as a colleague, who approves what you share:\n  triage --config {colleague.config} --write",
+                       err=True)
         while (failure := process.failure()) is None:
             time.sleep(0.5)
         raise TriageError(f"the lab ended: {failure}")

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from triage.lab.apis.past import Stage
+from triage.cli_lab import configured
 from triage.lab.child import TOKENS_VARIABLE, Birth, LabProcess
 from triage.lab.clock import LabClock
 from triage.lab.serve import serve
@@ -78,6 +79,23 @@ def test_the_token_that_reads_changes_nothing(lab: LabProcess) -> None:
             "Authorization": f"Bearer {lab.read_token}", "Content-Type": "application/merge-patch+json"})
     assert (patch.status_code, patch.json()["reason"]) == (403, "Forbidden")
     assert ask(lab, "/alertmanager/api/v2/silences", method="POST", json=silence, token=lab.token).status_code == 200
+
+
+def test_a_colleague_may_change_the_world_too_under_a_name_of_their_own(lab: LabProcess) -> None:
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    names = [ask(lab, "/kubernetes/apis/authentication.k8s.io/v1/selfsubjectreviews", method="POST", json=review,
+                 token=token).json()["status"]["userInfo"]["username"] for token in (lab.token, lab.second_token)]
+    assert names == ["lab-engineer", "lab-colleague"]
+    assert ask(lab, "/lab/silent/nobody", method="PUT", token=lab.second_token).status_code == 404
+
+
+def test_the_configuration_of_a_colleague_is_beside_ones_own(lab: LabProcess) -> None:
+    mine, theirs = configured(lab, writes=True), configured(lab, second=True)
+    assert (mine.config, theirs.config) == (str(lab.folder / "triage.yaml"), str(lab.folder / "triage-colleague.yaml"))
+    token = lab.folder / "token-of-a-colleague"
+    assert (token.read_text(), token.stat().st_mode & 0o777) == (lab.second_token, 0o600)
+    assert str(token) in Path(theirs.config).read_text()
+    assert str(token) not in Path(mine.config).read_text()
 
 
 def test_the_truth_is_told_only_when_asked_for(lab: LabProcess) -> None:
@@ -145,6 +163,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize(("arguments", "environment", "said"), [
     (("--scenario", "nothing-such", "--port", "0"), {TOKENS_VARIABLE: "a b"}, "nothing-such"),
     (("--scenario", "healthy", "--port", "0"), {TOKENS_VARIABLE: "one"}, "needs two tokens"),
+    (("--scenario", "healthy", "--port", "0"), {TOKENS_VARIABLE: "a b c d"}, "needs two tokens"),
     (("--scenario", "healthy"), {TOKENS_VARIABLE: "a b"}, "one of the arguments --fd --port is required"),
 ])
 def test_what_it_cannot_do_it_says(arguments: tuple[str, ...], environment: dict[str, str], said: str) -> None:

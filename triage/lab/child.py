@@ -21,7 +21,7 @@ from triage.lab.folder import PrivateFolder
 FEATURES = ("promql-experimental-functions",)
 """What ``--enable-feature`` of Prometheus names and the lab knows."""
 TOKENS_VARIABLE = "TRIAGE_LAB_TOKENS"
-"""Environment variable by which the child gets its two bearer tokens: command lines can be read by everybody."""
+"""Environment variable by which the child gets its bearer tokens: command lines can be read by everybody."""
 _BACKLOG = 128
 _STOP_SECONDS = 2.0
 _COMPLETE_SECONDS = 60.0
@@ -53,8 +53,8 @@ class LabProcess:
     def __init__(self, birth: Birth, port: int = 0) -> None:
         """Start it on ``port`` of loopback, 0 for any free one. Raises :class:`OSError` when the port is taken."""
         self.birth = birth
-        self.token, self.read_token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        """Bearer tokens: of somebody who may change the world, and of somebody who may not."""
+        self.token, self.read_token, self.second_token = (secrets.token_urlsafe(24) for _ in range(3))
+        """Bearer tokens: of somebody who may change the world, of somebody who may not, and of another who may."""
         self._folder = PrivateFolder()
         self.folder = self._folder.path
         """A private folder (mode 0700) that goes with the process."""
@@ -70,7 +70,7 @@ class LabProcess:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", port))
             listening.listen(_BACKLOG)
-            environment = {**os.environ, TOKENS_VARIABLE: f"{self.token} {self.read_token}"}
+            environment = {**os.environ, TOKENS_VARIABLE: f"{self.token} {self.read_token} {self.second_token}"}
             with self._log.open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", "triage.lab.serve", "--fd", str(listening.fileno()), "--with-parent",

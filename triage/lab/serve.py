@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         threading.Thread(target=_end_with_parent, args=(wanted.with_parent,), name="triage-lab-parent",
                          daemon=True).start()
     words = os.environ.pop(TOKENS_VARIABLE, "").split()
-    if len(words) != 2:
-        print(f"triage lab: {TOKENS_VARIABLE} needs two tokens: one that may write, one that may read",  # noqa: T201
-              file=sys.stderr)
+    if len(words) not in (2, 3):
+        print(f"triage lab: {TOKENS_VARIABLE} needs two tokens: one that may write, one that may read; "  # noqa: T201
+              "a third may write as another person", file=sys.stderr)
         return 2
     try:
         scenario = load(wanted.scenario)
