@@ -4,64 +4,24 @@ executor none of them does harm. Some are sprung as the plugin would spring them
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from tests.desk.crew import Crew, do, going, plan, refusal, send, until
 from tests.desk.site import NOT_JUDGED, Site
 from tests.lab.cluster.ground import READY_SECONDS, START, Ground
 from triage.actions.guards.checking import Verdict
 from triage.actions.history import Outcome
 from triage.actions.plan import Action
-from triage.actions.steps import Confirmation, Prepared, Stage, Step
-from triage.actions.system import Progress, Refusal, Wish
-from triage.clock import ManualClock
-from triage.desk.actions import ActionDesk, open_desk
+from triage.actions.steps import Confirmation, Stage
+from triage.actions.system import Progress
 from triage.lab.cluster.refusals import Refusal as Refused
 
 OWNED = {"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "fraud:argoproj.io/Rollout:ml/fraud"}}}
-
-
-@dataclass(slots=True)
-class Crew:
-    """People who act on one canary: version 7 serves, version 8 waits at 10 %."""
-
-    site: Site
-    folder: Path
-    opened: list[ActionDesk] = field(default_factory=list)
-    meanwhile: Callable[[], None] = lambda: None
-    """Happens whenever somebody waits."""
-
-    @property
-    def ground(self) -> Ground:
-        return self.site.ground
-
-    @property
-    def image(self) -> str:
-        """What the specification asks for."""
-        image: str = self.ground.rollout["spec"]["template"]["spec"]["containers"][0]["image"]
-        return image
-
-    async def desk(self, person: str = "ana") -> ActionDesk:
-        clock = ManualClock(START)
-
-        async def wait(seconds: float) -> None:
-            clock.advance(seconds)
-            self.ground.wait(seconds)
-            self.meanwhile()
-            await asyncio.sleep(0)
-        desk = await open_desk(self.site.active, self.site.notebook, clock, lambda: None, write=True,
-                               environ={"TRIAGE_STATE": str(self.folder / person)})
-        for executor in desk.executors.values():
-            executor.wait = wait
-        self.opened.append(desk)
-        return desk
 
 
 @pytest.fixture
@@ -71,48 +31,6 @@ async def crew(make_site: Callable[..., Site], tmp_path: Path) -> AsyncIterator[
     yield found
     for desk in found.opened:
         await desk.aclose()
-
-
-async def plan(desk: ActionDesk, action: Action, to: str = "") -> Prepared:
-    found = await desk.prepare(Wish(action, "a test", to))
-    assert isinstance(found, Prepared), found
-    return found
-
-
-async def refusal(desk: ActionDesk, action: Action, to: str = "") -> Refusal:
-    found = await desk.prepare(Wish(action, "a test", to))
-    assert isinstance(found, Refusal), found
-    return found
-
-
-@asynccontextmanager
-async def going(desk: ActionDesk, prepared: Prepared) -> AsyncIterator[AsyncGenerator[Step, None]]:
-    """It is carried out, with everything typed that anybody can type: Prometheus is silent here."""
-    typed = Confirmation(prepared.plan.confirmation, frozenset(prepared.acknowledgements), "a test")
-    async with aclosing(desk.carry_out(prepared, typed)) as steps:
-        yield steps
-
-
-async def until(steps: AsyncGenerator[Step, None], stage: Stage) -> Step:
-    async for step in steps:
-        if step.stage is stage:
-            return step
-    raise AssertionError(f"it ended before {stage}")
-
-
-async def do(desk: ActionDesk, action: Action, to: str = "") -> Step:
-    """Carried out to its end."""
-    async with going(desk, await plan(desk, action, to)) as steps:
-        return await until(steps, Stage.OUTCOME)
-
-
-async def send(desk: ActionDesk, action: Action, to: str = "") -> Prepared:
-    """Every request sent, and nobody waits for what comes of it."""
-    prepared = await plan(desk, action, to)
-    async with going(desk, prepared) as steps:
-        for _ in prepared.plan.requests:
-            assert (await until(steps, Stage.SENT)).sentence == "done"
-    return prepared
 
 
 async def test_trap_1_abort_is_not_rollback_the_bad_version_stays_asked_for_and_comes_with_a_retry(crew: Crew) -> None:
