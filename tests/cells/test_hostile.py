@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ import pytest
 from tests.cells.books import NOTHING, QUICK, C, run, write
 from triage.cells import words
 from triage.cells.outputs import Text
-from triage.cells.protection import Limits, Means, means
+from triage.cells.protection import Limits, Means, kernel_command, means
 from triage.cells.protocol import Outcome
 from triage.cells.results import Run
 from triage.cells.supervise import Stop
@@ -239,6 +240,14 @@ def test_the_stop_ladder_is_an_interrupt_three_seconds_and_a_kill(tmp_path: Path
     assert (cell.outcome, cell.detail) == (
         Outcome.STOPPED, "did not heed the interrupt for 3 s, so its kernel was killed")
     assert _ours(set(), done.id) == []
+
+
+def test_a_kernel_that_uses_up_its_processor_time_is_ended() -> None:
+    command = kernel_command(means(), Limits(start_seconds=0.0), 0.3, sys.executable)
+    assert command[command.index("--cpu-seconds") + 1] == "1"
+    bound = [*command[:command.index("--no-privileges") if "--no-privileges" in command else command.index("--")], "--"]
+    done = subprocess.run([*bound, sys.executable, "-c", "while True: pass"], check=False, timeout=60)
+    assert -done.returncode in (signal.SIGXCPU, signal.SIGKILL)
 
 
 def test_nothing_outlives_a_program_that_is_killed(tmp_path: Path, system: Means) -> None:

@@ -3,6 +3,8 @@ says of each what happened, and nothing of them is left."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from pathlib import Path
 
@@ -78,6 +80,32 @@ def test_hostile_cells_leave_the_screen_alive_their_ends_told_and_nothing_runnin
         assert [process.pid for process in psutil.process_iter() if _cookie(process) in runs] == []
         terminal.press("q")
         assert terminal.exit_within(20.0) is not None
+
+
+def test_a_connection_that_drops_ends_the_cell_that_runs_and_its_record_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "m", C("slow", "import time\nprint('begun', flush=True)\nwhile True: time.sleep(0.01)",
+                            about={"effects": "none", "purpose": "does not end"}))
+    with Terminal("--notebooks", str(tmp_path / "m"), "--prometheus", "http://127.0.0.1:9", "scorer", columns=80,
+                  rows=24, module="triage", environment={"TRIAGE_STATE": str(tmp_path / "state"),
+                                                         "XDG_CONFIG_HOME": str(tmp_path / "none")}) as terminal:
+        terminal.shows("Prometheus silent since")
+        terminal.press("4")
+        terminal.shows("CELLS  notebook.ipynb")
+        terminal.press("\r")
+        terminal.shows("slow  … runs", "begun")
+        program = psutil.Process(terminal.pid)
+        below = program.children(recursive=True)
+        assert below != []
+        # As sshd does it: the terminal is gone, and the system says so.
+        os.close(terminal.master)
+        program.wait(20.0)
+    _, alive = psutil.wait_procs(below, timeout=5)
+    assert [each.pid for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
+    record, = (tmp_path / "state/cells/scorer").glob("*/executed.ipynb")
+    copy = json.loads(record.read_text())
+    assert copy["metadata"]["triage_run"]["outcome"] == "stopped"
+    assert copy["cells"][0]["outputs"][0]["text"] == "begun\n"
+    assert list((tmp_path / "state/cells/scorer").glob("*.running")) == []
 
 
 def _cookie(process: psutil.Process) -> str:

@@ -168,8 +168,8 @@ _LONGEST_BASE = 60
 def sentences(found: Means, limits: Limits, *, network: str) -> tuple[str, ...]:
     """What is in force for a run, and what is not, for a person."""
     mebibytes = limits.memory_bytes // (1 << 20)
-    out = [f"limits: memory {mebibytes:,} MiB, {limits.processes} processes, output {limits.output_bytes // 1000:,} kB "
-           "a cell, and each cell's time"]
+    out = [f"limits: memory {mebibytes:,} MiB, {limits.processes} processes, processor time; of each cell its time and "
+           f"{limits.output_bytes // 1000:,} kB of output"]
     if found.namespace:
         out.append("processes: a PID namespace, so whatever a cell starts ends with it")
     elif found.parent_death:
