@@ -43,7 +43,8 @@ def cool_down(circumstances: Circumstances) -> Found:
     recent = len(own) + len(others)
     if recent < policy.cool_down_actions:
         return ok(f"{recent} of {policy.cool_down_actions} actions in {span(seconds)}, by {_sources(records)}")
-    told = f"{recent} actions on it in {span(seconds)} already, {len(own) if others else 'all'} by this journal"
+    number = "1 action" if recent == 1 else f"{recent} actions"
+    told = f"{number} on it in {span(seconds)} already, {len(own) if others else 'all'} by this journal"
     if others:
         last = others[0]
         told += f", the others by {records.source}: {last.sentence}, {age(circumstances.now - (last.at or 0.0))} ago"
