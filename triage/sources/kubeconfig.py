@@ -1,9 +1,14 @@
 """kubeconfig files: the server, the authority and the credential of one context.
 
-By hand, because no kept library can be trusted with it here: kr8s 0.20 and the official client leave the keys in a
-folder for temporary files, lightkube 1.0 refuses plugins of ``client.authentication.k8s.io/v1``, all let plugins read
-from the terminal that the screen is on, and the official client takes 0.3 to 1.4 s to import. Format:
-``client-go/tools/clientcmd/api/v1``; plugins are in :mod:`triage.sources.kubeconfig_exec`.
+By hand, because no kept library takes it off our hands (measured in November 2026). The official client 37.0 exports
+neither its merger, its loader nor its runner of plugins. What they give without writing keys and authorities to
+temporary files are the mappings of the file itself; they take an empty ``certificate-authority-data`` for the authority
+although a file is named beside it, pass over a user that is not there, know no impersonation and no limit of time, and
+repeat what a plugin wrote to its standard error. It costs 0.2 s of processor time, 12 distributions and 140 MB more.
+kr8s 0.20 keeps its reader of the files private (0.2 s, 7 distributions); lightkube 1.0 drops proxy-url,
+tls-server-name, impersonation and what a plugin is told of the cluster. With any of them the paths, the checks of who
+may read and write the file, the errors that say what to do, the credentials and the limits of plugins would still be
+written here. Format: ``client-go/tools/clientcmd/api/v1``; plugins are in :mod:`triage.sources.kubeconfig_exec`.
 """
 
 from __future__ import annotations
