@@ -24,7 +24,8 @@ from triage.signals.reading import Verdict
 from triage.tui import look, theme
 from triage.tui.action_link import ActionLink
 from triage.tui.capture_link import CaptureLink
-from triage.tui.cell_link import CellLink, Past
+from triage.tui.cell_link import CellLink
+from triage.tui.cell_settling import Past
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
 from triage.tui.incident_link import IncidentLink

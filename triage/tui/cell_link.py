@@ -7,26 +7,23 @@ program.
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from triage.tui.cell_settling import Asked, CellFeed, Past, Settled, desk_of, runs_left, settle
 from triage.tui.shelf import Shelf
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.screen import Screen
 
     from triage.cells.prepare import Prepared
-    from triage.cells.results import Against, Run
-    from triage.cells.sights import Sight
-    from triage.config import Active
+    from triage.cells.results import Run
     from triage.desk.cells import CellDesk, LiveRun
-    from triage.live.snapshot import Snapshot
-    from triage.notebook.load import Notebook
     from triage.runbook.events import Outcome
     from triage.runbook.intents import RunCell
     from triage.tui.action_link import ActionLink
@@ -44,20 +41,8 @@ _CLOSE_SECONDS = 2.0
 Told = Callable[["Run | None", str], None]
 """Gets the finished run, or None and why there was none."""
 
-Past = Callable[["Path", str], "Sight"]
-"""(folder of a capture, model) to what cells look at. Blocks; raises :class:`triage.errors.TriageError`."""
 Conclude = Callable[[str, "Outcome | None", str], None]
 """(step, how it came out, in a sentence); None: it was not done."""
-
-
-class CellFeed(Protocol):
-    """Where the notebooks and the context come from."""
-
-    def notebook(self, model: str) -> Notebook | None: ...
-
-    def context(self) -> Active | None: ...
-
-    def now(self) -> float: ...
 
 
 class CellApp(Protocol):
@@ -139,7 +124,7 @@ class CellLink:
             self._begin(self._look_back(model, active.name))
 
     async def _look_back(self, model: str, context: str) -> None:
-        found = await asyncio.to_thread(self._left, model, context)
+        found = await asyncio.to_thread(runs_left, model, context, self._state_home)
         for live in found:
             from triage.cells.words import headline
             for cell in live.latest.asked:
@@ -148,23 +133,6 @@ class CellLink:
             self._app.say(f"cell {headline(live.latest)}; 4 shows what is left of it")
         if found:
             self._app.show()
-
-    def _left(self, model: str, context: str) -> list[LiveRun]:
-        from triage.cells.marks import CELLS, marks
-        from triage.state_dir import StateDir, StateError, state_home
-        try:
-            state = StateDir(self._state_home or state_home(os.environ), CELLS)
-            if not marks(state, model):
-                # Nearly always: nothing of what follows is loaded then.
-                return []
-            from triage.cells.left import settle_left
-            from triage.desk.cells import LiveRun
-            found = [LiveRun(run) for run in settle_left(state, model, context)]
-        except StateError:
-            return []
-        for live in found:
-            live.end()
-        return found
 
     def set_values(self, text: str) -> None:
         """``NAME=VALUE NAME="A VALUE"``; empty: as in the notebook."""
@@ -197,7 +165,8 @@ class CellLink:
             return f"{cell} runs already"
         given = dict(params) if params is not None else dict(self._values.get(model, {}))
         against = self._app.captures.chosen(model) if params is None else None
-        self._begin(self._prepare(notebook, cell, given, told or _nobody, step, against))
+        asked = Asked(notebook, cell, given, self._app.incident.id(model), against)
+        self._begin(self._prepare(asked, told or _nobody, step))
         return ""
 
     def start_step(self, intent: RunCell, conclude: Conclude) -> str:
@@ -244,7 +213,7 @@ class CellLink:
             try:
                 desk = self._desk
                 if desk is None:
-                    desk = self._desk = await asyncio.to_thread(self._made, active)
+                    desk = self._desk = await asyncio.to_thread(desk_of, active, self._feed, self._state_home)
                 found = Shelf(model, await asyncio.to_thread(desk.listing, notebook))
             except TriageError as error:
                 found = Shelf(model, trouble=error.message)
@@ -252,41 +221,17 @@ class CellLink:
             self._shelf = found
             self._app.show()
 
-    def _made(self, active: Active) -> CellDesk:
-        from triage.cells.marks import CELLS
-        from triage.desk.cells import CellDesk
-        from triage.state_dir import StateDir, StateError, state_home
-        try:
-            state: StateDir | None = StateDir(self._state_home or state_home(os.environ), CELLS)
-        except StateError:
-            state = None
-        return CellDesk(active, _FeedClock(self._feed), state)
-
-    async def _prepare(self, notebook: Notebook, cell: str, given: Mapping[str, str], told: Told, step: str,
-                       against: Against | None) -> None:
+    async def _prepare(self, asked: Asked, told: Told, step: str) -> None:
         from triage.errors import InvalidDocument, TriageError
         view = self._app.view()
-        incident = self._app.incident.id(notebook.name)
 
-        def work() -> _Settled:
-            from triage.cells.filling import filled, registered_digest, versions_then
+        def work() -> Settled:
             active = self._feed.context()
             if self._desk is None and active is not None:
-                self._desk = self._made(active)
+                self._desk = desk_of(active, self._feed, self._state_home)
             if self._desk is None:
                 raise TriageError("the configuration is not read yet")
-            model = view.model if view.model is not None and view.model.name == notebook.name else None
-            if against is None:
-                sight, facts, end = None, _facts(view.snapshot), view.end if view.end is not None else view.now
-                values = filled(model, start=end - view.range_seconds, end=end, incident=incident)
-            else:
-                sight = self._opened(Path(against.folder), notebook.name)
-                seen = asyncio.run(sight.look())
-                facts, end = seen.facts, seen.at
-                values = filled(None, start=end - view.range_seconds, end=end, incident=incident,
-                                capture=against.folder, then=versions_then(facts, notebook.name))
-            prepared = self._desk.prepared(notebook, cell, given, values, registered_digest(model))
-            return _Settled(self._desk, prepared, facts, incident, sight)
+            return settle(self._desk, asked, view, self._past)
         try:
             settled = await asyncio.to_thread(work)
         except InvalidDocument as error:
@@ -294,8 +239,8 @@ class CellLink:
             return
         except TriageError as error:
             why = f"{error.message}; {error.hint}" if error.hint else error.message
-            if against is not None:
-                self._app.captures.tell(notebook.name, why)
+            if asked.against is not None:
+                self._app.captures.tell(asked.notebook.name, why)
             self._refuse(why, told)
             return
 
@@ -315,14 +260,7 @@ class CellLink:
         else:
             decided(True)
 
-    def _opened(self, folder: Path, model: str) -> Sight:
-        if self._past is None:
-            from triage.errors import TriageError
-            raise TriageError("this program looks at the present only",
-                              f"triage cells run {model} CELL --capture {folder}")
-        return self._past(folder, model)
-
-    def _plan(self, settled: _Settled, step: str) -> None:
+    def _plan(self, settled: Settled, step: str) -> None:
         """A cell that changes something: the executor runs it, after its plan was read and confirmed."""
         prepared = settled.prepared
         key, loop = (prepared.notebook.name, prepared.asked[0].id), self._loop
@@ -358,7 +296,7 @@ class CellLink:
         names = ", ".join(cell.id for cell in prepared.asked)
         self._app.push_screen(Consent(f"RUN {look.say(names)}", said, word, look, self._app.palette), decided)
 
-    def _go(self, settled: _Settled, told: Told) -> None:
+    def _go(self, settled: Settled, told: Told) -> None:
         prepared = settled.prepared
         cell = prepared.asked[0].id
         loop = self._loop
@@ -399,34 +337,6 @@ class CellLink:
         self._app.show()
 
 
-class _Settled(NamedTuple):
-    """A run that may begin."""
-
-    desk: CellDesk
-    prepared: Prepared
-    facts: str
-    incident: str
-    sight: Sight | None
-    """None: the present."""
-
-
-class _FeedClock:
-    """World time from the feed, which may be another than the machine's."""
-
-    def __init__(self, feed: CellFeed) -> None:
-        self._feed = feed
-
-    def now(self) -> float:
-        return self._feed.now()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    @property
-    def speed(self) -> float:
-        return 1.0
-
-
 def _typed(value: str | int | float | bool) -> str:
     """A value as a person would type it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -443,8 +353,3 @@ def _as_step(run: Run) -> Outcome:
 
 def _nobody(run: Run | None, why: str) -> None:
     """Nobody waits for it."""
-
-
-def _facts(snapshot: Snapshot | None) -> str:
-    from triage.report.json import status_json
-    return "" if snapshot is None else status_json(snapshot)
