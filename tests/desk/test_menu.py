@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.desk.site import Gate, Site
+from tests.desk.whole import whole
 from tests.tui import snapshots, trials
 from triage.actions.plan import Action
 from triage.clock import ManualClock
@@ -130,3 +132,22 @@ async def test_nothing_is_rehearsed_for_the_menu(site: Site, gate: Gate) -> None
     assert {method for method, _ in asked} <= {"GET", "POST"}
     assert {path.rpartition("/")[2] for method, path in asked if method == "POST"} <= {
         "selfsubjectaccessreviews", "selfsubjectreviews"}
+
+
+async def test_what_lacks_more_than_a_letter_says_what_it_lacks(make_site: Making) -> None:
+    site = make_site(start=NOW, lives=False, spec={"resources": {"replicas": {"min": 2, "max": 9}}})
+    found = (await menu(site, failing()))[Action.SCALE]
+    assert found.is_possible is True
+    assert found.sentence.startswith("from 5 replicas to another number")
+    assert "; not as it stands: " in found.sentence
+
+
+async def test_a_silence_lacks_an_incident_until_one_is_open(tmp_path: Path) -> None:
+    with whole("canary-latency", tmp_path, past=False) as lab:
+        desk = await lab.desk("fraud-scorer")
+        before = {each.action: each for each in await desk.possible()}[Action.SILENCE]
+        assert before.sentence == ("hide FraudCanarySlow for a while; not as it stands: a silence belongs to an "
+                                   "incident, and none is open")
+        after = {each.action: each for each in await desk.possible("INC-0001")}[Action.SILENCE]
+        assert (after.is_possible, after.sentence) == (True, "hide FraudCanarySlow for a while")
+        await lab.leave()

@@ -68,6 +68,18 @@ async def no_proof(needed_seconds: float, share: float) -> Proven:
     return NOT_ASKED
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What can be said of an action before anything is rehearsed for it."""
+
+    checked: tuple[Checked, ...] = ()
+    """The guards that are about it and need nothing that is not at hand."""
+    nothing: Refusal | None = None
+    """That there is nothing to do; None when there is."""
+    lacks: str = ""
+    """Why it cannot be planned before more is said than its name, as a sentence; "" when it can."""
+
+
 @dataclass(slots=True)
 class Executor:
     """Carries out actions on one target of one model."""
@@ -140,26 +152,25 @@ class Executor:
         return replace(prepared, checked=check(circumstances), circumstances=circumstances)
 
     async def foresee(self, wishes: Mapping[Action, tuple[Wish, Granted]],
-                      observed: Observed) -> dict[Action, tuple[Checked, ...] | Refusal]:
+                      observed: Observed) -> dict[Action, Foreseen]:
         """What the guards would say of each wish that can be planned from ``observed``, as far as that is at hand:
-        nothing is rehearsed and no registry is asked. A refusal where there is nothing to do; () for what has to be
-        said more of before it can be planned."""
+        nothing is rehearsed and no registry is asked."""
         identity, lease, history, journal = await asyncio.gather(
             self.system.whoami(), lease_beside.look(self.leases, self.system.target.key), self.history(),
             self._journal() if self.mode().allows else _not_looked_at())
         snapshot = self.snapshot() or self._nothing_known()
-        found: dict[Action, tuple[Checked, ...] | Refusal] = {}
+        found: dict[Action, Foreseen] = {}
         for action, (wish, granted) in wishes.items():
             plan = self._planned(wish, observed, snapshot, self._actor(identity))
             if isinstance(plan, Refusal):
-                found[action] = ()
+                found[action] = Foreseen(lacks=plan.message)
             elif (nothing := self._nothing_to_do(plan, observed)) is not None:
-                found[action] = nothing
+                found[action] = Foreseen(nothing=nothing)
             else:
-                found[action] = foresee(Circumstances(
+                found[action] = Foreseen(foresee(Circumstances(
                     plan, self.clock.now(), self.policy, self.mode(), self.system.target, observed, granted, identity,
                     lease, journal, history, self.snapshot(), _UNSIGNED, (), self.clock.speed,
-                    authority=self.system.authority, uid=self.journal.origin.uid))
+                    authority=self.system.authority, uid=self.journal.origin.uid)))
         return found
 
     async def history(self) -> History:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triage.actions.approvals import ApprovalRequest
-from triage.actions.executor import Executor
+from triage.actions.executor import Executor, Foreseen
 from triage.actions.freeze import WriteMode, mode_of
 from triage.actions.guards.checking import Checked
 from triage.actions.guards.checking import Verdict as Found
@@ -89,10 +89,12 @@ class ActionDesk:
         self.systems[action] = system
         self.executors[system.target.key] = self._open(system)
 
-    async def possible(self) -> tuple[Possible, ...]:
-        """Every action: possible, not possible, or not known, and why. The systems are read, and asked whether we may;
-        the guards are asked that need no rehearsal. What is held back as a whole, by a missing ``--write``, is not
-        said of each."""
+    async def possible(self, incident: str = "") -> tuple[Possible, ...]:
+        """Every action, for ``incident`` where one is open ("" else): possible, not possible, or not known, and why.
+
+        The systems are read, and asked whether we may; the guards are asked that need no rehearsal. What is held back
+        as a whole, by a missing ``--write``, is not said of each.
+        """
         mode = self.mode()
         if mode.killed:
             return tuple(Possible(action, mode.sentence, False) for action in _SHOWN)
@@ -101,7 +103,7 @@ class ActionDesk:
             system = self.systems.get(action, _NOBODY)
             if not isinstance(system, Refusal):
                 by_system.setdefault(system.target.key, []).append(action)
-        asked = await asyncio.gather(*(self._offered(self.executors[key], actions)
+        asked = await asyncio.gather(*(self._offered(self.executors[key], actions, incident)
                                        for key, actions in by_system.items()))
         found = {each.action: each for several in asked for each in several}
         return tuple(found[action] if action in found else self._not_ours(action) for action in _SHOWN)
@@ -111,7 +113,7 @@ class ActionDesk:
         message, hint = (refusal.message, refusal.hint) if isinstance(refusal, Refusal) else ("", "")
         return Possible(action, message, False, hint)
 
-    async def _offered(self, executor: Executor, actions: Sequence[Action]) -> list[Possible]:
+    async def _offered(self, executor: Executor, actions: Sequence[Action], incident: str) -> list[Possible]:
         """The ``actions`` of one system."""
         system = executor.system
         observed = await system.observe()
@@ -123,9 +125,9 @@ class ActionDesk:
         open_to = [action for action in actions if action in offers and offers[action].refusal is None]
         granted = dict(zip(open_to, await asyncio.gather(*map(system.granted, open_to)), strict=True))
         reason = reason_of(None if snapshot is None else snapshot.model(self.model))
-        foreseen = await executor.foresee({action: (Wish(action, reason), granted[action]) for action in open_to},
-                                          observed)
-        return [_possible(action, offers.get(action), granted.get(action), foreseen.get(action, ()), system.target)
+        foreseen = await executor.foresee({action: (Wish(action, reason, incident=incident), granted[action])
+                                           for action in open_to}, observed)
+        return [_possible(action, offers.get(action), granted.get(action), foreseen.get(action), system.target)
                 for action in actions]
 
     async def prepare(self, wish: Wish) -> Prepared | Refusal:
@@ -261,15 +263,15 @@ def reason_of(model: ModelState | None) -> str:
 
 
 def _possible(action: Action, offer: Offer | None, granted: Granted | None,
-              foreseen: tuple[Checked, ...] | Refusal, target: Target) -> Possible:
+              foreseen: Foreseen | None, target: Target) -> Possible:
     """One action of a system that could be read."""
-    if offer is None or granted is None or isinstance(foreseen, Refusal):
-        refusal = foreseen if isinstance(foreseen, Refusal) else None if offer is None else offer.refusal
+    if offer is None or granted is None or foreseen is None or foreseen.nothing is not None:
+        refusal = foreseen.nothing if foreseen is not None else None if offer is None else offer.refusal
         refusal = refusal or _NOBODY
         return Possible(action, refusal.message, False, refusal.hint, target)
     if granted.allowed is False:
         return Possible(action, granted.sentence, False, "", target)
-    stops = [each for each in foreseen if each.stops]
+    stops = [each for each in foreseen.checked if each.stops]
     if granted.allowed is None:
         stops.insert(0, Checked("permission", Found.CANNOT_TELL, granted.sentence))
     if stops:
@@ -277,8 +279,9 @@ def _possible(action: Action, offer: Offer | None, granted: Granted | None,
         # The names first: where it is cut, they are what is left of it.
         told = f"{', '.join(each.name for each in stops)}: {'; '.join(each.sentence for each in stops)}"
         return Possible(action, told, False if blocked else None, "", target)
-    asks = tuple(each.acknowledgement for each in foreseen if each.acknowledgement)
-    return Possible(action, offer.sentence, True, "", target, asks)
+    asks = tuple(each.acknowledgement for each in foreseen.checked if each.acknowledgement)
+    sentence = f"{offer.sentence}; not as it stands: {foreseen.lacks}" if foreseen.lacks else offer.sentence
+    return Possible(action, sentence, True, "", target, asks)
 
 
 _SHOWN = tuple(action for action in Action if action is not Action.CELL)

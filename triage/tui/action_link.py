@@ -249,9 +249,11 @@ class ActionLink:
         self._door.close()
 
     async def _ask_menu(self) -> None:
+        incident = self._app.incident.id(self._door.model())
+
         async def work(desk: ActionDesk) -> Menu:
             mode = desk.mode()
-            return Menu("" if mode.allows else mode.sentence, await desk.possible())
+            return Menu("" if mode.allows else mode.sentence, await desk.possible(incident))
 
         def took(found: Menu) -> None:
             self._menu = found

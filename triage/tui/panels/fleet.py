@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from triage.signals import wording
 from triage.signals.reading import Quality, Urgency, Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, fit, line, row, titles, wrap
+from triage.tui.panels import top
 from triage.tui.view import View
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def head(view: View, width: int, sought: str = "", found: int = 0) -> Line:
     out = line(" ", ("triage  " if view.width_is_wide or snapshot is None else "", Role.DIM))
     if snapshot is not None:
         out = line(out, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ")
-    if view.marker:
-        out = line(out, (view.marker, Role.PRODUCTION), " ")
+    out = line(out, top.marks(view))
     fleet = snapshot.fleet if snapshot is not None else None
     if fleet is None:
         return line(out, (" fleet", Role.STRONG)).fitted(width, view.look.ellipsis)

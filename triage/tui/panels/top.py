@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from triage.signals import wording
 from triage.signals.reading import Quality, Urgency, Verdict
 from triage.tui.line import URGENCY_ROLES, VERDICT_ROLES, Line, Role, Span, fit, line, wrap
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from triage.live.snapshot import Snapshot
     from triage.signals.model import ModelState, Versions, VersionState
 
+_ENDLESS = 10_000
+_LEAST_NAME = 12
+"""Cells of a model's name that are kept whatever else there is to say."""
 _OLD_AFTER = 60.0
 """Seconds from which the data age stands out."""
 _USUAL_SECONDS = 300.0
@@ -30,27 +35,40 @@ def header(view: View, width: int) -> Line:
         # With a colon where there is room for it: "8 8 %" could be read as one number.
         for after, over in ((": ", True), (": ", False), (" ", False)):
             made = _header(view, width, wordy and view.width_is_wide, arms, stand, after, over=over)
-            if made.width <= width and (not made.text.endswith(view.look.ellipsis) or not (arms or after == ": ")):
+            if made.width <= width and not made.text.endswith(view.look.ellipsis):
                 return made
+    # Which versions serve says more than the end of a long name.
+    whole = _header(view, _ENDLESS, wordy=False, arms=False, stand=0, after=" ", over=False)
+    name = cell_len(_name(view)) - (whole.width - width)
+    if name >= _LEAST_NAME:
+        return _header(view, width, wordy=False, arms=False, stand=0, after=" ", over=False, most_name=name)
     return made.fitted(width, view.look.ellipsis)
 
 
-def _header(view: View, width: int, wordy: bool, arms: bool, stand: int, after: str, *, over: bool) -> Line:
+def _name(view: View) -> str:
+    return view.model.name if view.model is not None else view.wanted or ""
+
+
+def marks(view: View) -> Line:
+    """The marker of the context, and whether actions may change something; these are never cut off."""
+    out = line((view.marker, Role.PRODUCTION), " ") if view.marker else Line()
+    if view.write:
+        return line(out, ("WRITE", Role.WARN), " ")
+    return line(out, ("READ-ONLY", Role.DIM), " ") if view.held_back else out
+
+
+def _header(view: View, width: int, wordy: bool, arms: bool, stand: int, after: str, *, over: bool,
+            most_name: int = _ENDLESS) -> Line:
     """``stand``: how much is said of where the rollout stands; 2 all, 1 a word or two, 0 nothing. ``after``: between
-    a version and its share where no arm stands there. ``over``: say the window of shares that are of a shorter one."""
+    a version and its share where no arm stands there. ``over``: say the window of shares that are of a shorter one.
+    ``most_name``: cells of the model's name."""
     snapshot = view.snapshot
     head = line(" ", ("triage  " if wordy or snapshot is None else "", Role.DIM))
     if snapshot is not None:
         head = line(head, (fit(snapshot.context, max(8, width // 4)), Role.STRONG), " ")
-    if view.marker:
-        head = line(head, (view.marker, Role.PRODUCTION), " ")
-    if view.write:
-        head = line(head, ("WRITE", Role.WARN), " ")
-    elif view.held_back:
-        head = line(head, ("READ-ONLY", Role.DIM), " ")
-    name = view.model.name if view.model is not None else view.wanted
-    if name:
-        head = line(head, (" " + name, Role.STRONG))
+    head = line(head, marks(view))
+    if name := _name(view):
+        head = line(head, (" " + fit(name, most_name, view.look.ellipsis), Role.STRONG))
     if view.model is None:
         return head
     shown = [_version(v, wordy, arms, after) for v in view.model.versions.items if v.arm or v.share.value]

@@ -45,6 +45,7 @@ class Ask(ModalScreen[str | None], inherit_bindings=False):
     Ask { align: center middle; background: transparent; }
     Ask #box { width: 60; max-width: 100%; height: auto; max-height: 100%; border: round $border; padding: 0 1;
                background: ansi_default; }
+    Ask #box.ascii { border: ascii $border; }
     Ask Input, Ask Input:focus { border: none; height: 1; padding: 0; background: ansi_default; width: 1fr; }
     Ask #whole { height: 0; }
     Ask #keys { height: 1; }
@@ -70,7 +71,9 @@ class Ask(ModalScreen[str | None], inherit_bindings=False):
             yield Lines(id="keys")
 
     def on_mount(self) -> None:
-        self.query_one("#box").border_title = self._heading
+        box = self.query_one("#box")
+        box.set_class(self._look.ascii, "ascii")
+        box.border_title = self._heading
         for part in self.query(Lines):
             part.set_look(self._palette)
         self.query_one("#keys", Lines).set_lines([line((self._keys, Role.DIM)).fitted(_CELLS)], self._look)

@@ -114,18 +114,17 @@ class TriageScreen(Screen[None], inherit_bindings=False):
         return [b for b in self.BINDINGS if isinstance(b, Binding)]
 
     def update_footer(self, view: View, message: str = "") -> None:
-        """The keys, or for a moment a message."""
-        if message:
-            self.lines("footer").set_lines([line(" ", (message, Role.ACCENT)).fitted(view.width)], view.look)
-            return
+        """The keys; for a moment a message before those of them that still fit."""
+        said = line(" ", (view.look.say(message), Role.ACCENT), "  ") if message else Line()
         own = list(self.own_bindings())
         known = {b.id for b in own}
         taken = {b.key for b in own}
         others = [b for b in EVERYWHERE if b.id not in known and b.key not in taken and b.id != LEAVE]
         leave = [b for b in EVERYWHERE if b.id == LEAVE and b.id not in known]
         act = [(shown_key(b), b.description) for b in others if b.id == ACT and view.write]
-        self.lines("footer").set_lines([keys([*self.asks(view), *act, *hints(own), *hints(others)], hints(leave),
-                                            view.width)], view.look)
+        # What is pressed next is not hidden by what was just said.
+        row = keys([*self.asks(view), *act, *hints(own), *hints(others)], hints(leave), view.width - said.width)
+        self.lines("footer").set_lines([line(said, row).fitted(view.width, view.look.ellipsis)], view.look)
 
     def asks(self, view: View) -> list[tuple[str, str]]:
         """(key, word) of what the facts call for; first among the keys."""

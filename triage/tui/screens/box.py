@@ -28,6 +28,7 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
     DEFAULT_CSS = """
     Box { align: center top; background: transparent; }
     Box #box { height: auto; border: round $border; padding: 0 1; margin: 2 0 0 0; background: ansi_default; }
+    Box #box.ascii { border: ascii $border; }
     Box #said { height: 1; }
     Box #ask, Box #keys { height: 1; }
     """
@@ -71,6 +72,8 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
         self._offset = max(0, min(self._offset, self._rows - self._room))
         shown = said[self._offset:self._offset + self._room]
         box = self.query_one("#box")
+        if box.has_class("ascii") is not view.look.ascii:
+            box.set_class(view.look.ascii, "ascii")
         inside = self.inside(view)
         behind = f"   {tail}" if tail else ""
         edges = fit(title, inside - len(behind), view.look.ellipsis) + behind, self._hidden(len(shown))
