@@ -131,7 +131,7 @@ class Silencing(PlainSystem):
         if not wish.incident:
             # A comment that leads nowhere keeps an alert hidden when its author has gone home.
             return Refusal("a silence belongs to an incident, and none is open",
-                           "open one, or name the incident or the change elsewhere: incident=ID")
+                           "open one, or name one kept elsewhere: incident=ID (triage act: --incident ID)")
         return self._silence(wish, observed, matchers, seconds, actor, now)
 
     def _matchers(self, wish: Wish, observed: Heard) -> Equal | Refusal:

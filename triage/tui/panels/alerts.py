@@ -40,19 +40,19 @@ def _left(group: AlertGroup, now: float) -> Line:
         return line()
     soon = _ends_soon(group, now)
     rest = max(0.0, until - now)
-    text = f"  until {wording.clock_time(until, now)}" + (f", {wording.coarse_age(rest)} left" if soon else "")
+    text = f"until {wording.clock_time(until, now)}" + (f", {wording.coarse_age(rest)}" if soon else "")
     return line((text, Role.WARN if soon else Role.DIM))
 
 
 def _warning(groups: Sequence[AlertGroup], now: float) -> str:
-    """That something is heard again within minutes, and how to keep it quiet or not wait; "" when nothing is."""
+    """That something is heard again within minutes, and how to keep it quiet; "" when nothing is."""
     soon = [group for group in groups if _ends_soon(group, now)]
     if not soon:
         return ""
     first = min(soon, key=lambda group: group.silenced_until or now)
     rest = wording.coarse_age(max(0.0, (first.silenced_until or now) - now))
     what = f"the silence of {first.name} ends" if len(soon) == 1 else f"{len(soon)} silences end, the first"
-    return f"{what} in {rest}: a s makes it longer, a e ends it now"
+    return f"{what} in {rest}: a s makes it longer"
 
 
 def role_of(group: AlertGroup) -> Role:
@@ -85,14 +85,14 @@ def alerts(view: View, width: int, rows: int) -> tuple[Line, ...]:
     columns = _columns(model.alerts, width)
     for index in shown:
         group = model.alerts[index]
-        since = wording.coarse_age(max(0.0, view.now - group.since))
+        since, left = wording.coarse_age(max(0.0, view.now - group.since)), _left(group, view.now)
         cells: list[Cell] = [(group.name, Role.STRONG if group.state == "firing" else Role.DIM),
                  (str(group.urgency) if group.urgency is not Urgency.NONE else "", role_of(group)),
                  (group.state, Role.PLAIN if group.state == "firing" else Role.DIM),
                  (since, Role.PLAIN if group.state == "firing" else Role.DIM),
-                 line((" ".join(p for p in (group.version, group.deployment) if p), Role.PLAIN),
-                      (f"  {len(group.alerts)} alerts" if len(group.alerts) > 1 else "", Role.DIM),
-                      _left(group, view.now))]
+                 line(left, "  " if left.width else "",
+                      (" ".join(p for p in (group.version, group.deployment) if p), Role.PLAIN),
+                      (f"  {len(group.alerts)} alerts" if len(group.alerts) > 1 else "", Role.DIM))]
         out.append(line(cursor(view, keys[index]), view.look.mark(verdict_of(group, view.now)),
                         row(columns, cells, view.look.say, view.look.ellipsis)).fitted(width, view.look.ellipsis))
     return tuple(out)
@@ -108,12 +108,12 @@ def _columns(groups: tuple[AlertGroup, ...], width: int) -> list[Column]:
 def _inline(view: View, groups: tuple[AlertGroup, ...], head: Line, width: int) -> Line:
     out = head
     for number, group in enumerate(groups):
-        since = wording.coarse_age(max(0.0, view.now - group.since))
+        since, left = wording.coarse_age(max(0.0, view.now - group.since)), _left(group, view.now)
         quiet = "" if group.state == "firing" else f" {group.state}"
         urgency = "" if group.urgency is Urgency.NONE else f" {group.urgency}"
         part = line("  ", view.look.mark(verdict_of(group, view.now)),
                     (group.name, Role.STRONG if not quiet else Role.DIM), (urgency, role_of(group)), (quiet, Role.DIM),
-                    f" {since} {group.version}".rstrip(), _left(group, view.now))
+                    f" {since} {group.version}".rstrip(), " " if left.width else "", left)
         if number and out.width + part.width + 9 > width:
             out += line((f"  + {len(groups) - number} more", Role.DIM))
             break
