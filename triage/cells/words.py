@@ -15,9 +15,9 @@ from triage.signals.wording import clock_time
 _VERDICTS: Mapping[Status | None, Verdict] = {
     "pass": Verdict.PASS, "warn": Verdict.WARN, "fail": Verdict.FAIL, "unknown": Verdict.UNKNOWN,
     None: Verdict.NOT_JUDGED}
-_PINS: Mapping[Pin, str] = {"matches": "as pinned", "differs": "not the pinned file", "none": "not pinned"}
-_REGISTERED: Mapping[Pin, str] = {"matches": "as registered", "differs": "not the registered file",
-                                  "none": "not pinned"}
+_PINS: Mapping[Pin, str] = {"matches": "as pinned", "differs": "not the pinned file",
+                            "none": "not pinned by the manifest"}
+_REGISTERED: Mapping[Pin, str] = {**_PINS, "matches": "as registered", "differs": "not the registered file"}
 
 
 def verdict_of(status: Status | None) -> Verdict:
