@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import pyte
 
@@ -26,7 +27,8 @@ class Terminal:
     """Starts ``python -m tests.tui.scripted ARGUMENTS``; ``answers``: it has synchronized output, and says so."""
 
     def __init__(self, *arguments: str, columns: int = 120, rows: int = 40, module: str = "tests.tui.scripted",
-                 answers: bool = False, environment: dict[str, str] | None = None) -> None:
+                 answers: bool = False, environment: dict[str, str] | None = None, folder: Path = ROOT) -> None:
+        """``folder``: where it is started."""
         self.columns, self.rows = columns, rows
         self.received = bytearray()
         self.chunks: list[tuple[float, int]] = []
@@ -37,7 +39,7 @@ class Terminal:
         self.began = time.monotonic()
         self.pid, self.master = pty.fork()
         if self.pid == 0:
-            os.chdir(ROOT)
+            os.chdir(folder)
             keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LC_ALL")}
             ours = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8",
                     "PYTHONPATH": str(ROOT)}
@@ -45,7 +47,7 @@ class Terminal:
             os.execve(sys.executable, [sys.executable, "-m", module, *arguments], keep | ours | (environment or {}))
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -132,5 +134,7 @@ class Terminal:
             pid, _ = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 return time.monotonic() - start
-            select.select([], [], [], 0.02)
+            # What nobody reads would keep it waiting.
+            if not self._read(0.02):
+                select.select([], [], [], 0.02)
         return None
