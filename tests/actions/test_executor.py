@@ -24,7 +24,7 @@ from triage.actions.proven import Proven
 from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, Prepared, Stage, Step
-from triage.actions.system import Fate, Granted, Progress, Refusal, Rehearsal, Wish
+from triage.actions.system import Authority, Fate, Granted, Progress, Refusal, Rehearsal, Wish
 from triage.clock import ManualClock
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.live.snapshot import Snapshot
@@ -516,6 +516,20 @@ async def test_nobody_approves_what_they_asked_for_or_without_a_name(tmp_path: P
         await other.approve(found, tmp_path / "approved.json")
     with pytest.raises(ApprovalError, match="not yours to approve"):
         await other.approve(await prepared(other), tmp_path / "approved.json")
+
+
+async def test_whoever_impersonates_neither_asks_nor_approves(tmp_path: Path) -> None:
+    masked = system(tmp_path, identity="ben")
+    masked.authority = Authority("Kubernetes prod-eu", impersonates=True)
+    other = executor(tmp_path, masked)
+    with pytest.raises(ApprovalError, match="you are ben by impersonation"):
+        await other.ask(await prepared(other, Wish(Action.RETRY, "x", "7")), tmp_path / "own.json")
+    asker = executor(tmp_path)
+    asked = await asker.ask(await prepared(asker, Wish(Action.RETRY, "x", "7")), tmp_path / "request.json")
+    found = await other.prepare_approval(asked)
+    assert isinstance(found, Prepared)
+    with pytest.raises(ApprovalError, match="not yours to approve"):
+        await other.approve(found, tmp_path / "approved.json")
 
 
 async def test_an_approval_of_what_is_not_the_same_plan_any_more_is_refused(tmp_path: Path) -> None:

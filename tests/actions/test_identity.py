@@ -40,6 +40,7 @@ from triage.endpoints import Endpoint, SecretRef
 from triage.errors import InvalidDocument
 from triage.facts.outcome import Failure
 from triage.lab.apis.kubernetes import app as lab_kubernetes
+from triage.sources.http import Own
 from triage.sources.kubernetes import KubernetesClient
 from triage.state_dir import StateDir
 from triage.strict_yaml import parse, validate
@@ -257,6 +258,14 @@ async def test_haproxy_asks_the_kubernetes_api_of_its_context_who_acts() -> None
             await system.aclose()
             assert await client.identity() == name
             await client.aclose()
+
+
+async def test_whom_a_context_impersonates_is_said_to_be_no_proof() -> None:
+    own = Own(headers=(("Impersonate-User", "approver"),))
+    for headers, impersonates in ((own, True), (None, False)):
+        client = KubernetesClient(Endpoint(url="http://127.0.0.1:1"), ManualClock(), own=headers)
+        assert haproxy({"kind": "kubernetes"}, client).authority.impersonates is impersonates
+        await client.aclose()
 
 
 async def test_haproxy_asks_a_server_of_its_own_who_acts(server: Server) -> None:

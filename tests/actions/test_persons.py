@@ -34,6 +34,8 @@ ANA, BEN, CEM = (Owner(1000 + number, name) for number, name in enumerate(("ana"
     ({"approval": REQUEST, "identity": ""}, "nobody says who you are"),
     ({"identity": "unverified: ben", "authority": Authority("", "name haproxy.identity in triage.yaml")},
      "told from another: name haproxy.identity in triage.yaml"),
+    ({"approval": REQUEST, "identity": "ben", "authority": Authority("Kubernetes prod-eu", impersonates=True)},
+     "you are ben by impersonation"),
     ({"plan": plan(Action.PROMOTE, actor="unverified: ana@x"), "identity": "ben"}, "nobody authenticated"),
     ({"approval": replace(REQUEST, expires_at=NOW - 60), "identity": "ben"}, "has ended"),
     ({"approval": replace(REQUEST, expires_at=NOW + 86400), "identity": "ben"}, "holds longer than any does"),

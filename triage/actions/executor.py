@@ -120,6 +120,9 @@ class Executor:
         (nobody says who asks, so that no other could be told from them) or
         :class:`~triage.actions.journal.JournalError`.
         """
+        if self.system.authority.impersonates:
+            raise ApprovalError(f"you are {prepared.plan.actor} by impersonation, so nobody can be told from another",
+                                "use a credential of your own")
         if not authenticated(prepared.plan.actor):
             raise ApprovalError("nobody says who you are, so nobody can be told from another",
                                 self.system.authority.remedy or "use a credential of your own")
@@ -133,7 +136,7 @@ class Executor:
         """
         request, identity = prepared.circumstances.approval, prepared.circumstances.identity
         if request is None or isinstance(identity, Failure) or not authenticated(identity) or (
-                identity == request.requester):
+                identity == request.requester or self.system.authority.impersonates):
             raise ApprovalError("this is not yours to approve", "another person does, under a credential of their own")
         return await self._asked(approvals.approved(request, identity, self.clock.now()), prepared, path)
 

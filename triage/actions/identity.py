@@ -36,6 +36,8 @@ class Authenticator:
     shown: str
     ask: Callable[[], Awaitable[str | Failure]]
     """Our name there."""
+    impersonates: bool = False
+    """As :attr:`~triage.actions.system.Authority.impersonates`."""
     aclose: Callable[[], Awaitable[None]] = _nothing
     """Closes what was opened for it alone."""
 
@@ -72,14 +74,16 @@ def _made(identity: OwnIdentity | ServerIdentity | KubernetesIdentity, active: A
         if kubernetes is None:
             raise ConfigError(f"the context {active.name} names no Kubernetes API, which identity asks",
                               "add kubernetes: {kubeconfig: ~/.kube/config, context: ...} to it")
-        return Authenticator(f"Kubernetes {cluster_name(active, kubernetes)}", kubernetes.identity)
+        return Authenticator(f"Kubernetes {cluster_name(active, kubernetes)}", kubernetes.identity,
+                             kubernetes.impersonates)
     if isinstance(identity, OwnIdentity):
         if own is None:
             raise ConfigError("identity of kind whoami needs a server of its own", "use kind server or kubernetes")
         return Authenticator(f"{own.url}{identity.path.partition('?')[0]}", partial(_whoami, identity, own))
     from triage.sources.http import HttpSource
     source = HttpSource(identity, clock, _SERVER)
-    return Authenticator(identity.name or source.url, partial(_whoami, identity, source), source.aclose)
+    return Authenticator(identity.name or source.url, partial(_whoami, identity, source),
+                         aclose=source.aclose)
 
 
 async def _whoami(call: Whoami, source: HttpSource) -> str | Failure:

@@ -76,7 +76,7 @@ class PlainSystem(ABC):
     def authority(self) -> Authority:
         """Who is asked in its place."""
         if self._authenticator is not None:
-            return Authority(self._authenticator.shown)
+            return Authority(self._authenticator.shown, impersonates=self._authenticator.impersonates)
         return Authority("", f"name {self.identity_in} in triage.yaml (kind: {self.identity_kinds})"
                          if self.identity_in else "")
 

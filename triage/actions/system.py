@@ -31,6 +31,8 @@ class Authority:
     """``Kubernetes prod-eu``; "" where there is nobody."""
     remedy: str = ""
     """What makes somebody say it, where nobody does; "" where nothing would."""
+    impersonates: bool = False
+    """Whether we have it take us for somebody else: the name is then one that we chose."""
 
 
 NOBODY = Authority("")

@@ -193,6 +193,8 @@ class KubernetesClient:
         self.name = name
         self.credential = credential
         """Who we are, in words; "" for nobody."""
+        self.impersonates = own is not None and any(name.lower() == "impersonate-user" for name, _ in own.headers)
+        """Whether the server takes us for somebody else, whom :meth:`identity` then names."""
         self.source: HttpSource = HttpSource(endpoint, clock, KUBERNETES,
                                              replace(own or NoneOwn(), refuses_apart=True))
         self._clock = clock

@@ -28,6 +28,8 @@ def two_persons(circumstances: Circumstances) -> Found:
         return cannot_tell(f"who you are cannot be read: {identity.sentence()}")
     if not authenticated(identity):
         return cannot_tell(f"nobody says who you are, so nobody can be told from another: {_remedy(circumstances)}")
+    if circumstances.authority.impersonates:
+        return cannot_tell(f"you are {identity} by impersonation, and may be others too: use a credential of your own")
     if not authenticated(plan.actor):
         return cannot_tell(f"nobody authenticated {plan.actor}, who asked: have it asked for again")
     if request is None:

@@ -105,7 +105,7 @@ class Workload(ABC):
     @property
     def authority(self) -> Authority:
         """The API server."""
-        return Authority(f"Kubernetes {self.target.cluster}")
+        return Authority(f"Kubernetes {self.target.cluster}", impersonates=self._client.impersonates)
 
     async def whoami(self) -> str | Failure:
         """The user name that the API server knows us by."""
