@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.desk.site import Hold, Site, changes_the_world
+from tests.desk.site import MODEL, Hold, Site, changes_the_world
 from tests.desk.test_killed import KUBERNETES_LEASES
-from tests.tui.test_actions import MODEL, NOW, opened, shown, until
+from tests.tui.test_actions import NOW, opened, shown, until
 from triage.actions.history import Outcome, history_of
 from triage.actions.opening import open_journal
 from triage.actions.system import Fate
