@@ -98,16 +98,15 @@ def _moving(more: int) -> str:
 
 
 def scale_sighting(wanted: int, facts: RolloutFacts) -> Sighting:
-    """How far it is from ``wanted`` replicas. While another version is on its way both are scaled, and the replicas of
-    the one do not stand for those of the other."""
+    """How far it is from ``wanted`` replicas. While another version is on its way its replicas do not stand for those
+    that the stable one still lacks."""
     if facts.desired_replicas != wanted:
         return Sighting(Progress.ELSEWHERE, f"{facts.desired_replicas} replicas are asked for, not {wanted}")
-    serving = facts.available_replicas
+    serving, stable = facts.available_replicas, facts.stable
+    if facts.observed and stable is not None and (stable.available or 0) < (stable.desired or 0):
+        return Sighting(Progress.UNDER_WAY, f"{stable.available or 0} of {stable.desired} replicas of {named(stable)} "
+                                            "serve")
     if not facts.observed or serving < wanted:
         return Sighting(Progress.UNDER_WAY, f"{serving} of {wanted} replicas serve")
-    for each in filter(None, (facts.stable, facts.canary)):
-        if (each.available or 0) < (each.desired or 0):
-            return Sighting(Progress.UNDER_WAY, f"{each.available or 0} of {each.desired} replicas of {named(each)} "
-                                                "serve")
     # Replicas that stop still count until they are gone.
     return Sighting(Progress.REACHED, f"{serving} replicas serve")
