@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +14,19 @@ import pytest
 from tests.live.conftest import NOW, Asked, FakePrometheus, Published, active
 from tests.sources.faults import FaultServer, Request, answering, json_answer
 from triage.clock import ManualClock
+from triage.endpoints import Endpoint
 from triage.facts.alerts import Alert, AlertState
 from triage.live import fleet_gathering, fleet_plan
-from triage.live.fleet import AlertIndex, fleet_interval
+from triage.live.asker import ModelFacts
+from triage.live.assemble import model_state
+from triage.live.fleet import AlertIndex, Fleet, fleet_interval
+from triage.live.flights import landing
 from triage.live.poller import Poller
-from triage.notebook.load import load_all
+from triage.notebook.load import Notebook, load_all
+from triage.notebook.resolve import Traffic
 from triage.signals.model import ModelState
 from triage.signals.reading import Quality, Verdict
+from triage.sources.prometheus import PrometheusClient
 
 Notebooks = Callable[..., Path]
 _MODELS = re.compile(r'model(=~|=|!=)"([^"]*)"')
@@ -255,7 +262,6 @@ async def test_a_query_that_would_be_too_long_is_asked_in_parts(notebooks: Noteb
 
 async def test_the_fleet_goes_on_by_itself_beside_the_model_that_is_looked_at(
         notebooks: Notebooks, prometheus: Asked, clock: ManualClock) -> None:
-    import asyncio
     published = Published()
     async with polling(notebooks(**FEW), prometheus, clock, names=["one"], published=published) as poller:
         running = asyncio.ensure_future(poller.run())
@@ -268,6 +274,50 @@ async def test_the_fleet_goes_on_by_itself_beside_the_model_that_is_looked_at(
     assert [model.name for model in last.models] == ["one"]
     assert last.fleet is not None
     assert len(last.fleet.rows) == 3
+
+
+@pytest.mark.parametrize(("interval", "seconds", "judged_before"), [(15.0, 15.5, 0), (15.0, 23.0, 1), (5.0, 5.5, 1)])
+async def test_many_models_are_not_judged_again_before_all_of_a_refresh_has_come_unless_it_takes_long(
+        notebooks: Notebooks, prometheus: Asked, clock: ManualClock, interval: float, seconds: float,
+        judged_before: int) -> None:
+    client = PrometheusClient(Endpoint(url=prometheus.server.url), clock)
+    judged: list[float] = []
+    came = asyncio.Event()
+
+    def landed() -> None:
+        fleet.begin_judging()
+        came.set()
+
+    def judge(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts) -> ModelState:
+        return model_state(notebook, traffic, facts, (), (), None, clock.now())
+
+    fleet = Fleet(load_all([notebooks(**FEW)]).notebooks, client, clock, interval, slots=asyncio.Semaphore(8),
+                  landed=landed, judged=lambda: judged.append(clock.monotonic()), judging=lambda: judge)
+
+    async def answered() -> None:
+        await landing([fleet.flights, *(asker.flights for asker in fleet.askers)])
+
+    try:
+        fleet.begin()
+        await answered()
+        prometheus.fake.hold = lambda expression: "[6h]" in expression and "[5m]" not in expression
+        while True:
+            clock.advance(seconds)
+            judged.clear()
+            came.clear()
+            fleet.begin()
+            await came.wait()
+            if any(asker.flights.tasks() for asker in fleet.askers):
+                break
+            await answered()
+        await landing([fleet.flights])
+        assert len(judged) == judged_before
+        prometheus.fake.released.set()
+        await answered()
+        assert len(judged) == judged_before + 1
+    finally:
+        await fleet.aclose()
+        await client.aclose()
 
 
 def test_alerts_are_looked_up_by_the_labels_of_a_model(notebooks: Notebooks) -> None:

@@ -27,6 +27,8 @@ MANY = 100
 """Models from which the garbage collector is kept from looking at all of them."""
 CONTAINERS_PER_MODEL = 1_000
 """A refresh makes some 300 for each model before those of the last one are let go, twice as many with long windows."""
+_LATE = 1.5
+"""Intervals after which many models are judged anew although not everything has been answered."""
 _AT_ONCE = 8
 """Models that are judged before others of the event loop have their turn."""
 _JUDGE = "judge"
@@ -127,7 +129,9 @@ class Fleet:
     def begin_judging(self) -> None:
         """Judge anew when everything has been answered, for the first time, or when the last time is long ago."""
         over = self._news and not any(asker.flights.tasks() for asker in self.askers)
-        old = self._clock.monotonic() - self._judged >= self.interval
+        # What many are asked seldom comes a moment after the rest: they are not judged twice for that.
+        limit = self.interval * (_LATE if self.interval >= SELDOM_SECONDS else 1.0)
+        old = self._clock.monotonic() - self._judged >= limit
         if over or old or (self._news and not self.states):
             self.flights.start(_JUDGE, self.judge)
 
