@@ -148,6 +148,8 @@ ASKING: list[tuple[str, str, dict[str, Any], str]] = [
      "its approval is pending"),
     ("known-good", "not long enough", {"proven": proven(3600.0)},
      "of the last 7 d with 50 % or more of the traffic (1,200,000 requests), and not 24 h (weaker"),
+    ("known-good", "hardly a request", {"proven": Proven({"7": Service(6 * DAY, 29.0, ())}, 7 * DAY)},
+     "(29 requests), of which 30 are needed"),
     ("known-good", "it only stood there", {"proven": proven(version="6")},
      "it never had 50 % or more of the traffic in the last 7 d (weaker: its ReplicaSet is 30 d old, which is no "
      "traffic)"),

@@ -192,8 +192,10 @@ def _served(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
     if past.trouble:
         told = f"whether it served cannot be seen: {past.trouble}"
     elif service is not None:
+        lacks = (f"and not {span(policy.proven_seconds)}" if service.seconds < policy.proven_seconds
+                 else f"of which {_LEAST_EVENTS} are needed")
         told = (f"served {age(service.seconds)} of the last {looked} with {enough} ({count(service.requests)} "
-                f"requests), and not {span(policy.proven_seconds)}")
+                f"requests), {lacks}")
     elif set(past.versions) == {""}:
         told = "whether it served cannot be seen: the requests carry no version"
     else:
