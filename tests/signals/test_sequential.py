@@ -181,6 +181,20 @@ def test_what_lasts_no_longer_than_it_must_does_not_decide(quiet: int, events: f
     assert quiet + 10 <= found < quiet + (15 if events >= 10 else 25)
 
 
+@pytest.mark.parametrize("gap", [0, 5, 60])
+def test_while_there_were_no_data_nothing_lasted(gap: int) -> None:
+    def trial(bad: int) -> Comparison:
+        events = (10.0,) * bad + (0.0,) * gap + (10.0,) * bad
+        seen = (100.0,) * bad + (0.0,) * gap + (100.0,) * bad
+        n = len(events)
+        stable = Counts(tuple(float(e > 0) for e in events), tuple(9 * e for e in seen))
+        return Comparison(Counts(events, seen), stable, 1.0, 0.005, True, (1.0,) * n, THRESHOLD)
+    [short], [long] = (log_evidence([trial(bad)]) for bad in (5, 12))
+    assert max(short) >= THRESHOLD
+    assert first_sustained(short, THRESHOLD, 10) is None
+    assert first_sustained(long, THRESHOLD, 10) is not None
+
+
 def test_a_deviation_that_need_not_last_is_found_when_it_is_proven() -> None:
     log_e = (0.5, 1.0, 9.0, 9.5)
     assert first_sustained(log_e, 3.0, 0) == first_reached(log_e, 3.0) == 2

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_NOTHING_ADDED = 1e-9
+"""Change of ``ln e`` that is rounding."""
 RATIOS = (1.1, 1.3, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 4.5, 5.0)
 """How many times beyond the line the canary is taken to be; under the line, their inverses."""
 FIRST_WEIGHT = 0.95
@@ -221,15 +223,17 @@ def first_sustained(log_e: Sequence[float], threshold: float, intervals: int, st
     """As :func:`first_reached`, for a deviation that must outlast ``intervals``; None: never.
 
     Of what the strongest stretch of so many intervals (or fewer) added, only half of the threshold counts: the other
-    half must come from elsewhere. Evidence is only taken away, so this is reached no more often by chance.
+    half must come from elsewhere. Intervals that add nothing, as those without data do, are none of a stretch: while
+    nobody looked nothing lasted. Evidence is only taken away, so this is reached no more often by chance.
     """
     if max(log_e, default=0.0) < threshold:
         return None
-    levels = [0.0, *log_e]
+    levels = [0.0]
     most = 0.0
     for k, level in enumerate(log_e):
-        if intervals > 0:
-            most = max(most, level - min(levels[max(0, k + 1 - intervals):k + 1]))
+        if intervals > 0 and abs(level - levels[-1]) > _NOTHING_ADDED:
+            most = max(most, level - min(levels[-intervals:]))
+            levels.append(level)
         if k >= start and level - max(0.0, most - threshold / 2) >= threshold:
             return k
     return None
