@@ -18,6 +18,8 @@ from triage.actions.system import Wish
 from triage.actions.under_way import OpenEnd
 from triage.clock import ManualClock
 from triage.desk.actions import open_desk, unfinished
+from triage.desk.watching import What, watch
+from triage.live.snapshot import Snapshot
 
 AT = 1_700_000_000.0
 KUBERNETES_LEASES = {"leases": {"kind": "kubernetes", "namespace": "ml"}}
@@ -98,3 +100,18 @@ async def test_whoever_looks_what_became_of_an_action_is_not_at_it(
     waits.set()
     await finding
     await desk.aclose()
+
+
+async def test_a_watcher_leaves_the_end_of_an_action_to_whoever_is_at_it(site: Site) -> None:
+    async def newest() -> Snapshot:
+        return Snapshot(AT, "prod-eu", True, (), (), ())
+
+    async def first() -> What:
+        desk = await open_desk(site.active, site.notebook, ManualClock(AT), lambda: None, write=True)
+        async with aclosing(watch(desk, newest, armed=False)) as saying:
+            said = await anext(saying)
+        await desk.aclose()
+        return said.what
+    async with at_it(site, Stage.VERIFYING):
+        assert await first() is What.WAITS
+    assert await first() is What.FOUND

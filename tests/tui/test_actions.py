@@ -666,6 +666,24 @@ async def test_what_is_under_way_here_stands_on_the_screen_when_its_dialog_is_cl
         assert "unknown: verify" not in screen_text(app)
 
 
+async def test_where_not_all_of_it_fits_the_newest_step_is_seen_until_somebody_scrolls(site: Site) -> None:
+    async with shown(site, size=(80, 12)) as (app, pilot, _):
+        dialog = await opened(pilot, "r")
+        while dialog.dialog.wanted != TARGET:
+            await typed(pilot, dialog.dialog.wanted)
+        await typed(pilot, TARGET)
+        await reads(pilot, "nothing was read since")
+        assert "more above: up" in screen_text(app)
+        assert "the lease is ours" not in screen_text(app)
+        await pilot.press("up")
+        await reads(pilot, "1 more below")
+        app.show()
+        await pilot.pause()
+        assert "1 more below" in screen_text(app)
+        await pilot.press("down")
+        await until(pilot, lambda: "more below" not in screen_text(app))
+
+
 async def test_what_is_under_way_is_not_lost_when_its_dialog_is_closed(site: Site) -> None:
     async with shown(site) as (app, pilot, _):
         dialog = await opened(pilot, "r")

@@ -69,11 +69,12 @@ async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]], *,
     looked: set[str] = set()
     while True:
         snapshot = await newest()
-        for deed in await desk.open_ends():
-            if deed.action_id not in looked:
-                looked.add(deed.action_id)
-                found = await desk.find_out(deed)
-                yield Said(snapshot.at, What.FOUND, f"{deed.plan.title}: {found.progress}: {found.sentence}")
+        for end in await desk.standing():
+            # As long as somebody is at it, its end is theirs to see.
+            if end.held is None and end.deed.action_id not in looked:
+                looked.add(end.deed.action_id)
+                found = await desk.find_out(end.deed)
+                yield Said(snapshot.at, What.FOUND, f"{end.deed.plan.title}: {found.progress}: {found.sentence}")
         wanted = due(desk.manifest, snapshot)
         said = await _judged(desk, wanted, snapshot.at, armed=armed)
         if said is not None:

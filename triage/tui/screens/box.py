@@ -105,6 +105,15 @@ class Box(ModalScreen[Result], Generic[Result], inherit_bindings=False):
         """Show other rows, where not all fit."""
         self._offset = max(0, min(self._offset + rows, self._rows - self._room))
 
+    def scroll_to_end(self, said: list[Line]) -> None:
+        """Show the last of the rows that are put next."""
+        self._offset = len(said)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether no rows are hidden below."""
+        return self._offset >= self._rows - self._room
+
     @property
     def page_rows(self) -> int:
         """Rows that fit."""

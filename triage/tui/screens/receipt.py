@@ -27,6 +27,8 @@ class Receipt(Box[None], inherit_bindings=False):
     def __init__(self, link: ActionLink, action_id: str) -> None:
         super().__init__()
         self._link, self.action_id = link, action_id
+        self._follows = True
+        """Whether the newest rows are shown, as they come."""
 
     def on_mount(self) -> None:
         """Filled at once."""
@@ -38,6 +40,8 @@ class Receipt(Box[None], inherit_bindings=False):
         verb, _, rest = plan.title.partition(" ")
         keys = "esc closes it" if shown.is_over else "esc closes this; it is carried out and watched on, see a w"
         rows = course(shown, view.look, self.inside(view))
+        if self._follows:
+            self.scroll_to_end(rows)
         self.put(view, palette, f"{verb.upper()} {rest}", rows, None,
                  line((keys, Role.DIM)).fitted(self.inside(view), view.look.ellipsis), f"plan {plan.short}")
 
@@ -46,6 +50,7 @@ class Receipt(Box[None], inherit_bindings=False):
         if event.key in _KEYS:
             event.stop()
             self.scroll_rows(_KEYS[event.key])
+            self._follows = self.is_at_end
             self._link.paint()
 
     def action_cancel(self) -> None:
