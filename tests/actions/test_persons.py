@@ -75,8 +75,8 @@ def test_where_one_user_holds_every_file_it_is_said_that_only_the_file_names_who
         Action.PROMOTE, policy=Policy(approvals=1), identity="ben", uid=BEN.uid,
         approval=replace(REQUEST, owners=(BEN,))))
     assert (answer.verdict, answer.stops, answer.acknowledgement) == (Verdict.WARN, False, "")
-    assert answer.sentence == ("asked for by ana, approved by ben; who asked is known from the file alone: ben "
-                               "owns it, and runs this")
+    assert answer.sentence == ("asked for by ana, approved by ben; who asked is known from the file alone: your "
+                               "own user owns it")
 
 
 def test_retraining_asks_for_the_approval_that_its_own_policy_wants() -> None:
@@ -88,7 +88,7 @@ def test_retraining_asks_for_the_approval_that_its_own_policy_wants() -> None:
     ((ANA, CEM), BEN.uid, Proof.PROVEN, "the file of a belongs to ana; the file of c belongs to cem"),
     ((ANA, ANA), BEN.uid, Proof.CONTRADICTED, "ana owns the file of a and that of c"),
     ((BEN, CEM), BEN.uid, Proof.CONTRADICTED, "ben owns the file of a and runs this, beside other users"),
-    ((BEN, BEN), BEN.uid, Proof.NAMED, "who asked and approved before is known from the files alone: ben owns them"),
+    ((BEN, BEN), BEN.uid, Proof.NAMED, "who asked and approved before is known from the files alone: your own user owns them"),
     ((None, CEM), BEN.uid, Proof.NAMED, "the file of a is not beside it"),
     ((None, BEN), BEN.uid, Proof.NAMED, "the file of a is not beside it"),
     ((ANA, CEM), 0, Proof.NAMED, "root writes as anybody"),

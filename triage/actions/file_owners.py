@@ -65,8 +65,8 @@ def proof(persons: Sequence[str], owners: Sequence[Owner | None], me: str, uid: 
              "who asked and approved before is known from the files alone")
     if absent:
         return Proof.NAMED, f"{named}: the file of {absent[0]} is not beside it"
+    if held and all(owner.uid == uid for _, owner in held):
+        return Proof.NAMED, f"{named}: your own user owns {'it' if len(held) == 1 else 'them'}"
     if uid == 0 or not held:
         return Proof.NAMED, f"{named}: {'root writes as anybody' if held else 'it is no file'}"
-    if all(owner.uid == uid for _, owner in held):
-        return Proof.NAMED, f"{named}: {held[0][1].name} owns {'it' if len(held) == 1 else 'them'}, and runs this"
     return Proof.PROVEN, "; ".join(f"the file of {person} belongs to {owner.name}" for person, owner in held)
