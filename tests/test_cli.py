@@ -343,6 +343,17 @@ def test_discover_ends_with_2_where_nobody_answers() -> None:
     assert "refuses connections" in result.stderr
 
 
+async def test_lint_asks_prometheus_for_the_metrics_of_runbooks_when_told_to() -> None:
+    async with FaultServer(SERVER) as server:
+        asked = ("notebook", "lint", f"{EXAMPLES}/chat-assistant", "--live", "--prometheus")
+        code, out, err = await process(*asked, server.url)
+        assert (code, err) == (1, "2 warnings\n")
+        assert "looks at vllm:kv_cache_usage_perc, which Prometheus does not have now" in out
+        code, _, err = await process(*asked, NOWHERE)
+        assert code == 2
+        assert "metrics could not be read" in err
+
+
 def test_discover_refuses_what_is_no_url() -> None:
     assert run("discover", "localhost").exit_code == 64
 

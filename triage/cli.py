@@ -121,15 +121,18 @@ def notebook() -> None:
 @notebook.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @click.option("--links", is_flag=True, help="Try the links of the runbooks too.")
+@click.option("--live", is_flag=True, help="Ask the context's Prometheus too whether the runbooks' metrics exist.")
 @formats("text", "json")
-def lint(paths: Sequence[str], links: bool, output: str) -> int:
+@where
+def lint(paths: Sequence[str], links: bool, live: bool, output: str) -> int:
     """Find errors and doubtful settings in notebooks, their cells and their runbooks at and below PATH.
 
-    0 nothing found, 1 warnings only, 2 errors.
+    0 nothing found, 1 warnings only, 2 errors, or, with --live, Prometheus does not answer.
 
     \b
     Examples:
       triage notebook lint notebooks/
+      triage notebook lint notebooks/ --live --context prod-eu
       triage notebook lint fraud-scorer/manifest.yaml --format json
     """
     from datetime import UTC, datetime
@@ -141,8 +144,18 @@ def lint(paths: Sequence[str], links: bool, output: str) -> int:
     from triage.runbook.lint import lint as find_in_runbooks
     from triage.sources.links import reach
     today = datetime.now(UTC).date()
+    there = None
+    if live:
+        from triage.cli_endpoint import endpoint_for
+        from triage.facts.outcome import Failure
+        from triage.sources.discovery import metric_names
+        asked = metric_names(endpoint_for(None, overrides()))
+        if isinstance(asked, Failure):
+            click.echo(sentence(TriageError(f"metrics could not be read: {asked.sentence()}", asked.hint)), err=True)
+            return UNANSWERED
+        there = asked
     findings = list(dict.fromkeys(finding for path in map(Path, paths) for finding in (
-        *find(path), *find_in_cells(path), *find_in_runbooks(path, today, reach if links else None))))
+        *find(path), *find_in_cells(path), *find_in_runbooks(path, today, reach if links else None, there))))
     if output == "json":
         click.echo(report.lint_json(findings))
     else:

@@ -143,6 +143,21 @@ def test_a_step_that_names_a_metric_that_the_manifest_does_not_state_is_an_error
     assert [(code, severity) for code, severity, _ in codes(tmp_path, text, manifest)] == found
 
 
+@pytest.mark.parametrize(("expr", "also", "found"), [
+    ("sum(rate(request_duration_seconds_count[5m]))", "", []),
+    ("sum(rate(request_duration_seconds_sum[5m])) or ALERTS", "", [("missing-metric", "warning")]),
+    ("sum(rate(request_durations_seconds_sum[5m]))", "", [("unknown-metric", "error")]),
+    ("sum(queue_seconds)", "", [("unknown-metric", "error")]), ("sum(queue_depth)", "", []),
+    ("sum(queue_depth)", "[]", [("unknown-metric", "error")])])
+def test_where_prometheus_was_asked_a_metric_that_it_does_not_have_is_said(
+        tmp_path: Path, expr: str, also: str, found: list[tuple[str, str]]) -> None:
+    manifest = MANIFEST.replace("metrics: {", f"metrics: {{also: {also}, ") if also else MANIFEST
+    made = notebook(tmp_path, step(f"id: a\nkind: query\nexpr: {json.dumps(expr)}"), manifest)
+    (made.path / "notebook.ipynb").write_text(json.dumps(CELLS))
+    there = frozenset({"up", "request_duration_seconds_count", "queue_depth"})
+    assert [(f.code, f.severity) for f in lint_runbooks(made, TODAY, None, there)] == found
+
+
 def test_what_is_recorded_for_an_objective_and_asked_with_own_promql_is_stated(tmp_path: Path) -> None:
     own = """  slos:
     - name: own

@@ -30,7 +30,7 @@ _CLOCK = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[ T])?([0-2]?[0-9]):([0-5][
 _AGO = re.compile(r"-([0-9]+(?:\.[0-9]+)?(?:s|m|min|h))(?=\s|$)")
 ACCEPT = "accept"
 """What is typed to take a hand-off."""
-GIVER_HINT = "they look at it with a triage of their own; TRIAGE_PERSON says who is who"
+GIVER_HINT = "TRIAGE_PERSON says who is who where all log in as one user"
 _AHEAD_SECONDS = 60.0
 """Clocks differ: so far in the future a time is taken for now."""
 
@@ -153,7 +153,8 @@ def accept(given: Handoff, typed: str, by: str, now: float) -> Entry:
 
 def not_for(given: Handoff, by: str) -> str:
     """Why ``by`` cannot accept a hand-off; "" when they can."""
-    return f"{given.giver} gave it, and another person accepts it" if is_same(given.giver, by) else ""
+    return f"{given.giver} gave it: another person accepts it, in a triage of theirs" if is_same(
+        given.giver, by) else ""
 
 
 def close(typed: str, by: str, now: float) -> Entry:

@@ -19,7 +19,7 @@ from triage.notebook.load import Notebook, is_file, is_folder, load_all
 from triage.runbook.anchors import anchors
 from triage.runbook.condition import Term
 from triage.runbook.document import nearest, read_text
-from triage.runbook.metric_names import family, is_stated, metrics_in, stated_metrics
+from triage.runbook.metric_names import AT_TIMES, family, is_stated, metrics_in, stated_metrics
 from triage.runbook.observe import Signal
 from triage.runbook.shelf import read_volume, runbook_files
 from triage.runbook.steps import SECTIONS, Act, Approve, Branch, Cell, Check, Link, Query, Question, Runbook, Step
@@ -38,16 +38,19 @@ Reach = Callable[[str], str]
 """Why a URL cannot be reached; "" when it can."""
 
 
-def lint(path: Path, today: date, reach: Reach | None = None) -> tuple[Finding, ...]:
+def lint(path: Path, today: date, reach: Reach | None = None,
+         there: frozenset[str] | None = None) -> tuple[Finding, ...]:
     """Errors and warnings of the runbooks of every notebook at and below ``path``.
 
-    ``reach`` tries the links that lead out of the notebook; without it they are not tried.
+    ``reach`` tries the links that lead out of the notebook; without it they are not tried. ``there``: the metrics that
+    Prometheus has; None: it was not asked.
     """
     return tuple(finding for notebook in load_all([path]).notebooks
-                 for finding in lint_runbooks(notebook, today, reach))
+                 for finding in lint_runbooks(notebook, today, reach, there))
 
 
-def lint_runbooks(notebook: Notebook, today: date, reach: Reach | None = None) -> tuple[Finding, ...]:
+def lint_runbooks(notebook: Notebook, today: date, reach: Reach | None = None,
+                  there: frozenset[str] | None = None) -> tuple[Finding, ...]:
     """What is wrong with the runbooks of one notebook."""
     findings: list[Finding] = []
     usable: list[Runbook] = []
@@ -60,7 +63,7 @@ def lint_runbooks(notebook: Notebook, today: date, reach: Reach | None = None) -
         findings += volume.findings
         if volume.runbook is not None:
             usable.append(volume.runbook)
-            findings += _Linter(notebook, volume.runbook, volume.text, path.parent, today, reach).findings()
+            findings += _Linter(notebook, volume.runbook, volume.text, path.parent, today, reach, there).findings()
     findings += _twice(usable)
     if usable and not any(finding.severity == "error" for finding in findings):
         findings += _unanswered(notebook, usable)
@@ -96,6 +99,7 @@ class _Linter:
     folder: Path
     today: date
     reach: Reach | None
+    there: frozenset[str] | None
 
     def findings(self) -> Iterator[Finding]:
         """Everything found."""
@@ -177,19 +181,29 @@ class _Linter:
                 yield self._say(step.line, step, *problem, "unknown-signal")
 
     def _metrics(self, step: Step, named: Iterable[str]) -> Iterator[Finding]:
-        """Where the manifest states its metrics, no other may be named; else only a likely slip of the pen is said."""
+        """Where the manifest states its metrics, no other may be named; else one that Prometheus does not have, or a
+        likely slip of the pen. What the manifest names and Prometheus does not have may be a counter of what has not
+        happened yet."""
         manifest = self.notebook.manifest
         stated = stated_metrics(manifest)
         is_whole = manifest.spec.metrics.also is not None
         for metric in named:
+            is_missing = self.there is not None and metric not in self.there and metric not in AT_TIMES
             if is_stated(metric, stated, manifest):
+                if is_missing:
+                    yield self._say(step.line, step, f"looks at {clean(metric)}, which Prometheus does not have now",
+                                    "see triage discover, and whether it comes with the first event", "missing-metric",
+                                    "warning")
                 continue
             near = difflib.get_close_matches(family(metric), stated, n=1, cutoff=_SLIP)
             if is_whole:
                 yield self._say(step.line, step, f"looks at {clean(metric)}, which the manifest does not name",
                                 f"did you mean {near[0]}?" if near else "mend the name, or add it to spec.metrics.also",
                                 "unknown-metric")
-            elif near:
+            elif is_missing:
+                yield self._say(step.line, step, f"looks at {clean(metric)}, which Prometheus does not have",
+                                f"did you mean {near[0]}?" if near else "see triage discover", "unknown-metric")
+            elif near and self.there is None:
                 yield self._say(step.line, step, f"looks at {clean(metric)}, and the manifest names "
                                 f"{near[0]}", "mend the name; or list further metrics in spec.metrics.also",
                                 "unknown-metric", "warning")

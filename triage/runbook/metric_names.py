@@ -16,6 +16,8 @@ _SUFFIXES = ("_bucket", "_count", "_sum")
 _ALWAYS = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_duration_seconds", "scrape_samples_scraped",
                      "scrape_samples_post_metric_relabeling", "scrape_series_added"})
 """What Prometheus itself writes about every target and every alert."""
+AT_TIMES = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
+"""What is there only while something fires."""
 _WINDOW = "$window"
 _SLOTH = "slo:"
 """How the series begin that Sloth records for an objective."""

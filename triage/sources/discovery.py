@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from prometheus_api_client import PrometheusConnect
 
-__all__ = ["discover", "propose_manifest"]
+__all__ = ["discover", "metric_names", "propose_manifest"]
 
 MODEL_LABELS = ("model", "model_name", "served_model_name", "target_model_name", "model_id", "gen_ai_request_model")
 """Labels that name a model wherever they stand, by preference."""
@@ -48,20 +49,40 @@ def discover(endpoint: Endpoint, clock: Clock | None = None) -> Found | Failure:
     Runs outside of event loops (it brings its own). Raises :class:`~triage.config.ConfigError` when a secret cannot be
     had. A question that fails is a note; the failure is returned when nothing can be read at all.
     """
+    with _connected(endpoint, clock) as (connect, url):
+        try:
+            names = _names_of(connect)
+            labels = frozenset(str(name) for name in connect.get_label_names())
+        except Unanswered as error:
+            return error.failure
+        return _Discovery(connect, url, names, labels).found()
+
+
+def metric_names(endpoint: Endpoint, clock: Clock | None = None) -> frozenset[str] | Failure:
+    """Every metric that ``endpoint`` has at present, as it says; to be compared with, not shown. Runs and raises as
+    :func:`discover` does."""
+    with _connected(endpoint, clock) as (connect, _):
+        try:
+            return _names_of(connect)
+        except Unanswered as error:
+            return error.failure
+
+
+@contextmanager
+def _connected(endpoint: Endpoint, clock: Clock | None) -> Iterator[tuple[PrometheusConnect, str]]:
+    """(the client, the server as it is shown)."""
     from prometheus_api_client import PrometheusConnect
     from urllib3.util.retry import Retry
 
     from triage.sources.http import HttpSource
     source = HttpSource(endpoint, clock or SystemClock(), PROMETHEUS)
     with Session(source, endpoint.url) as session:
-        connect = PrometheusConnect(endpoint.url, retry=Retry(total=0), session=session, method="POST",
-                                    timeout=endpoint.timeout)
-        try:
-            names = frozenset(str(name) for name in connect.all_metrics())
-            labels = frozenset(str(name) for name in connect.get_label_names())
-        except Unanswered as error:
-            return error.failure
-        return _Discovery(connect, source.url, names, labels).found()
+        yield PrometheusConnect(endpoint.url, retry=Retry(total=0), session=session, method="POST",
+                                timeout=endpoint.timeout), source.url
+
+
+def _names_of(connect: PrometheusConnect) -> frozenset[str]:
+    return frozenset(str(name) for name in connect.all_metrics())
 
 
 class _Discovery:

@@ -141,7 +141,7 @@ class Dialogs:
                                 "the incident is yours")
             refused = by_hand.not_for(given, self._link.by)
             if refused:
-                self._app.say(f"{refused}: {by_hand.GIVER_HINT}")
+                self._app.say(refused)
             else:
                 # Read first: the page lies on the question and is left with esc.
                 self._app.push_screen(self._dialog(f"take it from {given.giver}, as {self._link.by}: type "
