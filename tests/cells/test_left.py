@@ -26,7 +26,7 @@ from triage.state_dir import StateDir
 ABOUT = {"effects": "none", "purpose": "Why?"}
 CELLS = (C("first", "print('before')", [], {"effects": "none"}),
          C("slow", "from IPython.display import display\nimport time\nprint('half of it \\x1b[2J', flush=True)\n"
-           "display({'image/png': 'iVBORw0KGgo='}, raw=True)\n"
+           "for _ in range(2): display({'image/png': 'iVBORw0KGgo='}, raw=True)\n"
            "display({'application/vnd.triage.result+json': {'id': 'v', 'status': 'pass', 'message': 'so far'}},"
            " raw=True)\nwhile True: time.sleep(0.01)", about={**ABOUT, "requires": ["first"]}),
          C("quick", "print('done')", about=ABOUT))
@@ -98,16 +98,18 @@ def test_while_it_runs_the_executed_copy_holds_what_was_put_out(home: Path) -> N
 def test_a_later_start_tells_once_that_its_triage_died_and_how_far_it_came(home: Path) -> None:
     state = StateDir(home / "state", "cells")
     assert settle_left(state, MODEL, "elsewhere") == ()
+    next((home / "state/cells").glob("*/*/picture-2.png")).unlink()
     left, = settle_left(state, MODEL, "test")
     assert settle_left(state, MODEL, "test") == ()
     assert marks(state, MODEL) == ()
     assert words.headline(left) == "slow ended without a result: its triage died"
     assert (left.phase, left.outcome, left.status, left.ended_at) == ("ended", Outcome.TRIAGE_DIED, "unknown", None)
     assert (left.asked, left.incident, left.model) == (("slow",), "INC-0001", MODEL)
-    text, picture, verdict = left.cells[1].outputs
+    text, picture, gone, verdict = left.cells[1].outputs
     assert text == Text("half of it ␛[2J\n")
     assert isinstance(picture, Picture)
     assert Path(picture.path).read_bytes() == b"\x89PNG\r\n\x1a\n"
+    assert gone == Picture("png", 8, "", "it is not there any more")
     assert verdict == CellVerdict("v", "pass", "so far")
     for name in ("run.json", "executed.ipynb"):
         document = json.loads((Path(left.record) / name).read_text())

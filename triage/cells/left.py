@@ -67,7 +67,7 @@ def _settled(folder: StateDir, copy: dict[str, Any]) -> Run | None:
     if about.get("state") != "running":
         return None
     try:
-        run = _again(copy, about, str(folder.path))
+        run = _again(copy, about, folder)
     except (KeyError, TypeError, ValueError):
         return None
     about |= {"state": "ended", "outcome": str(run.outcome), "status": run.status, "record": run.record}
@@ -78,20 +78,23 @@ def _settled(folder: StateDir, copy: dict[str, Any]) -> Run | None:
     return run
 
 
-def _again(copy: Mapping[str, Any], about: Mapping[str, Any], path: str) -> Run:
+def _again(copy: Mapping[str, Any], about: Mapping[str, Any], folder: StateDir) -> Run:
     """The run as it was written down last, over."""
     said = about["cells"]
     cells = tuple(CellRun(each["id"], each.get("purpose", ""), each["part"], each["sha256"]) for each in said)
     first = Run(about["run"], about["model"], tuple(each["id"] for each in said if each["part"] == "asked"), cells,
                 "running", tuple(about["protection"]), datetime.fromisoformat(about["started_at"]).timestamp(),
-                kernel=about["kernel"] or "", record=path, incident=about["incident"] or "",
+                kernel=about["kernel"] or "", record=str(folder.path), incident=about["incident"] or "",
                 against=Against(**capture) if (capture := about["capture"]) else None)
     pictures = 0
 
     def saved(found: PictureBytes) -> Picture:
         nonlocal pictures
         pictures += 1
-        return Picture(found.kind, len(found.content), f"{path}/{picture_name(pictures, found.kind)}")
+        name, size = picture_name(pictures, found.kind), len(found.content)
+        if folder.stamp(name) is None:
+            return Picture(found.kind, size, "", "it is not there any more")
+        return Picture(found.kind, size, f"{folder.path}/{name}")
     board = Board(first, lambda run: None, saved)
     for each, kept in zip(said, copy["cells"], strict=True):
         board.heard({"type": "cell", "id": each["id"]})
