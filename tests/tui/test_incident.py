@@ -306,6 +306,20 @@ async def test_a_second_screen_sees_the_same_incident_and_joins_it(tmp_path: Pat
         assert "bob@desk is off" in screen_text(app)
 
 
+async def test_the_incident_of_a_model_that_is_not_shown_hears_of_it_while_the_fleet_is_asked_about(
+        tmp_path: Path) -> None:
+    Timelines(StateDir(tmp_path / "state"), "prod-eu").open("its own", "churn-ranker", "bob@desk", snapshots.NOW - 60)
+    shown, other = snapshots.canary_failing(), replace(snapshots.healthy().models[0], name="churn-ranker")
+    loud = replace(other, alerts=(snapshots.group(snapshots.alert("ChurnLate")),))
+    async with running(replace(shown, together=(other,)), WIDE, state_home=tmp_path / "state") as (app, pilot, feed):
+        await give(app, pilot, feed, replace(shown, at=shown.at + 5, together=(loud,)))
+        link = app.incident
+        assert (link.id("churn-ranker"), link.id("fraud-scorer"), link.id("nobody")) == ("INC-0001", "", "")
+        cases = [link.case(name) for name in ("churn-ranker", "fraud-scorer", "nobody")]
+        assert [None if case is None else case.id for case in cases] == ["INC-0001", "", None]
+    assert texts(kept(tmp_path), Kind.ALERT) == ["ChurnLate fires, page, v8"]
+
+
 async def test_an_incident_is_open_after_a_restart_and_tells_nothing_twice(tmp_path: Path) -> None:
     async with at_five(tmp_path):
         before = kept(tmp_path)
