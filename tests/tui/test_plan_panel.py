@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.tui.line import Line, line
-from triage.tui.panels.plan import changes, shorten, shortened
+from tests.actions import building
+from triage.actions.guards import check
+from triage.actions.plan import Action, Plan, Request
+from triage.actions.steps import Prepared
+from triage.actions.system import Rehearsal, Wish
+from triage.tui.line import BLANK, Line, line
+from triage.tui.look import Look
+from triage.tui.panels.plan import Dialog, buttons, changes, content, prompt, shorten, shortened
 
 _WORD = st.text(alphabet="abcxyz09", min_size=1, max_size=12)
 _PATH = st.lists(_WORD, min_size=1, max_size=8).map(".".join)
@@ -61,3 +70,57 @@ def test_no_more_is_shortened_than_is_needed_and_never_below_the_shortest(counts
     assert after == before if before <= most else after <= before
     if after > most:
         assert after == sum(each[-1] for each in counts)
+
+
+INSIDE, ROWS = 76, 18
+"""Of the dialog in 80x24."""
+
+
+def prepared(plan: Plan, *rehearsals: Rehearsal) -> Prepared:
+    answers = check(building.circumstances(plan=plan, rehearsals=rehearsals))
+    return Prepared("0" * 16, Wish(plan.action), plan, answers, rehearsals, building.circumstances(plan=plan))
+
+
+def said(plan: Plan, *rehearsals: Rehearsal) -> list[str]:
+    shown = Dialog("", prepared(plan, *rehearsals), expires_in=100.0)
+    return [row.text for row in content(shown, Look(), INSIDE, ROWS) if row != BLANK]
+
+
+@pytest.mark.parametrize("sentences", [
+    ("tag triage.rollback.0123456789ab on fraud-scorer", "alias previous_champion -> 8", "alias champion: 8 -> 7"),
+    ("weight of m7: 90 -> 100", "weight of m8: 10 -> 0"), ("PUT /deploy/fraud-scorer?version=7",)],
+    ids=["alias", "haproxy", "pipeline"])
+def test_systems_that_say_in_the_request_what_becomes_what_fit_too(sentences: tuple[str, ...]) -> None:
+    requests = tuple(Request("POST", "/x", "", "", sentence, "does it") for sentence in sentences)
+    plan = building.plan(requests=requests, warnings=("not persisted: a reload of HAProxy brings the weights of its "
+                                                      "configuration back; change haproxy.cfg as well",))
+    rows = said(plan, *(Rehearsal(None, "it has no dry run") for _ in requests))
+    assert len(rows) <= ROWS
+    for sentence in sentences:
+        assert sum(sentence in row for row in rows) == 1
+
+
+def test_a_rehearsal_that_changes_many_fields_says_how_many_more_there_are() -> None:
+    diff = tuple(f"spec.template.spec.containers[model].env[{n}].value: a -> b" for n in range(9))
+    rows = said(building.plan(), Rehearsal(True, "the server accepts it", diff))
+    assert [row for row in rows if row.endswith(", 7 more")] != []
+
+
+@given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=200), max_size=4), st.integers(1, 60))
+def test_whatever_is_said_no_row_is_wider_than_the_dialog(name: str, warnings: list[str], most: int) -> None:
+    plan = building.plan(Action.ABORT, warnings=tuple(warnings), inverse=name, reason=name, path=name)
+    shown = Dialog("", prepared(plan, Rehearsal(True, "ok", (f"{name}: {name} -> b",))), expires_in=9.0)
+    for look in (Look(), Look(ascii=True)):
+        rows = [*content(shown, look, INSIDE, most), prompt(shown, look, INSIDE),
+                buttons(shown.buttons, "cancel", look, INSIDE)]
+        assert max(row.width for row in rows) <= INSIDE
+
+
+@pytest.mark.parametrize("length", [12, 40, 60, 120])
+def test_what_has_to_be_typed_is_said_before_how_long_there_is_for_it(length: int) -> None:
+    target = replace(building.TARGET, name="n" * length)
+    shown = Dialog("", prepared(building.plan(target=target)), expires_in=100.0)
+    shown = replace(shown, prepared=replace(shown.prepared, checked=())) if shown.prepared is not None else shown
+    row = prompt(shown, Look(), INSIDE)
+    assert row.width <= INSIDE
+    assert f"type {'n' * min(length, 60)}" in row.text
