@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ class Desk:
 
     registry: Registry
     system: Alias
-    shown: list[Snapshot | None] = field(default_factory=lambda: [seen(v8=1.0)])
+    shown: list[Snapshot | None]
+    clock: LabClock
+    """Of the registry; it stands."""
 
     def snapshot(self) -> Snapshot | None:
         return self.shown[-1]
@@ -102,7 +104,8 @@ class Desk:
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
-    registry = Registry(LabClock(NOW, 0.0, 0.0))
+    clock = LabClock(NOW, 0.0, 0.0)
+    registry = Registry(clock)
     registry.add_model(NAME)
     for number in range(3):
         registry.add_version(NAME, source=f"s3://models/{number}")
@@ -116,7 +119,7 @@ async def desk() -> AsyncIterator[Desk]:
         system = system_of(replace(setting, active=replace(setting.active, context=context.model_copy(
             update={"production": True}))))
         assert isinstance(system, Alias)
-        made.append(Desk(registry, system, [seen(v3=1.0)]))
+        made.append(Desk(registry, system, [seen(v3=1.0)], clock))
         yield made[0]
         await system.aclose()
 
@@ -308,3 +311,22 @@ async def test_a_user_that_the_registry_knows_is_named() -> None:
         assert isinstance(system, Alias)
         assert await system.whoami() == "ana"
         await system.aclose()
+
+
+async def test_whoever_rolled_it_back_from_elsewhere_is_known_by_the_note_and_going_back_is_asked_about(
+        desk: Desk, tmp_path: Path) -> None:
+    plan = await desk.plan(to="v2")
+    for request in plan.requests:
+        assert (await desk.system.send(request, "a1")).fate is Fate.DONE
+    desk.clock.forward(300)
+    desk.registry.update_version(NAME, 2, "looked at it")
+    observed = await desk.system.observe()
+    assert not isinstance(observed, Failure)
+    assert [(each.at, each.left, each.why) for each in observed.recorded.changes] == [
+        (None, "v3", "errors"), (NOW + 300, "", "")]
+    # The journal of another machine knows nothing of it.
+    prepared = await desk.executor(tmp_path).prepare(Wish(Action.ROLLBACK, "again", "3"))
+    assert isinstance(prepared, Prepared)
+    toggle = next(each for each in prepared.checked if each.name == "toggle")
+    assert toggle.acknowledgement == "toggle"
+    assert toggle.sentence.startswith("v3 was left, when is not recorded: rollback from v3 by ana (tag triage.")
