@@ -320,6 +320,15 @@ async def test_the_incident_of_a_model_that_is_not_shown_hears_of_it_while_the_f
     assert texts(kept(tmp_path), Kind.ALERT) == ["ChurnLate fires, page, v8"]
 
 
+async def test_who_ends_the_program_is_off_every_incident_that_they_were_on(tmp_path: Path) -> None:
+    timelines = Timelines(StateDir(tmp_path / "state"), "prod-eu")
+    timelines.open("its own", "churn-ranker", "ana@desk", snapshots.NOW - 60)
+    async with running(snapshots.canary_failing(), WIDE, state_home=tmp_path / "state") as (_, pilot, _):
+        await press(pilot, "5", "o", "enter")
+        assert [set(found.people) for found in timelines.all()] == [{"ana@desk"}, {"ana@desk"}]
+    assert [dict(found.people) for found in timelines.all()] == [{}, {}]
+
+
 async def test_an_incident_is_open_after_a_restart_and_tells_nothing_twice(tmp_path: Path) -> None:
     async with at_five(tmp_path):
         before = kept(tmp_path)

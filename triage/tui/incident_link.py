@@ -161,20 +161,23 @@ class IncidentLink:
         self._work(self._export())
 
     def leave(self) -> None:
-        """The program ends: the person is off."""
+        """The program ends: the person is off, also of the incidents of models that are not shown."""
         import threading
-        last, board, session = self._last, self._board, self._session
-        if last is None or board is None or session is None or board.open is None or session.by not in \
-                board.open.people:
+        last, session = self._last, self._session
+        shown = [] if self._board is None else [self._board]
+        boards = [board for board in (*shown, *self._beside.values())
+                  if board.open is not None and session is not None and session.by in board.open.people]
+        if last is None or session is None or not boards:
             return
         from triage.errors import TriageError
         from triage.incident import by_hand
 
         def work() -> None:
-            try:
-                session.write(last[0], board, [by_hand.left(session.by, self._feed.now())])
-            except TriageError:
-                return
+            for board in boards:
+                try:
+                    session.write(last[0], board, [by_hand.left(session.by, self._feed.now())])
+                except TriageError:
+                    return
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(_LEAVE_SECONDS)
