@@ -22,10 +22,6 @@ _ORDER = {Urgency.PAGE: 0, Urgency.TICKET: 1, Urgency.NONE: 2}
 _STATES = {"firing": 0, "pending": 1, "inhibited": 2, "silenced": 3}
 
 
-ENDS_SOON_SECONDS = 300.0
-"""How long before a silence ends it is said."""
-
-
 def ending(alerts: Sequence[Alert], silences: Sequence[Silence]) -> tuple[Alert, ...]:
     """The alerts, each with the end of the last silence that hides it."""
     ends = {silence.id: silence.ends_at for silence in silences if silence.state != "expired"}

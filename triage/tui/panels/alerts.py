@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from triage.signals import wording
-from triage.signals.alerts import ENDS_SOON_SECONDS
 from triage.signals.reading import Urgency, Verdict
 from triage.tui.line import URGENCY_ROLES, Cell, Column, Line, Role, line, row
 from triage.tui.panels.top import cursor
@@ -15,6 +14,9 @@ from triage.tui.view import Item, View, alert_key, window_of
 if TYPE_CHECKING:
     from triage.live.snapshot import Snapshot
     from triage.signals.model import AlertGroup
+
+_ENDS_SOON_SECONDS = 300.0
+"""How long before a silence ends it is said."""
 
 
 def verdict_of(group: AlertGroup, now: float) -> Verdict:
@@ -30,7 +32,7 @@ def verdict_of(group: AlertGroup, now: float) -> Verdict:
 def _ends_soon(group: AlertGroup, now: float) -> bool:
     """Whether its silence ends within minutes."""
     until = group.silenced_until
-    return group.state == "silenced" and until is not None and until - now <= ENDS_SOON_SECONDS
+    return group.state == "silenced" and until is not None and until - now <= _ENDS_SOON_SECONDS
 
 
 def _left(group: AlertGroup, now: float) -> Line:
