@@ -275,8 +275,9 @@ def watch(model: str, once: bool, output: str) -> int:
 
     It says what the policy asks for as soon as that changes. With --write it does it, where the manifest says
     rollback.policy: auto or promote.policy: auto, through the same guards as triage act; what a person has to
-    acknowledge or approve it leaves to a person, and says whom to call. Started anew it does nothing twice: the
-    journal tells what was done.
+    acknowledge or approve it leaves to a person, and says whom to call. allow_write in the context does not make it
+    act. A broken rollout rule or objective has to last for canary.sustained, without a gap in the data. Started anew
+    it does nothing twice: the journal tells what was done.
 
     0 with --once when nothing is due or what was due is done, 1 done but not recovered, 2 failed, or held back by a
     guard, 3 unknown, 4 a person has to do what is due, 130 interrupted (129 when the terminal closes, 143 when

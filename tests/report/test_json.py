@@ -13,6 +13,7 @@ from tests.tui import snapshots
 from triage.facts.rollouts import Phase
 from triage.report.json import check_json, dump, status_json
 from triage.report.verdicts import judge
+from triage.signals.lasting import Lasting
 from triage.signals.lineage_model import LineageKind, LinkState
 from triage.signals.model import VersionCount
 from triage.signals.promise import PromiseState
@@ -64,6 +65,8 @@ SLO = exactly(
 ALERT = exactly(fingerprint=TEXT, state=TEXT, started_at=TIME, labels={"type": "object", "additionalProperties": TEXT},
                 annotations={"type": "object", "additionalProperties": TEXT}, generator_url=TEXT, silenced_by=TEXTS,
                 silenced_until=TIME, inhibited_by=TEXTS, value=NUMBER)
+LASTING = many(exactly(trigger={"enum": ["rollout_rule", "slo_breach"]}, since=TIME, read_to=TIME,
+                                 trouble=TEXT))
 PERCENTILES = {"anyOf": [exactly(p50=NUMBER, p95=NUMBER, p99=NUMBER, at_least={"type": "boolean"}),
                          {"type": "null"}]}
 CANARY_VERDICT = {"enum": ["fail", "error", "insufficient", "inconclusive", "pass"]}
@@ -170,6 +173,7 @@ MODEL = exactly(
     drift_reading={"anyOf": [DRIFT_READING, {"type": "null"}]}, quality={"anyOf": [FIGURES, {"type": "null"}]},
     retrain=many(exactly(condition=TEXT, state={"enum": ["asked", "building", "quiet", "unknown"]}, subjects=TEXTS,
                          sustained_seconds=NUMBER, since=TIME, approval=TEXT, sentence=TEXT)),
+    lasting=LASTING,
     feature_store={"anyOf": [VIEWS, {"type": "null"}]}, labels={"anyOf": [LABELS, {"type": "null"}]},
     lineage=LINKS, serving={"anyOf": [SERVING, {"type": "null"}]},
     attributions=many(exactly(feature=TEXT, value=NUMBER, share=NUMBER, usual_share=NUMBER)),
@@ -246,6 +250,14 @@ def test_a_number_that_is_not_finite_becomes_null() -> None:
     found = json.loads(status_json(snapshots.with_model(made, alerts=(odd,))))
     assert found["models"][0]["alerts"][0]["alerts"][0]["value"] is None
     assert dump({"a": (float("inf"), 1.0)}, None) == '{"a": [null, 1.0]}'
+
+
+def test_since_when_a_rollback_would_be_due_is_said() -> None:
+    past = (Lasting("rollout_rule", snapshots.NOW - 660, snapshots.NOW, 60.0), Lasting("slo_breach", None, 0.0, 60.0))
+    found = json.loads(status_json(snapshots.with_model(snapshots.canary_failing(), lasting=past)))["models"][0]
+    jsonschema.validate(found["lasting"], LASTING)
+    assert [(each["trigger"], each["since"] is None) for each in found["lasting"]] == [
+        ("rollout_rule", False), ("slo_breach", True)]
 
 
 def test_a_line_of_json_holds_one_whole_document() -> None:

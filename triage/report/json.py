@@ -94,6 +94,8 @@ def _model(model: ModelState, snapshot: Snapshot) -> dict[str, Any]:
         "drift_reading": drift_reading(model, at),
         "quality": quality_json(model, at),
         "retrain": retrain_json(model),
+        "lasting": [{"trigger": each.trigger, "since": iso(each.since), "read_to": iso(each.read_to),
+                     "trouble": each.trouble} for each in model.lasting],
         "feature_store": feature_store_json(model, at),
         "labels": labels_json(model),
         "attributions": attributions_json(model),
