@@ -38,6 +38,7 @@ class Case:
     first: tuple[Action, ...] = ()
     """What was done before."""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    to: str = ""
 
 
 def split(crew: Crew) -> Any:
@@ -55,6 +56,13 @@ CASES = (
     Case(Action.SCALE, ("fraud",), lambda crew: crew.ground.pods("7"), 6, (), {"replicas": "6"}),
 )
 """What a Rollout does; what others do has tests of its own below."""
+OF_DEPLOYMENTS = (
+    Case(Action.PAUSE, ("chat",), lambda crew: crew.ground.deployment["spec"]["paused"], True),
+    Case(Action.RESUME, ("chat",), lambda crew: crew.ground.deployment["spec"]["paused"], False, (Action.PAUSE,)),
+    Case(Action.ROLLBACK, ("chat",), lambda crew: [crew.ground.pods(version, "chat") for version in "12"], [4, 0],
+         to="1"),
+    Case(Action.SCALE, ("chat",), lambda crew: crew.ground.pods("2", "chat"), 6, (), {"replicas": "6"}),
+)
 ELSEWHERE = frozenset({Action.RETRAIN, Action.SILENCE, Action.EXPIRE_SILENCE})
 
 
@@ -67,14 +75,27 @@ async def crew(make_site: Callable[..., Site], tmp_path: Path) -> AsyncIterator[
         await desk.aclose()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.action))
-async def test_it_is_rehearsed_sent_once_and_seen_to_its_goal(crew: Crew, case: Case) -> None:
+@pytest.fixture
+async def chat(make_site: Callable[..., Site], tmp_path: Path) -> AsyncIterator[Crew]:
+    """The Deployment ``ml/chat``: version 2 has replaced version 1."""
+    spec = {**NOT_JUDGED, "promote": {"approvals": 0}, "resources": {"replicas": {"min": 2, "max": 9}},
+            "rollout": {"kind": "deployment", "namespace": "ml", "name": "chat"}, "rollback": {}}
+    found = Crew(make_site(start=START, lives=False, spec=spec), tmp_path)
+    found.ground.with_deployment()
+    found.ground.deploy("2", "chat")
+    found.ground.wait(60)
+    yield found
+    for desk in found.opened:
+        await desk.aclose()
+
+
+async def seen_to_its_goal(crew: Crew, case: Case) -> None:
     desk = await crew.desk()
     for action in case.first:
         await send(desk, action)
         crew.ground.wait(60)
     crew.site.gate.changes.clear()
-    prepared = await plan(desk, case.action, **case.parameters)
+    prepared = await plan(desk, case.action, case.to, **case.parameters)
     assert [rehearsal.accepted for rehearsal in prepared.rehearsals] == [True] * len(prepared.plan.requests)
     assert crew.site.gate.changes == []
     looks = []
@@ -91,6 +112,16 @@ async def test_it_is_rehearsed_sent_once_and_seen_to_its_goal(crew: Crew, case: 
     assert case.shows(crew) == case.becomes
     [deed, *_] = reversed((await desk.history()).deeds)
     assert [attempt.index for attempt in deed.attempts] == list(range(len(case.sent)))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.action))
+async def test_it_is_rehearsed_sent_once_and_seen_to_its_goal(crew: Crew, case: Case) -> None:
+    await seen_to_its_goal(crew, case)
+
+
+@pytest.mark.parametrize("case", OF_DEPLOYMENTS, ids=lambda case: str(case.action))
+async def test_what_a_plain_deployment_can_do_it_does(chat: Crew, case: Case) -> None:
+    await seen_to_its_goal(chat, case)
 
 
 def test_each_action_has_its_case() -> None:
