@@ -158,6 +158,18 @@ async def test_a_step_is_skipped_with_a_reason_claimed_and_brought_back(tmp_path
         assert "skipped by" not in screen_text(app)
 
 
+async def test_a_step_that_was_done_since_the_last_refresh_is_in_the_story_that_is_written(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    async with on_call(tmp_path) as (_, pilot, _):
+        await press(pilot, "5", "o", "enter", "b", "s")
+        await say(pilot, "no notebook")
+        monkeypatch.chdir(exports)
+        await press(pilot, "5", "w")
+    assert "step 4 Has a feature moved? skipped: no notebook" in (exports / "INC-0001.md").read_text()
+
+
 async def test_a_question_is_answered_with_one_of_its_choices(tmp_path: Path) -> None:
     async with on_call(tmp_path, snapshot=world(latency=0.9)) as (app, pilot, _):
         await press(pilot, "b", "enter")

@@ -229,6 +229,11 @@ class IncidentLink:
             self._app.say(done)
 
     async def _export(self) -> None:
+        last = self._last
+        if last is not None:
+            # What other logs tell since the last refresh belongs into the story.
+            async with self._one_at_a_time:
+                self._took(await asyncio.to_thread(self._looked, *last))
         board = self._board
         if board is None or board.incident is None:
             self._app.say("there is no incident to export")
