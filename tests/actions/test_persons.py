@@ -88,7 +88,7 @@ def test_retraining_asks_for_the_approval_that_its_own_policy_wants() -> None:
     ((ANA, CEM), BEN.uid, Proof.PROVEN, "the file of a belongs to ana; the file of c belongs to cem"),
     ((ANA, ANA), BEN.uid, Proof.CONTRADICTED, "ana owns the file of a and that of c"),
     ((BEN, CEM), BEN.uid, Proof.CONTRADICTED, "ben owns the file of a and runs this, beside other users"),
-    ((BEN, BEN), BEN.uid, Proof.NAMED, "who asked and approved before is known from the files alone: your own user owns them"),
+    ((BEN, BEN), BEN.uid, Proof.NAMED, "approved before is known from the files alone: your own user owns them"),
     ((None, CEM), BEN.uid, Proof.NAMED, "the file of a is not beside it"),
     ((None, BEN), BEN.uid, Proof.NAMED, "the file of a is not beside it"),
     ((ANA, CEM), 0, Proof.NAMED, "root writes as anybody"),

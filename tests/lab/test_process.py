@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from triage.lab.apis.past import Stage
 from triage.cli_lab import configured
+from triage.lab.apis.past import Stage
 from triage.lab.child import TOKENS_VARIABLE, Birth, LabProcess
 from triage.lab.clock import LabClock
 from triage.lab.serve import serve

@@ -94,7 +94,7 @@ class Site:
         prepared = await executor.prepare(Wish(Action.ROLLBACK, "errors", "1"))
         assert isinstance(prepared, Prepared), prepared
         read = frozenset(each.acknowledgement for each in prepared.checked if each.acknowledgement)
-        steps = [step async for step in executor.carry_out(prepared, Confirmation("fraud-scorer", read))]
+        steps = [step async for step in executor.carry_out(prepared, Confirmation(prepared.plan.confirmation, read))]
         return next(step for step in steps if step.outcome)
 
 
