@@ -16,6 +16,7 @@ from triage.facts.samples import Sample
 from triage.live.snapshot import Snapshot
 from triage.notebook.load import Notebook, load_notebook
 from triage.runbook.events import EventKind, Outcome
+from triage.runbook.intents import Place
 from triage.runbook.path import StepState
 from triage.runbook.run import ABANDONED_SECONDS, NO_CASE, Case, Status, replay
 from triage.runbook.session import RunbookSession, Sheet
@@ -68,6 +69,10 @@ def ana(home: Path, book: Notebook) -> Person:
 @pytest.fixture
 def bo(home: Path, book: Notebook) -> Person:
     return Person(home, book, "bo@b")
+
+
+def at(step: str) -> Place:
+    return Place("prod-eu", "fraud-scorer", "slow", step)
 
 
 def states(sheet: Sheet) -> dict[str, StepState]:
@@ -166,7 +171,7 @@ def test_another_process_sees_the_same_progress(ana: Person, bo: Person) -> None
     ana.look()
     bo.look()
     ana.session.go("moved", NOW + 1)
-    ana.session.conclude("moved", NOW + 2, Outcome.FAILED, "amount in cents")
+    ana.session.conclude(at("moved"), NOW + 2, Outcome.FAILED, "amount in cents")
     ana.session.go("decide", NOW + 3)
     mine, theirs = ana.look(now=NOW + 5), bo.look(now=NOW + 5)
     assert states(mine) == states(theirs)
@@ -274,7 +279,7 @@ def test_a_check_that_must_hold_begins_anew_when_it_failed(home: Path, tmp_path:
 def test_an_edited_runbook_keeps_what_was_done_and_says_what_changed(ana: Person, book: Notebook) -> None:
     ana.look()
     ana.session.go("moved", NOW + 1)
-    ana.session.conclude("moved", NOW + 2, Outcome.PASSED, "alike")
+    ana.session.conclude(at("moved"), NOW + 2, Outcome.PASSED, "alike")
     text = TEXT.replace('expect: "<= 20"', 'expect: "<= 2"').replace("### Sleep", "### Rest")
     gone = text[text.index("### Capacity"):text.index("### Upstream")]
     text = text.replace(gone, "").replace("  - {when: queue failed, goto: capacity}\n", "")
@@ -384,16 +389,39 @@ def test_keys_before_anything_is_shown_do_nothing(ana: Person) -> None:
 def test_the_plan_of_an_action_is_begun_and_concluded(ana: Person) -> None:
     ana.look()
     ana.session.go("moved", NOW + 1)
-    ana.session.conclude("moved", NOW + 2, Outcome.FAILED, "cents")
+    ana.session.conclude(at("moved"), NOW + 2, Outcome.FAILED, "cents")
     ana.session.go("decide", NOW + 3)
     assert ana.session.go("freeze", NOW + 4).intent is not None
     begun = ana.session.begin("freeze", NOW + 4, "plan pause").sheet
     assert begun is not None
     assert states(begun)["freeze"] is StepState.RUNNING
-    left = ana.session.conclude("freeze", NOW + 5, None, "left").sheet
+    left = ana.session.conclude(at("freeze"), NOW + 5, None, "left").sheet
     assert left is not None
     assert states(left)["freeze"] is StepState.READY
     ana.session.begin("freeze", NOW + 6, "plan pause")
-    done = ana.session.conclude("freeze", NOW + 7, Outcome.PASSED, "paused at 10 %").sheet
+    done = ana.session.conclude(at("freeze"), NOW + 7, Outcome.PASSED, "paused at 10 %").sheet
     assert done is not None
     assert states(done)["freeze"] is StepState.PASSED
+
+
+def test_a_step_is_concluded_where_it_was_begun_whatever_is_shown_by_then(ana: Person, tmp_path: Path) -> None:
+    ana.look()
+    intent = ana.session.go("moved", NOW + 1).intent
+    assert intent is not None
+    assert intent.place == at("moved")
+    seen, other = world(NOW + 2), notebook(tmp_path / "churn-ranker")
+    churn = replace(seen.models[0], name="churn-ranker")
+    before = ana.session.look(other, seen, churn, NOW + 2)
+    after = ana.session.conclude(at("moved"), NOW + 3, Outcome.FAILED, "cents in fraud").sheet
+    assert after is not None
+    assert (after.model, states(after), after.begun) == ("churn-ranker", states(before), False)
+    assert ana.look(now=NOW + 4).run.record("moved").text == "cents in fraud"
+
+
+def test_without_a_disk_a_step_is_concluded_in_memory(ana: Person, home: Path) -> None:
+    home.write_text("in the way")
+    ana.look()
+    ana.session.go("moved", NOW + 1)
+    after = ana.session.conclude(at("moved"), NOW + 2, Outcome.FAILED, "cents").sheet
+    assert after is not None
+    assert after.run.record("moved").text == "cents"

@@ -32,7 +32,7 @@ from triage.actions.system import Wish
 from triage.clock import ManualClock
 from triage.desk.actions import open_desk
 from triage.live.snapshot import Snapshot
-from triage.runbook.intents import OpenPlan
+from triage.runbook.intents import OpenPlan, Place
 from triage.tui.action_link import ActionLink
 from triage.tui.action_state import ActionState
 from triage.tui.app import TriageApp
@@ -559,16 +559,19 @@ async def test_while_a_kill_switch_is_on_no_screen_says_write(site: Site, monkey
         await reads(pilot, " WRITE ")
 
 
+ABORT = Place("lab", "fraud-scorer", "canary-slow", "abort")
+
+
 async def test_a_step_of_a_runbook_opens_its_plan_and_learns_how_it_came_out(site: Site, gate: Gate) -> None:
-    told: list[tuple[str, str, str]] = []
+    told: list[tuple[Place, str, str]] = []
     async with shown(site) as (app, pilot, _):
         app.actions._conclude = lambda step, outcome, text: told.append((step, str(outcome), text))
-        assert app.open_plan(OpenPlan("abort", "", "runbook canary-slow, step 5: abort", "abort")) == ""
+        assert app.open_plan(OpenPlan("abort", "", "runbook canary-slow, step 5: abort", "abort", ABORT)) == ""
         await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.dialog.prepared is not None)
         await pilot.press("escape")
         await until(pilot, lambda: len(told) == 1)
-        assert told[0][:2] == ("abort", "None")
-        app.open_plan(OpenPlan("abort", "", "runbook canary-slow, step 5: abort", "abort"))
+        assert told[0][:2] == (ABORT, "None")
+        app.open_plan(OpenPlan("abort", "", "runbook canary-slow, step 5: abort", "abort", ABORT))
         await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.dialog.prepared is not None)
         dialog = app.screen
         assert isinstance(dialog, PlanDialog)
@@ -581,7 +584,7 @@ async def test_a_step_of_a_runbook_opens_its_plan_and_learns_how_it_came_out(sit
         app.feed.time = NOW + 60  # type: ignore[attr-defined]
         app.feed.give(met(NOW + 60))  # type: ignore[attr-defined]
         await until(pilot, lambda: len(told) == 2)
-    assert told[1][:2] == ("abort", "passed")
+    assert told[1][:2] == (ABORT, "passed")
 
 
 async def test_leaving_the_program_in_the_middle_writes_down_that_its_end_is_unknown(site: Site, gate: Gate) -> None:

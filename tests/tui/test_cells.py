@@ -38,7 +38,7 @@ from triage.lab.apis import prometheus
 from triage.lab.clock import LabClock
 from triage.lab.promql.engine import Engine
 from triage.notebook.load import Notebook, load_notebook
-from triage.runbook.intents import RunCell
+from triage.runbook.intents import Place, RunCell
 from triage.signals.lineage_model import Lineage
 from triage.signals.promise import Promise, PromiseState
 from triage.signals.wording import clock_time
@@ -293,15 +293,16 @@ async def test_values_that_cannot_be_set_are_said(tmp_path: Path, typed: str, sa
 
 async def test_a_step_of_a_runbook_runs_its_cell_and_is_told_how_it_came_out(tmp_path: Path) -> None:
     async with at_work(tmp_path) as (app, pilot, _):
-        told: list[tuple[str, str, str]] = []
-        assert app.cells.start_step(RunCell("quick", {"FEATURE": "age"}, "why"), lambda step, how, said: told.append(
+        told: list[tuple[Place, str, str]] = []
+        why = Place("prod-eu", "fraud-scorer", "slow", "why")
+        assert app.cells.start_step(RunCell("quick", {"FEATURE": "age"}, "why", why), lambda step, how, said: told.append(
             (step, str(how), said))) == ""
         await until(pilot, lambda: bool(told))
-        assert told == [("why", "passed", "finished, without a verdict")]
-        assert app.cells.start_step(RunCell("gone", {}, "why"), lambda step, how, said: told.append(
+        assert told == [(why, "passed", "finished, without a verdict")]
+        assert app.cells.start_step(RunCell("gone", {}, "why", why), lambda step, how, said: told.append(
             (step, str(how), said))) == ""
         await until(pilot, lambda: len(told) == 2)
-        assert told[1] == ("why", "None", "there is no cell gone in notebook.ipynb; there are: quick, slow, changing")
+        assert told[1] == (why, "None", "there is no cell gone in notebook.ipynb; there are: quick, slow, changing")
 
 
 async def test_c_captures_shows_where_it_lies_and_tells_the_incident(tmp_path: Path,

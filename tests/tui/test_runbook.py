@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.runbook.examples import TEXT, notebook
-from tests.runbook.test_session import NOW, world
+from tests.runbook.test_session import NOW, at, states, world
 from tests.tui import snapshots
 from tests.tui.driving import NAMES, press, running, screen_text
 from tests.tui.scripted import ScriptedFeed
@@ -22,6 +22,8 @@ from triage.facts.outcome import SourceHealth, SourceState
 from triage.live.snapshot import Snapshot
 from triage.runbook.events import EventKind, Outcome
 from triage.runbook.intents import OpenPlan, RunCell
+from triage.runbook.path import StepState
+from triage.runbook.session import RunbookSession
 from triage.signals.reading import Verdict
 from triage.tui.app import TriageApp
 from triage.tui.screens.oncall import OnCall
@@ -117,12 +119,13 @@ async def test_a_page_is_walked_from_alert_to_the_open_plan_with_the_keyboard_on
         monkeypatch.setattr(app, "run_cell", take)
         monkeypatch.setattr(app, "open_plan", take)
         await press(pilot, "tab", "enter")
-        assert taken == [RunCell("compare-feature", {"FEATURE": "amount"}, "moved")]
-        app.runbook.conclude("moved", Outcome.FAILED, "amounts in cents")
+        assert taken == [RunCell("compare-feature", {"FEATURE": "amount"}, "moved", at("moved"))]
+        app.runbook.conclude(at("moved"), Outcome.FAILED, "amounts in cents")
         await press(pilot, "tab")
         assert "amounts in cents" in screen_text(app)
         await press(pilot, "tab", "enter", "b", "enter")
-        assert taken[1:] == [OpenPlan("pause", "", "runbook slow, step 6: Freeze the canary", "freeze")]
+        assert taken[1:] == [OpenPlan("pause", "", "runbook slow, step 6: Freeze the canary", "freeze",
+                                       at("freeze"))]
         assert [(e.kind, e.step) for e in app.runbook.events()][-4:] == [
             (EventKind.BEGAN, "moved"), (EventKind.DONE, "moved"), (EventKind.TOOK, "decide"),
             (EventKind.BEGAN, "freeze")]
@@ -285,3 +288,50 @@ async def test_in_ascii_every_sign_has_a_letter(tmp_path: Path) -> None:
         assert screen_text(app).isascii()
         await press(pilot, "b")
         assert screen_text(app).isascii()
+
+
+def churn(now: float) -> Snapshot:
+    seen = world(now)
+    return replace(seen, models=(replace(seen.models[0], name="churn-ranker"),))
+
+
+async def test_what_ends_while_another_model_is_shown_lands_where_it_was_begun(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TriageApp, "run_cell", lambda self, intent: "")
+    async with on_call(tmp_path) as (app, pilot, feed):
+        feed.notebooks["churn-ranker"] = notebook(tmp_path / "churn-ranker")
+        await press(pilot, "b", "enter")
+        app._wanted = "churn-ranker"
+        await give(app, pilot, feed, churn(NOW + 5))
+        app.runbook.conclude(at("moved"), Outcome.FAILED, "fraud in cents")
+        await app.workers.wait_for_complete()
+        assert "fraud in cents" not in screen_text(app)
+        assert app.runbook.sheet is not None
+        assert (app.runbook.sheet.model, app.runbook.sheet.begun) == ("churn-ranker", False)
+        app._wanted = "fraud-scorer"
+        await give(app, pilot, feed, world(NOW + 10))
+        assert "fraud in cents" in screen_text(app)
+
+
+async def test_an_answer_does_not_land_in_the_runbook_that_came_meanwhile(tmp_path: Path) -> None:
+    async with on_call(tmp_path) as (app, pilot, feed):
+        feed.notebooks["churn-ranker"] = notebook(tmp_path / "churn-ranker")
+        await press(pilot, "b", "s")
+        app._wanted = "churn-ranker"
+        await give(app, pilot, feed, churn(NOW + 5))
+        await say(pilot, "no notebook")
+        assert "nothing was done: the runbook of fraud-scorer that was meant is not shown any more" in screen_text(app)
+        assert app.runbook.sheet is not None
+        assert states(app.runbook.sheet)["moved"] is StepState.READY
+
+
+async def test_a_result_that_cannot_be_taken_does_not_end_the_program(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("what a pity")
+    monkeypatch.setattr(RunbookSession, "conclude", broken)
+    async with on_call(tmp_path) as (app, pilot, _):
+        app.runbook.conclude(at("moved"), Outcome.FAILED, "in cents")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "the runbook broke: ValueError: what a pity" in screen_text(app)

@@ -7,6 +7,18 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step stands: it stays the same whatever is shown when its outcome comes."""
+
+    context: str
+    model: str
+    runbook: str
+    """Id of the runbook."""
+    step: str
+    """Id of the step."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunCell:
     """Run this diagnostic cell and say how it came out."""
 
@@ -15,6 +27,8 @@ class RunCell:
     params: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     step: str = ""
     """Id of the step that waits for the outcome."""
+    place: Place | None = None
+    """Where that step stands; None: of no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,8 @@ class OpenPlan:
     reason: str
     step: str = ""
     """Id of the step that waits for the outcome."""
+    place: Place | None = None
+    """Where that step stands; None: of no run."""
 
 
 Intent = RunCell | OpenPlan

@@ -17,7 +17,7 @@ from triage.runbook.checks import Seen, look
 from triage.runbook.choose import choose
 from triage.runbook.document import parse_runbook
 from triage.runbook.events import Event, EventKind, Outcome
-from triage.runbook.intents import Intent
+from triage.runbook.intents import Intent, Place
 from triage.runbook.moves import Move, Prompt
 from triage.runbook.path import Standing, current, is_finished, standings
 from triage.runbook.progress import Progress
@@ -63,6 +63,10 @@ class Sheet:
     def standing(self, step: str) -> Standing | None:
         """How the step of this id stands; None when there is none."""
         return next((standing for standing in self.standings if standing.step.id == step), None)
+
+    def is_of(self, other: Sheet | None) -> bool:
+        """Whether ``other`` shows the same runbook of the same model."""
+        return other is not None and (self.model, self.runbook.id) == (other.model, other.runbook.id)
 
     @property
     def is_finished(self) -> bool:
@@ -158,11 +162,23 @@ class RunbookSession:
         return self._move(step, now, lambda runbook, standing, model: Move(
             Event(EventKind.BEGAN, now, self._by, step, text=text)))
 
-    def conclude(self, step: str, now: float, outcome: Outcome | None, text: str) -> Result:
-        """How the intent of a step came out; None: it was not carried out, and the step is as before."""
+    def conclude(self, place: Place, now: float, outcome: Outcome | None, text: str) -> Result:
+        """How the intent of the step at ``place`` came out, whatever is shown by now; None: it was not carried out, and
+        the step is as before. The sheet is the one that is shown."""
         kind = EventKind.AGAIN if outcome is None else EventKind.DONE
-        return self._move(step, now, lambda runbook, standing, model: Move(
-            Event(kind, now, self._by, step, outcome, text)))
+        event = Event(kind, now, self._by, place.step, outcome, text)
+        desk = self._desk(place.context, place.model, place.runbook)
+        said = ""
+        if self._run(desk).is_live(now):
+            try:
+                desk.progress.write([event])
+                desk.unwritten = ""
+            except StateError as error:
+                desk.unwritten = said = _not_kept(error)
+        elif desk.virtual:
+            desk.virtual.append(event)
+        shown = self._shown
+        return Result(self._again(shown, now) if shown is not None else None, said)
 
     def close(self, now: float, why: str) -> Result:
         """End the run: who begins the next time begins anew."""
@@ -321,7 +337,10 @@ class RunbookSession:
         if move.event is not None and not self._write(self._shown, move.event):
             sheet = self._again(self._shown, now)
             return Result(sheet, sheet.trouble or f"{standing.step.number} was changed by somebody else: look again")
-        return Result(self._again(self._shown, now), "", None, move.intent, move.copy)
+        intent = move.intent
+        if intent is not None:
+            intent = replace(intent, place=Place(self._shown.snapshot.context, sheet.model, sheet.runbook.id, step))
+        return Result(self._again(self._shown, now), "", None, intent, move.copy)
 
     def _write(self, shown: _Shown, event: Event) -> bool:
         """Record ``event``; whether it counted. The first of a run brings what came before it along."""

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from triage.desk.actions import ActionDesk
     from triage.live.snapshot import Snapshot
     from triage.runbook.events import Outcome as StepOutcome
-    from triage.runbook.intents import OpenPlan
+    from triage.runbook.intents import OpenPlan, Place
     from triage.tui.incident_link import IncidentLink
     from triage.tui.theme import Palette
     from triage.tui.view import View
 
-Conclude = Callable[[str, "StepOutcome | None", str], None]
+Conclude = Callable[["Place", "StepOutcome | None", str], None]
 """(step of the runbook, how it came out, in a sentence); None: it was not done."""
 
 
@@ -122,10 +122,10 @@ class ActionLink:
 
     def open_plan(self, intent: OpenPlan) -> str:
         """The plan of a runbook's step. Why that is not possible, "" when it is being made."""
-        return self.choose(intent.action, to=intent.to, reason=intent.reason, step=intent.step)
+        return self.choose(intent.action, to=intent.to, reason=intent.reason, step=intent.place)
 
     def choose(self, action: str, *, to: str = "", reason: str = "", parameters: Mapping[str, str] | None = None,
-               step: str = "") -> str:
+               step: Place | None = None) -> str:
         """Make the plan of an action and show it. Why that is not possible, "" when it is being made."""
         from triage.actions.plan import Action
         from triage.actions.system import Wish
@@ -139,7 +139,7 @@ class ActionLink:
         self._app.push_screen(PlanDialog(self, wish, step))
         return ""
 
-    def choose_cell(self, system: System, reason: str, step: str) -> None:
+    def choose_cell(self, system: System, reason: str, step: Place | None) -> None:
         """Show the plan of a cell that changes something."""
         from triage.actions.plan import Action
 
@@ -157,7 +157,7 @@ class ActionLink:
         from pathlib import Path
 
         from triage.tui.screens.plan import PlanDialog
-        self._app.push_screen(PlanDialog(self, Path(path).expanduser(), ""))
+        self._app.push_screen(PlanDialog(self, Path(path).expanduser(), None))
 
     def make(self, asked: Wish | Path, took: Callable[[Prepared | Refusal], None]) -> None:
         """Make a plan of a wish, or of what another person shared in a file; ``took`` gets it."""
@@ -181,19 +181,19 @@ class ActionLink:
                           f"{prepared.plan.action} {prepared.plan.target.model} --approve {request.path}")
         self._door.ask(lambda desk: desk.share(prepared, path), shared, self._trouble)
 
-    def go(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
+    def go(self, prepared: Prepared, confirmation: Confirmation, step: Place | None) -> None:
         """Carry it out, and show that."""
         from triage.tui.screens.receipt import Receipt
         self._courses[prepared.action_id] = Course(prepared, (), began_at=self.now())
         self._door.begin(self._carry_out(prepared, confirmation, step))
         self._app.push_screen(Receipt(self, prepared.action_id))
 
-    def left(self, step: str, prepared: Prepared | None = None) -> None:
+    def left(self, step: Place | None, prepared: Prepared | None = None) -> None:
         """A plan was left: the runbook's step that opened it is as before, and the incident is told of ``prepared``."""
         self._app.say("the plan was left: nothing was sent")
         if prepared is not None:
             self._app.incident.left(prepared, self.now())
-        if step:
+        if step is not None:
             self._conclude(step, None, "the plan was not carried out")
 
     def locks(self, took: Callable[[str], None]) -> None:
@@ -275,7 +275,7 @@ class ActionLink:
             return f"{found.progress}: {found.sentence}"
         await self._door.asked(work, took, self._trouble)
 
-    async def _carry_out(self, prepared: Prepared, confirmation: Confirmation, step: str) -> None:
+    async def _carry_out(self, prepared: Prepared, confirmation: Confirmation, step: Place | None) -> None:
         action_id = prepared.action_id
         loop = asyncio.get_running_loop()
 
@@ -301,7 +301,7 @@ class ActionLink:
     def _called(self, action_id: str, contacts: tuple[str, ...]) -> None:
         self._courses[action_id] = replace(self._courses[action_id], contacts=contacts)
 
-    def _ended(self, action_id: str, step: str) -> None:
+    def _ended(self, action_id: str, step: Place | None) -> None:
         from triage.actions.history import Outcome
         from triage.runbook.events import Outcome as StepOutcome
         from triage.tui.screens.receipt import Receipt
@@ -312,7 +312,7 @@ class ActionLink:
         if not any(isinstance(screen, Receipt) and screen.action_id == action_id
                    for screen in self._app.screen_stack):
             self._app.say(f"{course.prepared.plan.title}: {outcome}: {sentence}")
-        if step:
+        if step is not None:
             came = {Outcome.DONE: StepOutcome.PASSED, Outcome.NOT_RECOVERED: StepOutcome.FAILED,
                     Outcome.FAILED: StepOutcome.FAILED, Outcome.REFUSED: None}
             self._conclude(step, came.get(outcome or Outcome.UNKNOWN, StepOutcome.UNKNOWN), sentence)

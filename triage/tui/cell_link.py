@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from triage.cells.results import Run
     from triage.desk.cells import CellDesk, LiveRun
     from triage.runbook.events import Outcome
-    from triage.runbook.intents import RunCell
+    from triage.runbook.intents import Place, RunCell
     from triage.tui.action_link import ActionLink
     from triage.tui.capture_link import CaptureLink
     from triage.tui.incident_link import IncidentLink
@@ -41,8 +41,8 @@ _CLOSE_SECONDS = 2.0
 Told = Callable[["Run | None", str], None]
 """Gets the finished run, or None and why there was none."""
 
-Conclude = Callable[[str, "Outcome | None", str], None]
-"""(step, how it came out, in a sentence); None: it was not done."""
+Conclude = Callable[["Place", "Outcome | None", str], None]
+"""(the runbook's step, how it came out, in a sentence); None: it was not done."""
 
 
 class CellApp(Protocol):
@@ -149,7 +149,7 @@ class CellLink:
         self._app.show()
 
     def start(self, cell: str, params: Mapping[str, str] | None = None, *, told: Told | None = None,
-              step: str = "") -> str:
+              step: Place | None = None) -> str:
         """Run ``cell`` of the model shown. Why that is not possible, "" when it is under way or being asked about.
 
         ``params`` in place of the values that were set by hand, and about the present, whatever capture was chosen by
@@ -171,14 +171,18 @@ class CellLink:
 
     def start_step(self, intent: RunCell, conclude: Conclude) -> str:
         """Run the cell of a runbook's step, with the step's values, and ``conclude`` the step when it is over."""
+        place = intent.place
+
         def told(run: Run | None, why: str) -> None:
+            if place is None:
+                return
             if run is None:
-                conclude(intent.step, None, why)
+                conclude(place, None, why)
             else:
                 from triage.cells.words import headline
-                conclude(intent.step, _as_step(run), headline(run))
+                conclude(place, _as_step(run), headline(run))
         given = {name: _typed(value) for name, value in intent.params.items()}
-        return self.start(intent.cell, given, told=told, step=intent.step)
+        return self.start(intent.cell, given, told=told, step=place)
 
     def stop(self, cell: str) -> None:
         """Interrupt it; the second time kill it."""
@@ -221,7 +225,7 @@ class CellLink:
             self._shelf = found
             self._app.show()
 
-    async def _prepare(self, asked: Asked, told: Told, step: str) -> None:
+    async def _prepare(self, asked: Asked, told: Told, step: Place | None) -> None:
         from triage.errors import InvalidDocument, TriageError
         view = self._app.view()
 
@@ -260,7 +264,7 @@ class CellLink:
         else:
             decided(True)
 
-    def _plan(self, settled: Settled, step: str) -> None:
+    def _plan(self, settled: Settled, step: Place | None) -> None:
         """A cell that changes something: the executor runs it, after its plan was read and confirmed."""
         prepared = settled.prepared
         key, loop = (prepared.notebook.name, prepared.asked[0].id), self._loop

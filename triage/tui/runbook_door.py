@@ -25,6 +25,10 @@ class RunbookDoor:
     def case(self, model: str) -> Case | None:
         return self._app.incident.case(model)
 
+    def shown(self) -> str:
+        model = self._app.view().model
+        return "" if model is None else model.name
+
     def open_plan(self, intent: OpenPlan) -> str:
         return self._app.open_plan(intent)
 

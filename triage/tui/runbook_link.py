@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from triage.live.snapshot import Snapshot
     from triage.notebook.load import Notebook
     from triage.runbook.events import Event, Outcome
-    from triage.runbook.intents import Intent, OpenPlan, RunCell
+    from triage.runbook.intents import Intent, OpenPlan, Place, RunCell
     from triage.runbook.moves import Prompt
     from triage.runbook.run import Case
     from triage.runbook.session import Result, RunbookSession, Sheet
@@ -36,6 +36,10 @@ class RunbookApp(Protocol):
 
     def case(self, model: str) -> Case | None:
         """The incident of ``model`` that is open; None while that is not known."""
+        ...
+
+    def shown(self) -> str:
+        """Name of the model that is shown; "" without one."""
         ...
 
     def open_plan(self, intent: OpenPlan) -> str:
@@ -108,12 +112,13 @@ class RunbookLink:
         self._ask()
 
     def do(self, step: str, move: Move, said: str | None = None) -> None:
-        """Do something with a step; ``said`` is the answer to an earlier prompt."""
-        self._app.work(self._do(step, move, said))
+        """Do something with a step of the sheet; ``said`` is the answer to an earlier prompt."""
+        self._app.work(self._do(step, move, said, self._sheet))
 
-    def conclude(self, step: str, outcome: Outcome | None, text: str) -> None:
-        """How the plan or cell of a step came out; None: it was not carried out, and the step is as before."""
-        self._app.work(self._conclude(step, outcome, text))
+    def conclude(self, place: Place, outcome: Outcome | None, text: str) -> None:
+        """How the plan or cell of a step came out, whatever is shown by now; None: it was not carried out, and the step
+        is as before."""
+        self._app.work(self._conclude(place, outcome, text))
 
     async def _look(self) -> None:
         try:
@@ -128,9 +133,13 @@ class RunbookLink:
         finally:
             self._looking = False
 
-    async def _do(self, step: str, move: Move, said: str | None) -> None:
+    async def _do(self, step: str, move: Move, said: str | None, meant: Sheet | None) -> None:
+        """``meant`` is the sheet that the person had in view: a step of another one of the same name is left alone."""
         try:
             async with self._one_at_a_time:
+                if meant is not None and not meant.is_of(self._sheet):
+                    self._app.say(f"nothing was done: the runbook of {meant.model} that was meant is not shown any more")
+                    return
                 result = await asyncio.to_thread(self._done, step, move, said)
                 if result.intent is not None:
                     result = await self._followed(result, result.intent)
@@ -141,14 +150,25 @@ class RunbookLink:
         if result.copy:
             self._app.copy_text(result.copy)
         if result.prompt is not None:
-            self._app.prompt(result.prompt, lambda text: self.do(step, move, text) if text else None)
+            asked_of = result.sheet
+
+            def answered(text: str | None) -> None:
+                if text:
+                    self._app.work(self._do(step, move, text, asked_of))
+            self._app.prompt(result.prompt, answered)
         if result.said:
             self._app.say(result.said)
 
-    async def _conclude(self, step: str, outcome: Outcome | None, text: str) -> None:
-        async with self._one_at_a_time:
-            result = await asyncio.to_thread(lambda: self._opened().conclude(step, self._app.now(), outcome, text))
+    async def _conclude(self, place: Place, outcome: Outcome | None, text: str) -> None:
+        try:
+            async with self._one_at_a_time:
+                result = await asyncio.to_thread(lambda: self._opened().conclude(place, self._app.now(), outcome, text))
+        except Exception as error:
+            self._broke(error)
+            return
         self._took(result.sheet)
+        if result.said:
+            self._app.say(result.said)
 
     def _looked(self, notebook: Notebook, snapshot: Snapshot, model: ModelState) -> Sheet:
         return self._opened().look(notebook, snapshot, model, self._app.now())
@@ -174,15 +194,17 @@ class RunbookLink:
         from dataclasses import replace
 
         from triage.runbook.intents import OpenPlan
-        session, now = self._opened(), self._app.now()
+        session, now, place = self._opened(), self._app.now(), intent.place
+        assert place is not None  # noqa: S101 - the session gives it to every intent
+        elsewhere = f"{place.model} is not shown any more" if self._app.shown() not in ("", place.model) else ""
         if isinstance(intent, OpenPlan):
-            refused = self._app.open_plan(intent)
+            refused = elsewhere or self._app.open_plan(intent)
             if not refused:
                 return await asyncio.to_thread(session.begin, intent.step, now, f"plan {intent.action}")
             return replace(result, said=refused)
-        refused = self._app.run_cell(intent)
+        refused = elsewhere or self._app.run_cell(intent)
         if refused:
-            result = await asyncio.to_thread(session.conclude, intent.step, now, None, refused)
+            result = await asyncio.to_thread(session.conclude, place, now, None, refused)
         return replace(result, said=refused)
 
     def _opened(self) -> RunbookSession:

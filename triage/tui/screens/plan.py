@@ -20,6 +20,7 @@ from triage.tui.view import View
 if TYPE_CHECKING:
     from triage.actions.steps import Prepared
     from triage.actions.system import Refusal, Wish
+    from triage.runbook.intents import Place
     from triage.tui.action_link import ActionLink
 
 _RECHECK_SECONDS = 5.0
@@ -30,9 +31,9 @@ _LONGEST = 200
 class PlanDialog(Box[None], inherit_bindings=False):
     """All keys are its own: letters are typed, the buttons are reached by tab, esc leaves."""
 
-    def __init__(self, link: ActionLink, asked: Wish | Path, step: str) -> None:
+    def __init__(self, link: ActionLink, asked: Wish | Path, step: Place | None) -> None:
         """``asked``: what is wished for, or the file of a plan that another person shared. ``step``: of the runbook
-        that opened it; "" for none."""
+        that opened it; None for none."""
         super().__init__()
         self._link, self._asked, self._step = link, asked, step
         self._dialog = self._empty(details=False)
