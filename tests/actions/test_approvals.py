@@ -12,8 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.actions.building import NOW, plan
-from triage.actions.approvals import ApprovalError, approved, ask, differences, dump, parse, read, use_up, write
-from triage.actions.plan import Action, BlastRadius, plan_of
+from triage.actions.approvals import (
+    ApprovalError,
+    approved,
+    ask,
+    differences,
+    dump,
+    parse,
+    read,
+    remedy,
+    use_up,
+    write,
+)
+from triage.actions.plan import Action, BlastRadius, Plan, State, plan_of
 from triage.actions.system import Wish
 
 WISH = Wish(Action.PROMOTE, "the trial passed", "8", parameters={"a": "b"})
@@ -92,7 +103,53 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_what_makes_another_plan_is_named() -> None:
     assert differences(REQUEST.plan, replace(REQUEST.plan, made_at=NOW + 60)) == ()
     other = replace(REQUEST.plan, reason="x", requests=())
-    assert differences(REQUEST.plan, other) == ("requests", "reason")
+    assert differences(REQUEST.plan, other) == ("requests", "reason: errors | x")
+
+
+ONE, OTHER = (f"sha256:{digit * 64}" for digit in "ab")
+UNSEEN = "digest unknown: you may not list pods"
+
+
+def of_image(digest: str, source: str, **changes: Any) -> Plan:
+    return plan(Action.PROMOTE, after=State("8", 3, digest, "all traffic", source), **changes)
+
+
+def test_where_an_image_was_read_is_not_in_the_digest_and_which_it_is_is() -> None:
+    seen = of_image(ONE, "pinned by the pod template")
+    assert of_image(ONE, "what the ready pods of revision 3 run").digest == seen.digest
+    assert of_image("", "pinned by the pod template").digest != seen.digest
+    assert of_image(OTHER, "pinned by the pod template").digest != seen.digest
+    assert differences(seen, of_image(ONE, "what the ready pods of revision 3 run")) == ()
+
+
+def test_an_approver_who_may_not_list_pods_is_told_what_it_takes() -> None:
+    asked, mine = of_image(ONE, "what the ready pods of revision 3 run"), of_image("", UNSEEN)
+    assert differences(asked, mine) == (f"after image digest: {ONE} | unknown: you may not list pods",)
+    assert remedy(asked, mine) == ("approve it as somebody who may list pods: both persons have to see which image "
+                                   "runs")
+    moved = replace(mine, path="at once, from 40 %")
+    assert remedy(asked, moved).endswith("which image runs; have it asked for again")
+
+
+def test_a_requester_who_may_not_list_pods_is_no_reason_to_approve_as_another() -> None:
+    asked, mine = of_image("", UNSEEN), of_image(ONE, "pinned by the pod template")
+    assert differences(asked, mine) == (f"after image digest: unknown: who asked may not list pods | {ONE}",)
+    assert remedy(asked, mine).startswith("have it asked for again by somebody who may list pods: ")
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    (of_image(ONE, "pinned"), of_image(OTHER, "pinned")), (of_image(ONE, "x"), of_image("", "digest unknown: no pod")),
+    (of_image(ONE, "x"), of_image(ONE, "x", reason="another")), (of_image(ONE, "x"), of_image(ONE, "x", actor="eve"))])
+def test_what_no_permission_mends_is_asked_for_again(before: Plan, after: Plan) -> None:
+    assert remedy(before, after) == "have it asked for again"
+    [told] = differences(before, after)
+    old, _, new = told.partition(": ")[2].partition(" | ")
+    assert old != new
+
+
+def test_texts_of_the_file_are_harmless_where_they_are_told() -> None:
+    [told] = differences(of_image(ONE, "x", reason="\x1b[31mred"), of_image(ONE, "x", reason="b"))
+    assert told == "reason: ␛[31mred | b"
 
 
 @settings(max_examples=40, deadline=None)

@@ -181,7 +181,8 @@ async def test_a_name_at_another_authority_is_not_another_person(
     ben = desk.of("b", {"kind": "whoami", "method": "POST", "path": "/graphql", "field": "data.viewer.login"})
     refusal = await ben.prepare_approval(read(tmp_path / "retrain.json"))
     assert isinstance(refusal, Refusal)
-    assert refusal.message == "it is not the plan any more that ana saw: other authenticated by"
+    assert refusal.message == ("it is not the plan any more that ana saw: other authenticated by: "
+                               f"{server.url}/api/v4/user | {server.url}/graphql")
 
 
 async def test_who_one_is_is_asked_again_when_it_is_carried_out(desk: Desk, server: Server, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.sources import faults
@@ -252,6 +252,22 @@ class TestDifference:
         assert line == "a␛: (none) -> b␛[31m"
         many = difference({}, {str(number): number for number in range(100)})
         assert (len(many), many[-1]) == (61, "and 40 more fields")
+
+    def test_values_are_whole_however_long_they_are(self) -> None:
+        old, new = (f"{'registry.example/' * 20}fraud@sha256:{digit * 64}" for digit in "ab")
+        assert difference({"image": old}, {"image": new}) == (f"image: {old} -> {new}",)
+
+    def test_a_text_is_not_taken_for_what_is_no_text_nor_for_an_arrow(self) -> None:
+        assert difference({"a": "1"}, {"a": 1}) == ('a: "1" -> 1',)
+        assert difference({}, {"a": "(none)"}) == ('a: null -> "(none)"',)
+        assert difference({"a": "x"}, {"a": "x -> y"}) == ('a: x -> "x -\\u003e y"',)
+
+    @given(st.none() | st.integers(2) | st.text(), st.none() | st.integers(2) | st.text())
+    def test_two_values_that_differ_are_two_texts_that_differ(self, before: Any, after: Any) -> None:
+        assume(before != after)
+        [line] = difference({"x": before}, {"x": after})
+        [old, new] = line.removeprefix("x: ").split(" -> ")
+        assert old != new
 
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), lambda inner: st.lists(
         inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "env", "a", "b"]), inner, max_size=3)))

@@ -19,6 +19,7 @@ from triage.actions.steps import Confirmation, Prepared, Step
 from triage.actions.system import Refusal, Wish
 from triage.clock import ManualClock
 from triage.desk.actions import ActionDesk, open_desk
+from triage.lab.cluster.access import Access
 
 AT = building.NOW
 DeskOf = Callable[[str], Awaitable[ActionDesk]]
@@ -88,6 +89,41 @@ async def test_the_second_person_carries_out_what_the_first_shared_and_sees_the_
     assert len(site.gate.changes) == 1
     [deed] = (await second.history()).deeds
     assert (deed.actor, deed.plan.actor) == ("approver", "operator")
+
+
+def without_pods(site: Site, token: str) -> None:
+    """Whoever has this token may do all that they might, but for the list of pods."""
+    users = dict(site.ground.cluster.access.tokens)
+    rules = tuple(replace(rule, resources=_LISTED) if rule.resources == ("*",) else rule for rule in users[token].rules)
+    users[token] = replace(users[token], rules=rules)
+    site.ground.cluster.access = Access(users)
+
+
+_LISTED = ("rollouts", "rollouts/status", "replicasets", "deployments", "services", "events", "leases", "analysisruns")
+
+
+async def test_an_approver_who_may_not_list_pods_is_told_to_be_allowed_to(
+        site: Site, desk_of: DeskOf, tmp_path: Path) -> None:
+    without_pods(site, "second")
+    first = await desk_of("writing")
+    asked = await plan(first)
+    await first.share(asked, tmp_path / "promote.json")
+    found = await (await desk_of("second")).prepare_approval(approvals.read(tmp_path / "promote.json"))
+    assert isinstance(found, Refusal)
+    assert f"image digest: {asked.plan.after.image_digest} | unknown: you may not list pods" in found.message
+    assert found.hint == "approve it as somebody who may list pods: both persons have to see which image runs"
+    assert site.gate.changes == []
+
+
+async def test_two_who_both_may_not_list_pods_see_the_same_plan(site: Site, desk_of: DeskOf, tmp_path: Path) -> None:
+    without_pods(site, "writing")
+    without_pods(site, "second")
+    first = await desk_of("writing")
+    asked = await plan(first)
+    await first.share(asked, tmp_path / "promote.json")
+    prepared = await (await desk_of("second")).prepare_approval(approvals.read(tmp_path / "promote.json"))
+    assert isinstance(prepared, Prepared)
+    assert (prepared.plan.after.image_digest, prepared.stops) == ("", ())
 
 
 async def test_who_asked_does_not_approve(site: Site, desk_of: DeskOf, tmp_path: Path) -> None:

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.actions import building
 from triage.actions.guards import check
 from triage.actions.plan import Action, Plan, Request
+from triage.actions.rehearsal import difference
 from triage.actions.steps import Prepared
 from triage.actions.system import Rehearsal, Wish
+from triage.report.actions import plan_lines
+from triage.report.actions_json import act_json
+from triage.report.characters import Characters
 from triage.tui.line import BLANK, Line, line
 from triage.tui.look import Look
-from triage.tui.panels.plan import Dialog, buttons, changes, content, prompt, shorten, shortened
-
-_WORD = st.text(alphabet="abcxyz09", min_size=1, max_size=12)
-_PATH = st.lists(_WORD, min_size=1, max_size=8).map(".".join)
-_VALUE = st.lists(_WORD, min_size=1, max_size=5).map("/".join)
-
-
-def test_a_change_that_fits_is_said_whole() -> None:
-    assert shortened("spec.paused false -> true", 40) == "spec.paused false -> true"
-
-
-def test_a_change_that_does_not_fit_leaves_out_where_before_what() -> None:
-    change = ("spec.template.spec.containers[server].image registry.example/ml/fraud-scorer:8.0.2 -> "
-              "registry.example/ml/fraud-scorer:7.0.0")
-    assert shortened(change, 80) == ("…spec.containers[server].image …/fraud-scorer:8.0.2 -> …/fraud-scorer:7.0.0")
-    assert shortened(change, 10) == "…image …/fraud-scorer:8.0.2 -> …/fraud-scorer:7.0.0"
-
-
-@given(_PATH, _VALUE, _VALUE, st.integers(1, 120))
-def test_what_became_what_is_told_apart_however_short_it_gets(path: str, before: str, after: str, room: int) -> None:
-    said = shortened(f"{path} {before} -> {after}", room)
-    shown, _, values = said.partition(" ")
-    old, new = values.split(" -> ")
-    assert shown.lstrip("…") == path or (shown.startswith("…") and path.endswith(shown.lstrip("…")))
-    assert before.endswith(old.removeprefix("…/"))
-    assert after.endswith(new.removeprefix("…/"))
-    assert (old == new) == (before == after)
+from triage.tui.panels.plan import Dialog, buttons, changes, content, prompt, shorten
 
 
 def test_changes_of_the_object_stand_before_its_labels_and_these_before_our_own_mark() -> None:
@@ -104,6 +84,54 @@ def test_a_rehearsal_that_changes_many_fields_says_how_many_more_there_are() -> 
     diff = tuple(f"spec.template.spec.containers[model].env[{n}].value: a -> b" for n in range(9))
     rows = said(building.plan(), Rehearsal(True, "the server accepts it", diff))
     assert [row for row in rows if row.endswith(", 7 more")] != []
+
+
+ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/ml-platform/serving/inference-server"
+PINNED = "registry.example/ml/fraud-scorer@sha256:"
+IMAGES = ((f"{ECR}:8.0.2", f"{ECR}:7.0.0", ":8.0.2", ":7.0.0"),
+          (f"{PINNED}{'3f9ac21e' * 8}", f"{PINNED}{'77aa01bc' * 8}", ":3f9ac21e3f9a", ":77aa01bc77aa"),
+          (f"{ECR}:8@sha256:{'a' * 64}", f"{ECR}:7@sha256:{'b' * 64}", "8@sha256:aaaa", "7@sha256:bbbb"))
+
+
+@pytest.mark.parametrize("look", [Look(), Look(ascii=True)], ids=["unicode", "ascii"])
+@pytest.mark.parametrize("others", [0, 12], ids=["alone", "among many"])
+@pytest.mark.parametrize(("before", "after", "old", "new"), IMAGES, ids=["ecr", "pinned", "both"])
+def test_a_row_of_the_dialog_shows_of_both_images_what_tells_them_apart(
+        before: str, after: str, old: str, new: str, others: int, look: Look) -> None:
+    """From what the server answers to what stands in the row, in every version of the dialog."""
+    templates = [{"spec": {"template": {"spec": {"containers": [{"name": "server", "image": image}]}}},
+                  "metadata": {"annotations": {f"x{n}": image for n in range(others)}}} for image in (before, after)]
+    diff = difference(templates[0], templates[1])
+    assert f"spec.template.spec.containers[server].image: {before} -> {after}" in diff
+    shown = Dialog("", prepared(building.plan(), Rehearsal(True, "the server accepts it", diff)), expires_in=100.0)
+    for most in (ROWS, 1):
+        rows = [row for row in content(shown, look, INSIDE, most) if " -> " in row.text]
+        assert all(row.width <= INSIDE for row in rows)
+        found, _, becomes = next(row.text for row in rows if "image " in row.text).partition(" -> ")
+        assert old in found
+        assert new in becomes
+    told = "\n".join(plan_lines(prepared(building.plan(), Rehearsal(True, "ok", diff)), Characters(ascii=look.ascii)))
+    assert re.search(f"image: .*{old}.* -> .*{new}", told)
+    assert diff[-1] in json.loads(act_json(prepared(building.plan(), Rehearsal(True, "ok", diff)), (), executed=False,
+                                           exit_code=0))["rehearsals"][0]["diff"]
+
+
+_VALUE = st.text(st.sampled_from("abc/:@-=. é評"), min_size=1, max_size=150)
+
+
+@given(_VALUE, _VALUE, st.text(st.sampled_from("abc/:@é"), max_size=120), st.booleans(), st.integers(0, 60),
+       st.sampled_from([ROWS, 1]))
+def test_whatever_differs_differs_in_the_row_that_shows_it(old: str, new: str, beginning: str, plain: bool,
+                                                           others: int, most: int) -> None:
+    before, after = ({"spec": {"image": f"{beginning}{value}", **{f"more{n}": value for n in range(others)}}}
+                     for value in (old, new))
+    assume(old != new)
+    shown = Dialog("", prepared(building.plan(), Rehearsal(True, "ok", difference(before, after))), expires_in=100.0)
+    rows = content(shown, Look(ascii=plain), INSIDE, most)
+    assert max(row.width for row in rows) <= INSIDE
+    row = next(row.text for row in rows if "image " in row.text)
+    left, _, right = re.sub(r", \d+ more$", "", row).partition("image ")[2].partition(" -> ")
+    assert left != right
 
 
 @given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=200), max_size=4), st.integers(1, 60))

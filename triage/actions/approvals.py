@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from triage.actions.file_owners import Owner, owner_of
-from triage.actions.plan import Action, Plan, plan_of
+from triage.actions.plan import UNLISTED, Action, Plan, plan_of
 from triage.actions.system import Wish, authenticated
+from triage.actions.told_apart import apart
 from triage.errors import TriageError
 from triage.text import clean
 
@@ -37,6 +38,9 @@ APPROVAL_SECONDS = 900.0
 """How long a request waits for its approvers."""
 FORMAT = "triage.approval/v1"
 _MOST_BYTES = 1_000_000
+_BOTH_SEE = "both persons have to see which image runs"
+_MOST_TOLD = 160
+"""Characters of the two texts of one difference."""
 
 
 class ApprovalError(TriageError):
@@ -203,9 +207,54 @@ def use_up(request: ApprovalRequest) -> str:
 
 
 def differences(asked: Plan, mine: Plan) -> tuple[str, ...]:
-    """Names of the parts in which the approver's own plan is another; empty when the digests are equal."""
+    """The parts in which the approver's own plan is another, each with both texts: ``after image digest: sha256:... |
+    unknown: you may not list pods``; of lists only the name. Empty when the digests are equal."""
     theirs, ours = asked.content(), mine.content()
-    return tuple(name.replace("_", " ") for name in ours if name != "made_at" and ours[name] != theirs.get(name))
+    out: list[str] = []
+    for name in ours:
+        if name == "made_at" or ours[name] == theirs[name]:
+            continue
+        if not isinstance(ours[name], dict):
+            out.append(_told_apart(name, theirs[name], ours[name]))
+            continue
+        out += [_told_apart(f"{name} {inner}", _value(theirs[name], inner, "who asked"),
+                            _value(ours[name], inner, "you")) for inner in ours[name]
+                if inner != "image_source" and ours[name][inner] != theirs[name][inner]]
+    return tuple(out)
+
+
+def remedy(asked: Plan, mine: Plan) -> str:
+    """What to do where the digests are not equal. An image that only one of the two persons can read is no reason to
+    ask again: both have to see the same one, so whoever cannot has to be allowed to."""
+    again = "have it asked for again"
+    for theirs, ours in ((asked.after, mine.after), (asked.before, mine.before)):
+        if ours.image_digest == theirs.image_digest:
+            continue
+        if not theirs.image_digest and theirs.image_source.endswith(UNLISTED):
+            return f"{again} by somebody who may list pods: {_BOTH_SEE}"
+        if not ours.image_digest and ours.image_source.endswith(UNLISTED):
+            more = any(" image digest: " not in each and each != "warnings" for each in differences(asked, mine))
+            return f"approve it as somebody who may list pods: {_BOTH_SEE}" + (f"; {again}" if more else "")
+    return again
+
+
+def _value(state: Mapping[str, Any], name: str, who: str) -> Any:
+    """What stands there; of an image that is not known, why."""
+    found = state[name]
+    if name != "image_digest" or found:
+        return found
+    # Whose reading it was: of the other person's it is not "you" who may not.
+    return str(state["image_source"]).removeprefix("digest ").replace("you ", f"{who} ", 1) or "unknown"
+
+
+def _told_apart(name: str, theirs: Any, ours: Any) -> str:
+    called = name.replace("_", " ")
+    if isinstance(theirs, list | dict) or isinstance(ours, list | dict):
+        return called
+    # Cleaned here: texts of a plan that came from a file are not.
+    old, new = (clean("none" if each in (None, "") else each) for each in (theirs, ours))
+    old, new = apart(old, new, _MOST_TOLD)
+    return f"{called}: {old} | {new}"
 
 
 def _checked_id(text: Any) -> str:

@@ -247,9 +247,9 @@ class Executor:
         if (nothing := self._nothing_to_do(plan, observed)) is not None:
             return nothing
         if request is not None and plan.digest != request.plan.digest:
-            parts = ", ".join(approvals.differences(request.plan, plan))
+            parts = "; ".join(approvals.differences(request.plan, plan))
             return Refusal(f"it is not the plan any more that {request.requester} saw: other {parts}",
-                           "have it asked for again")
+                           approvals.remedy(request.plan, plan))
         granted = await self.system.granted(plan.action)
         rehearsals = await self._rehearsed(plan, forbidden=granted.allowed is False)
         circumstances = await self._circumstances(plan, request, rehearsals, None)

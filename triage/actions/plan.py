@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PLAN_SECONDS = 120.0
 """How long a plan may be carried out after it was made: what it rests on grows old."""
 JsonValue = str | int | float | bool | None
+UNLISTED = "you may not list pods"
+"""Why the digest of an image is not known, where another person may know it."""
 
 
 class Action(StrEnum):
@@ -97,7 +99,8 @@ class State:
     text: str = ""
     """The rest in a few words: ``10 %, step 1 of 4, paused``."""
     image_source: str = ""
-    """Where the digest comes from, or why it is not known; "" where the system knows no images."""
+    """Where the digest comes from, or why it is not known; "" where the system knows no images. Not in the plan's
+    digest: two persons may read the same image in two ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +197,11 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (64 hex digits) over everything but ``made_at``: the same plan made again has the same digest."""
+        """SHA-256 (64 hex digits) over everything but ``made_at`` and where the images' digests come from: the same
+        plan made again, by whomever, has the same digest."""
         content = {k: v for k, v in self.content().items() if k != "made_at"}
+        for end in ("before", "after"):
+            content[end] = {k: v for k, v in content[end].items() if k != "image_source"}
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -11,6 +11,7 @@ from triage.actions.lease import Busy
 from triage.actions.plan import State, shown_version
 from triage.actions.steps import Prepared, Stage, Step
 from triage.actions.system import Refusal, Sighting, authenticated
+from triage.actions.told_apart import shortened
 from triage.actions.under_way import OpenEnd
 from triage.report.characters import Characters
 from triage.report.times import spoken
@@ -25,6 +26,8 @@ OUTCOMES = {Outcome.DONE: Verdict.PASS, Outcome.NOT_RECOVERED: Verdict.WARN, Out
 """How an ending is drawn."""
 EXIT = {Outcome.DONE: 0, Outcome.NOT_RECOVERED: 1, Outcome.FAILED: 2, Outcome.REFUSED: 2, Outcome.UNKNOWN: 3}
 """Exit codes of ``triage act``."""
+_MOST_OF_A_CHANGE = 200
+"""Characters of one changed field; JSON has it whole."""
 
 
 def plan_lines(prepared: Prepared, characters: Characters) -> Iterator[str]:
@@ -47,7 +50,7 @@ def _plan(prepared: Prepared, characters: Characters) -> Iterator[str]:
         if request.preconditions:
             yield f"           if {'; '.join(each.sentence for each in request.preconditions)}"
         yield f"           rehearsed: {rehearsal.message}"
-        yield from (f"             {row}" for row in rehearsal.diff)
+        yield from (f"             {shortened(row, _MOST_OF_A_CHANGE)}" for row in rehearsal.diff)
     yield f"  touches  {plan.blast_radius.sentence}"
     yield f"  path     {plan.path}"
     yield f"  undo     {plan.inverse}"

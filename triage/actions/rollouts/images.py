@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from triage.actions.plan import UNLISTED
 from triage.clock import Clock
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.rollouts import PodsFacts, Revision, RolloutFacts
@@ -27,7 +28,7 @@ class Image:
     digest: str
     """``sha256:...``; "" when it is not known."""
     source: str
-    """Where the digest comes from, or why there is none; the same for equal facts, since it is part of a plan."""
+    """Where the digest comes from, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ NOTHING_REPORTED = Reported({}, "the pods were not read")
 def reported(found: PodsFacts | Failure) -> Reported:
     """What the pods say."""
     if isinstance(found, Failure):
-        # Not the whole sentence: it may count seconds, and a plan has to stay the same while nothing changes.
-        told = "you may not list pods" if found.kind is FailureKind.FORBIDDEN else (
+        # Not the whole sentence: it may count seconds, and what a plan says has to stay while nothing changes.
+        told = UNLISTED if found.kind is FailureKind.FORBIDDEN else (
             f"the pods cannot be read ({found.kind})")
         return Reported({}, told)
     digests: dict[str, frozenset[str]] = {}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 
 from triage.tui.line import BLANK, Line, Role, line, wrap
 
@@ -21,6 +22,8 @@ WITHOUT = "without "
 PERSONS = "persons"
 """The guard that asks for other persons."""
 _LABEL = 9
+_DETAIL_ROWS = 6
+"""A change among the details has at most the room of so many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ def _in_full(prepared: Prepared, look: Look, width: int) -> list[Line]:
             out += _fact("", f"if {each.sentence}", look, width, 0, Role.DIM)
         out += _fact("", f"rehearsed: {rehearsal.message}", look, width, 0, Role.DIM)
         for row in rehearsal.diff:
-            out += _fact("", row, look, width, 0, Role.ACCENT)
+            out += _fact("", _in_cells(row, _DETAIL_ROWS * (width - _LABEL), look), look, width, 0, Role.ACCENT)
     return out
 
 
@@ -190,16 +193,20 @@ def _requests(prepared: Prepared, look: Look, width: int, most: int) -> list[Lin
             out += _fact(label, request.sentence, look, width, 2 if most else 1)
         elif most == 0:
             # "patch rollouts/status fraud-scorer  abort -> true": of which object is the second word.
-            head = f"{' '.join(request.sentence.split()[1:2])}: "
+            head = look.say(f"{' '.join(request.sentence.split()[1:2])}: ")
             more = f", {len(found) - 1} more" if len(found) > 1 else ""
-            text = f"{head}{shortened(found[0], room - len(head) - len(more))}{more}"
+            text = _in_cells(found[0], room - cell_len(head) - len(more), look)
+            if text.endswith(look.ellipsis) or f"{look.ellipsis} -> " in text:
+                # What became what is cut: it needs the room of the object's name.
+                head, text = "", _in_cells(found[0], room - len(more), look)
+            text = f"{head}{text}{more}"
             out += _fact(label, text, look, width, 1)
         else:
             out += _fact(label, request.sentence, look, width, 1)
             hidden = len(found) - most
             for number, change in enumerate(found[:most], 1):
                 more = f", {hidden} more" if number == most and hidden > 0 else ""
-                out += _fact("", shortened(change, room - len(more)) + more, look, width, 1, Role.ACCENT)
+                out += _fact("", _in_cells(change, room - len(more), look) + more, look, width, 1, Role.ACCENT)
     return out
 
 
@@ -216,17 +223,11 @@ def changes(sentence: str, diff: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda row: (row.startswith("metadata."), ".labels" in row or ".annotations" in row))
 
 
-def shortened(change: str, room: int) -> str:
-    """A change in ``room`` cells where that is possible: without what both values begin with, and with the end of the
-    path only. What became what is never cut here."""
-    path, _, values = change.partition(" ")
-    before, arrow, after = values.partition(" -> ")
-    common = list(takewhile(lambda pair: pair[0] == pair[1], zip(before.split("/"), after.split("/"), strict=False)))
-    if arrow and common and len(change) > room:
-        values = " -> ".join(f"…/{'/'.join(value.split('/')[len(common):])}" for value in (before, after))
-    while len(path) + len(values) + 1 > room and "." in path:
-        path = f"…{path.lstrip('…').partition('.')[2]}"
-    return f"{path} {values}"
+def _in_cells(change: str, room: int, look: Look) -> str:
+    """A change in ``room`` cells. In ASCII other letters are spelt out: as ``?`` all would be the same."""
+    from triage.actions.told_apart import shortened
+    text = change.encode("ascii", "backslashreplace").decode() if look.ascii else change
+    return shortened(text, room, look.ellipsis, cell_len)
 
 
 def _deciding(dialog: Dialog, prepared: Prepared, look: Look, width: int, *, asks: bool) -> list[Line]:
