@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.incident.whole import LOG
+from tests.runbook.test_session import NOW, world
 from tests.tui import snapshots
 from tests.tui.driving import press, running, screen_text
 from tests.tui.scripted import ScriptedFeed
 from tests.tui.test_goldens import check
+from tests.tui.test_runbook import on_call
 from triage.incident.entries import Entry, Kind
 from triage.incident.incident import Incident, replay
 from triage.incident.session import Board
@@ -70,9 +72,9 @@ async def give(app: TriageApp, pilot: Pilot[None], feed: ScriptedFeed, snapshot:
     await pilot.pause()
 
 
-def kept(tmp_path: Path) -> Incident:
+def kept(tmp_path: Path, name: str = "INC-0001") -> Incident:
     """What another process sees of it."""
-    return Timelines(StateDir(tmp_path / "state"), "prod-eu").get("INC-0001")
+    return Timelines(StateDir(tmp_path / "state"), "prod-eu").get(name)
 
 
 def texts(incident: Incident, kind: Kind) -> list[str]:
@@ -406,3 +408,75 @@ def test_a_board_knows_whether_it_is_open() -> None:
     found = replay("INC-0001", moved(26))
     assert Board("m", found).open is None
     assert Board("m", replay("INC-0001", moved(26)[:5])).open is not None
+
+
+def churn(now: float) -> Snapshot:
+    seen = world(now)
+    return replace(seen, models=(replace(seen.models[0], name="churn-ranker"),))
+
+
+async def test_a_handoff_goes_to_the_incident_that_it_was_asked_about(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[Callable[[str], None]] = []
+    async with on_call(tmp_path) as (app, pilot, feed):
+        Timelines(StateDir(tmp_path / "state"), "prod-eu").open("its own", "churn-ranker", "bob@x", NOW - 60)
+        await press(pilot, "5", "o", "enter")
+        monkeypatch.setattr(app.actions, "locks", held.append)
+        await say(pilot, "h", "bob", "-", "-", "-", "-")
+        app._wanted = "churn-ranker"
+        await give(app, pilot, feed, churn(NOW + 5))
+        held[0]("none")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.incident.board is not None
+        assert app.incident.board.model == "churn-ranker"
+    assert [(each.model, [given.receiver for given in each.handoffs]) for each in Timelines(
+        StateDir(tmp_path / "state"), "prod-eu").all()] == [("churn-ranker", []), ("fraud-scorer", ["bob"])]
+
+
+async def test_an_incident_is_not_opened_for_a_model_that_came_meanwhile(tmp_path: Path) -> None:
+    async with on_call(tmp_path) as (app, pilot, feed):
+        await press(pilot, "5", "o")
+        app._wanted = "churn-ranker"
+        await give(app, pilot, feed, churn(NOW + 5))
+        await press(pilot, "enter")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "nothing was opened: fraud-scorer is not shown any more" in screen_text(app)
+    assert not (tmp_path / "state" / "incidents").exists()
+
+
+async def test_a_step_right_before_the_end_of_an_incident_is_in_its_story(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with on_call(tmp_path) as (app, pilot, _):
+        await press(pilot, "5", "o", "enter", "b")
+        await say(pilot, "s", "no notebook here")
+        await press(pilot, "5")
+        await say(pilot, "e", "none: fine")
+        await app.workers.wait_for_complete()
+        await press(pilot, "w")
+        await app.workers.wait_for_complete()
+    assert kept(tmp_path).closing is not None
+    assert any("skipped: no notebook here" in text for text in texts(kept(tmp_path), Kind.STEP))
+    assert "skipped: no notebook here" in (tmp_path / "INC-0001.md").read_text()
+
+
+async def test_a_step_right_before_the_program_is_left_is_in_the_story(tmp_path: Path) -> None:
+    async with on_call(tmp_path) as (_, pilot, _feed):
+        await press(pilot, "5", "o", "enter", "b")
+        await say(pilot, "s", "no notebook here")
+    assert any("skipped: no notebook here" in text for text in texts(kept(tmp_path), Kind.STEP))
+
+
+async def test_one_incident_that_cannot_be_written_does_not_keep_a_person_on_the_others(tmp_path: Path) -> None:
+    async with on_call(tmp_path) as (app, pilot, feed):
+        await press(pilot, "5", "o", "enter")
+        app._wanted = "churn-ranker"
+        await give(app, pilot, feed, churn(NOW + 5))
+        await press(pilot, "o", "enter")
+        await app.workers.wait_for_complete()
+        assert kept(tmp_path, "INC-0002").people
+        (tmp_path / "state" / "incidents" / "prod-eu" / "INC-0002.jsonl").unlink()
+        (tmp_path / "state" / "incidents" / "prod-eu" / "INC-0002.jsonl").mkdir()
+    assert not kept(tmp_path).people

@@ -120,6 +120,11 @@ class IncidentSession:
         board = self.look(snapshot, model, told)
         return self.write(snapshot, board, [by_hand.joined(self.by, now)])
 
+    def incident(self, snapshot: Snapshot, name: str) -> Incident:
+        """The incident of this id as it stands, open or not. Raises :class:`StateError`; ``UnknownIncident``
+        when there is none of this id."""
+        return self._of(snapshot.context).get(name)
+
     def write(self, snapshot: Snapshot, board: Board, entries: Sequence[Entry]) -> Board:
         """Add what a person says. Raises :class:`StateError`; :class:`by_hand.NotUnderstood` when it did not count."""
         if board.incident is None:

@@ -28,7 +28,7 @@ from triage.tui.cell_link import CellLink
 from triage.tui.cell_settling import Past
 from triage.tui.feed import Feed
 from triage.tui.frames import FrameMemory
-from triage.tui.incident_link import IncidentLink
+from triage.tui.incident_link import Facts, IncidentLink
 from triage.tui.keymap import EVERYWHERE
 from triage.tui.link import end_within, is_behind, on_hang_up, terminal_is_gone
 from triage.tui.runbook_door import RunbookDoor
@@ -369,12 +369,19 @@ class TriageApp(ScreenStack, inherit_bindings=False):
 
     def see_incident(self) -> None:
         """Tell the incident of the model shown what is new."""
+        facts = self.incident_facts()
+        if facts is not None:
+            self.incident.see(*facts)
+
+    def incident_facts(self) -> Facts | None:
+        """What the incident of the model shown is told of; None before anything is known."""
         model = self._model(self._latest)
-        if self._latest is not None and model is not None:
-            sheet = self.runbook.sheet
-            known = sheet is not None and sheet.model == model.name
-            self.incident.see(self._latest, model, self.runbook.events() if known else (),
-                              sheet.runbook if sheet is not None and known else None)
+        if self._latest is None or model is None:
+            return None
+        sheet = self.runbook.sheet
+        if sheet is None or sheet.model != model.name:
+            return self._latest, model, (), None
+        return self._latest, model, self.runbook.events(), sheet.runbook
 
     def action_note(self) -> None:
         """A note for the incident, from any screen."""

@@ -62,19 +62,19 @@ class Dialogs:
         from triage.incident import by_hand
         closed = "" if known.is_open else ", which is closed"
         self._ask(f"note for {known.id}{closed}", NOTE_HINT,
-                  lambda _, by, now, typed: by_hand.note(typed, by, now), "written")
+                  lambda _, by, now, typed: by_hand.note(typed, by, now), known.id, "written")
 
     def open(self) -> None:
         """Open an incident under the name that is given, else under the first reason."""
-        board = self._link.board
-        if board is None or self._view.model is None:
+        board, model = self._link.board, self._view.model
+        if board is None or model is None:
             self._app.say("no model is shown yet")
         elif board.open is not None:
             self._app.say(f"{board.open.id} is open; e closes it")
         else:
             from triage.incident.watching import title_of
-            self._prompt("open an incident: its title", "in a few words", title_of(self._view.model),
-                         self._link.open, "enter open it  esc back")
+            self._prompt("open an incident: its title", "in a few words", title_of(model),
+                         lambda title: self._link.open(title, model.name), "enter open it  esc back")
 
     def enter(self, chosen: Pick) -> None:
         """What enter does with what is selected."""
@@ -87,10 +87,10 @@ class Dialogs:
             item = next(each for each in incident.hypotheses if each.id == chosen.id)
             self._ask(f"hypothesis {item.number}: confirmed, refuted or open, and why",
                       "refuted: the digest is the same",
-                      lambda _, by, now, typed: by_hand.settle(chosen.id, typed, by, now))
+                      lambda _, by, now, typed: by_hand.settle(chosen.id, typed, by, now), incident.id)
         elif chosen.kind == "need":
             self._ask("how was it seen to", "in a few words",
-                      lambda _, by, now, typed: by_hand.meet(chosen.id, typed, by, now))
+                      lambda _, by, now, typed: by_hand.meet(chosen.id, typed, by, now), incident.id)
         elif chosen.kind == "handoff":
             self.hand_off()
         else:
@@ -99,37 +99,41 @@ class Dialogs:
                 Kind.NOTE, Kind.DECISION, Kind.HYPOTHESIS, Kind.NEED, Kind.TIME)
             if mine:
                 self._ask("put it otherwise; what it said stays in the log", NOTE_HINT,
-                          lambda _, by, now, typed: by_hand.correction(row.entry, typed, by, now), text=row.text)
+                          lambda _, by, now, typed: by_hand.correction(row.entry, typed, by, now), incident.id,
+                          text=row.text)
             else:
                 self._app.push_screen(Reader("ENTRY", entry_page(chosen.id, self._link), copies_itself=True))
 
     def role(self) -> None:
         """Who has which role."""
-        if self._is_open():
+        incident = self._open_one()
+        if incident is not None:
             from triage.incident import by_hand
             self._ask("role, and who has it; without a name: you", "commander / operations / communication / scribe",
-                      lambda _, by, now, typed: by_hand.role(typed, by, now))
+                      lambda _, by, now, typed: by_hand.role(typed, by, now), incident.id)
 
     def time(self) -> None:
         """A named time, by hand."""
-        if self._incident is None:
+        incident = self._incident
+        if incident is None:
             self._app.say("there is no incident")
             return
         from triage.incident import by_hand
         self._ask("which time was when, and how is it known", "impact started 14:05 first complaint",
-                  lambda _, by, now, typed: by_hand.time(typed, by, now))
+                  lambda _, by, now, typed: by_hand.time(typed, by, now), incident.id)
 
     def told(self) -> None:
         """A status update was given."""
-        if self._is_open():
+        incident = self._open_one()
+        if incident is not None:
             from triage.incident import by_hand
             self._ask("update given; the next one is due in", "30m",
-                      lambda _, by, now, typed: by_hand.update(typed, by, now), text="30m")
+                      lambda _, by, now, typed: by_hand.update(typed, by, now), incident.id, text="30m")
 
     def hand_off(self) -> None:
         """Give the incident to somebody; or, where that waits to be accepted, read it and accept it."""
-        incident = self._incident
-        if incident is None or not self._is_open():
+        incident = self._open_one()
+        if incident is None:
             return
         from triage.incident import by_hand
         from triage.incident.update import ASKED, known_fields
@@ -138,7 +142,7 @@ class Dialogs:
             def accept(typed: str | None) -> None:
                 if typed is not None:
                     self._write(lambda _, by, now, text: by_hand.accept(given, text, by, now), typed,
-                                "the incident is yours")
+                                incident.id, "the incident is yours")
             refused = by_hand.not_for(given, self._link.by)
             if refused:
                 self._app.say(refused)
@@ -159,24 +163,26 @@ class Dialogs:
                     document = {**known_fields(incident, view.snapshot, view.model, now, locks),
                                 **dict(zip(ASKED, said, strict=True))}
                     return [by_hand.hand_off(receiver, document, by, now)]
-                self._link.write(say, f"handed to {receiver}: it stays with you until accepted")
+                self._link.write(say, f"handed to {receiver}: it stays with you until accepted", incident.id)
             self._app.actions.locks(told)
         self._series(["to whom", *ASKED.values()], [], finished)
 
     def end(self) -> None:
         """Close the incident."""
-        if self._is_open():
+        incident = self._open_one()
+        if incident is not None:
             from triage.incident import by_hand
             self._ask("close it: what changes in the runbook, or why nothing", "changed: ... or none: ...",
-                      lambda _, by, now, typed: by_hand.close(typed, by, now), "closed; w writes the draft of the "
-                      "postmortem")
+                      lambda _, by, now, typed: by_hand.close(typed, by, now), incident.id, "closed; w writes the "
+                      "draft of the postmortem")
 
-    def _is_open(self) -> bool:
+    def _open_one(self) -> Incident | None:
+        """The incident, while it is open; else it is said that there is none."""
         incident = self._incident
         if incident is None or not incident.is_open:
             self._app.say("no incident is open: o opens one")
-            return False
-        return True
+            return None
+        return incident
 
     def _series(self, questions: Sequence[str], answers: list[str], finished: Callable[[Sequence[str]], None]) -> None:
         """One question after another; leaving one leaves all."""
@@ -193,11 +199,12 @@ class Dialogs:
                 self._series(questions, answers, finished)
         self._prompt(place, "in a few words", "", taken, "enter next  esc leaves it")
 
-    def _ask(self, title: str, hint: str, entry: Typed, done: str = "", text: str = "") -> None:
-        self._prompt(title, hint, text, lambda typed: self._write(entry, typed, done), _KEYS)
+    def _ask(self, title: str, hint: str, entry: Typed, incident: str, done: str = "", text: str = "") -> None:
+        """``incident`` is the id of the one that is asked about: what is typed goes there."""
+        self._prompt(title, hint, text, lambda typed: self._write(entry, typed, incident, done), _KEYS)
 
-    def _write(self, entry: Typed, typed: str, done: str) -> None:
-        self._link.write(lambda incident, by, now: [entry(incident, by, now, typed)], done)
+    def _write(self, entry: Typed, typed: str, incident: str, done: str) -> None:
+        self._link.write(lambda incident, by, now: [entry(incident, by, now, typed)], done, incident)
 
     def _prompt(self, title: str, hint: str, text: str, taken: Callable[[str], Any], keys: str) -> None:
         self._app.push_screen(self._dialog(title, hint, text, keys),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Say = Callable[["Incident", str, float], "Sequence[Entry]"]
 """(the incident, who says it, Unix seconds) to entries. Raises :class:`triage.errors.TriageError`."""
+Facts = tuple["Snapshot", "ModelState", "tuple[Event, ...]", "Runbook | None"]
+"""What is known: the snapshot, the model shown, what is recorded of its runbook, and that runbook."""
 EXPORTS = "exports"
 """Folder of the state directory for drafts that can be written nowhere else."""
 _MOST = 100
@@ -60,6 +63,10 @@ class IncidentApp(Protocol):
 
     def show(self) -> None: ...
 
+    def incident_facts(self) -> Facts | None:
+        """What is known now, also what the runbook has told since the last refresh; None before anything is."""
+        ...
+
 
 class IncidentLink:
     """The incident of the model that is shown."""
@@ -73,8 +80,8 @@ class IncidentLink:
         self._beside: Mapping[str, Board] = {}
         """Incidents of models that are not shown."""
         self._one_at_a_time = asyncio.Lock()
-        self._newest: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
-        self._last: tuple[Snapshot, ModelState, tuple[Event, ...], Runbook | None] | None = None
+        self._newest: Facts | None = None
+        self._last: Facts | None = None
         self._looking = False
         self._made: list[tuple[str, Callable[[str], Entry]]] = []
         """What was run and captured here: (model, the entry by whoever works here)."""
@@ -140,20 +147,21 @@ class IncidentLink:
         if self._last is not None:
             self.see(*self._last)
 
-    def open(self, title: str) -> None:
-        """Open an incident of the model that is shown, with what is known of its last two hours."""
-        self._work(self._open(title))
+    def open(self, title: str, model: str) -> None:
+        """Open an incident of ``model``, the one that is shown, with what is known of its last two hours."""
+        self._work(self._open(title, model))
 
-    def write(self, say: Say, done: str = "") -> None:
-        """Write what a person says; ``done`` is said when it counts, and why not otherwise."""
-        self._work(self._write(say, done))
+    def write(self, say: Say, done: str, incident: str) -> None:
+        """Write what a person says of the incident of this id, whichever is shown by now; ``done`` is said when it
+        counts, and why not otherwise."""
+        self._work(self._write(say, done, incident))
 
     def join(self) -> None:
         """Somebody looks at the incident, where one is open: they are on."""
         from triage.incident import by_hand
         if self._board is not None and self._board.open is not None:
             self._work(self._write(lambda incident, by, now: [] if by in incident.people
-                                   else [by_hand.joined(by, now)], ""))
+                                   else [by_hand.joined(by, now)], "", self._board.open.id))
 
     def export(self) -> None:
         """Write the draft of the postmortem into the folder in which the program was started; where nothing can be
@@ -163,21 +171,22 @@ class IncidentLink:
     def leave(self) -> None:
         """The program ends: the person is off, also of the incidents of models that are not shown."""
         import threading
-        last, session = self._last, self._session
+        last, session = self._fresh(), self._session
         shown = [] if self._board is None else [self._board]
-        boards = [board for board in (*shown, *self._beside.values())
-                  if board.open is not None and session is not None and session.by in board.open.people]
+        boards = [board for board in (*shown, *self._beside.values()) if board.open is not None]
         if last is None or session is None or not boards:
             return
         from triage.errors import TriageError
         from triage.incident import by_hand
 
         def work() -> None:
+            # What was done since the last refresh is told first: a start after this one need not be of the same model.
+            with suppress(TriageError):
+                self._looked(*last)
             for board in boards:
-                try:
-                    session.write(last[0], board, [by_hand.left(session.by, self._feed.now())])
-                except TriageError:
-                    return
+                if board.open is not None and session.by in board.open.people:
+                    with suppress(TriageError):
+                        session.write(last[0], board, [by_hand.left(session.by, self._feed.now())])
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(_LEAVE_SECONDS)
@@ -205,10 +214,18 @@ class IncidentLink:
         finally:
             self._looking = False
 
-    async def _open(self, title: str) -> None:
-        last = self._last
+    def _fresh(self) -> Facts | None:
+        """What is known now; None before anything is."""
+        self._last = self._app.incident_facts() or self._last
+        return self._last
+
+    async def _open(self, title: str, model: str) -> None:
+        last = self._fresh()
         if last is None:
             self._app.say("no model is shown yet")
+            return
+        if last[1].name != model:
+            self._app.say(f"nothing was opened: {model} is not shown any more")
             return
         async with self._one_at_a_time:
             before = self._board
@@ -218,18 +235,22 @@ class IncidentLink:
             joined = before is not None and before.open is not None and before.open.id == board.incident.id
             self._app.say(f"{board.incident.id} is open already" if joined else f"{board.incident.id} is open")
 
-    async def _write(self, say: Say, done: str) -> None:
-        last, board = self._last, self._board
-        if last is None or board is None or board.incident is None:
+    async def _write(self, say: Say, done: str, incident: str) -> None:
+        last = self._fresh()
+        if last is None:
             self._app.say("no incident is open: 5, then o opens one")
             return
         async with self._one_at_a_time:
-            self._took(await asyncio.to_thread(self._said, last[0], say))
+            # What other logs tell since the last refresh comes before it: what ends an incident ends its story.
+            self._took(await asyncio.to_thread(self._looked, *last))
+            written = await asyncio.to_thread(self._said, last[0], say, incident)
+            if self._shows(written.incident):
+                self._took(written)
         if done:
             self._app.say(done)
 
     async def _export(self) -> None:
-        last = self._last
+        last = self._fresh()
         if last is not None:
             # What other logs tell since the last refresh belongs into the story.
             async with self._one_at_a_time:
@@ -253,10 +274,18 @@ class IncidentLink:
         return self._hand().open(snapshot, model, self._feed.now(), title,
                                  self._told(model.name, self._open_of(model.name), events, runbook))
 
-    def _said(self, snapshot: Snapshot, say: Say) -> Board:
+    def _said(self, snapshot: Snapshot, say: Say, name: str) -> Board:
+        from triage.incident.session import Board
         session, board = self._hand(), self._board
-        assert board is not None and board.incident is not None  # noqa: S101, PT018 - _write has seen to it
-        return session.write(snapshot, board, say(board.incident, session.by, self._feed.now()))
+        incident = session.incident(snapshot, name)
+        if board is None or not self._shows(incident):
+            board = Board(incident.model, incident)
+        return session.write(snapshot, board, say(incident, session.by, self._feed.now()))
+
+    def _shows(self, incident: Incident | None) -> bool:
+        board = self._board
+        return board is not None and board.incident is not None and incident is not None and (
+            board.incident.id == incident.id)
 
     def _exported(self, incident: Incident) -> str:
         from triage.report.postmortem import postmortem

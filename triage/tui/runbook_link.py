@@ -138,7 +138,8 @@ class RunbookLink:
         try:
             async with self._one_at_a_time:
                 if meant is not None and not meant.is_of(self._sheet):
-                    self._app.say(f"nothing was done: the runbook of {meant.model} that was meant is not shown any more")
+                    self._app.say(f"nothing was done: the runbook of {meant.model} that was meant is not shown "
+                                  "any more")
                     return
                 result = await asyncio.to_thread(self._done, step, move, said)
                 if result.intent is not None:

@@ -25,9 +25,6 @@ class IncidentHost(Host):
     def say(self, message: str) -> None:
         """Put a message in place of the keys for a few seconds."""
 
-    def see_incident(self) -> None:
-        """Tell the incident what is new."""
-
     def copy_text(self, text: str) -> None:
         """Send ``text`` to the clipboard, and show it."""
 
@@ -112,8 +109,7 @@ class IncidentScreen(TwoColumns, inherit_bindings=False):
         self._dialogs.end()
 
     def action_export(self) -> None:
-        """Write the draft of the postmortem, with what the runbook has just told."""
-        self._host.see_incident()
+        """Write the draft of the postmortem."""
         self._host.incident.export()
 
     def action_close(self) -> None:
