@@ -1,21 +1,30 @@
-"""Without ``--write`` the executor refuses every action, whatever is typed, and opens no connection for it."""
+"""Without ``--write`` the executor refuses every action, whatever is typed, and opens no connection for it; what became
+of an action is looked at, and nothing is written: no request that changes anything, no lease, no journal."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from tests.desk.site import Site
+from tests.commands import run
+from tests.desk.site import MODEL, NOT_JUDGED, Site
+from tests.desk.test_under_way import AT, KUBERNETES_LEASES, at_it
 from triage.actions.history import Outcome
 from triage.actions.plan import Action
-from triage.actions.steps import Confirmation, Prepared, Step
+from triage.actions.steps import Confirmation, Prepared, Stage, Step
 from triage.actions.system import Refusal, Wish
 from triage.clock import ManualClock
 from triage.desk.actions import ActionDesk, open_desk
+from triage.desk.watching import Said, What, watch
+from triage.live.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -92,3 +101,76 @@ async def test_who_may_only_read_is_offered_nothing(make_site: Callable[..., Sit
     assert {each.is_possible for each in found.values()} == {False}
     assert "you may not" in found[Action.ABORT].sentence
     await desk.aclose()
+
+
+def written(site: Site, sent: list[str]) -> Mapping[str, bytes]:
+    """Everything in the state directory, what is sent to the cluster besides questions being kept in ``sent``."""
+    inside = site.gate.inside
+    assert inside is not None
+
+    async def kept(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] != "GET":
+            sent.append(f"{scope['method']} {scope['path']}")
+        await inside(scope, receive, send)
+    site.gate.inside = kept
+    return files(site)
+
+
+def files(site: Site) -> Mapping[str, bytes]:
+    home = Path(site.environment["TRIAGE_STATE"])
+    return {str(each.relative_to(home)): each.read_bytes() for each in home.rglob("*") if each.is_file()}
+
+
+@pytest.fixture(params=[{}, KUBERNETES_LEASES], ids=["files", "kubernetes"])
+async def left(request: pytest.FixtureRequest, make_site: Callable[..., Site]) -> Site:
+    """A rollback was sent there, and whoever was at it is gone; the leases know nobody."""
+    site = make_site(start=AT, lives=False, spec=NOT_JUDGED, actions=request.param)
+    async with at_it(site, Stage.VERIFYING):
+        pass
+    return site
+
+
+async def first(site: Site, *, write: bool, armed: bool) -> Said:
+    """What a watcher says first."""
+    async def newest() -> Snapshot:
+        return Snapshot(AT, "prod-eu", True, (), (), ())
+    desk = await open_desk(site.active, site.notebook, ManualClock(AT), lambda: None, write=write)
+    async with aclosing(watch(desk, newest, armed=armed)) as saying:
+        said = await anext(saying)
+    await desk.aclose()
+    return said
+
+
+@pytest.mark.parametrize(("write", "armed", "killed"), [
+    (False, False, False), (True, False, False), (True, True, True)],
+    ids=["read-only", "a context that allows writing", "kill switch"])
+async def test_a_watcher_that_may_not_write_only_looks_what_became_of_an_action(
+        left: Site, write: bool, armed: bool, killed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if killed:
+        monkeypatch.setenv("TRIAGE_READONLY", "1")
+    sent: list[str] = []
+    before = written(left, sent)
+    said = await first(left, write=write, armed=armed)
+    assert said.what is What.FOUND
+    assert said.sentence.startswith("rollback fraud-scorer to v7: reached: ")
+    assert said.sentence.endswith("(only seen, not written down: read-only)")
+    assert (sent, files(left)) == ([], before)
+
+
+async def test_a_watcher_that_may_write_writes_down_what_it_found(left: Site) -> None:
+    before = written(left, [])
+    said = await first(left, write=True, armed=True)
+    assert said.what is What.FOUND
+    assert "not written down" not in said.sentence
+    assert files(left) != before
+
+
+async def test_watch_from_the_command_line_writes_nothing_without_write(
+        left: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_READONLY", "1")
+    sent: list[str] = []
+    before = written(left, sent)
+    done = await asyncio.to_thread(run, "watch", MODEL, "--once", "--config", left.config)
+    assert done.exit_code == 0, done.stderr
+    assert "not written down: read-only" in done.stdout
+    assert (sent, files(left)) == ([], before)

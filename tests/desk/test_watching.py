@@ -7,16 +7,19 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.actions import building
 from tests.commands import run
-from tests.desk.site import MODEL, Site
+from tests.desk.site import MODEL, NOT_JUDGED, Site
+from tests.desk.test_under_way import AT, at_it
 from tests.sources.faults import FaultServer, Request, json_answer
 from tests.tui import snapshots, trials
 from triage.actions.history import Outcome
+from triage.actions.steps import Stage
 from triage.clock import ManualClock
 from triage.desk.actions import ActionDesk, open_desk
 from triage.desk.watching import Said, What, watch
@@ -34,8 +37,9 @@ def failing(at: float = NOW) -> Snapshot:
     return replace(made, at=at, context="prod-eu", production=True)
 
 
-async def heard(desk: ActionDesk, *given: Snapshot, armed: bool = True) -> list[Said]:
-    """What it says of these snapshots."""
+async def heard(desk: ActionDesk, *given: Snapshot, armed: bool = True,
+                before: Callable[[Snapshot], None] = lambda each: None) -> list[Said]:
+    """What it says of these snapshots; ``before`` it gets one, that is called with it."""
     left = list(given)
     nothing = asyncio.Event()
 
@@ -43,6 +47,7 @@ async def heard(desk: ActionDesk, *given: Snapshot, armed: bool = True) -> list[
         if not left:
             nothing.set()
             await asyncio.Event().wait()
+        before(left[0])
         return left.pop(0)
 
     said: list[Said] = []
@@ -116,6 +121,33 @@ async def test_what_has_to_be_acknowledged_is_left_to_the_person_on_call(make_de
     assert "needs a person (#sre, #payments-ml): " in said.sentence
     assert "facts: " in said.sentence
     assert gate.changes == []
+    await desk.aclose()
+
+
+@pytest.mark.parametrize("armed", [True, False])
+async def test_an_end_that_is_not_known_yet_is_looked_for_again_each_minute_and_said_when_it_changed(
+        make_site: Callable[..., Site], armed: bool) -> None:
+    site = make_site(start=AT, lives=False, spec=NOT_JUDGED)
+    async with at_it(site, Stage.VERIFYING):
+        pass
+    # Somebody deployed meanwhile: what was sent seems to have no effect, and it was sent only just now.
+    site.ground.deploy("9")
+    site.ground.wait(0)
+    clock, asked = ManualClock(AT), []
+
+    def before(each: Snapshot) -> None:
+        clock.advance(each.at - clock.now())
+        asked.append(site.gate.asked)
+    desk = await open_desk(site.active, site.notebook, clock, lambda: None, write=True)
+    ages = (1, 6, 59, 61.5, 66, 130, 190)
+    said = await heard(desk, *(Snapshot(AT + age, "prod-eu", True, (), (), ()) for age in ages), armed=armed,
+                       before=before)
+    found = [each for each in said if each.what is What.FOUND]
+    assert [(each.at - AT, each.sentence.split(": ")[1]) for each in found] == [(1, "under way"), (61.5, "elsewhere")]
+    looks = [later > sooner for sooner, later in pairwise(asked)]
+    # Once it is written down there is nothing to look for.
+    assert looks == [True, False, False, True, False, not armed]
+    assert (await desk.open_ends() == ()) is armed
     await desk.aclose()
 
 

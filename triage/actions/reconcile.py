@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from triage.actions.carrying import SETTLED_SECONDS
 from triage.actions.history import Deed, History
 from triage.actions.journal import Journal, JournalError, Kind
 from triage.actions.lease import Busy, Claim, Leases, NoLease
 from triage.actions.system import Progress, Sighting, System
+from triage.clock import Clock
 from triage.facts.outcome import Failure
+
+_SETTLED = frozenset({Progress.REACHED, Progress.ELSEWHERE})
+_NOT_RECORDED = "only seen, not written down: read-only"
 
 
 def open_ends(history: History) -> tuple[Deed, ...]:
@@ -29,7 +34,7 @@ async def reconcile(deed: Deed, system: System, journal: Journal, leases: Leases
     """
     target = deed.plan.target
     if system.target != target:
-        return Sighting(Progress.CANNOT_TELL, f"it was about {target.sentence()}, which this is not")
+        return _not_this(deed)
     claim = Claim(journal.origin.sentence(), deed.action_id, f"looks what became of {deed.plan.action}")
     held = await leases.acquire(target.key, claim)
     if isinstance(held, NoLease):
@@ -37,13 +42,8 @@ async def reconcile(deed: Deed, system: System, journal: Journal, leases: Leases
     if isinstance(held, Busy):
         return Sighting(Progress.UNDER_WAY, held.sentence())
     try:
-        observed = await system.observe()
-        if isinstance(observed, Failure):
-            return Sighting(Progress.CANNOT_TELL, f"the target cannot be read: {observed.sentence()}")
-        found = system.sighting(deed.plan, observed)
-        if found.progress is Progress.ELSEWHERE and journal.clock.now() - deed.last_at < SETTLED_SECONDS:
-            return Sighting(Progress.UNDER_WAY, f"{found.sentence}; the request may still be on its way")
-        if found.progress in (Progress.REACHED, Progress.ELSEWHERE):
+        found = await _seen(deed, system, journal.clock)
+        if found.progress in _SETTLED:
             try:
                 await asyncio.to_thread(journal.append, Kind.RECONCILED, deed.action_id, {
                     "progress": str(found.progress), "sentence": found.sentence})
@@ -52,3 +52,28 @@ async def reconcile(deed: Deed, system: System, journal: Journal, leases: Leases
         return found
     finally:
         await held.release()
+
+
+async def sight(deed: Deed, system: System, clock: Clock, leases: Leases) -> Sighting:
+    """The same for whoever may only read: takes no lease, writes nothing down, and says so. Raises nothing."""
+    if system.target != deed.plan.target:
+        return _not_this(deed)
+    held = await leases.look(deed.plan.target.key)
+    if isinstance(held, Busy):
+        return Sighting(Progress.UNDER_WAY, held.sentence())
+    found = await _seen(deed, system, clock)
+    return replace(found, sentence=f"{found.sentence} ({_NOT_RECORDED})") if found.progress in _SETTLED else found
+
+
+async def _seen(deed: Deed, system: System, clock: Clock) -> Sighting:
+    observed = await system.observe()
+    if isinstance(observed, Failure):
+        return Sighting(Progress.CANNOT_TELL, f"the target cannot be read: {observed.sentence()}")
+    found = system.sighting(deed.plan, observed)
+    if found.progress is Progress.ELSEWHERE and clock.now() - deed.last_at < SETTLED_SECONDS:
+        return Sighting(Progress.UNDER_WAY, f"{found.sentence}; the request may still be on its way")
+    return found
+
+
+def _not_this(deed: Deed) -> Sighting:
+    return Sighting(Progress.CANNOT_TELL, f"it was about {deed.plan.target.sentence()}, which this is not")

@@ -23,7 +23,7 @@ from triage.actions.journal import Origin
 from triage.actions.opening import open_executor, open_journal, open_leases
 from triage.actions.plan import Action, Target
 from triage.actions.proven import ProvenReader
-from triage.actions.reconcile import open_ends, reconcile
+from triage.actions.reconcile import open_ends, reconcile, sight
 from triage.actions.rollouts.by_kind import Setting
 from triage.actions.steps import Confirmation, Prepared, Step
 from triage.actions.system import Granted, Offer, Refusal, Sighting, System, Wish
@@ -174,10 +174,16 @@ class ActionDesk:
                  for deed in await self.open_ends()]
         return tuple(end for ends in found for end in ends)
 
-    async def find_out(self, deed: Deed) -> Sighting:
-        """Look what became of an action that nobody saw the end of. Sends nothing."""
+    async def find_out(self, deed: Deed, *, records: bool = True) -> Sighting:
+        """Look what became of an action that nobody saw the end of. Sends nothing to the target.
+
+        Where we may write and it ``records``, what settles it goes into the journal, under the target's lease; else it
+        is only looked at: no lease is taken and nothing is written.
+        """
         executor = self.executors[deed.plan.target.key]
-        return await reconcile(deed, executor.system, executor.journal, executor.leases)
+        if records and self.mode().allows:
+            return await reconcile(deed, executor.system, executor.journal, executor.leases)
+        return await sight(deed, executor.system, executor.journal.clock, executor.leases)
 
     def contacts(self) -> tuple[str, ...]:
         """Whom to call when an action did not help: whoever is on call first."""

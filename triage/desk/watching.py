@@ -21,7 +21,8 @@ from triage.desk.policy import Due, answered, due
 from triage.live.snapshot import Snapshot
 
 AGAIN_SECONDS = 60.0
-"""After an action that was not carried out, how long until it is tried again; nothing of it was sent."""
+"""After an action that was not carried out, how long until it is tried again; nothing of it was sent. So often it is
+also looked what became of an action without a known end."""
 
 
 _UNARMED = "read-only: watching acts only with --write, whatever the context allows"
@@ -58,23 +59,38 @@ class Said:
     outcome: Outcome | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A look at an action without a known end."""
+
+    at: float
+    """World time, Unix seconds."""
+    kind: str
+    """What was found, without its figures."""
+
+
 async def watch(desk: ActionDesk, newest: Callable[[], Awaitable[Snapshot]], *,
                 armed: bool) -> AsyncGenerator[Said, None]:
     """Watch until the iterator is closed. ``newest`` waits for a snapshot, the first time for the present one.
 
     ``armed`` False: it only recommends, also where the configuration lets a person change the world: nobody is there
-    who would have asked for it.
+    who would have asked for it, and so it writes nothing either.
     """
     last, refused_at = "", float("-inf")
-    looked: set[str] = set()
+    looked: dict[str, _Looked] = {}
     while True:
         snapshot = await newest()
         for end in await desk.standing():
             # As long as somebody is at it, its end is theirs to see.
-            if end.held is None and end.deed.action_id not in looked:
-                looked.add(end.deed.action_id)
-                found = await desk.find_out(end.deed)
-                yield Said(snapshot.at, What.FOUND, f"{end.deed.plan.title}: {found.progress}: {found.sentence}")
+            before = looked.get(end.deed.action_id)
+            if end.held is not None or (before is not None and snapshot.at - before.at < AGAIN_SECONDS):
+                continue
+            found = await desk.find_out(end.deed, records=armed)
+            sentence = f"{end.deed.plan.title}: {found.progress}: {found.sentence}"
+            # What is settled and written down stands no more; all else may be settled at the next look.
+            looked[end.deed.action_id] = now = _Looked(snapshot.at, _FIGURES.sub("#", sentence))
+            if before is None or before.kind != now.kind:
+                yield Said(snapshot.at, What.FOUND, sentence)
         wanted = due(desk.manifest, snapshot)
         said = await _judged(desk, wanted, snapshot.at, armed=armed)
         if said is not None:
