@@ -6,6 +6,8 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from triage.actions.lease import Busy, Claim, Free, Held, NoLease, kept_alive
 from triage.actions.lease_files import FileLeases
-from triage.state_dir import StateDir
+from triage.state_dir import Hold, StateDir, file_name
 
 KEY = "argo/prod-eu/ml/fraud-scorer"
 ANA, BEN = Claim("ana on a", "1", "rollback to v7"), Claim("ben on b", "2", "promote")
@@ -103,6 +105,73 @@ async def test_a_heartbeat_moves_the_end_on_and_one_that_comes_too_late_does_not
         assert await held.renew() == ""
     time.now += 40
     assert "the lease ended before it was moved on" in await held.renew()
+
+
+async def test_whoever_only_looks_whether_a_holder_lives_keeps_nobody_from_taking_the_lease(tmp_path: Path) -> None:
+    process = FORK.Process(target=hold_for_ever, args=(str(tmp_path),))
+    process.start()
+    await asyncio.to_thread(process.join, 30)
+    folder = Slow(tmp_path, "leases")
+    of = FileLeases(folder, "a", now=Time())
+    # What a look does, as long as it takes there: the lock is somebody's for a moment.
+    glance = StateDir(tmp_path, "leases").hold(folder.locked_as)
+    assert glance is not None
+    folder.after_first = glance.release
+    assert await of.look(KEY) == Free(ANA)
+    glance = StateDir(tmp_path, "leases").hold(folder.locked_as)
+    assert glance is not None
+    folder.after_first = glance.release
+    assert (await taken(of, BEN)).taken_over_from == ANA
+
+
+class Slow(StateDir):
+    """Does something after the first lock that somebody else has, and while a file is being written."""
+
+    locked_as = f"{file_name(KEY)}.alive"
+    after_first: Callable[[], None] | None = None
+    writing: threading.Event | None = None
+    goes_on = threading.Event()
+
+    def hold(self, file: str) -> Hold | None:
+        found = super().hold(file)
+        if found is None and self.after_first is not None:
+            self.after_first()
+        return found
+
+    def write(self, file: str, content: bytes) -> None:
+        if self.writing is not None:
+            writing, self.writing = self.writing, None
+            writing.set()
+            assert self.goes_on.wait(30)
+        super().write(file, content)
+
+
+async def test_what_was_given_back_while_somebody_looked_was_not_abandoned(tmp_path: Path) -> None:
+    held = await taken(leases(tmp_path))
+    folder = Slow(tmp_path, "leases")
+    loop = asyncio.get_running_loop()
+
+    def give_back() -> None:
+        assert asyncio.run_coroutine_threadsafe(held.release(), loop).result(30) == ""
+    folder.after_first = give_back
+    assert await FileLeases(folder, "a", now=Time()).look(KEY) == Free()
+
+
+async def test_a_heartbeat_that_is_late_does_not_open_a_lease_that_was_given_back(tmp_path: Path) -> None:
+    folder, writes = Slow(tmp_path, "leases"), threading.Event()
+    held = await taken(FileLeases(folder, "a", now=Time()))
+    folder.writing = writes
+    # As at the end of an action: the task is cancelled, what it began in a thread is not.
+    async with kept_alive(held, seconds=0.003):
+        await asyncio.to_thread(writes.wait, 30)
+    releasing = asyncio.ensure_future(held.release())
+    done, _ = await asyncio.wait({releasing}, timeout=0.1)
+    assert not done
+    folder.goes_on.set()
+    assert await releasing == ""
+    assert await leases(tmp_path, host="b").look(KEY) == Free()
+    assert await held.renew() == "the lease was given back"
+    assert await leases(tmp_path, host="b").look(KEY) == Free()
 
 
 async def test_it_is_kept_alive_while_something_goes_on() -> None:

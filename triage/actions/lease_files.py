@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -52,12 +53,27 @@ class FileLeases:
             newest, written = self._newest(key)
             if newest == 0 or written is None or written.released:
                 return Free()
-            hold = self._folder.hold(_alive(key))
-            if hold is not None:
-                hold.release()
+            hold = self._hold(key)
+            try:
+                # Whoever had it may have given it back meanwhile.
+                _, written = self._newest(key)
+            finally:
+                if hold is not None:
+                    hold.release()
+            if written is None or written.released:
+                return Free()
             return self._judged(written, lives=hold is None)
         except StateError as error:
             return NoLease(error.message)
+
+    def _hold(self, key: str) -> Hold | None:
+        """The lock that shows a living holder; None while somebody has it."""
+        hold = self._folder.hold(_alive(key))
+        if hold is None:
+            # Whoever only looks whether the holder lives has it as well, for a moment.
+            time.sleep(_GLANCE_SECONDS)
+            hold = self._folder.hold(_alive(key))
+        return hold
 
     def _judged(self, written: _Written, *, lives: bool) -> Free | Busy:
         elsewhere = written.host != self._host and self._now() < written.until
@@ -66,7 +82,7 @@ class FileLeases:
     def _acquire(self, key: str, claim: Claim) -> Held | Busy | NoLease:
         hold: Hold | None = None
         try:
-            hold = self._folder.hold(_alive(key))
+            hold = self._hold(key)
             newest, written = self._newest(key)
             if hold is None:
                 return self._busy(written)
@@ -127,7 +143,8 @@ class _FileLease:
                  taken_over_from: Claim | None) -> None:
         self._leases, self._key, self._token, self._written, self._hold = leases, key, token, written, hold
         self._taken_over_from = taken_over_from
-        self._watches = False
+        self._watches = self._is_over = False
+        self._writes = threading.Lock()
 
     @property
     def token(self) -> int:
@@ -138,27 +155,33 @@ class _FileLease:
         return self._taken_over_from
 
     async def renew(self) -> str:
-        return await self._write(watches=self._watches)
+        return await asyncio.to_thread(self._write)
 
     async def watch(self) -> str:
         # Before it is written: a heartbeat that comes meanwhile says so too.
         self._watches = True
-        return await self._write(watches=True)
+        return await asyncio.to_thread(self._write)
 
     async def release(self) -> str:
-        trouble = await self._write(released=True)
+        trouble = await asyncio.to_thread(self._write, released=True)
         self._hold.release()
         return trouble
 
-    async def _write(self, *, released: bool = False, watches: bool = False) -> str:
-        found = await asyncio.to_thread(self._leases._renewed, self._key, self._token, self._written,
-                                        released=released, watches=watches)
-        if isinstance(found, str):
-            return found
-        self._written = found
-        return ""
+    def _write(self, *, released: bool = False) -> str:
+        # A heartbeat that is given up goes on in its thread: what it writes must not come after the end.
+        with self._writes:
+            if self._is_over and not released:
+                return "the lease was given back"
+            self._is_over = released
+            found = self._leases._renewed(self._key, self._token, self._written, released=released,
+                                          watches=self._watches and not released)
+            if isinstance(found, str):
+                return found
+            self._written = found
+            return ""
 
 
+_GLANCE_SECONDS = 0.05
 _SOMEBODY = Claim("another process", "", "it has only just begun")
 
 
