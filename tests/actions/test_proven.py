@@ -48,9 +48,10 @@ class Served:
     until: float = 0.0
     per_scrape: float = 100.0
     failing: float = 0.0
+    scrape: float = SCRAPE
 
     def counters(self) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
-        ages = np.arange(self.since, self.until - 1, -SCRAPE)
+        ages = np.arange(self.since, self.until - 1, -self.scrape)
         return [({"__name__": "requests_total", "model": "m", "model_version": self.version, "code": code},
                  [(NOW - age, number * self.per_scrape * part) for number, age in enumerate(ages)])
                 for code, part in (("200", 1 - self.failing), ("500", self.failing))]
@@ -63,7 +64,7 @@ def past_of(notebook: Notebook, *traffic: Served, needed: float = DAY, share: fl
         for labels, samples in each.counters():
             store.append(labels, np.array([round(1000 * at) for at, _ in samples], dtype=np.int64),
                          np.array([value for _, value in samples]))
-    at = proven_past(needed, NOW)
+    at = proven_past(needed, notebook.manifest.spec.metrics.scrape_interval, NOW)
     series = {}
     for question, expression in proven_questions(notebook, at.step):
         matrix = Engine(store).range(expression, at.start, at.end, at.step).value
@@ -107,11 +108,22 @@ def test_requests_without_a_version_are_nobodys(notebook: Notebook) -> None:
     assert set(past_of(notebook, Served("", 5 * DAY)).versions) == {""}
 
 
-@given(st.floats(60, 400 * DAY))
-def test_the_past_reaches_back_as_far_as_the_manifest_asks_with_a_bounded_number_of_points(needed: float) -> None:
-    at = proven_past(needed, NOW)
+@pytest.mark.parametrize(("came", "went", "counted"), [(480, 240, 180), (780, 360, 420), (2580, 1320, 1260)])
+def test_a_version_with_the_most_of_a_stretch_has_not_served_for_all_of_it(
+        notebook: Notebook, came: float, went: float, counted: float) -> None:
+    """In stretches of five minutes, the first and the last of them in part."""
+    found = past_of(notebook, Served("7", 3600, came, scrape=15), Served("8", came, went, scrape=15),
+                    Served("9", went, scrape=15), needed=600.0).versions
+    assert found["8"].seconds == pytest.approx(counted, abs=40)
+
+
+@given(st.floats(60, 400 * DAY), st.floats(1, HOUR))
+def test_the_past_reaches_back_as_far_as_the_manifest_asks_with_a_bounded_number_of_points(
+        needed: float, scrape: float) -> None:
+    at = proven_past(needed, scrape, NOW)
+    assert at.step >= min(DAY, 4 * scrape)
     assert at.end <= NOW < at.end + at.step
-    assert at.count <= 336
+    assert at.count <= 2016
     assert 7 * DAY - at.step <= at.count * at.step <= 30 * DAY
     assert at.count * at.step >= min(needed, 30 * DAY) - at.step
 

@@ -35,9 +35,12 @@ if TYPE_CHECKING:
 LOOK_BACK_SECONDS = 7 * DAY
 """How far back is looked at least; further where the manifest asks for more."""
 _MOST_SECONDS = 30 * DAY
-_MOST_POINTS = 336
+_MOST_POINTS = 2016
+"""Seven days of the shortest window. A stretch is as long as its step: more of them read no more samples."""
 _STRETCHES = 6
-"""Into how many stretches the time that a version must have served is divided at least, where the points allow it."""
+"""Into how many stretches the time that a version must have served is divided at least, where the windows allow it."""
+_SCRAPES = 4
+"""Scrapes in a stretch at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,11 @@ NOT_ASKED = Proven({}, 0.0, "it was not looked for")
 NOTHING_COUNTS = Proven({}, 0.0, "the manifest names no counter of requests")
 
 
-def proven_past(needed_seconds: float, now: float) -> Past:
-    """The stretches up to ``now`` that are looked at for a version that must have served ``needed_seconds``."""
+def proven_past(needed_seconds: float, scrape_seconds: float, now: float) -> Past:
+    """The stretches up to ``now`` that are looked at for a version that must have served ``needed_seconds``, where
+    metrics are scraped every ``scrape_seconds``."""
     looked_back = min(_MOST_SECONDS, max(LOOK_BACK_SECONDS, 2 * needed_seconds))
-    least = looked_back / _MOST_POINTS
+    least = min(DAY, max(looked_back / _MOST_POINTS, _SCRAPES * scrape_seconds))
     fitting = [window for window in WINDOWS if least <= window <= DAY]
     step = max((window for window in fitting if window <= needed_seconds / _STRETCHES), default=fitting[0])
     return Past(math.floor(now / step) * step, step, math.floor(looked_back / step))
@@ -104,27 +108,39 @@ def proven_questions(notebook: Notebook, step: float) -> tuple[tuple[Question, s
 
 
 def proven(notebook: Notebook, series: Mapping[Question, Sequence[Series]], at: Past, share: float) -> Proven:
-    """What was answered to :func:`proven_questions`; ``share`` (0 to 1) is how much of the traffic is enough."""
+    """What was answered to :func:`proven_questions`; ``share`` (0 to 1) is how much of the traffic is enough.
+
+    A stretch next to one without enough of it counts by its share of the requests: when in it the version came or went
+    is not seen.
+    """
     arrangement = arranged(tuple(series))
-    seconds: dict[str, float] = {}
+    served: dict[str, dict[int, float]] = {}
     requests: dict[str, float] = {}
     events: dict[str, dict[str, tuple[float, float]]] = {}
-    for time, found in zip(at.times, columns(series, at), strict=True):
+    for number, (time, found) in enumerate(zip(at.times, columns(series, at), strict=True)):
         replies = ArrangedReplies({question: Reply(time, math.inf, tuple(samples))
                                    for question, samples in found.items()}, arrangement)
         counted = _requests(notebook, replies, at.step)
         total = sum(counted.values())
         for version in [name for name, n in counted.items() if n > 0 and n >= share * total]:
-            seconds[version] = seconds.get(version, 0.0) + at.step
+            served.setdefault(version, {})[number] = counted[version] / total
             requests[version] = requests.get(version, 0.0) + counted[version]
             own = events.setdefault(version, {})
             for name, bad, of in _events(notebook, replies, version, at.step, time):
                 known = own.get(name, (0.0, 0.0))
                 own[name] = known[0] + bad, known[1] + of
     promised = {each.slo.name: each.slo.objective or 0.0 for each in _judged(notebook)}
-    return Proven({version: Service(lasted, requests[version], tuple(
+    return Proven({version: Service(_stretches(shares, at.count) * at.step, requests[version], tuple(
         Met(name, promised[name], bad, of) for name, (bad, of) in events[version].items() if of > 0))
-        for version, lasted in seconds.items()}, at.count * at.step)
+        for version, shares in served.items()}, at.count * at.step)
+
+
+def _stretches(shares: Mapping[int, float], count: int) -> float:
+    """For how many of ``count`` stretches a version served that had these ``shares`` of the requests (0 to 1), by the
+    number of the stretch. What was before the first and is after the last is taken to be as in these."""
+    def is_inside(number: int) -> bool:
+        return all(not 0 <= beside < count or beside in shares for beside in (number - 1, number + 1))
+    return sum(1.0 if is_inside(number) else share for number, share in shares.items())
 
 
 def _judged(notebook: Notebook) -> list[Objective]:
@@ -169,7 +185,7 @@ class ProvenReader:
 
         Raises nothing: what stands in the way is the :attr:`Proven.trouble`.
         """
-        at = proven_past(needed_seconds, self.clock.now())
+        at = proven_past(needed_seconds, self.notebook.manifest.spec.metrics.scrape_interval, self.clock.now())
         asked = proven_questions(self.notebook, at.step)
         if not asked:
             return NOTHING_COUNTS
