@@ -301,6 +301,39 @@ async def test_a_pause_needs_a_button_and_no_name(site: Site, gate: Gate) -> Non
     assert len(gate.changes) == 1
 
 
+def enter_twice(app: TriageApp) -> None:
+    """As a link that lags behind gives it: two in one read."""
+    for _ in range(2):
+        app.post_message(events.Key("enter", None))
+
+
+async def test_two_enters_in_one_read_confirm_a_plan_once_and_do_not_leave_it(site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "f")
+        await pilot.press("tab")
+        assert dialog.dialog.focus == "pause"
+        enter_twice(app)
+        await reads(pilot, "DONE")
+        assert [type(screen) for screen in app.screen_stack].count(Receipt) == 1
+    assert len(gate.changes) == 1
+    assert written(site).count(Kind.BEGUN) == 1
+
+
+async def test_an_enter_too_much_after_the_word_leaves_the_receipt_and_does_not_say_that_the_plan_was_left(
+        site: Site, gate: Gate) -> None:
+    async with shown(site) as (app, pilot, _):
+        dialog = await opened(pilot, "b")
+        while dialog.dialog.wanted != TARGET:
+            await typed(pilot, dialog.dialog.wanted)
+        for letter in TARGET:
+            app.post_message(events.Key({"-": "minus"}.get(letter, letter), letter))
+        enter_twice(app)
+        await until(pilot, lambda: isinstance(app.screen, Receipt))
+        assert "nothing was sent" not in screen_text(app)
+        await until(pilot, lambda: len(gate.changes) == 1)
+        assert isinstance(app.screen, Receipt)
+
+
 async def test_enter_leaves_and_esc_leaves_and_nothing_is_sent(site: Site, gate: Gate) -> None:
     async with shown(site) as (app, pilot, _):
         for key in ("enter", "escape"):

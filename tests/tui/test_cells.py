@@ -14,6 +14,7 @@ from typing import cast
 
 import psutil
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from tests.cells.books import C
@@ -30,6 +31,7 @@ from tests.tui.test_goldens import check
 from tests.tui.test_sizes import SIZES
 from triage.cells.capture import read_capture
 from triage.cells.protocol import Outcome
+from triage.cells.sights import Sight
 from triage.cli_sights import Past
 from triage.config import Active, Context
 from triage.endpoints import Endpoint
@@ -53,6 +55,7 @@ from triage.tui.screens.oncall import OnCall
 from triage.tui.screens.reader import Reader
 from triage.tui.view import View
 
+Opens = Callable[[Path, str], Sight]
 READS = {"effects": "none", "purpose": "Why?", "time_limit": "20s"}
 BOOK = (C("parameters", 'FEATURE = "x"', ["parameters"], None),
         C("quick", "print('feature', FEATURE)\nprint('\\x1b]52;c;aGk=\\x07')", about=READS),
@@ -102,7 +105,7 @@ def test_everything_about_a_run_is_on_its_page() -> None:
 
 @asynccontextmanager
 async def at_work(folder: Path, *, pinned: bool = True, write_notebook: bool = True, size: tuple[int, int] = (100, 36),
-                  write: bool = False, url: str = "http://127.0.0.1:1", past: type[Past] | None = None
+                  write: bool = False, url: str = "http://127.0.0.1:1", past: Opens | None = None
                   ) -> AsyncIterator[tuple[TriageApp, Pilot[None], Notebook]]:
     """The program on the cells screen, with a notebook of its own for the model that is shown."""
     if write_notebook:
@@ -197,6 +200,53 @@ async def test_what_runs_ends_with_the_program(tmp_path: Path) -> None:
         assert below != []
     _, alive = psutil.wait_procs(below, timeout=5)
     assert alive == []
+
+
+def enter_twice(app: TriageApp) -> None:
+    """As a link that lags behind gives it: two in one read."""
+    for _ in range(2):
+        app.post_message(events.Key("enter", None))
+
+
+async def test_two_enters_in_one_read_start_one_run_which_x_stops_and_which_is_told_of(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        ended: list[str] = []
+        app.cells.on_end(lambda run: ended.append(run.id))
+        before = set(psutil.Process().children(recursive=True))
+        await press(pilot, "j")
+        enter_twice(app)
+        await until(pilot, lambda: "slow is being prepared already" in screen_text(app))
+        await until(pilot, lambda: "begun" in screen_text(app))
+        below = [each for each in psutil.Process().children(recursive=True) if each not in before]
+        await press(pilot, "x", "x")
+        await until(pilot, lambda: outcome(app, "slow") is not None and bool(ended))
+        _, alive = psutil.wait_procs(below, timeout=5)
+        assert alive == []
+        assert [run.id for run in app.cells.shelf().runs.values()] == ended
+    assert len(list((tmp_path / "state/cells/fraud-scorer").glob("*/run.json"))) == 1
+
+
+async def test_two_enters_in_one_read_ask_once_and_the_next_one_asks_again(tmp_path: Path) -> None:
+    async with at_work(tmp_path, pinned=False) as (app, pilot, _):
+        enter_twice(app)
+        await until(pilot, lambda: "quick is being prepared already" in app._message)
+        for _ in range(2):
+            await until(pilot, lambda: isinstance(app.screen, Consent))
+            await press(pilot, "escape")
+            assert isinstance(app.screen, Cells)
+            await press(pilot, "enter")
+
+
+async def test_two_enters_in_one_read_show_one_plan_and_the_next_one_shows_another(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as (app, pilot, _):
+        await press(pilot, "j", "j")
+        enter_twice(app)
+        await until(pilot, lambda: "changing is being prepared already" in app._message)
+        for _ in range(2):
+            await until(pilot, lambda: "read-only: nothing is executed" in screen_text(app))
+            await press(pilot, "escape")
+            assert isinstance(app.screen, Cells)
+            await press(pilot, "enter")
 
 
 async def test_a_file_that_is_not_pinned_is_run_only_after_its_digest_was_typed(tmp_path: Path) -> None:
@@ -295,8 +345,8 @@ async def test_a_step_of_a_runbook_runs_its_cell_and_is_told_how_it_came_out(tmp
     async with at_work(tmp_path) as (app, pilot, _):
         told: list[tuple[Place, str, str]] = []
         why = Place("prod-eu", "fraud-scorer", "slow", "why")
-        assert app.cells.start_step(RunCell("quick", {"FEATURE": "age"}, "why", why), lambda step, how, said: told.append(
-            (step, str(how), said))) == ""
+        assert app.cells.start_step(RunCell("quick", {"FEATURE": "age"}, "why", why), lambda step, how, said:
+                                    told.append((step, str(how), said))) == ""
         await until(pilot, lambda: bool(told))
         assert told == [(why, "passed", "finished, without a verdict")]
         assert app.cells.start_step(RunCell("gone", {}, "why", why), lambda step, how, said: told.append(
@@ -374,6 +424,68 @@ async def test_a_run_within_an_incident_looks_at_its_capture_and_says_which_also
             await until(pilot, lambda: "its digest differs; take the capture" in screen_text(app))
             await press(pilot, "t")
             assert "cells look at the present" in screen_text(app)
+
+
+@asynccontextmanager
+async def captured(folder: Path, *, past: Opens = Past) -> AsyncIterator[tuple[TriageApp, Pilot[None]]]:
+    """On the cells screen after an earlier program has captured the open incident INC-0001; the capture is chosen."""
+    with serving(prometheus.app(Engine(store(snapshots.NOW)), LabClock(snapshots.NOW, 0.0, 0.0))) as url:
+        async with at_work(folder, url=url, past=past) as (app, pilot, _):
+            await press(pilot, "5", "o", "enter")
+            await until(pilot, lambda: app.incident.id("fraud-scorer") == "INC-0001")
+            await press(pilot, "4", "c", *["backspace"] * 3, *f"1h {folder / 'then'}", "enter")
+            await until(pilot, lambda: "SHA-256" in unbroken(app) and told(app) != [])
+        async with at_work(folder, url=url, write_notebook=False, past=past, size=(140, 36)) as (app, pilot, _):
+            await until(pilot, lambda: app.incident.id("fraud-scorer") == "INC-0001")
+            await press(pilot, "t")
+            await until(pilot, lambda: f"against capture {clock_time(snapshots.NOW)}" in screen_text(app))
+            yield app, pilot
+
+
+async def ends(app: TriageApp, pilot: Pilot[None]) -> None:
+    """Close the incident, and go back to the cells."""
+    await press(pilot, "5", "e", *"none", "space", *"ok", "enter")
+    await until(pilot, lambda: app.incident.id("fraud-scorer") == "")
+    await press(pilot, "4")
+
+
+async def test_when_the_incident_of_the_chosen_capture_is_closed_t_goes_back_to_the_present(tmp_path: Path) -> None:
+    async with captured(tmp_path) as (app, pilot):
+        await ends(app, pilot)
+        assert "against capture" in screen_text(app)
+        await press(pilot, "t")
+        assert "cells look at the present" in screen_text(app)
+        assert "against capture" not in screen_text(app)
+        await press(pilot, "t")
+        assert "there is no capture of this incident or of this session" in screen_text(app)
+
+
+async def test_a_capture_chosen_in_one_incident_is_not_looked_at_in_the_next_one_and_that_is_said(
+        tmp_path: Path) -> None:
+    async with captured(tmp_path) as (app, pilot):
+        await ends(app, pilot)
+        await press(pilot, "5", "o", "enter")
+        await until(pilot, lambda: app.incident.id("fraud-scorer") == "INC-0002")
+        await press(pilot, "4")
+        await until(pilot, lambda: "INC-0002 is another incident than the capture's: cells look at the present"
+                    in unbroken(app))
+        assert "against capture" not in screen_text(app)
+        await press(pilot, "enter")
+        await until(pilot, lambda: outcome(app, "quick") is Outcome.FINISHED)
+        assert app.cells.shelf().runs["quick"].against is None
+
+
+async def test_a_cell_that_breaks_before_it_runs_says_so_and_can_be_tried_again(tmp_path: Path) -> None:
+    def broken(folder: Path, model: str) -> Sight:
+        raise ZeroDivisionError("in the past")
+    found: list[tuple[object, str]] = []
+    async with captured(tmp_path, past=broken) as (app, pilot):
+        for _ in range(2):
+            found.clear()
+            assert app.cells.start("quick", told=lambda run, why: found.append((run, why))) == ""
+            await until(pilot, lambda: found != [])
+            assert found == [(None, "quick broke before it ran: ZeroDivisionError: in the past")]
+            assert "quick broke before it ran" in screen_text(app)
 
 
 def unbroken(app: TriageApp) -> str:

@@ -139,18 +139,23 @@ class ActionLink:
         self._app.push_screen(PlanDialog(self, wish, step))
         return ""
 
-    def choose_cell(self, system: System, reason: str, step: Place | None) -> None:
-        """Show the plan of a cell that changes something."""
+    async def choose_cell(self, system: System, reason: str, step: Place | None) -> str:
+        """Show the plan of a cell that changes something. Why that is not possible, "" when it stands."""
         from triage.actions.plan import Action
+        why = ""
 
         async def work(desk: ActionDesk) -> None:
             desk.take(Action.CELL, system)
 
         def took(done: None) -> None:
-            trouble = self.choose(str(Action.CELL), reason=reason, step=step)
-            if trouble:
-                self._app.say(trouble)
-        self._door.ask(work, took, self._trouble)
+            nonlocal why
+            why = self.choose(str(Action.CELL), reason=reason, step=step)
+
+        def failed(message: str, hint: str) -> None:
+            nonlocal why
+            why = f"{message}; {hint}" if hint else message
+        await self._door.asked(work, took, failed)
+        return why
 
     def approve(self, path: str) -> None:
         """Show the plan that another person shared in the file at ``path``, to carry it out as ourselves."""

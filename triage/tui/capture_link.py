@@ -60,8 +60,9 @@ class CaptureLink:
         self._busy = False
         self._taken: dict[str, list[str]] = {}
         """Folders of this session's captures by model, oldest first."""
-        self._chosen: dict[str, Against] = {}
-        """By model; those that look at the present are not there."""
+        self._chosen: dict[str, tuple[Against, str]] = {}
+        """By model, with the incident in which it was chosen, "" without one; those that look at the present are not
+        there."""
 
     def words(self, model: str) -> str:
         """What goes on, or came of the newest capture of ``model`` or of looking at one; "" when there was none."""
@@ -88,8 +89,18 @@ class CaptureLink:
                                  exit_on_error=False)
 
     def chosen(self, model: str) -> Against | None:
-        """What the cells of ``model`` look at; None for the present."""
-        return self._chosen.get(model)
+        """What the cells of ``model`` look at; None for the present.
+
+        A capture that was chosen in one incident is left when another one is open: nobody is to take the facts of the
+        one for those of the other.
+        """
+        found, within = self._chosen.get(model, (None, ""))
+        now = self._app.incident.id(model)
+        if found is not None and within and now and now != within:
+            del self._chosen[model]
+            self._said[model] = f"{now} is another incident than the capture's: cells look at the present"
+            return None
+        return found
 
     def count(self, model: str) -> int:
         """How many captures there are to look at: of the open incident, and of this session."""
@@ -99,15 +110,16 @@ class CaptureLink:
         """From the present to the newest capture of the open incident or of this session, to those before it, and back
         to the present."""
         folders = self._known(model)
-        here = self._chosen.get(model)
+        here = self.chosen(model)
         at = folders.index(here.folder) if here is not None and here.folder in folders else len(folders)
-        if not folders:
+        if here is None and not folders:
             self._app.say("there is no capture of this incident or of this session: c takes one")
         elif at == 0:
             del self._chosen[model]
             self._app.say("cells look at the present")
             self._app.show()
         else:
+            # Also from one that is neither of the open incident nor of this session: to the newest of these.
             self._app.run_worker(self._choose(model, folders[at - 1]), group="capture", exit_on_error=False)
 
     def _known(self, model: str) -> list[str]:
@@ -128,7 +140,7 @@ class CaptureLink:
         except TriageError as error:
             self.tell(model, f"{error.message}; {error.hint}")
             return
-        self._chosen[model] = found
+        self._chosen[model] = found, self._app.incident.id(model)
         self._app.show()
 
     async def _take(self, active: Active, notebook: Notebook, snapshot: Snapshot, seconds: float, folder: str) -> None:

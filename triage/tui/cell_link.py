@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from triage.tui.action_link import ActionLink
     from triage.tui.capture_link import CaptureLink
     from triage.tui.incident_link import IncidentLink
-    from triage.tui.look import Look
     from triage.tui.theme import Palette
     from triage.tui.view import View
 
@@ -76,6 +75,8 @@ class CellLink:
         self._feed = feed
         self._shelf = Shelf()
         self._runs: dict[tuple[str, str], LiveRun] = {}
+        self._preparing: set[tuple[str, str]] = set()
+        """(model, cell) from its key until it runs, its plan stands, or nothing comes of it."""
         self._values: dict[str, dict[str, str]] = {}
         self._looked_back: set[str] = set()
         self._registered: dict[str, str] = {}
@@ -163,9 +164,12 @@ class CellLink:
         running = self._runs.get((model, cell))
         if running is not None and not running.is_over():
             return f"{cell} runs already"
+        if (model, cell) in self._preparing:
+            return f"{cell} is being prepared already"
         given = dict(params) if params is not None else dict(self._values.get(model, {}))
         against = self._app.captures.chosen(model) if params is None else None
         asked = Asked(notebook, cell, given, self._app.incident.id(model), against)
+        self._preparing.add((model, cell))
         self._begin(self._prepare(asked, told or _nobody, step))
         return ""
 
@@ -226,6 +230,27 @@ class CellLink:
             self._app.show()
 
     async def _prepare(self, asked: Asked, told: Told, step: Place | None) -> None:
+        """Settle it, ask what has to be asked, and begin; all that time nobody else begins the same."""
+        from triage.text import clean
+        try:
+            settled = await self._settled(asked, told)
+            if settled is None:
+                return
+            if not await self._agreed(settled.prepared):
+                told(None, "it was not confirmed")
+                self._app.show()
+            elif not settled.prepared.effects:
+                self._go(settled, told)
+            elif trouble := await self._plan(settled, step):
+                self._refuse(trouble, told)
+        except Exception as error:
+            # A defect here must not take the panels away, nor leave a step of a runbook waiting for it.
+            self._refuse(f"{asked.cell} broke before it ran: {type(error).__name__}: {clean(error, limit=120)}", told)
+        finally:
+            self._preparing.discard((asked.notebook.name, asked.cell))
+
+    async def _settled(self, asked: Asked, told: Told) -> Settled | None:
+        """None when it cannot run; that was told."""
         from triage.errors import InvalidDocument, TriageError
         view = self._app.view()
 
@@ -237,35 +262,19 @@ class CellLink:
                 raise TriageError("the configuration is not read yet")
             return settle(self._desk, asked, view, self._past)
         try:
-            settled = await asyncio.to_thread(work)
+            return await asyncio.to_thread(work)
         except InvalidDocument as error:
             self._refuse(error.findings[0].sentence(), told)
-            return
         except TriageError as error:
             why = f"{error.message}; {error.hint}" if error.hint else error.message
             if asked.against is not None:
                 self._app.captures.tell(asked.notebook.name, why)
             self._refuse(why, told)
-            return
+        return None
 
-        def decided(agreed: bool | None) -> None:
-            if not agreed:
-                told(None, "it was not confirmed")
-                self._app.show()
-            elif prepared.effects:
-                self._plan(settled, step)
-            else:
-                self._go(settled, told)
-        prepared = settled.prepared
-        # The plan of a cell that changes something names the doubts itself; another file than the pinned one is a
-        # confirmation of its own.
-        if prepared.difference or (prepared.chosen.doubts and not prepared.effects):
-            self._ask(prepared, view.look, decided)
-        else:
-            decided(True)
-
-    def _plan(self, settled: Settled, step: Place | None) -> None:
-        """A cell that changes something: the executor runs it, after its plan was read and confirmed."""
+    async def _plan(self, settled: Settled, step: Place | None) -> str:
+        """A cell that changes something: the executor runs it, after its plan was read and confirmed. Why that is not
+        possible, "" when its plan stands."""
         prepared = settled.prepared
         key, loop = (prepared.notebook.name, prepared.asked[0].id), self._loop
 
@@ -285,20 +294,28 @@ class CellLink:
                 loop.call_soon_threadsafe(took, run)
         system = settled.desk.system(prepared, facts=settled.facts, incident=settled.incident, on_change=changed,
                                      sight=settled.sight)
-        self._app.actions.choose_cell(system, f"{prepared.asked[0].purpose}", step)
+        return await self._app.actions.choose_cell(system, f"{prepared.asked[0].purpose}", step)
 
     def _refuse(self, why: str, told: Told) -> None:
         self._app.say(why)
         told(None, why)
 
-    def _ask(self, prepared: Prepared, look: Look, decided: Callable[[bool | None], None]) -> None:
+    async def _agreed(self, prepared: Prepared) -> bool:
         """What differs, and what is not proven, before anything runs."""
+        # The plan of a cell that changes something names the doubts itself; another file than the pinned one is a
+        # confirmation of its own.
+        if not prepared.difference and (prepared.effects or not prepared.chosen.doubts):
+            return True
         from triage.tui.screens.consent import Consent
         said = [prepared.difference] if prepared.difference else []
         said += [f"not proven that nothing else is needed: {doubt}" for doubt in prepared.chosen.doubts[:3]]
         word = prepared.book.sha256[:8] if prepared.difference else "run"
         names = ", ".join(cell.id for cell in prepared.asked)
-        self._app.push_screen(Consent(f"RUN {look.say(names)}", said, word, look, self._app.palette), decided)
+        look = self._app.view().look
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._app.push_screen(Consent(f"RUN {look.say(names)}", said, word, look, self._app.palette),
+                              lambda agreed: None if answer.done() else answer.set_result(bool(agreed)))
+        return await answer
 
     def _go(self, settled: Settled, told: Told) -> None:
         prepared = settled.prepared

@@ -89,8 +89,9 @@ class Cells(TwoColumns, inherit_bindings=False):
     def _shelf(self) -> Shelf:
         shelf = self._link.shelf()
         known = self._captures
-        return replace(shelf, capture=known.words(shelf.model), against=known.chosen(shelf.model),
-                       captures=known.count(shelf.model))
+        # Which one is looked at comes first: leaving one is among the words.
+        against = known.chosen(shelf.model)
+        return replace(shelf, capture=known.words(shelf.model), against=against, captures=known.count(shelf.model))
 
     def _chosen(self, shelf: Shelf) -> str:
         """The cell under the cursor: the first one while nothing is selected, or when it is gone."""

@@ -116,6 +116,9 @@ class PlanDialog(Box[None], inherit_bindings=False):
         """Every key; none of them goes further."""
         event.stop()
         event.prevent_default()
+        if self._gone:
+            # It was confirmed or left by a key that came in the same read.
+            return
         if event.key == "escape":
             self._leave(self._dialog.prepared)
         elif min(event.time, time.monotonic()) < self._deaf_until:
