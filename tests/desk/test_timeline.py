@@ -29,6 +29,7 @@ from triage.incident.entries import OF_INCIDENT, Entry, Kind, Source
 from triage.incident.incident import replay
 from triage.incident.times import TimeName, named_times
 from triage.runbook.events import Event, EventKind, Outcome
+from triage.runbook.steps import Query
 from triage.state_dir import StateDir
 
 BOOK = runbook()
@@ -79,6 +80,13 @@ def test_a_check_brings_its_query_along() -> None:
     step = next(step for step in BOOK.steps if getattr(step.does, "expr", ""))
     entry = next(of_runbook([event(EventKind.CHECKED, step=step.id, outcome=Outcome.PASSED)], BOOK))
     assert entry.details["query"] == getattr(step.does, "expr", "")
+
+
+def test_a_query_that_was_looked_at_brings_itself_along() -> None:
+    step = next(step for step in BOOK.steps if isinstance(step.does, Query))
+    entry = next(of_runbook([event(EventKind.LOOKED, step=step.id, text="7 requests/s")], BOOK))
+    assert entry.text.endswith(" showed: 7 requests/s")
+    assert entry.details["query"] == "sum by (pod) (rate(requests_total[5m]))"
 
 
 def test_the_same_events_tell_the_same_however_often() -> None:

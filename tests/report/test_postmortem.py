@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from tests.incident.stories import ANN, entry, opened, verdict
 from tests.incident.whole import LOG, incident
-from triage.incident.entries import Kind
+from triage.incident.entries import Kind, Source
 from triage.incident.incident import replay
 from triage.report.incident import incident_json, list_json, list_lines, show_lines
 from triage.report.markdown import code, escape
@@ -111,3 +111,12 @@ def test_hostile_texts_stay_in_their_cells() -> None:
     assert "javascript:1)" in html
     assert 'href' not in html
     assert html.count("<h1") == 1
+
+
+def test_steps_of_two_runbooks_that_are_named_alike_both_have_their_last_word() -> None:
+    steps = [entry(Kind.STEP, minutes, f"step 1 Queue {state}", about="queue", state=state, source=Source.RUNBOOK,
+                   details={"runbook": runbook}, id=f"{runbook}-{state}", origin=f"{runbook}-{state}")
+             for minutes, runbook, state in ((1, "slow", "failed"), (2, "broken", "failed"), (3, "broken", "passed"))]
+    text = postmortem(replay("INC-0001", [opened(), *steps]), zone=ZONE)
+    assert "- slow: step 1 Queue failed\n- broken: step 1 Queue passed\n" in text
+    assert "2 steps came out: 1 passed, 1 failed, 0 skipped" in text

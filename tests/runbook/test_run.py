@@ -124,8 +124,24 @@ def test_a_run_belongs_to_the_incident_of_its_first_event_that_has_one() -> None
 
 def test_a_run_that_was_begun_for_none_belongs_to_the_incident_that_is_opened_soon_after() -> None:
     run = after(event(EventKind.CLAIMED))
-    assert [run.belongs_to(case) for case in (Case("INC-0001", ADOPTED_SECONDS), Case("INC-0001", ADOPTED_SECONDS + 1),
-                                              NO_CASE)] == [True, False, True]
+    assert [run.belongs_to(case) for case in (Case("INC-0001", 1 + ADOPTED_SECONDS),
+                                              Case("INC-0001", 2 + ADOPTED_SECONDS), NO_CASE)] == [True, False, True]
+
+
+def test_a_run_that_was_begun_long_before_and_worked_with_lately_belongs_to_the_incident() -> None:
+    run = after(event(EventKind.CLAIMED), event(EventKind.RELEASED, at=ADOPTED_SECONDS))
+    assert run.belongs_to(Case("INC-0001", ADOPTED_SECONDS + 60))
+
+
+def test_a_run_that_rested_while_an_incident_was_open_is_not_that_of_the_next() -> None:
+    run = after(event(EventKind.CLAIMED))
+    assert [run.belongs_to(case) for case in (Case("INC-0001", 10), Case("INC-0002", 30, 20), Case("", since=20))] == [
+        True, False, False]
+
+
+def test_a_query_keeps_what_it_showed_first_and_is_never_done() -> None:
+    run = after(event(EventKind.LOOKED, text="7 requests/s"), event(EventKind.LOOKED, text="9 requests/s"))
+    assert (run.record("a").text, run.record("a").status) == ("7 requests/s", Status.NONE)
 
 
 def test_of_two_that_end_the_run_of_an_old_incident_the_second_does_not_end_the_new_one() -> None:

@@ -18,7 +18,7 @@ from triage.notebook.load import Notebook, load_notebook
 from triage.runbook.events import EventKind, Outcome
 from triage.runbook.intents import Place
 from triage.runbook.path import StepState
-from triage.runbook.run import ABANDONED_SECONDS, NO_CASE, Case, Status, replay
+from triage.runbook.run import ABANDONED_SECONDS, ADOPTED_SECONDS, NO_CASE, Case, Status, replay
 from triage.runbook.session import RunbookSession, Sheet
 from triage.runbook.steps import Act
 from triage.signals.model import AlertGroup, VersionCount
@@ -119,7 +119,7 @@ def test_the_first_step_brings_what_was_seen_before_it_into_the_log(ana: Person)
     assert result.sheet.begun
     assert [(e.kind, e.step) for e in ana.session.events()] == [
         (EventKind.OPENED, ""), (EventKind.CHECKED, "stable-well"), (EventKind.CHECKED, "queue"),
-        (EventKind.BEGAN, "moved")]
+        (EventKind.LOOKED, "traffic"), (EventKind.BEGAN, "moved")]
     assert ana.session.events()[1].at == NOW
 
 
@@ -425,3 +425,41 @@ def test_without_a_disk_a_step_is_concluded_in_memory(ana: Person, home: Path) -
     after = ana.session.conclude(at("moved"), NOW + 2, Outcome.FAILED, "cents").sheet
     assert after is not None
     assert after.run.record("moved").text == "cents"
+
+
+def test_opening_an_incident_hours_after_the_runbook_was_begun_keeps_its_progress(home: Path, book: Notebook) -> None:
+    cases = {"fraud-scorer": NO_CASE}
+    ana = Person(home, book)
+    ana.session = RunbookSession(StateDir(home), "ana@a", cases.__getitem__)
+    ana.look()
+    ana.session.go("moved", NOW + 1)
+    late = NOW + ADOPTED_SECONDS + 60
+    ana.look(now=late)
+    ana.session.conclude(at("moved"), late, Outcome.FAILED, "cents")
+    cases["fraud-scorer"] = Case("INC-0001", late + 60)
+    sheet = ana.look(now=late + 65)
+    assert (sheet.begun, sheet.run.record("moved").text) == (True, "cents")
+
+
+def test_a_run_that_rested_during_an_incident_is_over_with_it(home: Path, book: Notebook) -> None:
+    cases = {"fraud-scorer": NO_CASE}
+    ana = Person(home, book)
+    ana.session = RunbookSession(StateDir(home), "ana@a", cases.__getitem__)
+    ana.look()
+    ana.session.skip("moved", NOW + 1, "no time")
+    begun = []
+    for case in (Case("INC-0001", NOW + 10), Case("", since=NOW + 20), Case("INC-0002", NOW + 30, since=NOW + 20)):
+        cases["fraud-scorer"] = case
+        begun.append(ana.look(now=NOW + 31).begun)
+    assert begun == [True, False, False]
+    ana.session.skip("moved", NOW + 32, "no time, once more")
+    assert [(e.kind, e.text, e.incident) for e in ana.session.events() if not e.step][1:] == [
+        (EventKind.CLOSED, "an incident came after it", ""), (EventKind.OPENED, ana.look(now=NOW + 33).why, "INC-0002")]
+
+
+def test_what_a_query_showed_is_recorded_once(ana: Person) -> None:
+    ana.look()
+    ana.session.skip("moved", NOW + 1, "no notebook here")
+    ana.look(now=NOW + 5)
+    looked = [(e.step, e.text) for e in ana.session.events() if e.kind is EventKind.LOOKED]
+    assert looked == [("traffic", "7 requests/s")]

@@ -25,6 +25,8 @@ from triage.incident.incident import Incident, replay
 from triage.incident.session import Board
 from triage.incident.store import Timelines
 from triage.live.snapshot import Snapshot
+from triage.report.postmortem import postmortem
+from triage.runbook.run import Case
 from triage.signals.reading import Urgency, Verdict
 from triage.state_dir import StateDir
 from triage.tui.app import TriageApp
@@ -467,6 +469,29 @@ async def test_a_step_right_before_the_program_is_left_is_in_the_story(tmp_path:
         await press(pilot, "5", "o", "enter", "b")
         await say(pilot, "s", "no notebook here")
     assert any("skipped: no notebook here" in text for text in texts(kept(tmp_path), Kind.STEP))
+
+
+async def test_a_run_is_not_taken_over_from_the_incident_before(tmp_path: Path) -> None:
+    async with on_call(tmp_path) as (app, pilot, feed):
+        cases = []
+        for at in (10.0, 20.0):
+            await press(pilot, "5", "o", "enter")
+            cases.append(app.incident.case("fraud-scorer"))
+            await give(app, pilot, feed, world(NOW + at))
+            await say(pilot, "e", "none: fine")
+            await app.workers.wait_for_complete()
+            cases.append(app.incident.case("fraud-scorer"))
+    assert cases == [Case("INC-0001", NOW), Case("", since=NOW + 10), Case("INC-0002", NOW + 10, since=NOW + 10),
+                     Case("", since=NOW + 20)]
+
+
+async def test_what_a_query_showed_stands_in_the_draft_with_its_query(tmp_path: Path) -> None:
+    async with on_call(tmp_path) as (_, pilot, _feed):
+        await press(pilot, "5", "o", "enter", "b")
+        await say(pilot, "s", "no notebook here")
+    text = postmortem(kept(tmp_path))
+    assert "showed: 7 requests/s" in text
+    assert "- `sum by (pod) (rate(requests_total[5m]))`" in text
 
 
 async def test_one_incident_that_cannot_be_written_does_not_keep_a_person_on_the_others(tmp_path: Path) -> None:

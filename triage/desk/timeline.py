@@ -138,6 +138,8 @@ def _step(event: Event, runbook: Runbook) -> str | None:
             return None
         case EventKind.CHECKED | EventKind.DONE:
             return f"{name} {event.outcome or 'done'}{more}"
+        case EventKind.LOOKED:
+            return f"{name} showed{more}"
         case EventKind.BEGAN:
             return f"{name} begun{more}"
         case EventKind.ANSWERED:

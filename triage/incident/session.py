@@ -36,6 +36,8 @@ class Board:
     """Whether none is open and the verdict is worth one."""
     trouble: str = ""
     """What keeps it from being read or written; "" when nothing does."""
+    before: float = -math.inf
+    """When the incident of the model before this one was closed, Unix seconds; minus infinity without one."""
 
     @property
     def open(self) -> Incident | None:
@@ -107,7 +109,7 @@ class IncidentSession:
             # Without a disk it is shown nevertheless.
             found, trouble = replay(found.id, [*found.log, *fresh]), _said("is not kept", error)
         self._known[snapshot.context, found.model] = found
-        return Board(found.model, found, trouble=trouble)
+        return Board(found.model, found, trouble=trouble, before=before)
 
     def _unread(self, snapshot: Snapshot, model: str, error: StateError) -> Board:
         """What was read last, and that it is not the present."""

@@ -183,23 +183,28 @@ def _runbook(incident: Incident) -> Iterator[str]:
         yield "No step of a runbook was recorded."
         yield ""
         return
-    yield from (f"- {escape(row.text)}" for row in rows)
+    several = len({_runbook_of(row) for row in rows}) > 1
+    yield from (f"- {f'{escape(_runbook_of(row))}: ' if several else ''}{escape(row.text)}" for row in rows)
     yield ""
 
 
 def _steps(incident: Incident) -> list[Row]:
-    """The last word on every step that came out or was left out."""
-    last: dict[str, Row] = {}
+    """The last word on every step of every runbook that came out, was looked at or was left out."""
+    last: dict[tuple[str, str], Row] = {}
     for row in incident.rows:
         if row.entry.kind is Kind.STEP and row.entry.about:
-            last[row.entry.about] = row
+            last[_runbook_of(row), row.entry.about] = row
     return list(last.values())
+
+
+def _runbook_of(row: Row) -> str:
+    return row.entry.details.get("runbook", "")
 
 
 def _queries(incident: Incident) -> Iterator[str]:
     found = dict.fromkeys(row.entry.details["query"] for row in incident.rows if row.entry.details.get("query"))
     if found:
-        yield "Asked by its checks:"
+        yield "Asked by its steps:"
         yield ""
         yield from (f"- {code(query)}" for query in found)
         yield ""

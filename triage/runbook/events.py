@@ -19,6 +19,8 @@ class EventKind(StrEnum):
     """Somebody began to work through it; ``text`` says why, ``digest`` with which text of the runbook."""
     CHECKED = "checked"
     """A check came out otherwise than before."""
+    LOOKED = "looked"
+    """A query showed its first number of the run; ``text`` is that number."""
     BEGAN = "began"
     """A cell, or an action's plan, was started."""
     DONE = "done"

@@ -10,6 +10,7 @@ its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -20,7 +21,7 @@ from triage.runbook.events import Event, EventKind, Outcome
 ABANDONED_SECONDS = 12 * 3600.0
 """A run in which nothing happened for so long is over: who begins then begins anew."""
 ADOPTED_SECONDS = 2 * 3600.0
-"""A run that was begun so shortly before an incident was opened, and for no other, is the run of that incident."""
+"""A run that was worked with so shortly before an incident was opened, and for no other, is that incident's run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Case:
     """"" while none is."""
     opened_at: float = 0.0
     """Unix seconds."""
+    since: float = -math.inf
+    """When the incident of the model before it was closed, Unix seconds; minus infinity without one."""
 
 
 NO_CASE = Case("")
@@ -58,7 +61,7 @@ class Record:
     """Unix seconds at which the status began; 0 with ``none``."""
     by: str = ""
     text: str = ""
-    """Result, or why it was skipped."""
+    """Result, why it was skipped, or what a query showed first."""
     answer: str = ""
     """Of a question that was answered."""
     goto: str = ""
@@ -100,9 +103,10 @@ class Run:
         """Whether it is the run of the incident that is open now; None: it is not known yet which one is."""
         if case is None or self.opened is None:
             return True
-        if self.incident or not case.id:
+        if self.incident:
             return self.incident == case.id
-        return self.opened.at >= case.opened_at - ADOPTED_SECONDS
+        # What rested since before the incident before this one was over is of that one, or older.
+        return self.last_at >= case.since and (not case.id or self.last_at >= case.opened_at - ADOPTED_SECONDS)
 
     def record(self, step: str) -> Record:
         """What is recorded of the step of this id."""
@@ -151,6 +155,12 @@ def _checked(before: Record, event: Event) -> Record | None:
         return None
     status = _STATUS_OF[event.outcome]
     return None if before.status is status else _settled(before, status, event)
+
+
+def _looked(before: Record, event: Event) -> Record | None:
+    if before.status is not Status.NONE or before.text or not event.text:
+        return None
+    return replace(before, text=event.text)
 
 
 def _began(before: Record, event: Event) -> Record | None:
@@ -207,4 +217,4 @@ def _settled(before: Record, status: Status, event: Event) -> Record:
 _MOVES: Mapping[EventKind, Callable[[Record, Event], Record | None]] = {
     EventKind.CHECKED: _checked, EventKind.BEGAN: _began, EventKind.DONE: _done, EventKind.ANSWERED: _answered,
     EventKind.TOOK: _took, EventKind.SKIPPED: _skipped, EventKind.AGAIN: _again, EventKind.CLAIMED: _claimed,
-    EventKind.RELEASED: _released}
+    EventKind.RELEASED: _released, EventKind.LOOKED: _looked}

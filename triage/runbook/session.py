@@ -275,11 +275,15 @@ class RunbookSession:
 
     def _news(self, desk: _Desk, run: Run, found: Sequence[Standing], seen: Mapping[str, Seen],
               now: float) -> list[Event]:
-        """What changed of the checks since this process looked last, and is not recorded yet."""
+        """What changed of the checks since this process looked last, and what queries showed first, if it is not
+        recorded yet."""
         news = []
         rested = now - desk.last_looked > HOLDING_GAP_SECONDS
         for standing in found:
             name, does = standing.step.id, standing.step.does
+            if name in seen and isinstance(does, Query) and not run.record(name).text and (
+                    seen[name].outcome is Outcome.PASSED):
+                news.append(Event(EventKind.LOOKED, now, self._by, name, text=seen[name].said))
             if name not in seen or not isinstance(does, Check):
                 continue
             outcome, record = seen[name].outcome, run.record(name)
@@ -362,7 +366,7 @@ class RunbookSession:
     def _ended(self, desk: _Desk, event: Event) -> Sequence[Event]:
         """What ends the run of an incident that is over, before another one begins."""
         run = desk.progress.run()
-        why = f"{run.incident} is closed" if run.incident else "an incident began after it"
+        why = f"{run.incident} is closed" if run.incident else "an incident came after it"
         return () if not run.is_live(event.at) else (
             Event(EventKind.CLOSED, event.at, self._by, text=why, incident=run.incident),)
 

@@ -104,13 +104,21 @@ class IncidentLink:
     def case(self, model: str) -> Case | None:
         """The same for its runbook; None while the incidents of ``model`` have not been read."""
         from triage.runbook.run import NO_CASE, Case
-        found = self._open_of(model)
-        if found is not None:
-            return Case(found.id, found.opened_at or 0.0)
-        return NO_CASE if self._board is not None and self._board.model == model and not self._board.trouble else None
+        board = self._board_of(model)
+        if board is None:
+            return None
+        if board.open is not None:
+            return Case(board.open.id, board.open.opened_at or 0.0, board.before)
+        closing = board.incident.closing if board.incident is not None else None
+        # Beside the model that is shown only open incidents are looked at: nothing else is known of others.
+        return None if board is not self._board or board.trouble else NO_CASE if closing is None else Case(
+            "", since=closing.at)
+
+    def _board_of(self, model: str) -> Board | None:
+        return self._board if self._board is not None and self._board.model == model else self._beside.get(model)
 
     def _open_of(self, model: str) -> Incident | None:
-        board = self._board if self._board is not None and self._board.model == model else self._beside.get(model)
+        board = self._board_of(model)
         return None if board is None else board.open
 
     def see(self, snapshot: Snapshot, model: ModelState, events: Sequence[Event] = (),
