@@ -15,6 +15,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from tests.desk.site import MODEL, TARGET, TOKEN, Gate, Site
+from tests.lab.cluster.ground import READY_SECONDS
 from tests.live.conftest import FakePrometheus
 from tests.sources.faults import FaultServer
 from tests.tui import snapshots, trials
@@ -149,6 +150,30 @@ async def test_a_plan_with_guards_that_stop_it_looks_as_agreed(site: Site, size:
         dialog = await opened(pilot, "m")
         assert {"persons"} <= {each.name for each in dialog.dialog.stops}
         await agreed(pilot, "act-blocked", size)
+
+
+ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/ml-platform/serving/inference-server"
+PINNED = "registry.example/ml/fraud-scorer@sha256:"
+
+
+@pytest.mark.parametrize(("old", "new", "row"), [
+    (f"{ECR}:8.0.2", f"{ECR}:7.0.0", "image …:8.0.2 -> …:7.0.0"),
+    (f"{PINNED}{'3f9ac21e' * 8}", f"{PINNED}{'77aa01bc' * 8}",
+     "image …:3f9ac21e3f9a -> …:77aa01bc77aa")], ids=["ecr", "pinned"])
+async def test_the_plan_of_images_with_long_names_shows_which_becomes_which(
+        site: Site, old: str, new: str, row: str) -> None:
+    for version, image in (("7", new), ("8", old)):
+        site.ground.cluster.deploy("ml", TARGET, version, image=image)
+        site.ground.wait(READY_SECONDS)
+        if version == "7":
+            site.ground.patch_status(promoteFull=True)
+        site.ground.wait(READY_SECONDS)
+    async with shown(site) as (_, pilot, _):
+        dialog = await opened(pilot, "r")
+        prepared = dialog.dialog.prepared
+        assert prepared is not None
+        assert any(each.endswith(f".image: {old} -> {new}") for each in prepared.rehearsals[1].diff)
+        assert row in screen_text(pilot.app)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
