@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -23,20 +24,33 @@ from triage.cli_typing import Came, Typing
 ASKS = """
 import click
 from triage import cli_typing
+from triage.errors import TriageError
 print("READY", flush=True)
 try:
     print("GOT", repr(cli_typing.typed("type the name")), flush=True)
 except click.Abort:
     print("ABORTED", flush=True)
+except click.exceptions.Exit as told:
+    raise SystemExit(told.exit_code)
+except TriageError as error:
+    print(error.message, error.hint, flush=True)
 """
+NAMELESS = """
+import os
+def no_name(terminal):
+    raise FileNotFoundError(2, "No such file or directory")
+os.ttyname = no_name
+"""
+"""As in a container without the terminals of its host."""
 _PATIENCE = 20.0
+_BETWEEN_KEYS_SECONDS = 0.03
 
 
 class Person:
     """Sits before a terminal in which a question is asked."""
 
-    def __init__(self, terminal: int, theirs: int) -> None:
-        self.terminal, self.theirs = terminal, theirs
+    def __init__(self, terminal: int, theirs: int, process: subprocess.Popen[bytes]) -> None:
+        self.terminal, self.theirs, self.process = terminal, theirs, process
         self.said = b""
 
     def reads(self, wanted: bytes) -> None:
@@ -44,11 +58,25 @@ class Person:
         until = time.monotonic() + _PATIENCE
         while wanted not in self.said:
             assert time.monotonic() < until, self.said
-            if select.select([self.terminal], [], [], 0.1)[0]:
-                self.said += os.read(self.terminal, 4096)
+            self._more()
+
+    def _more(self) -> None:
+        if select.select([self.terminal], [], [], 0.1)[0]:
+            self.said += os.read(self.terminal, 4096)
+
+    def sends(self, text: str) -> None:
+        """All of it at once."""
+        os.write(self.terminal, text.encode())
 
     def types(self, text: str) -> None:
-        os.write(self.terminal, text.encode())
+        """One key after the other, as fast as somebody who is very fast."""
+        for key in text:
+            before, until = len(self.said), time.monotonic() + _PATIENCE
+            self.sends(key)
+            while key.isprintable() and key.encode() not in self.said[before:]:
+                assert time.monotonic() < until, self.said
+                self._more()
+            time.sleep(_BETWEEN_KEYS_SECONDS)
 
     def is_heard(self) -> None:
         """Wait until keys count: what is typed before that is shown by nobody."""
@@ -56,18 +84,17 @@ class Person:
         until = time.monotonic() + _PATIENCE
         while b"name: ." not in self.said:
             assert time.monotonic() < until, self.said
-            self.types(".\x7f")
-            if select.select([self.terminal], [], [], 0.1)[0]:
-                self.said += os.read(self.terminal, 4096)
+            self.sends(".\x7f")
+            self._more()
 
 
 @contextmanager
-def asked() -> Iterator[Person]:
+def asked(program: str = ASKS) -> Iterator[Person]:
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
-    with subprocess.Popen([sys.executable, "-c", ASKS], stdin=theirs, stdout=theirs, stderr=theirs,
+    with subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs,
                           cwd=EXAMPLES.parents[2], start_new_session=True) as process:
-        person = Person(ours, theirs)
+        person = Person(ours, theirs, process)
         try:
             yield person
             process.wait(_PATIENCE)
@@ -83,7 +110,7 @@ def asked() -> Iterator[Person]:
 def test_what_was_typed_ahead_of_the_question_does_not_answer_it() -> None:
     with asked() as person:
         person.reads(b"READY")
-        person.types("ahead\r")
+        person.sends("ahead\r")
         person.is_heard()
         person.types("late\r")
         person.reads(b"GOT 'late'")
@@ -93,7 +120,7 @@ def test_what_is_pasted_is_refused_with_a_sentence_and_typing_it_counts() -> Non
     with asked() as person:
         person.is_heard()
         assert b"\x1b[?2004h" in person.said
-        person.types("\x1b[200~fraud\r\x1b[201~")
+        person.sends("\x1b[200~fraud\r\x1b[201~")
         person.reads(b"what is pasted does not count: type it")
         assert b"GOT" not in person.said
         person.types("fraud\r")
@@ -103,12 +130,102 @@ def test_what_is_pasted_is_refused_with_a_sentence_and_typing_it_counts() -> Non
 def test_a_paste_that_began_before_keys_count_does_not_count_either() -> None:
     with asked() as person:
         person.reads(b"type the name: ")
-        person.types("\x1b[200~fr")
+        person.sends("\x1b[200~fr")
         time.sleep(0.6)
-        person.types("aud\r\x1b[201~")
+        person.sends("aud\r\x1b[201~")
         person.reads(b"what is pasted does not count: type it")
         person.types("no\r")
         person.reads(b"GOT 'no'")
+
+
+@pytest.mark.parametrize("pasted", ["fraud\r", "fraud", "abc\r", "y\ry\r", "y\n\x03", "no\rfraud\ry\r"])
+def test_what_comes_at_once_was_not_typed_although_no_terminal_marks_it_as_a_paste(pasted: str) -> None:
+    with asked() as person:
+        person.is_heard()
+        person.sends(pasted)
+        person.reads(b"what is pasted does not count: type it")
+        person.types("fraud\r")
+        person.reads(b"GOT 'fraud'")
+        assert person.said.count(b"GOT") == 1
+
+
+def test_what_comes_at_once_from_before_keys_count_until_after_it_does_not_count_either() -> None:
+    with asked() as person:
+        person.reads(b"type the name: ")
+        until = time.monotonic() + 0.7
+        while time.monotonic() < until:
+            person.sends("y")
+            time.sleep(0.001)
+        time.sleep(_BETWEEN_KEYS_SECONDS)
+        person.types("no\r")
+        person.reads(b"GOT 'no'")
+
+
+def test_two_or_three_keys_that_a_slow_connection_hands_on_together_were_typed() -> None:
+    with asked() as person:
+        person.is_heard()
+        for keys in ("fr", "aud", "-x\r"):
+            person.sends(keys)
+            person.reads(keys.strip().encode())
+            time.sleep(_BETWEEN_KEYS_SECONDS)
+        person.reads(b"GOT 'fraud-x'")
+
+
+def test_keys_that_type_nothing_may_come_at_once() -> None:
+    with asked() as person:
+        person.is_heard()
+        person.types("wrong")
+        person.sends("\x1b[1;5D\x1b[1;5D" + "\x7f" * 9)
+        person.types("fraud\r")
+        person.reads(b"GOT 'fraud'")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_whoever_is_told_to_end_at_the_question_leaves_the_terminal_as_it_was(number: signal.Signals) -> None:
+    with asked() as person:
+        person.is_heard()
+        person.process.send_signal(number)
+        assert person.process.wait(_PATIENCE) == 128 + number
+
+
+def test_an_ending_that_was_to_be_ignored_is_ignored_at_the_question() -> None:
+    with asked(f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{ASKS}") as person:
+        person.is_heard()
+        person.process.send_signal(signal.SIGHUP)
+        person.types("fraud\r")
+        person.reads(b"GOT 'fraud'")
+
+
+def test_where_the_terminal_closes_nothing_is_confirmed() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", ASKS], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
+                          cwd=EXAMPLES.parents[2], start_new_session=True) as process:
+        person = Person(ours, theirs, process)
+        person.is_heard()
+        os.close(theirs)
+        os.close(ours)
+        out, _ = process.communicate(timeout=_PATIENCE)
+    assert out == b"READY\nABORTED\n"
+
+
+def test_a_terminal_without_a_name_is_asked_at_as_well() -> None:
+    with asked(NAMELESS + ASKS) as person:
+        person.is_heard()
+        person.types("fraud\r")
+        person.reads(b"GOT 'fraud'")
+
+
+def test_a_terminal_that_can_only_be_read_from_is_no_place_to_ask_and_it_says_what_else_to_do() -> None:
+    ours, theirs = pty.openpty()
+    only_read = os.open(os.ttyname(theirs), os.O_RDONLY | os.O_NOCTTY)
+    try:
+        done = subprocess.run([sys.executable, "-c", NAMELESS + ASKS], stdin=only_read, capture_output=True,
+                              cwd=EXAMPLES.parents[2], timeout=_PATIENCE, check=True)
+    finally:
+        for each in (ours, theirs, only_read):
+            os.close(each)
+    assert b"cannot be written to" in done.stdout
+    assert b"--confirm" in done.stdout
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])

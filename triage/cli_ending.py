@@ -1,8 +1,8 @@
-"""Being told to end while an action is under way: by SIGTERM, or by SIGHUP when the terminal closes.
+"""Being told to end while something has to be put back first: by SIGTERM, or by SIGHUP when the terminal closes.
 
-Python would end at once, and leave a lease that keeps everybody else from the target until it runs out. Instead the
-work is given up as by ctrl-c: what is not known is written down, the lease is given back. What has no action under way
-may end at once: it is not held up here, least of all while it waits for something typed.
+Python would end at once, and leave a lease that keeps everybody else from the target until it runs out, or a terminal
+that shows nobody what they type. Instead an action under way is given up as by ctrl-c: what is not known is written
+down, the lease is given back; a question is broken off, and its terminal left as it was. All else may end at once.
 """
 
 from __future__ import annotations
@@ -32,13 +32,10 @@ def given_up_in_order(grace_seconds: float = _GRACE_SECONDS) -> Iterator[None]:
         # A second one must not break off the giving back.
         if not told and task is not None:
             told.append(number)
-            timer = threading.Timer(grace_seconds, os._exit, (128 + number,))
-            timer.daemon = True
-            timer.start()
+            _ends_after(grace_seconds, number)
             task.cancel()
 
-    ours = [number for number in _NUMBERS if signal.getsignal(number) is not signal.SIG_IGN
-            ] if threading.current_thread() is threading.main_thread() else []
+    ours = _heeded()
     for number in ours:
         loop.add_signal_handler(number, end, number)
     try:
@@ -50,3 +47,36 @@ def given_up_in_order(grace_seconds: float = _GRACE_SECONDS) -> Iterator[None]:
     finally:
         for number in ours:
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def ended_at_once(grace_seconds: float = _GRACE_SECONDS) -> Iterator[None]:
+    """While the block runs, which holds up every task, the first of these signals ends it where it stands, with the
+    same exit status; after ``grace_seconds`` the process ends whatever holds it up."""
+    told: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        if not told:
+            told.append(number)
+            _ends_after(grace_seconds, number)
+            raise click.exceptions.Exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in _heeded()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _heeded() -> list[int]:
+    """The signals that nobody said to ignore; none outside of the main thread, which alone hears them."""
+    return [number for number in _NUMBERS if signal.getsignal(number) is not signal.SIG_IGN
+            ] if threading.current_thread() is threading.main_thread() else []
+
+
+def _ends_after(seconds: float, number: int) -> None:
+    """End the process by then, whatever holds it up."""
+    timer = threading.Timer(seconds, os._exit, (128 + number,))
+    timer.daemon = True
+    timer.start()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from tests.commands import EXAMPLES
 from tests.desk.site import MODEL, NOT_JUDGED, TARGET, Site
 
 PATIENCE_SECONDS = 60.0
+BETWEEN_KEYS_SECONDS = 0.03
 WITHOUT, NAME = b'type "without facts" to go on without it: ', f"type {TARGET} to go on: ".encode()
 
 
@@ -42,15 +45,26 @@ class Terminal:
             assert time.monotonic() < until, self.said.decode()
             self._more()
 
-    def types(self, text: str) -> None:
+    def sends(self, text: str) -> None:
+        """All of it at once."""
         os.write(self.ours, text.encode())
+
+    def types(self, text: str) -> None:
+        """One key after the other, each once the one before is shown."""
+        for key in text:
+            before, until = len(self.said), time.monotonic() + PATIENCE_SECONDS
+            self.sends(key)
+            while key.isprintable() and key.encode() not in self.said[before:]:
+                assert time.monotonic() < until, self.said.decode()
+                self._more()
+            time.sleep(BETWEEN_KEYS_SECONDS)
 
     def is_heard(self, question: bytes) -> None:
         """Type and take back a character until the question shows it: from then on keys count."""
         until = time.monotonic() + PATIENCE_SECONDS
         while question + b"." not in self.said:
             assert time.monotonic() < until, self.said.decode()
-            self.types(".\x7f")
+            self.sends(".\x7f")
             self._more()
 
 
@@ -75,16 +89,16 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 def test_only_what_is_typed_once_the_question_stands_sends_anything(site: Site) -> None:
     with abort(site) as (terminal, process):
-        terminal.types(f"without facts\r{TARGET}\r")
+        terminal.sends(f"without facts\r{TARGET}\r")
         terminal.reads(WITHOUT)
         # What was typed ahead is no answer, and neither is what comes within half a second.
-        terminal.types("without facts\r")
+        terminal.sends("without facts\r")
         terminal.is_heard(WITHOUT)
         terminal.types("without facts\r")
         terminal.reads(NAME)
-        terminal.types(f"{TARGET}\r")
+        terminal.sends(f"{TARGET}\r")
         terminal.is_heard(NAME)
-        terminal.types(f"\x1b[200~{TARGET}\r\x1b[201~")
+        terminal.sends(f"\x1b[200~{TARGET}\r\x1b[201~")
         terminal.reads(b"what is pasted does not count")
         assert site.gate.changes == []
         terminal.types(f"{TARGET}\r")
@@ -111,4 +125,16 @@ def test_who_breaks_it_off_at_the_question_has_sent_nothing(site: Site) -> None:
         terminal.is_heard(WITHOUT)
         terminal.types("\x03")
         assert process.wait(PATIENCE_SECONDS) == 130
+    assert site.gate.changes == []
+
+
+def test_who_is_told_to_end_at_the_question_gets_the_terminal_back_and_has_sent_nothing(site: Site) -> None:
+    with abort(site) as (terminal, process):
+        before = termios.tcgetattr(terminal.ours)
+        terminal.reads(WITHOUT)
+        terminal.is_heard(WITHOUT)
+        assert termios.tcgetattr(terminal.ours) != before
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
+        assert termios.tcgetattr(terminal.ours) == before
     assert site.gate.changes == []
