@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from triage.clock import Clock
     from triage.config import Active
     from triage.desk.actions import ActionDesk
+    from triage.desk.newest import Newest
     from triage.desk.watching import Said
     from triage.notebook.load import Notebook
 
@@ -40,6 +41,8 @@ ACTIONS = ("pause", "resume", "promote", "promote-full", "abort", "rollback", "r
            "expire-silence")
 _REFUSED = 2
 _PERSON = 4
+_CATCHES_UP_SECONDS = 15.0
+"""At most: enough for a slow answer, and for another one where that came from before."""
 _model = click.argument("model", shell_complete=complete_model)
 
 
@@ -141,7 +144,8 @@ async def _act(active: Active, notebook: Notebook, clock: Clock, asked: _Asked) 
                 return await _shared(desk, prepared, asked.share, clock, asked)
             if asked.dry_run or not desk.mode().allows:
                 return _planned(prepared, asked)
-            return await _carried_out(desk, prepared, asked)
+            return await _carried_out(desk, prepared, asked, lambda: _caught_up(
+                newest, notebook.name, active.context.interval, clock))
         finally:
             await desk.aclose()
 
@@ -218,13 +222,35 @@ def _minutes(seconds: float) -> str:
     return f"{max(0.0, seconds) / 60:.0f} min"
 
 
-async def _carried_out(desk: ActionDesk, prepared: Prepared, asked: _Asked) -> int:
+async def _caught_up(newest: Newest, model: str, interval_seconds: float, clock: Clock) -> None:
+    """Wait until what is known of ``model`` is fresh again, but not for long: while somebody types, nothing is asked,
+    and no action may be refused only because its own question let the facts grow old."""
+    import asyncio
+
+    from triage.actions.guards.evidence import FRESH_SECONDS
+    fresh_seconds = max(FRESH_SECONDS / 2, 2 * interval_seconds)
+
+    def is_fresh() -> bool:
+        snapshot = newest()
+        known = None if snapshot is None else snapshot.model(model)
+        return known is not None and known.data_at is not None and clock.now() - known.data_at < fresh_seconds
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CATCHES_UP_SECONDS):
+            while not is_fresh():
+                await newest.next()
+
+
+async def _carried_out(desk: ActionDesk, prepared: Prepared, asked: _Asked,
+                       catch_up: Callable[[], Awaitable[None]]) -> int:
+    from triage.actions.guards.checking import Verdict
     from triage.cli_confirm import confirmation as confirmed
     from triage.cli_ending import given_up_in_order
     from triage.report.actions import EXIT, ended, receipt_lines, step_line
     _show(prepared, err=True)
     confirmation = confirmed(prepared, stopped=bool(_stops(prepared, asked)), confirm=asked.confirm,
                              acknowledged=asked.acknowledged, break_glass=asked.break_glass)
+    if any(each.name == "facts" and each.verdict in (Verdict.OK, Verdict.WARN) for each in prepared.checked):
+        await catch_up()
     steps: list[Step] = []
     try:
         with given_up_in_order():

@@ -12,12 +12,18 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tests.commands import EXAMPLES
 from tests.desk.site import MODEL, NOT_JUDGED, TARGET, Site
+from tests.live.conftest import FakePrometheus
+from tests.sources.faults import FaultServer
+from triage.actions.guards import evidence
+from triage.cli_act import _caught_up
+from triage.clock import ManualClock, SystemClock
+from triage.desk.newest import Newest
 
 PATIENCE_SECONDS = 60.0
 BETWEEN_KEYS_SECONDS = 0.03
@@ -138,3 +144,27 @@ def test_who_is_told_to_end_at_the_question_gets_the_terminal_back_and_has_sent_
         assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
         assert termios.tcgetattr(terminal.ours) == before
     assert site.gate.changes == []
+
+
+async def test_facts_that_grew_old_while_somebody_typed_are_asked_for_anew_before_it_goes_on(
+        make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "FRESH_SECONDS", 2.0)
+    clock = SystemClock()
+    fake = FakePrometheus(ManualClock(clock.now()))
+    fake.held.set()
+    async with FaultServer(fake.handle) as server:
+        site = make_site(spec=NOT_JUDGED, prometheus=server.url)
+        active = replace(site.active, context=site.active.context.model_copy(update={"interval": 1.0}))
+
+        def data_age() -> float:
+            snapshot = newest()
+            model = None if snapshot is None else snapshot.model(MODEL)
+            assert model is not None
+            assert model.data_at is not None
+            return clock.now() - model.data_at
+        async with Newest(active, MODEL, clock) as newest:
+            # As the question does: nothing else goes on meanwhile.
+            time.sleep(2.5)
+            assert data_age() > 2
+            await _caught_up(newest, MODEL, active.context.interval, clock)
+            assert data_age() < 2
