@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,22 @@ import pytest
 
 from tests.live.conftest import Asked, active
 from tests.live.trials import NOW, SCRAPE, seen, written
-from tests.sources.faults import answering
+from tests.sources.faults import FaultServer, Request, answering, json_answer
 from triage.clock import ManualClock
-from triage.facts.samples import Series
+from triage.endpoints import Endpoint
+from triage.facts.replies import Question, Reply
+from triage.facts.samples import Sample, Series
 from triage.lab.promql.engine import Engine, Matrix
 from triage.lab.promql.store import Store
-from triage.live.lasting import Broken, broken_now, lasting, lasting_past, lasting_questions
+from triage.live.channel import Channel
+from triage.live.expressions import questions
+from triage.live.flights import Flights, landing
+from triage.live.lasting import Broken, LastingAsker, broken_now, lasting, lasting_past, lasting_questions
 from triage.live.poller import Poller
 from triage.notebook.load import Notebook, load_all
+from triage.signals.deployed import Deployed
 from triage.signals.lasting import ROLLOUT_RULE, SLO_BREACH, Lasting, held_since
+from triage.sources.prometheus import PrometheusClient
 
 SUCCESS = {"name": "success", "sli": {"good": 'requests_total{code="200"}', "total": "requests_total"},
            "objective": 99, "required": True}
@@ -207,6 +215,109 @@ async def test_where_it_cannot_be_asked_the_reason_is_said(
         assert (found.since, found.trouble) == (None, "unavailable: overloaded")
     finally:
         await poller.aclose()
+
+
+FAST = {"name": "fast", "sli": {"good": 'answers_total{speed="fast"}', "total": "answers_total"}, "objective": 99}
+LATER = NOW + 25 * 3600
+"""What was an hour before the first moment is out of the window of the rule by then."""
+
+
+@dataclass
+class TwoPasts:
+    """The first objective is broken for an hour up to NOW, the second for an hour up to LATER; told when released."""
+
+    store: Store = field(default_factory=Store)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        for metric, label, since, until in (("requests_total", "code", NOW - 3600, NOW),
+                                            ("answers_total", "speed", LATER - 3600, LATER)):
+            good, bad = ("200", "500") if label == "code" else ("fast", "slow")
+            for version, each in (("v1", 200.0), ("v2", 20.0)):
+                times = np.arange(NOW - HOURS, LATER + 1, SCRAPE)
+                if version == "v2":
+                    times = times[times >= NOW - 3600]
+                fails = np.cumsum((times > since) & (times <= until) & (version == "v2")) * each / 2
+                labels = {"__name__": metric, "model": "m", "model_version": version}
+                stamps = (times * 1000).round().astype(np.int64)
+                self.store.append({**labels, label: bad}, stamps, fails)
+                self.store.append({**labels, label: good}, stamps, np.arange(len(times)) * each - fails)
+
+    def matrix(self, expression: str, start: float, end: float, step: float) -> Matrix:
+        found = Engine(self.store).range(expression, start, end, step).value
+        assert isinstance(found, Matrix)
+        return found
+
+    def replies(self, notebook: Notebook, at: float) -> dict[Question, Reply]:
+        def samples(expression: str) -> tuple[Sample, ...]:
+            found = self.matrix(expression, at, at, 60.0)
+            return tuple(Sample(labels, float(values[-1]), at) for labels, _, values in found.series)
+        return {each.question: Reply(at, 600.0, samples(each.expression)) for each in questions(notebook)}
+
+    async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> object:
+        await self.released.wait()
+        start, end, step = (float(request.fields[name][0]) for name in ("start", "end", "step"))
+        found = self.matrix(request.fields["query"][0], start, end, step)
+        return await json_answer({"status": "success", "data": {"resultType": "matrix", "result": [
+            {"metric": dict(labels), "values": [[float(at), repr(float(value))] for at, value
+                                                in zip(times, values, strict=True)]}
+            for labels, times, values in found.series]}})(request, writer)
+
+
+@dataclass
+class Asking:
+    """An asker, the past that it asks for, and its flights."""
+
+    asker: LastingAsker
+    past: TwoPasts
+    flights: Flights
+    clock: ManualClock
+    notebook: Notebook
+
+    def refresh(self, at: float) -> tuple[Lasting, ...]:
+        self.clock.advance(at - self.clock.now())
+        self.asker.begin(self.past.replies(self.notebook, at), Deployed())
+        return self.asker.found
+
+    async def answered(self) -> tuple[Lasting, ...]:
+        self.past.released.set()
+        await landing([self.flights])
+        self.flights.check()
+        self.past.released.clear()
+        return self.asker.found
+
+
+@pytest.fixture
+async def asking(tmp_path: Path) -> AsyncIterator[Asking]:
+    notebook = written(tmp_path, [SUCCESS, FAST], rollback={"when": ["rollout_rule"]}, canary={"sustained": "10m"},
+                       rollout_rule={"burn_rate": 1})
+    clock, flights, past = ManualClock(NOW), Flights(), TwoPasts()
+    async with FaultServer(past) as server:
+        client = PrometheusClient(Endpoint.model_validate({"url": server.url}), clock)
+        asker = LastingAsker(notebook, Channel(client, clock, 5.0, asyncio.Semaphore(1), flights))
+        yield Asking(asker, past, flights, clock, notebook)
+        flights.cancel_all()
+        await client.aclose()
+
+
+async def test_what_breaks_when_another_objective_recovers_does_not_hold_since_that_one_broke(asking: Asking) -> None:
+    asking.refresh(NOW)
+    [first] = await asking.answered()
+    assert first.since is not None
+    # The same holds on: since when is known until it is asked again.
+    assert asking.refresh(NOW + 5) == (first,)
+    assert asking.refresh(LATER) == ()
+    [second] = await asking.answered()
+    assert second.since is not None
+    assert second.since >= LATER - 720
+
+
+async def test_an_answer_that_comes_after_its_objective_recovered_says_nothing_of_the_next(asking: Asking) -> None:
+    asking.refresh(NOW)
+    asking.refresh(LATER)
+    assert await asking.answered() == ()
+    asking.refresh(LATER + 5)
+    assert len(await asking.answered()) == 1
 
 
 @pytest.mark.parametrize(("held", "since"), [

@@ -50,6 +50,12 @@ class Broken:
     """Required objectives that fail, and whether their burn rate pages: then the long windows do not matter."""
 
     @property
+    def by_trigger(self) -> Mapping[str, frozenset[str]]:
+        """The objectives for which each trigger is met; without those that are not."""
+        found = {ROLLOUT_RULE: frozenset(self.rule), SLO_BREACH: frozenset(name for name, _ in self.breached)}
+        return {trigger: names for trigger, names in found.items() if names}
+
+    @property
     def objectives(self) -> frozenset[str]:
         """Those that are looked at."""
         return frozenset({*self.rule, *(name for name, _ in self.breached)})
@@ -156,6 +162,10 @@ class LastingAsker:
         self._traffic = requests_selectors(notebook.manifest)
         self._turn = Turn()
         self._asked: tuple[Past, Broken] | None = None
+        self._broken = Broken()
+        """At the newest refresh."""
+        self._read_for: Mapping[str, frozenset[str]] = {}
+        """By trigger, the objectives whose past :attr:`found` tells."""
 
     def forget_pace(self) -> None:
         """Ask at the next refresh, whatever is known."""
@@ -176,6 +186,8 @@ class LastingAsker:
                        deployed, manifest, now)
         broken = broken_now(self._notebook, replies, seen, now) if on_trial(seen) is not None else Broken()
         at = lasting_past(self._notebook, now)
+        self._broken = broken
+        self._drop_what_recovered()
         if not broken.objectives:
             self.found, self.failure, self._asked = (), None, None
         elif (at, broken) != self._asked and self._turn.is_due(clock.monotonic(), self._channel.interval):
@@ -189,10 +201,19 @@ class LastingAsker:
             self.failure = outcome
             self._turn.failed(outcome, self._channel.clock.monotonic(), at.step, self._channel.interval)
             known = {each.trigger: each for each in self.found}
-            met = {ROLLOUT_RULE: bool(broken.rule), SLO_BREACH: bool(broken.breached)}
             self.found = tuple(replace(known.get(trigger, Lasting(trigger, None, at.end, at.step)),
-                                       trouble=outcome.sentence()) for trigger, is_met in met.items() if is_met)
-            return
-        series = by_question([question for question, _ in asked], addresses, outcome.series)
-        self.found = lasting(self._notebook, series, at, broken, seen)
-        self._asked, self.failure, self._turn = (at, broken), None, Turn()
+                                       trouble=outcome.sentence()) for trigger in broken.by_trigger)
+            self._read_for = {**broken.by_trigger, **{trigger: names for trigger, names in self._read_for.items()
+                                                      if trigger in known}}
+        else:
+            series = by_question([question for question, _ in asked], addresses, outcome.series)
+            self.found, self._read_for = lasting(self._notebook, series, at, broken, seen), broken.by_trigger
+            self._asked, self.failure, self._turn = (at, broken), None, Turn()
+        # Another refresh may have come before the answer.
+        self._drop_what_recovered()
+
+    def _drop_what_recovered(self) -> None:
+        """Since when an objective was broken says nothing of the one that broke when it recovered."""
+        now = self._broken.by_trigger
+        self.found = tuple(each for each in self.found
+                           if self._read_for[each.trigger] <= now.get(each.trigger, frozenset()))
