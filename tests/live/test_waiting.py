@@ -51,4 +51,4 @@ async def test_without_time_to_wait_nobody_is_asked_twice(notebooks: Notebooks, 
     waits, where = Waits(9), active(notebooks(m=1), prometheus.server.url, interval=INTERVAL)
     await take_settled_snapshot(where, ["m"], SystemClock(), waits, 0.0)
     assert waits.seen == []
-    assert len(prometheus.paths()) == 7
+    assert len(prometheus.paths()) == 6

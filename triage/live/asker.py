@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from triage.sources.prometheus import PrometheusClient
 
 CHARTS = "charts"
+_CROWDED = 7
+"""Requests about one model in one refresh, when what can wait does: with what is asked about the server, and a trial
+that begins when they are answered, they are ten."""
 Key = tuple[Pace, str | None]
 """What one request is about: a pace, and one objective of it, or None for all that the server does not refuse."""
 Outcome = tuple[Answer, dict[str, Question]] | Failure
@@ -119,6 +122,8 @@ class ModelAsker:
         self._retrain = RetrainAsker(notebook, self.channel)
         self._lasting = LastingAsker(notebook, self.channel)
         self._alone = alone
+        self._has_room = True
+        """Whether this refresh may ask for what can wait for the next, see :data:`_CROWDED`."""
         self._resources = ResourcesAsker(notebook, self.channel)
         self._closer = CloserAsker(notebook, self.channel)
         self.closer_look: CloserLook | None = None
@@ -220,6 +225,7 @@ class ModelAsker:
             self._world.begin()
         self._retrain.begin()
         closely, seen = (self.closer_look, look) if look is not None else (None, Look())
+        self._has_room = len(self.flights.under_way()) < _CROWDED
         self._resources.begin(seen.range_seconds, seen.end, wanted=closely is not None and closely.pods)
         self._closer.begin(closely, seen.range_seconds, seen.end)
 
@@ -228,7 +234,7 @@ class ModelAsker:
         nothing while there is none."""
         self._trial.begin(self._replies, self.deployed)
         if self._alone:
-            self._lasting.begin(self._replies, self.deployed)
+            self._lasting.begin(self._replies, self.deployed, may_ask=self._has_room)
 
     def _turn(self, key: Key) -> Turn:
         turn = self._turns.get(key)

@@ -176,8 +176,8 @@ class LastingAsker:
         if self._turn.failures:
             self._turn.give_up()
 
-    def begin(self, replies: Replies, deployed: Deployed) -> None:
-        """Ask when another step is full and something is broken that has to last."""
+    def begin(self, replies: Replies, deployed: Deployed, *, may_ask: bool = True) -> None:
+        """Ask when another step is full and something is broken that has to last; not yet where ``may_ask`` is False."""
         manifest, clock = self._notebook.manifest, self._channel.clock
         if not {ROLLOUT_RULE, SLO_BREACH} & set(manifest.spec.rollback.when):
             return
@@ -190,7 +190,7 @@ class LastingAsker:
         self._drop_what_recovered()
         if not broken.objectives:
             self.found, self.failure, self._asked = (), None, None
-        elif (at, broken) != self._asked and self._turn.is_due(clock.monotonic(), self._channel.interval):
+        elif may_ask and (at, broken) != self._asked and self._turn.is_due(clock.monotonic(), self._channel.interval):
             self._channel.flights.start(LASTING, partial(self._ask, at, broken, seen))
 
     async def _ask(self, at: Past, broken: Broken, seen: Versions) -> None:

@@ -272,7 +272,8 @@ class Poller:
     def _begin(self) -> None:
         """Ask what is due and not under way."""
         for asker in self._chosen():
-            asker.begin(self.look)
+            # No report shows charts.
+            asker.begin(self.look if self._goes_on or self._closer_look is not None else None)
         fleet = self._together()
         if fleet is not None:
             self._tell_all(fleet)
