@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,9 +103,17 @@ def _state(task: Path) -> str:
 
 def free_port() -> int:
     """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    port, = free_ports(1)
+    return port
+
+
+def free_ports(number: int) -> list[int]:
+    """So many different ones: one after another, the system may give the same twice."""
+    with ExitStack() as open_sockets:
+        probes = [open_sockets.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _answers(url: str) -> bool:
@@ -305,7 +313,7 @@ def haproxy(folder: Path, backend: str, *, delay_seconds: float = 1.5) -> Iterat
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "502.http"
     page.write_text(_BAD_GATEWAY)
-    ports = {name: free_port() for name in _RULES}
+    ports = dict(zip(_RULES, free_ports(len(_RULES)), strict=True))
 
     def command(port: int) -> list[str]:
         sections = ["global\n  log stdout format raw local0 warning\n",

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.real.servers import PROJECT, Server, binary, free_port, running
+from tests.real.servers import PROJECT, Server, binary, free_ports, running
 
 
 class ModelServer(ThreadingHTTPServer):
@@ -93,7 +93,8 @@ def balancer(folder: Path, weights: Mapping[str, tuple[Server, int]], *, balance
     """HAProxy with one backend ``fraud`` of servers with weights. Raises :class:`~tests.real.servers.ServerMissing`."""
     program = binary("haproxy")
     folder.mkdir(parents=True, exist_ok=True)
-    socket, front, runtime = folder / "admin.sock", free_port(), free_port()
+    socket = folder / "admin.sock"
+    front, runtime = free_ports(2)
     lines = "\n".join(f"  server {name} {urlsplit(server.url).netloc} check inter 200ms weight {weight}"
                       for name, (server, weight) in weights.items())
 

@@ -93,9 +93,9 @@ class Terminal:
         return bytes(self.received[start:])
 
     def _read(self, seconds: float) -> bool:
-        if not select.select([self.master], [], [], seconds)[0]:
-            return True
         try:
+            if not select.select([self.master], [], [], seconds)[0]:
+                return True
             chunk = os.read(self.master, 65536)
         except OSError:
             return False

@@ -220,8 +220,8 @@ def test_a_credential_that_does_not_come_does_not_keep_the_shell_waiting(tmp_pat
     with Terminal("--config", str(tmp_path / "triage.yaml"), module="triage") as terminal:
         terminal.shows("UNKNOWN", "refuses connections")
         terminal.press("a")
-        terminal.shows("roll back", "being asked")
+        terminal.shows("roll back", "ASKED, NO ANSWER YET")
         terminal.press("\x1b")
-        terminal.becomes(lambda screen: "being asked" not in screen)
+        terminal.becomes(lambda screen: "NO ANSWER YET" not in screen)
         terminal.press("q")
         assert terminal.exit_within(8.0) is not None

@@ -347,6 +347,9 @@ class Executor:
                                                   before, held)
         checked = check(circumstances)
         wrong = objections(prepared.plan, checked, confirmation, self.clock.now(), self.clock.speed)
+        observed = circumstances.observed
+        if isinstance(observed, Observed) and self._nothing_to_do(prepared.plan, observed) is not None:
+            wrong = (*wrong, f"it was done by somebody else meanwhile: {prepared.plan.verification.goal}")
         who = before.identity, circumstances.identity
         if isinstance(who[0], str) and isinstance(who[1], str) and who[0] != who[1]:
             wrong = (*wrong, f"who you are has changed since the plan was made: {who[0]}, now {who[1]}")
