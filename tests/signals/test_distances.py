@@ -162,8 +162,22 @@ def test_pooling_for_the_test_loses_no_event_and_leaves_no_thin_bin(pair: tuple[
         assert math.fsum(a) == pytest.approx(math.fsum(n))
         assert math.fsum(b) == pytest.approx(math.fsum(m))
         rarer = min(math.fsum(n), math.fsum(m)) / (math.fsum(n) + math.fsum(m))
+        of_smaller = a if math.fsum(n) <= math.fsum(m) else b
         if len(a) > 1:
-            assert min(x + y for x, y in zip(a, b, strict=True)) * rarer >= 5 - 1e-9
+            assert all((x + y) * rarer >= 5 - 1e-9 or own >= 5 for x, y, own in zip(a, b, of_smaller, strict=True))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_bins_that_a_busy_model_has_left_are_not_pooled_away(ordered: bool) -> None:
+    reference, present = (250.0,) * 4, (240_000.0, 100.0, 100.0, 100.0)
+    for first, second in ((reference, present), (present, reference)):
+        assert merged_for_test(first, second, ordered=ordered) == (first, second)
+
+
+def test_a_few_more_than_expected_are_pooled_as_before() -> None:
+    # Expected are two of 500: six of them happen by chance, sixteen do not.
+    assert len(merged_for_test((494.0, 6.0), (49_800.0, 200.0), ordered=True)[0]) == 1
+    assert len(merged_for_test((484.0, 16.0), (49_800.0, 200.0), ordered=True)[0]) == 2
 
 
 @QUICK

@@ -19,6 +19,8 @@ from triage.signals.tails import chi_square_tail
 Shares = Sequence[float]
 MIN_EXPECTED = 5.0
 """Events that a bin should hold in either sample for the chi-square test to keep its level (Cochran 1954)."""
+_BEYOND_CHANCE = math.log(1e4)
+"""Chernoff's bound: without drift a bin comes to more of one sample than that at most once in ten thousand times."""
 
 
 def psi(p: Shares, q: Shares) -> float:
@@ -111,7 +113,9 @@ def merged_for_test(reference: Sequence[float], current: Sequence[float], *, ord
                     least: float = MIN_EXPECTED) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The bins pooled until each is expected to hold ``least`` events of either sample under no drift.
 
-    Neighbours are pooled where bins are ordered; otherwise the smallest ones together.
+    Neighbours are pooled where bins are ordered; otherwise the smallest ones together. A bin that holds more of the
+    smaller sample than chance could put there stands by itself, too: on a busy model that has left a bin, next to
+    nothing is expected in it, and what the reference has there is the proof.
     """
     n, m = math.fsum(reference), math.fsum(current)
     pairs = list(zip(reference, current, strict=True))
@@ -124,13 +128,19 @@ def merged_for_test(reference: Sequence[float], current: Sequence[float], *, ord
     a = b = 0.0
     for more_a, more_b in pairs:
         a, b = a + more_a, b + more_b
-        if (a + b) * rarer >= least:
+        expected = (a + b) * rarer
+        if expected >= least or _is_beyond_chance(a if n <= m else b, expected, least):
             found.append((a, b))
             a = b = 0.0
     if a + b > 0:
         rest = found.pop() if found else (0.0, 0.0)
         found.append((rest[0] + a, rest[1] + b))
     return tuple(a for a, _ in found), tuple(b for _, b in found)
+
+
+def _is_beyond_chance(events: float, expected: float, least: float) -> bool:
+    """Whether so many events, and ``least`` of them, are no chance where fewer are expected (of a Poisson count)."""
+    return events >= least and events * math.log(events / expected) - events + expected >= _BEYOND_CHANCE
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -41,7 +41,7 @@ class LineDraft:
 
 def drafts(watched: Watched, seen: Seen, binned: Binned | None, categories: Categories | None) -> tuple[LineDraft, ...]:
     """The lines of one feature that its series allow. Shares of 0 that are expected to be 0 make no line."""
-    return tuple(_nulls(watched, seen, binned, categories)) + tuple(_range(watched, seen, binned)) + \
+    return tuple(_nulls(watched, seen, binned, categories)) + tuple(_range(watched, binned)) + \
         tuple(_moved(watched, binned, categories))
 
 
@@ -58,17 +58,9 @@ def _nulls(watched: Watched, seen: Seen, binned: Binned | None, categories: Cate
         yield _against(LineKind.NULLS, counted, total, expected, reference_n, watched.design_effect)
 
 
-def _range(watched: Watched, seen: Seen, binned: Binned | None) -> Iterator[LineDraft]:
-    """Values outside of the valid range: from a counter, else as far as the buckets' bounds show it."""
-    if binned is None or (watched.lowest is None and watched.highest is None and seen.out_of_range is None):
-        return
-    if binned.n_current <= 0:
-        return
-    effect = watched.design_effect
-    if seen.out_of_range is not None:
-        if seen.out_of_range > 0:
-            yield _against(LineKind.OUT_OF_RANGE, seen.out_of_range, max(binned.n_current, seen.out_of_range), 0.0,
-                           binned.n_reference, effect)
+def _range(watched: Watched, binned: Binned | None) -> Iterator[LineDraft]:
+    """Values outside of the valid range, as far as the buckets' bounds show it."""
+    if binned is None or (watched.lowest is None and watched.highest is None) or binned.n_current <= 0:
         return
     edges = binned.edges or ()
     outside = [i for i, edge in enumerate(edges) if watched.lowest is not None and edge < watched.lowest]
@@ -77,7 +69,7 @@ def _range(watched: Watched, seen: Seen, binned: Binned | None) -> Iterator[Line
     if now > 0:
         before = math.fsum(binned.reference[i] for i in outside)
         yield _against(LineKind.OUT_OF_RANGE, now, binned.n_current, before / binned.n_reference, binned.n_reference,
-                       effect, tuple(binned.labels[i] for i in outside if binned.current[i] > 0))
+                       watched.design_effect, tuple(binned.labels[i] for i in outside if binned.current[i] > 0))
 
 
 def _moved(watched: Watched, binned: Binned | None, categories: Categories | None) -> Iterator[LineDraft]:

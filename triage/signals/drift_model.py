@@ -88,8 +88,6 @@ class Seen:
     """The answer was a native histogram."""
     nulls: float | None = None
     """Events without a value, where a counter of their own exists; None without one."""
-    out_of_range: float | None = None
-    """Events with an impossible value, where a counter of their own exists; None without one."""
     value_sum: float | None = None
     """Sum of the values over the window (``_sum``); NaN as sent; None when it was not asked."""
     trouble: tuple[Quality, str] | None = None
