@@ -211,7 +211,7 @@ class TestTemplateByReference:
         tests = [op["path"] for op in json.loads(plan.requests[1].body) if op["op"] == "test"]
         assert tests == ["/metadata/uid", "/spec/template/spec/containers/0/image",
                          "/spec/template/spec/containers/1/image"]
-        assert [each.name for each in plan.requests[1].preconditions] == ["workload_uid", "workload_template"]
+        assert [each.name for each in plan.requests[1].preconditions] == ["uid", "workload_uid", "workload_template"]
         assert "the template is written in Deployment/fraud, which the Rollout takes it from" in plan.warnings
 
     async def test_every_precondition_is_something_that_is_observed(self) -> None:

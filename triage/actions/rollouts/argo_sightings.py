@@ -1,4 +1,8 @@
-"""How far an Argo Rollout is from the goal of a plan. Pure: read from the rollout alone, whoever moved it there."""
+"""How far an Argo Rollout is from the goal of a plan. Pure: read from the rollout alone, whoever moved it there.
+
+It has to be the rollout that the plan was made for: one that was deleted and made anew under the same name counts its
+revisions and steps from the start, and whatever it says is about something else.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,10 @@ from triage.actions.rollouts.undo import named
 from triage.actions.scale import scale_sighting
 from triage.actions.system import Observed, Progress, Sighting
 from triage.facts.rollouts import Phase, Revision, RolloutFacts
+from triage.signals.spellings import spelt
+
+_IDENTITIES = ("uid", "workload_uid")
+"""Preconditions that say which objects a plan was made for."""
 
 
 def sighting(plan: Plan, observed: Observed) -> Sighting:
@@ -17,6 +25,8 @@ def sighting(plan: Plan, observed: Observed) -> Sighting:
     facts = observed.rollout
     if facts is None:
         return Sighting(Progress.CANNOT_TELL, "the rollout was not read")
+    if (other := replaced(plan, observed)) is not None:
+        return other
     match plan.action:
         case Action.PAUSE:
             return _flag(observed, "paused", wanted=True, done="it is paused by hand")
@@ -35,6 +45,17 @@ def sighting(plan: Plan, observed: Observed) -> Sighting:
         case Action.SCALE:
             return scale_sighting(replicas_asked(plan), facts)
     return Sighting(Progress.CANNOT_TELL, f"this system has no {plan.action}")
+
+
+def replaced(plan: Plan, observed: Observed) -> Sighting | None:
+    """That another object has the name of the one that the plan was made for; None when it is that one, or does not
+    say which it is."""
+    for name in _IDENTITIES:
+        before, now = expected(plan, name), observed.values.get(name)
+        if before is not None and now is not None and now != before:
+            here = "" if observed.rollout is None else f": {standing(observed.rollout)}"
+            return Sighting(Progress.ELSEWHERE, f"another object has taken its name since{here}")
+    return None
 
 
 def expected(plan: Plan, name: str) -> JsonValue:
@@ -121,7 +142,13 @@ def undone(plan: Plan, facts: RolloutFacts) -> Sighting:
 
 
 def _is_goal(plan: Plan, wanted: Revision | None) -> bool:
-    """Whether it is the plan's revision; it has a new number once it was gone back to."""
-    if wanted is None or plan.after.revision is None:
+    """Whether it is the plan's revision, which has a new number once it was gone back to.
+
+    The number alone does not tell: that of a ReplicaSet that was removed is given out again.
+    """
+    goal = plan.after
+    if wanted is None or goal.revision is None or goal.revision not in (wanted.number, *wanted.earlier_numbers):
         return False
-    return plan.after.revision in (wanted.number, *wanted.earlier_numbers)
+    if goal.version and wanted.version and spelt(goal.version, plan.target.model, (wanted.version,)) is None:
+        return False
+    return goal.image_digest == wanted.image_digest or not (goal.image_digest and wanted.image_digest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from triage.actions.plan import BlastRadius, Request, Verification
 from triage.actions.rollouts.conditions import (
     ABORTED,
@@ -103,6 +105,8 @@ def _writes(written: Place, place: Place, goal: Goal, course: Course) -> tuple[R
             said += ", paused -> false"
         return (written.patch(operations, conditions, sentence=said, effect=effect),)
     request = written.patch(operations, (UID, TEMPLATE), sentence=said, effect=effect)
+    # The server that takes it cannot test another object; the Rollout has to be the one that was read all the same.
+    request = dataclasses.replace(request, preconditions=(place.expects(UID), *request.preconditions))
     if not by_hand:
         return (request,)
     return (request, place.patch([put("/spec/paused", False)], (UID, PAUSED), sentence="spec.paused -> false",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from triage.actions.plan import Action, BlastRadius, JsonValue, Plan, Verification
-from triage.actions.rollouts.argo_sightings import replicas_asked, undone
+from triage.actions.rollouts.argo_sightings import replaced, replicas_asked, undone
 from triage.actions.rollouts.conditions import PAUSED, REPLICAS, TEMPLATE, UID, Place, put, replace, values
 from triage.actions.rollouts.drafting import (
     SETTLE_SECONDS,
@@ -73,6 +73,8 @@ class DeploymentRollout(Workload):
         facts = observed.rollout
         if facts is None:
             return Sighting(Progress.CANNOT_TELL, "the deployment was not read")
+        if (other := replaced(plan, observed)) is not None:
+            return other
         match plan.action:
             case Action.PAUSE | Action.RESUME:
                 wanted = plan.action is Action.PAUSE
