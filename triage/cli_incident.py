@@ -39,6 +39,8 @@ def incident() -> None:
 def list_incidents(model: str | None, output: str) -> int:
     """List the incidents of the context, of MODEL alone when one is named, oldest first.
 
+    Exit code: 3 when some of them cannot be read, they are named on stderr; else 0.
+
     \b
     Examples:
       triage incident list
@@ -47,14 +49,17 @@ def list_incidents(model: str | None, output: str) -> int:
     from triage.report import incident as report
     _, timelines = _opened()
     found = [each for each in timelines.all() if model is None or each.model == model]
+    for sentence in timelines.unread.values():
+        click.echo(f"triage: {sentence}", err=True)
+    code = 3 if timelines.unread else 0
     if output == "json":
-        click.echo(report.list_json(found))
-        return 0
+        click.echo(report.list_json(found, timelines.unread))
+        return code
     for line in report.list_lines(found):
         click.echo(line)
-    if not found:
+    if not found and not timelines.unread:
         click.echo("triage: there is no incident; on the screen: 5, then o opens one", err=True)
-    return 0
+    return code
 
 
 @incident.command()

@@ -8,6 +8,14 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+_LAST_DATE = 253_402_214_400.0
+"""9999-12-31, a day before the last that a calendar knows, whatever the zone."""
+
+
+def is_date(at: float) -> bool:
+    """Whether ``at`` (Unix seconds) is a moment that can be written as a date, from 1970 on."""
+    return 0.0 <= at <= _LAST_DATE
+
 
 class Clock(Protocol):
     """Where the program gets its time from; tests, the lab and replays pass their own."""

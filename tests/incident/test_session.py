@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.incident.stories import ANN, T0, alert, entry, opened, verdict
+from tests.incident.stories import ANN, BOB, T0, alert, entry, opened, verdict
 from tests.tui import snapshots
 from triage.facts.outcome import SourceHealth, SourceState
+from triage.incident import by_hand
 from triage.incident.entries import NO_CHANGE, OF_INCIDENT, Entry, Kind, Source
 from triage.incident.incident import Incident, replay
 from triage.incident.session import IncidentSession
@@ -123,3 +124,46 @@ def test_in_one_second_an_alert_comes_before_the_verdict_and_a_plan_before_its_r
 def test_what_is_a_second_apart_stays_in_the_order_of_time() -> None:
     found = replay("INC-0001", [opened(), verdict(1, "fail, page"), alert(1.02)])
     assert [row.entry.kind for row in found.rows][1:] == [Kind.VERDICT, Kind.ALERT]
+
+
+def test_two_screens_of_which_one_has_lost_prometheus_tell_it_once(tmp_path: Path) -> None:
+    ann, bob = (IncidentSession(StateDir(tmp_path / "state"), by) for by in (ANN, BOB))
+    ann.open(WELL, WELL.models[0], NOW, "slow")
+
+    def looks(number: int, *, lost: bool) -> list[str]:
+        """What is told by then, Bob's screen looking two seconds after Ann's."""
+        for each in range(number, number + 20):
+            seen = replace(WELL, at=NOW + 5 * each)
+            ann.look(seen, seen.models[0])
+            bob.look(*of_prometheus(replace(seen, at=seen.at + 2), lost=lost, since=NOW + 5 * number))
+        return [row.text.partition(":")[0] for row in ann.incident(WELL, "INC-0001").rows
+                if row.entry.kind in (Kind.SOURCE, Kind.VERDICT)]
+
+    assert looks(1, lost=True) == ["PASS", "prometheus does not answer"]
+    assert looks(30, lost=False) == ["PASS", "prometheus does not answer", "prometheus answers again after 2 m 25 s"]
+
+
+def test_what_was_lost_by_somebody_who_has_left_is_seen_to_answer_by_others(tmp_path: Path) -> None:
+    ann, bob = (IncidentSession(StateDir(tmp_path / "state"), by) for by in (ANN, BOB))
+    bob.open(WELL, WELL.models[0], NOW, "slow")
+    lost, unknown = of_prometheus(replace(WELL, at=NOW + 5), lost=True, since=NOW + 5)
+    board = bob.look(lost, unknown)
+    ann.look(WELL, WELL.models[0])
+    assert "answers again" not in whole_story(ann)
+    bob.write(lost, board, [by_hand.left(BOB, NOW + 60)])
+    ann.look(*of_prometheus(replace(WELL, at=NOW + 130), lost=False, since=NOW + 130))
+    assert "prometheus answers again after 2 m 05 s" in whole_story(ann)
+
+
+def of_prometheus(snapshot: Snapshot, *, lost: bool, since: float) -> tuple[Snapshot, ModelState]:
+    """The snapshot, and its model, while Prometheus answers or not."""
+    state, error = (SourceState.DOWN, "refused") if lost else (SourceState.OK, "")
+    sources = tuple(replace(source, state=state, since=since, error=error) if source.name == "prometheus" else source
+                    for source in snapshot.sources)
+    model = snapshot.models[0]
+    return replace(snapshot, sources=sources), (
+        replace(model, verdict=Verdict.UNKNOWN, urgency=Urgency.NONE) if lost else model)
+
+
+def whole_story(session: IncidentSession) -> str:
+    return "; ".join(row.text for row in session.incident(WELL, "INC-0001").rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -10,7 +12,7 @@ import pytest
 from tests.incident.stories import ANN, BOB, T0, alert, entry
 from triage.incident.entries import NO_CHANGE, Kind
 from triage.incident.store import Timelines, UnknownIncident
-from triage.state_dir import StateDir
+from triage.state_dir import StateDir, StateError
 
 
 def timelines(tmp_path: Path) -> Timelines:
@@ -74,3 +76,41 @@ def test_a_torn_line_is_left_out_and_the_next_one_counts(tmp_path: Path) -> None
 def test_an_incident_that_is_not_there_is_said_to_be(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnknownIncident, match="there is no incident"):
         timelines(tmp_path).get(name)
+
+
+def test_a_file_that_cannot_be_read_keeps_nobody_from_the_other_incidents(tmp_path: Path) -> None:
+    here = timelines(tmp_path)
+    first, second = here.open("slow", "fraud-scorer", ANN, T0), here.open("lost", "churn-ranker", ANN, T0)
+    folder = tmp_path / "state/incidents/demo"
+    (folder / f"{second.id}.jsonl").chmod(0o644)
+    later = timelines(tmp_path)
+    assert later.last_of("fraud-scorer") == first
+    assert later.open_ones() == later.all() == (first,)
+    assert "is open to other users" in later.unread[second.id]
+    (folder / f"{second.id}.jsonl").chmod(0o600)
+    assert later.all() == (first, second)
+    assert later.unread == {}
+
+
+def test_an_incident_whose_beginning_is_torn_is_said_to_be_and_what_is_torn_within_is_counted(tmp_path: Path) -> None:
+    here = timelines(tmp_path)
+    first, second = here.open("slow", "fraud-scorer", ANN, T0), here.open("lost", "churn-ranker", ANN, T0)
+    here.add(second.id, [entry(Kind.NOTE, n, f"note {n}") for n in range(3)])
+    folder = tmp_path / "state/incidents/demo"
+    (folder / f"{first.id}.jsonl").write_bytes(b"\xff" + (folder / f"{first.id}.jsonl").read_bytes()[1:])
+    lines = (folder / f"{second.id}.jsonl").read_bytes().split(b"\n")
+    (folder / f"{second.id}.jsonl").write_bytes(b"\n".join([*lines[:2], lines[2][:9], *lines[3:]]))
+    later = timelines(tmp_path)
+    assert [(each.id, each.unread, len(each.log)) for each in later.all()] == [(second.id, 1, 3)]
+    with pytest.raises(StateError, match=r"the first line of .*INC-0001.jsonl cannot be read"):
+        later.get(first.id)
+    assert list(later.unread) == [first.id]
+
+
+@pytest.mark.parametrize("at", [1e15, -1.0, float("nan"), float("inf"), 253_402_300_800.0])
+def test_a_line_with_a_time_that_is_no_date_is_left_out_and_counted(tmp_path: Path, at: float) -> None:
+    here = timelines(tmp_path)
+    found = here.open("slow", "fraud-scorer", ANN, T0)
+    with (tmp_path / f"state/incidents/demo/{found.id}.jsonl").open("ab") as log:
+        log.write(json.dumps({"v": 1, "kind": "note", "at": at, "written_at": T0, "by": ANN, "text": "when?"}).encode())
+    assert timelines(tmp_path).get(found.id) == replace(found, unread=1)

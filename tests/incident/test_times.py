@@ -170,3 +170,10 @@ def test_going_on_with_what_was_paused_takes_the_mitigation_back_unless_the_verd
 def test_where_nothing_pages_a_verdict_mitigates_when_it_passes() -> None:
     assert minutes(made(ticket(-90), found("fail, ticket"), verdict(5, "warn, ticket")))["mitigated"] is None
     assert minutes(made(ticket(-90), found("fail, ticket"), verdict(5, "pass")))["mitigated"] == 5
+
+
+def test_while_the_verdict_is_unknown_nothing_is_resolved_and_knowing_it_again_is_no_relapse() -> None:
+    story = [alert(-2), verdict(0, "fail, page"), verdict(15, "pass"), verdict(40, "unknown")]
+    assert minutes(made(*story))["resolved"] is None
+    assert minutes(made(*story, verdict(42, "pass")))["resolved"] == 15
+    assert minutes(made(*story, verdict(42, "fail, page"), verdict(50, "pass")))["resolved"] == 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_json_holds_times_measures_and_the_timeline() -> None:
     assert found["schema"] == "triage.incident/v1"
     assert {m["name"]: m["seconds"] for m in found["measures"]}["MTTD"] == 18 * 60
     assert len(found["timeline"]) == len(incident().rows)
-    assert json.loads(list_json([incident()]))["incidents"][0]["state"] == "closed"
+    assert json.loads(list_json([incident()], {}))["incidents"][0]["state"] == "closed"
     assert next(list_lines([incident()])).startswith("INC-0001  2025-11-23 12:13:20 UTC  closed     fraud-scorer")
 
 
@@ -120,3 +121,28 @@ def test_steps_of_two_runbooks_that_are_named_alike_both_have_their_last_word() 
     text = postmortem(replay("INC-0001", [opened(), *steps]), zone=ZONE)
     assert "- slow: step 1 Queue failed\n- broken: step 1 Queue passed\n" in text
     assert "2 steps came out: 1 passed, 1 failed, 0 skipped" in text
+
+
+def test_the_impact_is_that_of_the_worst_verdict() -> None:
+    found = postmortem(replay("INC-0001", [opened(), replace(verdict(0, "warn, ticket"), text="WARN: a little slow"),
+                                           replace(verdict(5, "fail, ticket"), text="FAIL: half of them fail"),
+                                           replace(verdict(9, "pass"), text="PASS")]))
+    assert "The model: FAIL: half of them fail" in found
+
+
+def test_a_query_stands_as_it_was_asked_and_a_bar_is_escaped_in_tables_alone() -> None:
+    query = 'sum(rate(x{code=~"4..|5.."}[5m]))'
+    looked = entry(Kind.STEP, 1, "step 1 looked at", source=Source.RUNBOOK, about="s", state="looked",
+                   details={"runbook": "r", "query": query})
+    assert f"- `{query}`" in postmortem(replay("INC-0001", [opened(), looked]))
+    assert code("a|b") == "`a|b`"
+    assert code("a|b", in_table=True) == "`a\\|b`"
+
+
+def test_what_is_missing_because_its_line_is_torn_is_said() -> None:
+    torn = replace(incident(), unread=2)
+    said = "2 lines of its log cannot be read"
+    assert said in postmortem(torn)
+    assert any(said in line for line in show_lines(torn))
+    assert any(said in line for line in list_lines([torn]))
+    assert json.loads(incident_json(torn))["unread_lines"] == 2

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from triage.clock import is_date
 from triage.text import clean
 
 FORMAT = 1
@@ -143,7 +143,7 @@ def read_line(line: bytes) -> Entry | None:
                    for key, value in list(given.items())[:_DETAILS]} if isinstance(given, dict) else {}
         texts = {name: clean(content.get(name, ""), limit=TEXT_LIMIT)
                  for name in ("by", "text", "about", "state", "origin", "id")}
-        if not (math.isfinite(at) and math.isfinite(written_at)):
+        if not (is_date(at) and is_date(written_at)):
             return None
         return Entry(Kind(content["kind"]), at, written_at, source=Source(content.get("source", "person")),
                      details=details, **texts)

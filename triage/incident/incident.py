@@ -135,6 +135,8 @@ class Incident:
     update_due_at: float = 0.0
     """When the next one is due, Unix seconds."""
     closing: Closing | None = None
+    unread: int = 0
+    """Lines of its log that are torn or of a kind that this version does not know: what they told is missing."""
 
     @property
     def told_until(self) -> float:

@@ -17,6 +17,7 @@ from triage.incident.incident import Incident, replay
 from triage.incident.steady import Steady
 from triage.incident.store import Timelines
 from triage.incident.watching import RECENT_SECONDS, news, source_news, title_of, wants_incident
+from triage.incident.words import unread_sentence
 from triage.live.silence import as_shown
 from triage.state_dir import StateDir, StateError
 
@@ -36,6 +37,8 @@ class Board:
     """Whether none is open and the verdict is worth one."""
     trouble: str = ""
     """What keeps it from being read or written; "" when nothing does."""
+    unread: tuple[str, ...] = ()
+    """While none is open: which incidents cannot be read, and why, a sentence each. Whose they are is not known."""
     before: float = -math.inf
     """When the incident of the model before this one was closed, Unix seconds; minus infinity without one."""
 
@@ -64,8 +67,13 @@ class IncidentSession:
             found = self._of(snapshot.context).last_of(model.name)
         except StateError as error:
             return self._unread(snapshot, model.name, error)
+        unread = self._of(snapshot.context).unread
+        known = self._known.get((snapshot.context, model.name))
+        if known is not None and known.id in unread:
+            return Board(model.name, known, trouble=unread[known.id])
         if found is None or not found.is_open:
-            return Board(model.name, found, wants_incident(model))
+            # Whose they are that cannot be read is not known: one of this model may be open.
+            return Board(model.name, found, wants_incident(model), unread=tuple(unread.values()))
         return self._told(snapshot, found, model, told)
 
     def look_beside(self, snapshot: Snapshot, shown: str,
@@ -109,6 +117,8 @@ class IncidentSession:
             # Without a disk it is shown nevertheless.
             found, trouble = replay(found.id, [*found.log, *fresh]), _said("is not kept", error)
         self._known[snapshot.context, found.model] = found
+        if found.unread and not trouble:
+            trouble = unread_sentence(found)
         return Board(found.model, found, trouble=trouble, before=before)
 
     def _unread(self, snapshot: Snapshot, model: str, error: StateError) -> Board:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from triage.errors import TriageError
 from triage.incident.entries import Entry, Kind, new_id, read_log
 from triage.incident.incident import Incident, replay
-from triage.state_dir import Stamp, StateDir, file_name
+from triage.state_dir import Stamp, StateDir, StateError, file_name
 from triage.text import clean
 
 FOLDER = "incidents"
@@ -31,6 +31,12 @@ class Timelines:
         self._read: dict[str, tuple[Stamp | None, Incident]] = {}
         self._over: set[str] = set()
         """Names of those that are known to be closed."""
+        self._unread: dict[str, str] = {}
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Why those that could not be read lately cannot be, a sentence each, by name. Whose they are is not known."""
+        return dict(sorted(self._unread.items()))
 
     def names(self) -> tuple[str, ...]:
         """``INC-0001`` and so on, oldest first."""
@@ -38,7 +44,10 @@ class Timelines:
         return tuple(_name(number) for number in numbers)
 
     def get(self, name: str) -> Incident:
-        """The incident as it stands, read again where somebody has added to it. Raises :class:`UnknownIncident`."""
+        """The incident as it stands, read again where somebody has added to it.
+
+        Raises :class:`UnknownIncident`; :class:`~triage.state_dir.StateError` also when its beginning is torn.
+        """
         wanted = name.strip().upper()
         file = f"{wanted}{_SUFFIX}"
         stamp = self._folder.stamp(file) if _FILE.fullmatch(file) else None
@@ -48,34 +57,52 @@ class Timelines:
                                   f"there are: {there}" if there else "none was opened in it yet: key 5, then o")
         known = self._read.get(wanted)
         if known is None or known[0] != stamp:
-            known = stamp, replay(wanted, read_log(self._folder.read(file) or b""))
+            content = self._folder.read(file) or b""
+            entries = read_log(content)
+            unread = sum(not line.isspace() for line in content.split(b"\n") if line) - len(entries)
+            known = stamp, replace(replay(wanted, entries), unread=unread)
             self._read[wanted] = known
+        if known[1].opened_at is None:
+            raise StateError(f"the first line of {clean(self._folder.path / file)} cannot be read",
+                             "mend that line, its opening, by hand; the lines after it are whole")
         return known[1]
 
     def all(self) -> tuple[Incident, ...]:
-        """Every incident that was opened, oldest first."""
-        return tuple(found for name in self.names() if (found := self.get(name)).opened_at is not None)
+        """Every incident that can be read, oldest first; of the others :attr:`unread` tells."""
+        return tuple(found for name in self.names() if (found := self._tried(name)) is not None)
 
     def open_ones(self) -> tuple[Incident, ...]:
         """Those that are open, oldest first. What was closed once is not read again: it stays so."""
         found = []
         for name in self.names():
-            if name not in self._over:
-                incident = self.get(name)
+            if name not in self._over and (incident := self._tried(name)) is not None:
                 if incident.closing is not None:
                     self._over.add(name)
-                elif incident.is_open:
+                else:
                     found.append(incident)
         return tuple(found)
 
     def last_of(self, model: str) -> Incident | None:
         """The newest incident of ``model``, the only one that can be open; None when there was none."""
-        return next((found for name in reversed(self.names()) if (found := self.get(name)).model == model), None)
+        return next((found for name in reversed(self.names()) if (found := self._tried(name)) is not None
+                     and found.model == model), None)
 
     def before(self, incident: Incident) -> Incident | None:
         """The incident of the same model before ``incident``; None when it is the first."""
         return next((found for name in reversed(self.names()) if _number(name) < _number(incident.id)
-                     and (found := self.get(name)).model == incident.model), None)
+                     and (found := self._tried(name)) is not None and found.model == incident.model), None)
+
+    def _tried(self, name: str) -> Incident | None:
+        """One file that cannot be read keeps nobody from the others."""
+        try:
+            found = self.get(name)
+        except UnknownIncident:
+            return None
+        except StateError as error:
+            self._unread[name] = f"{name} cannot be read: {error.message} ({error.hint})"
+            return None
+        self._unread.pop(name, None)
+        return found
 
     def open(self, title: str, model: str, by: str, now: float, entries: Sequence[Entry] = ()) -> Incident:
         """Open an incident of ``model`` with what is known already; the one that is open, if somebody was faster."""

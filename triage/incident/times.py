@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from triage.incident.entries import Kind
 from triage.incident.incident import Incident, Row
-from triage.incident.watching import BASELINE, BY_PROMETHEUS, HELD_SINCE, KNOWN_BY
+from triage.incident.watching import BASELINE, BY_PROMETHEUS, HELD_SINCE, KNOWN_BY, PAGE, badness
 
 CHANGE_SECONDS = 7200.0
 """A deployment so long before an incident is thought of as its beginning."""
@@ -111,7 +111,7 @@ def _detected(incident: Incident) -> _Found:
         for other in signs)]
     if not signs:
         return _NOT
-    page = next((row for row in signs if _urgency(row) == _PAGE), None)
+    page = next((row for row in signs if _urgency(row) == PAGE), None)
     edge = page.at if page is not None else incident.opened_at or 0.0
     lately = page if page is not None and page.entry.kind is Kind.ALERT else next(
         (row for row in signs if row.at >= edge - CHANGE_SECONDS), None)
@@ -124,21 +124,12 @@ def _detected(incident: Incident) -> _Found:
     return first.at, f"likely: {text}" if likely else text, likely
 
 
-_PAGE = 3
-
-
 def _urgency(row: Row) -> int | None:
     """How bad an alert or the model's verdict is, from 1; None for what is no sign that something is wrong."""
     entry = row.entry
     if entry.kind is Kind.ALERT and entry.state == "firing":
-        return _PAGE if entry.details.get("urgency") == "page" else 1
-    return _badness(entry.state) or None if entry.kind is Kind.VERDICT and entry.about == "verdict" else None
-
-
-def _badness(state: str) -> int | None:
-    """Of a verdict, as an entry writes it: 0 passes, 3 pages; None when it is unknown."""
-    word = state.partition(",")[0]
-    return None if word == "unknown" else _PAGE if is_page(state) else {"fail": 2, "warn": 1}.get(word, 0)
+        return PAGE if entry.details.get("urgency") == "page" else 1
+    return badness(entry.state) or None if entry.kind is Kind.VERDICT and entry.about == "verdict" else None
 
 
 def _is_found(row: Row) -> bool:
@@ -191,21 +182,21 @@ def _mitigated(incident: Incident, detected: float | None) -> _Found:
     if detected is None:
         return _NOT
     rows = [row for row in incident.rows if row.at >= detected]
-    well = _PAGE - 1 if any(_urgency(row) == _PAGE for row in rows) else 0
+    well = PAGE - 1 if any(_urgency(row) == PAGE for row in rows) else 0
     found: Row | None = None
     floor, stands, known = 0, 0, True
     for row in rows:
         if row.entry.kind is Kind.VERDICT and row.entry.about == "verdict":
-            badness = _badness(row.entry.state)
-            known = badness is not None
-            if badness is None:
+            bad = badness(row.entry.state)
+            known = bad is not None
+            if bad is None:
                 continue
-            stands = badness
+            stands = bad
             if found is None:
-                found = row if badness <= well and not _is_found(row) else None
-            elif badness > max(well, floor):
+                found = row if bad <= well and not _is_found(row) else None
+            elif bad > max(well, floor):
                 found = None
-            floor = min(floor, badness)
+            floor = min(floor, bad)
         elif row.entry.kind is Kind.ACTION and row.entry.state == "done":
             kind = row.entry.details.get("action", "")
             if kind in _MITIGATING and found is None:
@@ -219,16 +210,14 @@ def _mitigated(incident: Incident, detected: float | None) -> _Found:
 
 
 def _resolved(incident: Incident, detected: float | None) -> _Found:
-    """Since when the verdict passes, without a relapse."""
+    """Since when the verdict passes, without a relapse that was seen; not while it is unknown."""
     if detected is None:
         return _NOT
     found: Row | None = None
+    known = True
     for row in incident.rows:
         if row.entry.kind is Kind.VERDICT and row.entry.about == "verdict" and row.at >= detected:
-            found = (found or row) if row.entry.state.startswith("pass") else None
-    return _NOT if found is None else (found.at, found.text, False)
-
-
-def is_page(state: str) -> bool:
-    """Whether a verdict, as an entry writes it, calls a person."""
-    return state.endswith(", page")
+            known = badness(row.entry.state) is not None
+            if known:
+                found = (found or row) if row.entry.state.startswith("pass") else None
+    return _NOT if found is None or not known else (found.at, found.text, False)

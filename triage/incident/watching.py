@@ -36,6 +36,7 @@ BY_PROMETHEUS = "activeAt of Prometheus"
 """Since when the condition of a rule holds: the alert fires once its ``for`` has passed as well."""
 HELD_SINCE = "condition held since"
 """Detail of an alert: Unix seconds, by :data:`BY_PROMETHEUS`."""
+PAGE = 3
 _ENDED = "ended"
 _NO_DETAILS: Mapping[str, str] = MappingProxyType({})
 _AS_FOUND: Mapping[str, str] = MappingProxyType({BASELINE: "yes"})
@@ -59,7 +60,19 @@ def source_news(incident: Incident, snapshot: Snapshot, by: str) -> tuple[Entry,
 
 def _fresh(incident: Incident, found: Iterable[Entry], by: str) -> tuple[Entry, ...]:
     return tuple(replace(entry, by=by, text=clean(_spelt(incident, entry))) for entry in found
-                 if incident.seen.get(entry.about) != entry.state)
+                 if incident.seen.get(entry.about) != entry.state and not _is_for_others(incident, entry, by))
+
+
+def _is_for_others(incident: Incident, entry: Entry, by: str) -> bool:
+    """Of two screens one may have lost its sources. That they answer again says the one that lost them, and that the
+    verdict is unknown says nothing to one that knows it; unless that one has left."""
+    sees = entry.state == SourceState.OK if entry.kind is Kind.SOURCE else (
+        entry.kind is Kind.VERDICT and badness(entry.state) is None)
+    last = next((row.entry for row in reversed(incident.rows) if row.entry.about == entry.about), None)
+    if not sees or last is None or last.by == by:
+        return False
+    return not any(row.entry.kind is Kind.LEFT and row.entry.by == last.by and row.at >= last.at
+                   for row in incident.rows)
 
 
 def wants_incident(model: ModelState) -> bool:
@@ -76,6 +89,12 @@ def title_of(model: ModelState) -> str:
 def verdict_state(model: ModelState) -> str:
     """``fail, page``, as entries write it."""
     return wording.headline(model.verdict, model.urgency).lower()
+
+
+def badness(state: str) -> int | None:
+    """Of a verdict, as :func:`verdict_state` writes it: 0 passes, :data:`PAGE` calls a person; None: it is unknown."""
+    word, _, urgency = state.partition(", ")
+    return None if word == "unknown" else PAGE if urgency == "page" else {"fail": 2, "warn": 1}.get(word, 0)
 
 
 def canary_about(state: CanaryState) -> str:

@@ -83,6 +83,12 @@ def told(incident: Incident, *, whole: bool = False) -> tuple[Told, ...]:
     return tuple(out)
 
 
+def unread_sentence(incident: Incident) -> str:
+    """That a part of its log is not in it; for an incident with unread lines."""
+    lines = "1 line of its log" if incident.unread == 1 else f"{incident.unread} lines of its log"
+    return f"{lines} cannot be read, torn or by a newer triage: what was told there is missing"
+
+
 def _flaps(rows: Sequence[Row], first: int) -> list[int]:
     """Places of what is about the same thing, each soon after the one before."""
     about, at = rows[first].entry.about, rows[first].at

@@ -9,7 +9,7 @@ from triage.incident.entries import Entry
 from triage.incident.incident import Incident
 from triage.incident.times import measures, named_times
 from triage.incident.update import deed_sentence, phase
-from triage.incident.words import short, told
+from triage.incident.words import short, told, unread_sentence
 from triage.report.json import dump
 from triage.report.times import iso, spoken
 from triage.signals import wording
@@ -22,11 +22,13 @@ def list_lines(incidents: Iterable[Incident]) -> Iterator[str]:
     """A line each, oldest first."""
     for each in incidents:
         yield f"{each.id}  {spoken(each.opened_at)}  {phase(each):<9}  {each.model}  {each.title}"
+        if each.unread:
+            yield f"{'':10}{unread_sentence(each)}"
 
 
-def list_json(incidents: Iterable[Incident]) -> str:
-    """``triage.incidents/v1``."""
-    return dump({"schema": LIST_SCHEMA, "incidents": [_head(each) for each in incidents]})
+def list_json(incidents: Iterable[Incident], unread: Mapping[str, str]) -> str:
+    """``triage.incidents/v1``; ``unread`` says why the others cannot be read, by name."""
+    return dump({"schema": LIST_SCHEMA, "incidents": [_head(each) for each in incidents], "unread": dict(unread)})
 
 
 def show_lines(incident: Incident) -> Iterator[str]:
@@ -50,6 +52,8 @@ def show_lines(incident: Incident) -> Iterator[str]:
     yield from (f"  {deed_sentence(deed)}" for deed in incident.deeds)
     if incident.closing is not None:
         yield f"  closed {spoken(incident.closing.at)}, {incident.closing.state}: {incident.closing.text}"
+    if incident.unread:
+        yield f"  {unread_sentence(incident)}"
     yield ""
     yield from (f"{spoken(each.row.at)}  {each.text}" for each in told(incident, whole=True))
 
@@ -76,7 +80,8 @@ def incident_json(incident: Incident) -> str:
 def _head(incident: Incident) -> dict[str, Any]:
     closing = incident.closing
     return {"id": incident.id, "model": incident.model, "context": incident.context, "title": incident.title,
-            "state": phase(incident), "opened_at": iso(incident.opened_at), "opened_by": incident.opened_by,
+            "state": phase(incident), "unread_lines": incident.unread, "opened_at": iso(incident.opened_at),
+            "opened_by": incident.opened_by,
             "closed": None if closing is None else {"at": iso(closing.at), "by": closing.by, "how": closing.state,
                                                     "text": closing.text}}
 

@@ -25,9 +25,11 @@ def escape(text: str) -> str:
     return _LINE_START.sub(lambda found: f"{found[1]}{found[2][:-1]}\\{found[2][-1]}", out)
 
 
-def code(text: str) -> str:
-    """``text`` as a code span, whatever backticks it holds; also in a table."""
-    shown = " ".join(text.split()).replace("|", "\\|")
+def code(text: str, *, in_table: bool = False) -> str:
+    """``text`` as a code span, whatever backticks it holds. Only in a table is a bar to be escaped."""
+    shown = " ".join(text.split())
+    if in_table:
+        shown = shown.replace("|", "\\|")
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * (longest + 1)
     space = " " if shown.startswith("`") or shown.endswith("`") else ""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from triage.incident.entries import Kind, Source
 from triage.incident.incident import Incident, Row
-from triage.incident.times import CHANGE_SECONDS, TimeName, is_page, measures, named_times
+from triage.incident.times import CHANGE_SECONDS, TimeName, measures, named_times
 from triage.incident.update import phase
-from triage.incident.watching import BASELINE
-from triage.incident.words import short, told
+from triage.incident.watching import BASELINE, badness
+from triage.incident.words import short, told, unread_sentence
 from triage.report.markdown import code, escape, table
 from triage.report.times import spoken
 from triage.signals import wording
@@ -77,7 +77,8 @@ def _impact(incident: Incident) -> Iterator[str]:
     yield ""
     for subject, title in _judged(incident).items():
         rows = [row for row in incident.rows if row.entry.kind is Kind.VERDICT and row.entry.about == subject]
-        worst = next((row for row in rows if is_page(row.entry.state) or row.entry.state == "fail"), rows[0])
+        # What was not known was no pass.
+        worst = max(rows, key=lambda row: 0.5 if (bad := badness(row.entry.state)) is None else bad)
         last = rows[-1]
         yield f"{title}: {escape(worst.text)}"
         yield ""
@@ -111,7 +112,7 @@ def _objectives(notebook: Notebook | None) -> Iterator[str]:
         counted = slo.sli.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
         said = ", ".join(f"{name} {value}" for name, value in counted.items())
         objective = "-" if slo.objective is None else wording.objective_text(slo.objective)
-        rows.append((escape(slo.name), objective, wording.span(slo.window), code(said)))
+        rows.append((escape(slo.name), objective, wording.span(slo.window), code(said, in_table=True)))
     yield from table(("Objective", "Promise", "Window", "Counted from"), rows)
 
 
@@ -267,6 +268,8 @@ def _evidence(incident: Incident, journal_head: str) -> Iterator[str]:
     yield ""
     log = hashlib.sha256(b"\n".join(entry.line() for entry in incident.log)).hexdigest()
     yield f"- timeline: {len(incident.log)} entries, SHA-256 {code(log)}"
+    if incident.unread:
+        yield f"- {unread_sentence(incident)}"
     yield f"- head of the journal of actions: {code(journal_head) if journal_head else 'no action is recorded'}"
     for row in incident.rows:
         if row.entry.kind is Kind.CELL and row.entry.details.get("run"):

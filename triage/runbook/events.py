@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from triage.clock import is_date
 from triage.text import clean
 
 FORMAT = 1
@@ -87,7 +87,7 @@ def read_line(line: bytes) -> Event | None:
         outcome = Outcome(content["outcome"]) if "outcome" in content else None
         names = ("by", "step", "text", "goto", "digest", "incident", "id")
         texts = {name: clean(content.get(name, "")) for name in names}
-        return Event(EventKind(content["kind"]), at, outcome=outcome, **texts) if math.isfinite(at) else None
+        return Event(EventKind(content["kind"]), at, outcome=outcome, **texts) if is_date(at) else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -111,7 +111,8 @@ def _none(view: View, board: Board | None, width: int) -> list[Line]:
     out = [line(" ", (first, Role.WARN if calls else Role.PLAIN)), BLANK,
            line(" ", ("o", Role.ACCENT), "  opens one, with what is known of its last two hours: alerts, deployments,"),
            line("    verdicts, steps of the runbook, cells and actions; from then on it writes itself")]
-    out += [line(" ", (text, Role.WARN)) for text in wrap(view.look.say(board.trouble), width - 2) if board.trouble]
+    out += [line(" ", (text, Role.WARN)) for said in (board.trouble, *board.unread) if said
+            for text in wrap(view.look.say(said), width - 2)]
     return [each.fitted(width, view.look.ellipsis) for each in out]
 
 
@@ -137,8 +138,8 @@ def _head(view: View, board: Board, incident: Incident, width: int, narrow: bool
                         (short(incident.roles.get(role, "-")), Role.PLAIN if role in incident.roles else Role.DIM))
                    for number, (role, word) in enumerate(_ROLES.items())))
     out = [first, *title, roles, *_times(view, times, width)]
-    if board.trouble:
-        out += [line(" ", (text, Role.WARN)) for text in wrap(view.look.say(board.trouble), width - 2)[:3]]
+    out += [line(" ", (text, Role.WARN)) for said in (board.trouble, *board.unread) if said
+            for text in wrap(view.look.say(said), width - 2)[:3]]
     return [each.fitted(width, view.look.ellipsis) for each in out]
 
 
