@@ -169,6 +169,14 @@ async def test_an_old_plan_is_refused(tmp_path: Path) -> None:
     assert "expired" in outcome(await carried(of, plan)).sentence
 
 
+async def test_a_clock_that_is_set_back_makes_an_old_plan_no_younger(tmp_path: Path) -> None:
+    of = executor(tmp_path)
+    plan = await prepared(of)
+    of.clock.advance(121)  # type: ignore[attr-defined]
+    of.clock.sleep_through(-3600)  # type: ignore[attr-defined]
+    assert "expired" in outcome(await carried(of, plan)).sentence
+
+
 async def test_a_pause_needs_one_confirmation_and_no_name(tmp_path: Path) -> None:
     of = executor(tmp_path)
     plan = await prepared(of, Wish(Action.PAUSE, to="7"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -37,11 +37,12 @@ from triage.actions.guards import GUARDS, check
 from triage.actions.guards.checking import Checked, Found, Guard, Strength, Verdict, run
 from triage.actions.history import Attempt, Deed, History, Outcome
 from triage.actions.lease import Busy, Claim, Free, NoLease
-from triage.actions.plan import Action, Precondition, State
+from triage.actions.moment import Moment
+from triage.actions.plan import PLAN_SECONDS, Action, Precondition, State
 from triage.actions.proven import NOT_ASKED, Met, Proven, Service
 from triage.actions.signature import Signature
-from triage.actions.steps import Confirmation, objections
-from triage.actions.system import Fate, Granted, Progress, Rehearsal
+from triage.actions.steps import Confirmation, Prepared, objections, seconds_left
+from triage.actions.system import Fate, Granted, Progress, Rehearsal, Wish
 from triage.config_actions import ActionSettings, Freeze
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.facts.rollouts import RolloutFacts, WeightFrom
@@ -253,7 +254,7 @@ def test_pausing_asks_for_nothing_but_its_confirmation_when_prometheus_and_regis
                        signature=Signature(None, ""))
     answers = check(of)
     assert not any(c.stops or c.acknowledgement for c in answers)
-    assert objections(of.plan, answers, Confirmation(), NOW) == ()
+    assert objections(of.plan, answers, Confirmation(), PLAN_SECONDS) == ()
 
 
 def test_a_freeze_lets_a_pause_be_one_confirmation() -> None:
@@ -402,9 +403,9 @@ def test_no_combination_of_blind_guards_stops_the_safe_direction(action: Action,
     answers = check(of)
     assert [c.name for c in answers if c.stops] == []
     words = frozenset(c.acknowledgement for c in answers if c.acknowledgement)
-    assert objections(of.plan, answers, Confirmation(of.plan.confirmation, words), NOW) == ()
+    assert objections(of.plan, answers, Confirmation(of.plan.confirmation, words), PLAN_SECONDS) == ()
     if words:
-        assert objections(of.plan, answers, Confirmation(of.plan.confirmation), NOW)
+        assert objections(of.plan, answers, Confirmation(of.plan.confirmation), PLAN_SECONDS)
 
 
 def _blind(of: Circumstances) -> Found:
@@ -434,7 +435,7 @@ def test_breaking_glass_never_overrides_write_mode_permission_target_change_leas
         ("journal", {"journal": JournalLook("?")}))
     for name, changes in cases:
         answers = check(circumstances(action, **{**judged(), **changes}))
-        assert any(o.startswith(name) for o in objections(of.plan, answers, confirmation, NOW)), name
+        assert any(o.startswith(name) for o in objections(of.plan, answers, confirmation, PLAN_SECONDS)), name
 
 
 def test_breaking_glass_overrides_the_others_only_with_a_reason() -> None:
@@ -442,22 +443,43 @@ def test_breaking_glass_overrides_the_others_only_with_a_reason() -> None:
     answers = check(of)
     assert {c.name for c in answers if c.stops} == {"freeze", "persons"}
     typed = of.plan.confirmation
-    assert len(objections(of.plan, answers, Confirmation(typed, break_glass="  "), NOW)) == 2
-    assert objections(of.plan, answers, Confirmation(typed, break_glass="customers cannot pay"), NOW) == ()
+    assert len(objections(of.plan, answers, Confirmation(typed, break_glass="  "), PLAN_SECONDS)) == 2
+    assert objections(of.plan, answers, Confirmation(typed, break_glass="customers cannot pay"), PLAN_SECONDS) == ()
 
 
 @pytest.mark.parametrize(("confirmation", "words"), [
     (Confirmation(), "fraud-scorer has to be typed"), (Confirmation("fraud"), "has to be typed"),
     (Confirmation("y"), "has to be typed")])
 def test_what_is_not_typed_is_not_confirmed(confirmation: Confirmation, words: str) -> None:
-    assert words in objections(plan(), (), confirmation, NOW)[0]
+    assert words in objections(plan(), (), confirmation, PLAN_SECONDS)[0]
 
 
-def test_a_plan_expires_by_the_world_s_time_in_a_lab_that_lives_faster() -> None:
+@dataclass
+class Pace:
+    """A clock that lives ``speed`` times as fast as the machine's, and whose world's time can be set."""
+
+    speed: float = 1.0
+    passed: float = 0.0
+    put: float = 0.0
+
+    def now(self) -> float:
+        return NOW + self.put + self.passed * self.speed
+
+    def monotonic(self) -> float:
+        return self.passed * self.speed
+
+
+@pytest.mark.parametrize(("clock", "left"), [
+    (Pace(passed=119), 1), (Pace(passed=121), -1), (Pace(speed=10, passed=119), 1), (Pace(speed=10, passed=121), -1),
+    (Pace(passed=50, put=-3600), 70), (Pace(passed=121, put=-3600), -1), (Pace(put=3600), -3480),
+], ids=["in time", "too late", "a fast lab in time", "a fast lab too late", "set back", "set back and too late",
+        "asleep"])
+def test_a_plan_expires_by_the_machines_seconds_whatever_happens_to_the_clock(clock: Pace, left: float) -> None:
+    of = circumstances()
+    made = Prepared("0" * 16, Wish(Action.ROLLBACK), of.plan, (), (), of, Moment(NOW, 0.0))
+    assert seconds_left(made, clock) == left
     typed = Confirmation("fraud-scorer")
-    assert objections(plan(), (), typed, NOW + 119) == ()
-    assert "expired" in objections(plan(), (), typed, NOW + 121)[0]
-    assert objections(plan(), (), typed, NOW + 1000, speed=10) == ()
+    assert objections(of.plan, (), typed, left) == (() if left > 0 else ("the plan has expired: make it again",))
 
 
 def test_the_policy_is_the_manifests_and_the_configurations() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.actions import building
 from triage.actions.guards import check
+from triage.actions.moment import Moment
 from triage.actions.plan import Action, Plan, Request
 from triage.actions.rehearsal import difference
 from triage.actions.steps import Prepared
@@ -58,7 +59,8 @@ INSIDE, ROWS = 76, 18
 
 def prepared(plan: Plan, *rehearsals: Rehearsal) -> Prepared:
     answers = check(building.circumstances(plan=plan, rehearsals=rehearsals))
-    return Prepared("0" * 16, Wish(plan.action), plan, answers, rehearsals, building.circumstances(plan=plan))
+    return Prepared("0" * 16, Wish(plan.action), plan, answers, rehearsals, building.circumstances(plan=plan),
+                    Moment(building.NOW, 0.0))
 
 
 def said(plan: Plan, *rehearsals: Rehearsal) -> list[str]:

@@ -26,10 +26,11 @@ from triage.actions.guards.checking import Checked
 from triage.actions.history import History, Outcome, history_of
 from triage.actions.journal import Journal, JournalError, Kind
 from triage.actions.lease import Busy, Claim, Free, Held, Leases, NoLease, kept_alive
+from triage.actions.moment import Moment
 from triage.actions.plan import Action, Plan, shown_version
 from triage.actions.proven import NOT_ASKED, Proven
 from triage.actions.signature import Signature
-from triage.actions.steps import Confirmation, Prepared, Stage, Step, objections
+from triage.actions.steps import Confirmation, Prepared, Stage, Step, objections, seconds_left
 from triage.actions.system import (
     UNVERIFIED,
     Granted,
@@ -189,15 +190,14 @@ class Executor:
         Close the iterator (``aclose``) or cancel its task to stop watching: what was sent stays sent, the outcome is
         then *unknown*, and the lease is given back. Raises nothing of its own.
         """
-        now = self.clock.now()
         mode = self.mode()
         wrong: tuple[str, ...] = () if mode.allows else (f"write: {mode.sentence}",)
         if prepared.action_id in self._used:
             wrong = ("this plan was carried out already: make it again",)
-        wrong = wrong or objections(prepared.plan, prepared.checked, confirmation, now, self.clock.speed)
+        wrong = wrong or objections(prepared.plan, prepared.checked, confirmation, seconds_left(prepared, self.clock))
         if wrong:
             # Nothing was touched yet: not even a connection is opened for it.
-            yield _refused(now, wrong)
+            yield _refused(self.clock.now(), wrong)
             return
         self._used.add(prepared.action_id)
         plan = prepared.plan
@@ -241,6 +241,7 @@ class Executor:
         if isinstance(observed, Failure):
             return Refusal(f"{self.system.target.sentence()} cannot be read: {observed.sentence()}", observed.hint)
         actor = request.plan.actor if request is not None else self._actor(identity)
+        made = Moment.of(self.clock)
         plan = self._planned(wish, observed, self.snapshot() or self._nothing_known(), actor)
         if isinstance(plan, Refusal):
             return plan
@@ -253,7 +254,7 @@ class Executor:
         granted = await self.system.granted(plan.action)
         rehearsals = await self._rehearsed(plan, forbidden=granted.allowed is False)
         circumstances = await self._circumstances(plan, request, rehearsals, None)
-        return Prepared(secrets.token_hex(8), wish, plan, check(circumstances), rehearsals, circumstances)
+        return Prepared(secrets.token_hex(8), wish, plan, check(circumstances), rehearsals, circumstances, made)
 
     def _actor(self, identity: str | Failure) -> str:
         return identity if isinstance(identity, str) else f"{UNVERIFIED} {self.journal.origin.user}"
@@ -346,7 +347,7 @@ class Executor:
         circumstances = await self._circumstances(prepared.plan, before.approval, prepared.rehearsals,
                                                   before, held)
         checked = check(circumstances)
-        wrong = objections(prepared.plan, checked, confirmation, self.clock.now(), self.clock.speed)
+        wrong = objections(prepared.plan, checked, confirmation, seconds_left(prepared, self.clock))
         observed = circumstances.observed
         if isinstance(observed, Observed) and self._nothing_to_do(prepared.plan, observed) is not None:
             wrong = (*wrong, f"it was done by somebody else meanwhile: {prepared.plan.verification.goal}")

@@ -226,10 +226,6 @@ class Plan:
         found: dict[str, Any] = _whole(asdict(self))
         return found
 
-    def expires_in(self, now: float) -> float:
-        """Seconds until it may not be carried out any more; 0 or less when that is over."""
-        return self.made_at + PLAN_SECONDS - now
-
 
 def shown_version(version: str) -> str:
     """A version as sentences name it: ``v8`` for ``8`` and ``v8``, other spellings as they are, ``?`` for none."""

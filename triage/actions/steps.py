@@ -9,9 +9,11 @@ from enum import StrEnum
 from triage.actions.circumstances import Circumstances
 from triage.actions.guards.checking import Checked
 from triage.actions.history import Outcome
-from triage.actions.plan import Plan
+from triage.actions.moment import Moment
+from triage.actions.plan import PLAN_SECONDS, Plan
 from triage.actions.system import Fate, Progress, Rehearsal, Wish
 from triage.actions.verifying import Recovery
+from triage.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Prepared:
     """One per request of the plan."""
     circumstances: Circumstances
     """What the guards looked at."""
+    made: Moment
+    """When the plan was made."""
 
     @property
     def stops(self) -> tuple[Checked, ...]:
@@ -90,21 +94,24 @@ class Step:
     """For :attr:`Stage.OUTCOME` only; ``refused``: nothing was sent."""
 
 
-def seconds_left(plan: Plan, now: float, speed: float = 1.0) -> float:
-    """Seconds of the machine until the plan expires, at the world time ``now`` of a world that lives ``speed`` times
-    as fast; 0 or less when it has."""
-    return plan.expires_in(plan.made_at + (now - plan.made_at) / max(speed, 1.0))
+def seconds_left(prepared: Prepared, clock: Clock) -> float:
+    """Seconds of the machine until the plan expires; 0 or less when it has."""
+    return PLAN_SECONDS - prepared.made.seconds_since(clock)
 
 
-def objections(plan: Plan, checked: Sequence[Checked], confirmation: Confirmation, now: float,
-               speed: float = 1.0) -> tuple[str, ...]:
-    """Why the plan may not be carried out on this confirmation, as sentences; empty when it may.
+EXPIRED = "the plan has expired: make it again"
+
+
+def objections(plan: Plan, checked: Sequence[Checked], confirmation: Confirmation,
+               left_seconds: float) -> tuple[str, ...]:
+    """Why the plan, which expires in ``left_seconds``, may not be carried out on this confirmation, as sentences;
+    empty when it may.
 
     The executor asks this, whatever a screen has checked before.
     """
     found = []
-    if seconds_left(plan, now, speed) <= 0:
-        found.append("the plan has expired: make it again")
+    if left_seconds <= 0:
+        found.append(EXPIRED)
     if confirmation.typed.strip() != plan.confirmation:
         found.append(f"not confirmed: {plan.confirmation} has to be typed" if plan.confirmation
                      else "not confirmed: nothing has to be typed for this")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from triage.actions.history import Deed
     from triage.actions.steps import Confirmation, Prepared, Step
     from triage.actions.system import Refusal, System, Wish
+    from triage.clock import Clock
     from triage.desk.actions import ActionDesk
     from triage.live.snapshot import Snapshot
     from triage.runbook.events import Outcome as StepOutcome
@@ -99,7 +100,7 @@ class ActionLink:
     def under_way(self, model: str) -> tuple[tuple[str, str], ...]:
         """(what is being done to ``model``, here and elsewhere, keys that show it) for each action."""
         from triage.signals.wording import clock_time
-        now = self.now()
+        now = self._feed.clock().now()
         here = ((f"{course.prepared.plan.title}, begun {clock_time(course.began_at, now)}", "a w")
                 for course in self._courses.values()
                 if course.prepared.plan.target.model == model and not course.is_over)
@@ -189,7 +190,7 @@ class ActionLink:
     def go(self, prepared: Prepared, confirmation: Confirmation, step: Place | None) -> None:
         """Carry it out, and show that."""
         from triage.tui.screens.receipt import Receipt
-        self._courses[prepared.action_id] = Course(prepared, (), began_at=self.now())
+        self._courses[prepared.action_id] = Course(prepared, (), began_at=self._feed.clock().now())
         self._door.begin(self._carry_out(prepared, confirmation, step))
         self._app.push_screen(Receipt(self, prepared.action_id))
 
@@ -197,7 +198,7 @@ class ActionLink:
         """A plan was left: the runbook's step that opened it is as before, and the incident is told of ``prepared``."""
         self._app.say("the plan was left: nothing was sent")
         if prepared is not None:
-            self._app.incident.left(prepared, self.now())
+            self._app.incident.left(prepared, self._feed.clock().now())
         if step is not None:
             self._conclude(step, None, "the plan was not carried out")
 
@@ -206,7 +207,7 @@ class ActionLink:
         async def work(desk: ActionDesk) -> str:
             from triage.desk.locks import locks
             active = self._feed.context()
-            return "; ".join([] if active is None else await locks(desk, active, self.now())) or "none"
+            return "; ".join([] if active is None else await locks(desk, active, self._feed.clock().now())) or "none"
         self._door.ask(work, took, lambda message, hint: took(f"not known: {message}"))
 
     def watch(self) -> None:
@@ -241,13 +242,9 @@ class ActionLink:
         """Whether an action is being carried out or watched."""
         return any(not course.is_over for course in self._courses.values())
 
-    def now(self) -> float:
-        """World time, Unix seconds."""
-        return self._feed.clock().now()
-
-    def speed(self) -> float:
-        """Seconds of the world in one of the machine's."""
-        return self._feed.clock().speed
+    def clock(self) -> Clock:
+        """By which plans are made."""
+        return self._feed.clock()
 
     def close(self) -> None:
         """The program ends: what is under way is given up, and the journal says so."""

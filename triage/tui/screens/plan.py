@@ -83,7 +83,7 @@ class PlanDialog(Box[None], inherit_bindings=False):
         dialog, prepared = self._dialog, self._dialog.prepared
         if prepared is not None:
             from triage.actions.steps import seconds_left
-            left = seconds_left(prepared.plan, self._link.now(), self._link.speed())
+            left = seconds_left(prepared, self._link.clock())
             dialog = self._dialog = replace(dialog, expires_in=max(0.0, left))
             self._recheck(prepared)
         if dialog.focus not in dialog.buttons:
