@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import threading
@@ -212,6 +213,17 @@ def test_what_is_removed_is_gone_and_removing_it_again_is_nothing(home: Path) ->
     state.remove("a")
     state.remove("a")
     assert state.files() == ()
+
+
+def test_a_log_that_somebody_keeps_locked_is_waited_for_a_while_and_no_longer(home: Path) -> None:
+    StateDir(home).append("log", b"one")
+    with (home / "log").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(StateError, match=r"log has been locked by another process for 0.01 s") as raised:
+            StateDir(home).append("log", b"two", 0.01)
+        assert "lslocks" in raised.value.hint
+    StateDir(home).append("log", b"two")
+    assert (home / "log").read_bytes() == b"one\ntwo\n"
 
 
 def test_one_holds_a_lock_until_it_lets_go(home: Path) -> None:

@@ -29,6 +29,8 @@ MAX_BYTES = 64_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 _ASTRAY = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
 _LOG = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_AGAIN_SECONDS = 0.005
+"""Between two tries to get a lock."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -157,11 +159,12 @@ class StateDir:
                 raise
             os.fsync(folder)
 
-    def append(self, file: str, line: bytes) -> None:
+    def append(self, file: str, line: bytes, wait_seconds: float = 5.0) -> None:
         """Add ``line`` (without its end) to the log ``file``, on the disk when this returns.
 
         One write, at the end of the file as it is then, while others wait: two processes lose nothing of each other,
-        also in a folder that two machines share, where the end of a file is not known without a lock. What an earlier
+        also in a folder that two machines share, where the end of a file is not known without a lock. Who locks it for
+        longer than ``wait_seconds``, as a log shipper may, is not waited for: :class:`StateError`. What an earlier
         write left torn (a full disk) is closed with a newline first, so a torn line spoils no other.
         """
         if b"\n" in line:
@@ -171,9 +174,7 @@ class StateDir:
             descriptor = os.open(_checked(file), _LOG, 0o600, dir_fd=folder)
             try:
                 self._must_be_ours(descriptor, file)
-                # Where the file system knows no locks, a single write at the end is the best there is.
-                with suppress(OSError):
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self._lock(descriptor, file, wait_seconds)
                 size = os.fstat(descriptor).st_size
                 torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
                 record = (b"\n" if torn else b"") + line + b"\n"
@@ -242,13 +243,31 @@ class StateDir:
         until = time.monotonic() + wait_seconds
         while (hold := self.hold(file)) is None:
             if time.monotonic() > until:
-                raise StateError(f"{self._shown(file)} has been locked by another process for {wait_seconds:g} s",
-                                 "see which triage hangs, and end it")
-            time.sleep(0.005)
+                raise self._held_up(file, wait_seconds, "see which triage hangs, and end it")
+            time.sleep(_AGAIN_SECONDS)
         try:
             yield
         finally:
             hold.release()
+
+    def _lock(self, descriptor: int, file: str, wait_seconds: float) -> None:
+        """Lock what is open, until it is closed, waiting for others for ``wait_seconds`` at most."""
+        until = time.monotonic() + wait_seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise self._held_up(file, wait_seconds, "see what else writes that file or keeps it locked "
+                                        "(lslocks), and end it") from None
+            except OSError:
+                # Where the file system knows no locks, a single write at the end is the best there is.
+                return
+            time.sleep(_AGAIN_SECONDS)
+
+    def _held_up(self, file: str, wait_seconds: float, hint: str) -> StateError:
+        return StateError(f"{self._shown(file)} has been locked by another process for {wait_seconds:g} s", hint)
 
     @contextmanager
     def _opened(self, what: str, file: str, *, create: bool) -> Iterator[int | None]:

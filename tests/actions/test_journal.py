@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
+import os
 import socket
 import stat
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from triage.actions.anchors import Checkpoint, FileAnchor, SyslogAnchor
+from triage.actions.anchors import PUT_SECONDS, Checkpoint, FileAnchor, SyslogAnchor
 from triage.actions.journal import Journal, JournalError, Kind, Origin
 from triage.actions.journal_verify import ExpectedHead, Integrity, Verified, verify
 from triage.clock import ManualClock
@@ -263,6 +267,51 @@ def test_a_second_place_that_is_not_reached_is_said_and_stops_nothing(tmp_path: 
     (tmp_path / "far").chmod(0o700)
     of.append(Kind.INTENT, "b", {})
     assert of.anchor_trouble == ""
+    assert verified(of).unanchored == 0
+
+
+def locked(path: Path) -> int:
+    """A descriptor that keeps ``path`` locked, as a log shipper does."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def test_a_second_place_that_is_locked_is_waited_for_a_moment_only(tmp_path: Path) -> None:
+    of = journal(tmp_path / "j", anchor=tmp_path / "far" / "checkpoints")
+    holder = locked(tmp_path / "far" / "checkpoints")
+    began = time.monotonic()
+    of.append(Kind.INTENT, "a", {})
+    assert time.monotonic() - began < 2 * PUT_SECONDS + 1
+    assert "checkpoints has been locked by another process" in of.anchor_trouble
+    os.close(holder)
+    of.append(Kind.INTENT, "b", {})
+    assert (of.anchor_trouble, verified(of).unanchored, len(of.records())) == ("", 0, 3)
+
+
+def test_a_second_place_whose_disk_hangs_holds_nothing_up_and_gets_the_next_checkpoint_when_it_is_back(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = filled(tmp_path / "j", 1)
+    of.anchor = anchor = FileAnchor(tmp_path / "far" / "checkpoints")
+    back, fsync = threading.Event(), os.fsync
+
+    def hangs(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == "checkpoints":
+            back.wait()
+        fsync(descriptor)
+
+    monkeypatch.setattr("triage.state_dir.os.fsync", hangs)
+    of.append(Kind.INTENT, "b", {})
+    assert "checkpoints has not taken it" in of.anchor_trouble
+    began = time.monotonic()
+    of.append(Kind.INTENT, "c", {})
+    assert "checkpoints still hangs with an earlier checkpoint" in of.anchor_trouble
+    assert time.monotonic() - began < PUT_SECONDS / 2
+    back.set()
+    while "hangs" in (said := anchor.put(Checkpoint(4, of.records()[-1].hash, 1.0))):
+        time.sleep(0.001)
+    assert said == ""
     assert verified(of).unanchored == 0
 
 

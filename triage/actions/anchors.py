@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,8 @@ from triage.text import clean
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _SYSLOG = "/dev/log"
+PUT_SECONDS = 1.0
+"""How long a second place may take for a checkpoint: a rollback waits for it no longer."""
 _NOTICE = (4 << 3) | 5
 """Facility auth, severity notice (RFC 5424, 6.2.1)."""
 
@@ -42,15 +45,30 @@ class Anchor(Protocol):
 
 
 class FileAnchor:
-    """A file of JSON lines on another disk. Its folder must belong to this account alone (0700)."""
+    """A file of JSON lines on another disk. Its folder must belong to this account alone (0700).
+
+    Neither a lock on it nor a disk that hangs holds up what the journal is written for: it is written in a thread of
+    its own, and one at a time.
+    """
 
     def __init__(self, path: Path) -> None:
         self._folder, self._file = StateDir(path.parent), path.name
+        self._writing: threading.Thread | None = None
 
     def put(self, checkpoint: Checkpoint) -> str:
+        if self._writing is not None and self._writing.is_alive():
+            return f"{clean(self._folder.path / self._file)} still hangs with an earlier checkpoint"
+        said: list[str] = []
+        # A daemon: a disk that never answers must not keep the process either.
+        self._writing = threading.Thread(target=lambda: said.append(self._put(checkpoint)), name="anchor", daemon=True)
+        self._writing.start()
+        self._writing.join(PUT_SECONDS)
+        return said[0] if said else f"{clean(self._folder.path / self._file)} has not taken it for {PUT_SECONDS:g} s"
+
+    def _put(self, checkpoint: Checkpoint) -> str:
         line = {"seq": checkpoint.seq, "head": checkpoint.head, "at": checkpoint.at}
         try:
-            self._folder.append(self._file, json.dumps(line, sort_keys=True).encode())
+            self._folder.append(self._file, json.dumps(line, sort_keys=True).encode(), PUT_SECONDS / 2)
         except StateError as error:
             return error.message
         return ""
@@ -87,8 +105,7 @@ class SyslogAnchor:
         text = f"<{_NOTICE}>triage: journal checkpoint seq={checkpoint.seq} head={checkpoint.head}"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
-                # A log that hangs must not keep a rollback waiting.
-                log.settimeout(1.0)
+                log.settimeout(PUT_SECONDS)
                 log.connect(self._path)
                 log.send(text.encode())
         except OSError as error:
