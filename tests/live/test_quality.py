@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pytest
@@ -91,6 +92,93 @@ def test_a_figure_that_nobody_exports_yet_is_awaited_where_labels_come_late() ->
 def test_a_mean_of_several_series_says_so() -> None:
     found = exported(0.68, 600.0) | {Question(FIGURE, 0, Part.SERIES): samples((of("7"), 4.0))}
     assert "mean of 4 series" in read(FIGURES, found).figures[0].judged.sentence
+
+
+UNCOUNTED = ("quality: {feedback: {regime: delayed, expected_delay: 14d}, "
+             "metrics: [{name: recall, metric: recall, at_least: 0.6}]}")
+DAY = 86400.0
+
+
+def test_an_n_that_nobody_counts_is_not_known_and_never_the_number_that_is_needed() -> None:
+    asked_for = UNCOUNTED.replace("at_least: 0.6", "at_least: 0.6, min_labels: 5000")
+    found = {Question(FIGURE, 0, Part.LEVEL): samples((of("7"), 0.9))}
+    [figure] = read(asked_for, found).figures
+    assert (figure.judged.figure.n, figure.judged.verdict) == (None, Verdict.UNKNOWN)
+    assert figure.judged.sentence == ("recall 0.900, n not known: 5000 labels needed; nobody counts its labels "
+                                      "(quality.feedback.labels)")
+    [figure] = read(UNCOUNTED, found).figures
+    assert (figure.judged.figure.n, figure.judged.verdict) == (None, Verdict.PASS)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 7.0, -0.1])
+def test_a_figure_that_cannot_be_right_is_unknown_and_neither_awaited_nor_fine(value: float) -> None:
+    found = {Question(FIGURE, 0, Part.LEVEL): samples((of("7"), value), (of("8"), 0.9))}
+    figures = read(UNCOUNTED, found).figures
+    assert [(f.version, f.judged.verdict, f.judged.quality) for f in figures] == [
+        ("7", Verdict.UNKNOWN, Quality.SUSPECT), ("8", Verdict.PASS, Quality.OK)]
+
+
+def test_a_figure_in_percent_is_no_share_above_one() -> None:
+    percent = UNCOUNTED.replace("0.6", "60")
+    found = {Question(FIGURE, 0, Part.LEVEL): samples((of("7"), 71.0), (of("8"), 101.0))}
+    assert [f.judged.verdict for f in read(percent, found).figures] == [Verdict.PASS, Verdict.UNKNOWN]
+
+
+@pytest.mark.parametrize(("part", "age", "words"), [
+    (Part.SAMPLED_AT, 301.0, "newest sample is 5 m 01 s old"),
+    (Part.PUSHED_AT, 9 * DAY, "pushed 9 d ago, and not since")])
+def test_a_figure_that_was_pushed_long_ago_says_nothing_of_the_present(part: Part, age: float, words: str) -> None:
+    found = exported(0.68, 600.0) | {Question(FIGURE, 0, part): samples((of("7"), NOW - age))}
+    [figure] = read(FIGURES, found).figures
+    assert (figure.judged.quality, figure.judged.verdict) == (Quality.STALE, Verdict.UNKNOWN)
+    assert (figure.judged.figure.value, figure.judged.figure.sampled_at) == (0.68, NOW - age)
+    assert words in figure.judged.sentence
+    young = found | {Question(FIGURE, 0, part): samples((of("7"), NOW - 200))}
+    assert read(FIGURES, young).figures[0].judged.verdict is Verdict.PASS
+
+
+def test_the_age_of_figures_and_stand_ins_is_asked_for() -> None:
+    for more, name in ((FIGURES, FIGURE), (PROXIES, PROXY)):
+        asked = {q.part: text for q, text in quality_questions(notebook(SUCCESS, more=more)) if q.objective == name}
+        assert asked[Part.SAMPLED_AT].startswith("max by (model_version) (timestamp(")
+        assert "push_time_seconds" in asked[Part.PUSHED_AT]
+
+
+@pytest.mark.parametrize(("value", "age"), [(math.nan, 0.0), (0.018, 9 * DAY)])
+def test_a_stand_in_that_is_no_number_or_old_is_not_usual(value: float, age: float) -> None:
+    [figure] = read(PROXIES, {Question(PROXY, 0, Part.LEVEL): samples((of("7"), value)),
+                              Question(PROXY, 0, Part.PUSHED_AT): samples((of("7"), NOW - age))}).figures
+    assert figure.judged.verdict is Verdict.UNKNOWN
+
+
+def test_a_counter_that_is_no_number_is_not_taken_for_one_without_events() -> None:
+    broken = [s for s in outcomes(0.0, 300.0) if s.labels["outcome"] != "tp"]
+    broken += samples((of("7", outcome="tp"), math.nan))
+    [figure] = read(COUNTERS, {Question(COUNTED, 0, Part.GROUPS, WINDOW): broken}).figures
+    assert (figure.judged.quality, figure.judged.verdict) == (Quality.SUSPECT, Verdict.UNKNOWN)
+
+
+def test_a_subgroup_with_a_counter_that_is_no_number_is_named_and_not_compared() -> None:
+    counts = [*outcomes(900.0, 100.0, region="DE"), *outcomes(600.0, 400.0, region="FR")]
+    counts = [s._replace(value=math.nan) if s.labels["region"] == "FR" and s.labels["outcome"] == "tp" else s
+              for s in counts]
+    [slice_] = read(COUNTERS, {Question(f"{SLICED} 0", 0, Part.GROUPS, WINDOW): counts}).slices
+    assert slice_.disparity.verdict is Verdict.UNKNOWN
+    assert "FR" in slice_.disparity.sentence
+
+
+def test_subgroups_of_a_figure_pushed_long_ago_are_not_compared_as_of_the_present() -> None:
+    found = by_language(en=0.82, de=0.81, pl=0.80) | {
+        Question(FIGURE, 0, Part.LEVEL): samples((of("7"), 0.81)),
+        Question(FIGURE, 0, Part.PUSHED_AT): samples((of("7"), NOW - 9 * DAY))}
+    [slice_] = read(SLICES, found).slices
+    assert (slice_.disparity.quality, slice_.disparity.verdict) == (Quality.STALE, Verdict.UNKNOWN)
+    assert "pushed 9 d ago" in slice_.disparity.sentence
+
+
+def test_subgroups_without_any_number_are_not_left_out() -> None:
+    [slice_] = read(SLICES, by_language(en=math.nan, de=math.nan, pl=math.nan)).slices
+    assert slice_.disparity.verdict is Verdict.UNKNOWN
 
 
 def test_a_stand_in_beyond_its_usual_range_warns_and_never_fails() -> None:

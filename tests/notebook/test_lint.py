@@ -36,6 +36,8 @@ FAIR = "slices: [{name: g, values: [a, b], fairness: [demographic_parity, error_
     (["quality: {feedback: {regime: instant, cohort: 1h}}"], "labels-uncounted", "spec.quality.feedback.cohort"),
     (["quality: {feedback: {regime: instant, cohort_label: day}}"], "labels-uncounted",
      "spec.quality.feedback.cohort_label"),
+    (["quality: {feedback: {regime: instant}, metrics: [{name: recall, metric: r, min_labels: 100}]}"],
+     "labels-uncounted", "spec.quality.metrics[0].min_labels"),
     (["quality: {feedback: {regime: instant, predictions: p}}"], "labels-uncounted",
      "spec.quality.feedback.predictions"),
     ([QUALITY + f", {FAIR}}}]}}"], "fairness-uncounted", "spec.quality.slices[0].fairness"),

@@ -122,7 +122,7 @@ FIGURES = exactly(
     answered_at=TIME, age_seconds=NUMBER, quality=QUALITY, failure=TEXT, warnings=TEXTS,
     figures=many(exactly(name=TEXT, version=TEXT, proxy={"type": "boolean"}, value=NUMBER, low=NUMBER, high=NUMBER,
                          n=NUMBER, unit=TEXT, lowest=NUMBER, highest=NUMBER, quality=QUALITY, verdict=SLO_VERDICT,
-                         sentence=TEXT, method=TEXT)),
+                         sentence=TEXT, method=TEXT, sampled_at=TIME)),
     slices=many(exactly(label=TEXT, version=TEXT, definition=TEXT, difference=NUMBER, low=NUMBER, high=NUMBER,
                         ratio=NUMBER, limit=NUMBER, n=NUMBER, quality=QUALITY, verdict=SLO_VERDICT, sentence=TEXT,
                         rates=many(exactly(group=TEXT, of=TEXT, value=NUMBER, low=NUMBER, high=NUMBER, n=NUMBER)))),
@@ -338,6 +338,20 @@ def test_what_moved_in_both_arms_is_told_by_feature_and_arm() -> None:
     assert amount["where"] == "on v7 and v8 alike: rolling back would not help"
     assert [(arm["arm"], arm["verdict"]) for arm in amount["arms"]] == [("stable", "drift"), ("canary", "drift")]
     assert (model["drift_reading"]["quality"], model["drift_reading"]["failure"]) == ("ok", "")
+
+
+def test_a_row_of_drift_says_what_the_screen_says_of_the_arm_that_stands_worse() -> None:
+    [model] = document("drift-apart")["models"]
+    assert [(row["feature"], row["verdict"], row["n"], row["where"]) for row in model["drift"]] == [
+        ("amount", "drift", 13_000.0, "only on canary v8, not on v7"),
+        ("merchant_age", "stale", None, "canary v8 cannot be told: stale"),
+        ("basket", "insufficient", 83.3333, "canary v8 cannot be told: insufficient")]
+    [amount, *_] = model["drift"]
+    assert amount["score"] == pytest.approx(amount["arms"][1]["score"], rel=1e-5)
+    assert amount["score"] > amount["critical"]
+    assert amount["sentence"] == amount["arms"][1]["sentence"]
+    assert (model["drift_reading"]["verdict"], model["drift_reading"]["sentence"]) == (
+        "drift", "1 drifting, 2 not known of 3 features")
 
 
 def test_drift_that_is_not_known_says_why() -> None:

@@ -60,6 +60,13 @@ def test_the_text_counts_what_is_fine_and_tells_what_is_not() -> None:
     assert "recall 0.680" not in said
 
 
+def test_that_of_which_nothing_is_expected_is_not_counted_as_fine() -> None:
+    free = VersionFigure("v7", judge(elsewhere("refusals", 0.99, 900.0, ""), Expected()), is_proxy=True)
+    assert "quality   1 of 2 figures as expected, 1 not judged" in text(replace(READING, figures=(FINE, POOR, free),
+                                                                                 slices=()))
+    assert "quality   none of 2 judged" in text(replace(READING, figures=(free, free), slices=()))
+
+
 def test_comparisons_without_a_value_are_told_apart_by_what_they_compare() -> None:
     waiting = [VersionSlice("v7", "region", disparity(name, {}, ["DE", "FR"], pending="labels are awaited"))
                for name in ("equal_opportunity", "error_rate")]

@@ -12,6 +12,8 @@ from tests.tui.driving import press, running, screen_text, until
 from tests.tui.test_goldens import check
 from tests.tui.test_sizes import SIZES
 from triage.facts.closer_look import CloserLook
+from triage.signals.quality import Expected
+from triage.signals.reading import Verdict
 from triage.tui.debug_parts import LEFT, PARTS, priority, zoomed
 from triage.tui.screens.debug import Debug
 from triage.tui.screens.oncall import OnCall
@@ -58,6 +60,21 @@ async def test_the_parts_look_as_agreed(name: str) -> None:
     async with running(looks.STATES[state](), size, **options) as (app, pilot, _):
         await press(pilot, *keys)
         check(f"debug-{name}", screen_text(app))
+
+
+async def test_that_of_which_nothing_is_expected_is_not_counted_as_fine() -> None:
+    calm = looks.calm()
+    [model] = calm.models
+    assert model.quality is not None
+    [fine], [limited] = model.quality.figures, model.quality.slices
+    free = replace(fine.judged, expected=Expected(), verdict=Verdict.NOT_JUDGED)
+    unlimited = replace(limited.disparity, limit=None, verdict=Verdict.NOT_JUDGED)
+    both = replace(model.quality, figures=(fine, replace(fine, judged=free, is_proxy=True)),
+                   slices=(replace(limited, disparity=unlimited),))
+    async with running(replace(calm, models=(replace(model, quality=both),))) as (app, pilot, _):
+        await press(pilot, "3")
+        assert "QUALITY  1 of 1 figures as expected, 1 not judged, as of" in screen_text(app)
+        assert "SLICES  none of 1 judged" in screen_text(app)
 
 
 @pytest.mark.parametrize("state", looks.STATES)

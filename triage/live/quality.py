@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample
 from triage.live.drift import DRIFT, drift_groups, version_label
-from triage.notebook.quality import CountedMetric, Proxy, Quality, QualityMetric, Slice
+from triage.notebook.quality import CountedMetric, Quality, Slice
 from triage.notebook.selector import Matcher, Selector, parse_selector, regex_quote
 from triage.quantities import format_duration
 from triage.signals.counted import Sums, expected, figures
-from triage.signals.drift_model import Kind
+from triage.signals.drift_model import Around, Kind
 from triage.signals.estimated import estimate
 from triage.signals.histogram import buckets_from
-from triage.signals.quality import Expected, Figure, JudgedFigure, elsewhere, judge
+from triage.signals.quality import Expected, elsewhere, judge, unreadable
+from triage.signals.quality_gauges import PUSHED_STALE_SECONDS, Exported, age_problem, exported_figure, stand_in
 from triage.signals.quality_reading import (
     QualityReading,
     VersionEstimate,
@@ -24,8 +26,6 @@ from triage.signals.quality_reading import (
     VersionSlice,
     gauge_disparity,
 )
-from triage.signals.reading import Quality as Known
-from triage.signals.reading import Verdict
 from triage.signals.slices import disparity, limit_of, subgroups
 
 if TYPE_CHECKING:
@@ -58,11 +58,10 @@ def _questions(notebook: Notebook, quality: Quality) -> Iterator[tuple[Question,
         yield (Question(LABELS, 0, Part.TOTAL, WINDOW),
                f"sum by ({label}) (increase({selector(quality.feedback.labels)}{span}))")
     for index, metric in enumerate(quality.metrics):
-        yield Question(FIGURE, index, Part.LEVEL), f"avg by ({label}) ({selector(metric.metric)})"
-        yield Question(FIGURE, index, Part.SERIES), f"count by ({label}) ({selector(metric.metric)})"
+        yield from _gauge(FIGURE, index, selector(metric.metric), label)
     for index, proxy in enumerate(quality.proxies):
         if proxy.kind == "gauge":
-            yield Question(PROXY, index, Part.LEVEL), f"avg by ({label}) ({selector(proxy.metric)})"
+            yield from _gauge(PROXY, index, selector(proxy.metric), label)
     for index, counted in enumerate(quality.counted):
         for name, part in _PARTS.items():
             text = getattr(counted, name)
@@ -84,6 +83,17 @@ def _questions(notebook: Notebook, quality: Quality) -> Iterator[tuple[Question,
                 text, by = counter
                 yield (Question(_slice_of(index), 0, part, WINDOW),
                        f"sum by ({label}, {item.name}, {by}) (increase({selector(text).with_matcher(one_of)}{span}))")
+
+
+def _gauge(of: str, index: int, selector: Selector, label: str) -> Iterator[tuple[Question, str]]:
+    """What a gauge is, of how many series, and how old."""
+    yield Question(of, index, Part.LEVEL), f"avg by ({label}) ({selector})"
+    yield Question(of, index, Part.SERIES), f"count by ({label}) ({selector})"
+    yield Question(of, index, Part.SAMPLED_AT), f"max by ({label}) (timestamp({selector}))"
+    # The oldest push counts, for it is in the mean too. A series that is no number was pushed all the same.
+    yield (Question(of, index, Part.PUSHED_AT),
+           f"min by ({label}) ((timestamp({selector}) * 0) + on (job, instance) group_left () "
+           "max by (job, instance) (push_time_seconds))")
 
 
 def _slice_of(index: int) -> str:
@@ -112,9 +122,11 @@ def quality_reading(notebook: Notebook, found: Found, warnings: tuple[str, ...],
     if quality is None:
         return None
     label = version_label(notebook)
-    told = [*_exported(quality, found, label), *_proxies(quality, found, label), *_counted(quality, found, label)]
+    around = Around(now, notebook.manifest.spec.metrics.scrape_interval, PUSHED_STALE_SECONDS)
+    told = [*_exported(quality, found, label, around), *_proxies(quality, found, label, around),
+            *_counted(quality, found, label)]
     slices = [slice_ for index, item in enumerate(quality.slices)
-              for slice_ in _compared(quality, item, index, found, label)]
+              for slice_ in _compared(quality, item, index, found, label, around)]
     return QualityReading(tuple(told), tuple(slices), now, stale_after, None, warnings)
 
 
@@ -142,10 +154,14 @@ def estimates(notebook: Notebook, found: Found) -> tuple[VersionEstimate, ...]:
 
 
 def _by(samples: Sequence[Sample], label: str) -> dict[str, list[Sample]]:
+    """Samples that are numbers, by a label's value."""
+    return _all_by([sample for sample in samples if math.isfinite(sample.value)], label)
+
+
+def _all_by(samples: Sequence[Sample], label: str) -> dict[str, list[Sample]]:
     out: dict[str, list[Sample]] = {}
     for sample in samples:
-        if math.isfinite(sample.value):
-            out.setdefault(sample.labels.get(label, ""), []).append(sample)
+        out.setdefault(sample.labels.get(label, ""), []).append(sample)
     return dict(sorted(out.items()))
 
 
@@ -155,57 +171,53 @@ def _one(found: Found, question: Question, label: str) -> dict[str, float]:
     return {version: math.fsum(s.value for s in items) for version, items in by_version.items()}
 
 
-def _exported(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
+def _gauges(found: Found, of: str, index: int, label: str) -> dict[str, Exported]:
+    """What was answered to :func:`_gauge`, by version; values that are no numbers are kept as they are."""
+    series, sampled, pushed = (_one(found, Question(of, index, part), label)
+                               for part in (Part.SERIES, Part.SAMPLED_AT, Part.PUSHED_AT))
+    values = _all_by(found.get(Question(of, index, Part.LEVEL), ()), label)
+    return {version: Exported(items[0].value, int(series.get(version, 1.0)), sampled.get(version), pushed.get(version))
+            for version, items in values.items()}
+
+
+def _exported(quality: Quality, found: Found, label: str, around: Around) -> Iterator[VersionFigure]:
     """Figures computed elsewhere; n are the labels of a week, of the version where they say which."""
     labels = _one(found, Question(LABELS, 0, Part.TOTAL, WINDOW), label)
+    counted = quality.feedback.labels is not None
     for index, metric in enumerate(quality.metrics):
-        series = _one(found, Question(FIGURE, index, Part.SERIES), label)
-        values = _one(found, Question(FIGURE, index, Part.LEVEL), label)
-        for version, value in values.items():
-            n = labels.get(version, math.fsum(labels.values()) if list(labels) == [""] else 0.0)
-            yield VersionFigure(version, _judged_gauge(metric, value, n, series.get(version, 1.0),
-                                                       counted=quality.feedback.labels is not None))
-        if not values:
-            figure = elsewhere(metric.name, None, 0.0, "")
+        exported, wanted = _gauges(found, FIGURE, index, label), expected(metric)
+        if not counted and "min_labels" not in metric.model_fields_set:
+            wanted = replace(wanted, min_labels=0)
+        for version, gauge in exported.items():
+            n = labels.get(version, math.fsum(labels.values()) if list(labels) == [""] else 0.0) if counted else None
+            yield VersionFigure(version, exported_figure(
+                metric.name, gauge, wanted, n, around,
+                higher_is_better=metric.at_least is not None or metric.at_most is None))
+        if not exported:
+            figure = elsewhere(metric.name, None, None, "")
             pending = "" if quality.feedback.regime == "instant" else "no figure is exported yet: labels are awaited"
-            yield VersionFigure("", judge(figure, expected(metric), pending=pending))
+            yield VersionFigure("", judge(figure, wanted, pending=pending))
 
 
-def _judged_gauge(metric: QualityMetric, value: float, n: float, series: float, *, counted: bool) -> JudgedFigure:
-    figure = elsewhere(metric.name, value, n if counted else float(metric.min_labels), "",
-                       higher_is_better=metric.at_least is not None or metric.at_most is None)
-    judged = judge(figure, expected(metric))
-    notes = [] if counted else ["labels are not counted, so n is not known (quality.feedback.labels)"]
-    notes += [f"mean of {series:.0f} series"] if series > 1 else []
-    said = "; ".join([judged.sentence, *notes])
-    return JudgedFigure(judged.figure, judged.expected, judged.quality, judged.verdict, said)
-
-
-def _proxies(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
+def _proxies(quality: Quality, found: Found, label: str, around: Around) -> Iterator[VersionFigure]:
     for index, proxy in enumerate(quality.proxies):
-        for version, value in _one(found, Question(PROXY, index, Part.LEVEL), label).items():
-            yield VersionFigure(version, _judged_proxy(proxy, value), is_proxy=True)
-
-
-def _judged_proxy(proxy: Proxy, value: float) -> JudgedFigure:
-    """A stand-in warns: it moves for many reasons, and only one of them is the quality of the answers."""
-    figure = Figure(proxy.name, value, None, None, 0.0, "", None, "computed elsewhere")
-    told = proxy.expected is not None and proxy.tolerance is not None
-    usual = Expected(proxy.expected, proxy.tolerance) if told else Expected()
-    said = f"{proxy.name} {value:.4g}"
-    lowest, highest = usual.lowest, usual.highest
-    if lowest is None or highest is None:
-        return JudgedFigure(figure, usual, Known.OK, Verdict.NOT_JUDGED, f"{said}; nothing is expected of it")
-    verdict = Verdict.PASS if lowest <= value <= highest else Verdict.WARN
-    return JudgedFigure(figure, usual, Known.OK, verdict, f"{said}; usual are {lowest:.4g} to {highest:.4g}")
+        told = proxy.expected is not None and proxy.tolerance is not None
+        usual = Expected(proxy.expected, proxy.tolerance) if told else Expected()
+        for version, gauge in _gauges(found, PROXY, index, label).items():
+            yield VersionFigure(version, stand_in(proxy.name, gauge, usual, around), is_proxy=True)
 
 
 def _counted(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
     for index, metric in enumerate(quality.counted):
-        parts = {name: _by(found.get(Question(COUNTED, index, part, WINDOW), ()), label)
+        parts = {name: _all_by(found.get(Question(COUNTED, index, part, WINDOW), ()), label)
                  for name, part in _PARTS.items()}
         for version in sorted({v for by_version in parts.values() for v in by_version}):
             mine = {name: by_version.get(version, []) for name, by_version in parts.items()}
+            if not all(math.isfinite(sample.value) for samples in mine.values() for sample in samples):
+                # What such a counter counted is not known, and no event would be another answer.
+                yield VersionFigure(version, unreadable(metric.name, expected(metric),
+                                                        f"{metric.name}: a counter of it is not a number"))
+                continue
             for figure in figures(metric, _sums(metric, mine)):
                 yield VersionFigure(version, judge(figure, expected(metric)))
 
@@ -224,19 +236,30 @@ def _sums(metric: CountedMetric, parts: Mapping[str, Sequence[Sample]]) -> Sums:
                 by("total", metric.class_label), total("all_events"), total("all_total"), total("squared"), WINDOW)
 
 
-def _compared(quality: Quality, item: Slice, index: int, found: Found, label: str) -> Iterator[VersionSlice]:
+def _compared(quality: Quality, item: Slice, index: int, found: Found, label: str,
+              around: Around) -> Iterator[VersionSlice]:
     counter, decided = _outcomes_counter(quality, item), _decisions(item)
     limit = limit_of(item)
-    outcomes = _by(found.get(Question(_slice_of(index), 0, Part.GROUPS, WINDOW), ()), label)
-    decisions = _by(found.get(Question(_slice_of(index), 0, Part.CATEGORIES, WINDOW), ()), label)
+    outcomes = _all_by(found.get(Question(_slice_of(index), 0, Part.GROUPS, WINDOW), ()), label)
+    decisions = _all_by(found.get(Question(_slice_of(index), 0, Part.CATEGORIES, WINDOW), ()), label)
     pending = "" if quality.feedback.regime == "instant" else "labels are awaited"
     for version in sorted({*outcomes, *decisions}) or ([""] if counter is not None or decided is not None else []):
-        groups = subgroups(item.name, outcomes.get(version, ()), counter[1] if counter is not None else "outcome",
-                           decisions.get(version, ()), item.decision_label, item.positive)
+        groups = subgroups(item.name, _sound(outcomes.get(version, ()), item.name),
+                           counter[1] if counter is not None else "outcome",
+                           _sound(decisions.get(version, ()), item.name), item.decision_label, item.positive)
         for definition in item.fairness:
             yield VersionSlice(version, item.name,
                                disparity(definition, groups, item.values, limit, pending=pending))
     for number, metric in enumerate(quality.metrics):
-        for version, samples in _by(found.get(Question(_slice_of(index), number, Part.LEVEL), ()), label).items():
+        ages = _gauges(found, FIGURE, number, label)
+        by_version = _all_by(found.get(Question(_slice_of(index), number, Part.LEVEL), ()), label)
+        for version, samples in by_version.items():
             values = {group: own[0].value for group, own in _by(samples, item.name).items()}
-            yield VersionSlice(version, item.name, gauge_disparity(metric.name, values, item.values, limit))
+            old = age_problem(ages[version], around) if version in ages else ""
+            yield VersionSlice(version, item.name, gauge_disparity(metric.name, values, item.values, limit, old))
+
+
+def _sound(samples: Sequence[Sample], label: str) -> list[Sample]:
+    """Those of the subgroups whose counters are all numbers: with one left out the others say something else."""
+    return [sample for own in _all_by(samples, label).values() if all(math.isfinite(s.value) for s in own)
+            for sample in own]

@@ -58,6 +58,12 @@ def feedback(notebook: Notebook) -> Iterator[Finding]:
             yield notebook.document.finding((*path, name), "is about labels that nobody counts",
                                             "add labels, the counter of labels that arrived", "labels-uncounted",
                                             "warning")
+    for index, metric in enumerate(quality.metrics):
+        if quality.feedback.labels is None and "min_labels" in metric.model_fields_set:
+            yield notebook.document.finding(
+                ("spec", "quality", "metrics", index, "min_labels"), "asks for labels that nobody counts: the figure "
+                "is never judged", "add feedback.labels, the counter of labels that arrived, or drop min_labels",
+                "labels-uncounted", "warning")
 
 
 def subgroups(notebook: Notebook) -> Iterator[Finding]:

@@ -50,7 +50,8 @@ class QualityMetric(Strict):
     metric: SelectorText = Field(description="Gauge with the figure (vector selector).")
     at_least: float | None = Field(None, description="Lowest acceptable value.")
     at_most: float | None = Field(None, description="Highest acceptable value.")
-    min_labels: int = Field(100, ge=1, description="Labels needed before it is judged.")
+    min_labels: int = Field(100, ge=1, description="Labels needed before it is judged; where feedback.labels counts "
+                            "none, a figure with min_labels is never judged, and one without by its limit alone.")
 
 
 class CountedMetric(Strict):

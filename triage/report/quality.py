@@ -14,11 +14,11 @@ from triage.report.times import iso
 from triage.signals import wording
 from triage.signals.estimated import NotEstimated
 from triage.signals.model import ModelState
-from triage.signals.quality_reading import VersionEstimate, VersionFigure, VersionSlice
+from triage.signals.quality_reading import VersionEstimate, VersionFigure, VersionSlice, fine_of
 from triage.signals.reading import Verdict
 
 _DEEPER = (0, 0, 0, 2)
-_FINE = (Verdict.PASS, Verdict.NOT_JUDGED)
+_QUIET = (Verdict.PASS, Verdict.NOT_JUDGED)
 
 
 def quality_json(model: ModelState, at: float) -> dict[str, Any] | None:
@@ -53,7 +53,7 @@ def _figure(item: VersionFigure) -> dict[str, Any]:
     return {"name": figure.name, "version": item.version, "proxy": item.is_proxy, "value": figure.value,
             "low": figure.low, "high": figure.high, "n": figure.n, "unit": figure.unit, "lowest": expected.lowest,
             "highest": expected.highest, "quality": str(item.judged.quality), "verdict": str(item.judged.verdict),
-            "sentence": item.judged.sentence, "method": figure.method}
+            "sentence": item.judged.sentence, "method": figure.method, "sampled_at": iso(figure.sampled_at)}
 
 
 def _slice(item: VersionSlice) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _compared(item: VersionSlice) -> str:
 
 def quality_parts(model: ModelState, at: float, chars: Characters,
                   styles: Mapping[Verdict, str]) -> Iterator[RenderableType]:
-    """How many figures and comparisons are fine, and a row for each that is not. What is old is in brackets."""
+    """How many figures and comparisons are fine, and a row for each that is not so. What is old is in brackets."""
     if model.quality is None:
         return
     reading = model.quality.present(model.versions)
@@ -89,15 +89,14 @@ def quality_parts(model: ModelState, at: float, chars: Characters,
         yield head.append(chars.say(f"not known{failure}"), styles[Verdict.UNKNOWN])
         return
     stale = reading.is_stale(at)
-    fine = sum(verdict in _FINE for _, verdict, _ in rows)
-    said = f"{fine} of {len(rows)} figures as expected"
+    said = fine_of([verdict for _, verdict, _ in rows], "figures as expected") if rows else "no figures"
     age = f" {wording.age(at - reading.answered_at)} old" if stale else ""
     yield head.append(f"({said}){age}" if stale else said, "dim" if stale else "")
     if reading.failure is not None:
         yield Padding(Text(chars.say(f"not renewed: {reading.failure.sentence()}")), _DEEPER)
     yield from (Padding(Text(chars.say(f"partial: {warning}")), _DEEPER) for warning in reading.warnings)
     for version, verdict, sentence in rows:
-        if verdict not in _FINE:
+        if verdict not in _QUIET:
             # Beyond a limit it warns; where quality must fail the model it is an objective.
             shown = Verdict.WARN if verdict is Verdict.FAIL else verdict
             yield Padding(Text.assemble((f"{chars.glyph(shown)} ", styles.get(shown, "")),

@@ -43,8 +43,9 @@ class Figure:
     low: float | None
     high: float | None
     """95 % interval (Wilson's for shares); None where the counters do not allow one."""
-    n: float
-    """Events of the denominator: of precision the predicted positives, of recall the true ones."""
+    n: float | None
+    """Events of the denominator: of precision the predicted positives, of recall the true ones. None where nobody
+    counts them: the figure was computed elsewhere."""
     unit: str
     """``ratio``, ``x`` of lift, or the unit of a regression's target."""
     higher_is_better: bool | None
@@ -53,6 +54,7 @@ class Figure:
     """How it was computed, in words."""
     window_seconds: float | None = None
     sampled_at: float | None = None
+    """Unix seconds of the newest sample behind it, or at which it was pushed; None when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Expected:
     at_least: float | None = None
     at_most: float | None = None
     min_labels: int = 100
+    """Labels without which it is not judged; 0: it is judged whether they are known or not."""
 
     @property
     def lowest(self) -> float | None:
@@ -188,11 +191,17 @@ def regression(name: str, n: float, *, absolute: float | None = None, squared: f
     return Figure(name, mean, mean - half, mean + half, n, unit, better, method)
 
 
-def elsewhere(name: str, value: float | None, n: float, unit: str = "ratio", *, higher_is_better: bool = True,
+def elsewhere(name: str, value: float | None, n: float | None, unit: str = "ratio", *, higher_is_better: bool = True,
               sampled_at: float | None = None) -> Figure:
-    """A figure exported as a gauge; ``n`` is that of the labels behind it, and there is no interval."""
+    """A figure exported as a gauge; ``n`` is that of the labels behind it (None: not known). There is no interval."""
     known = value if value is not None and math.isfinite(value) else None
     return Figure(name, known, None, None, n, unit, higher_is_better, "computed elsewhere", None, sampled_at)
+
+
+def unreadable(name: str, expected: Expected, why: str) -> JudgedFigure:
+    """A figure whose series are there, and cannot be right."""
+    figure = Figure(name, None, None, None, None, "", None, "")
+    return JudgedFigure(figure, expected, Quality.SUSPECT, Verdict.UNKNOWN, why)
 
 
 def judge(figure: Figure, expected: Expected, *, labels: float | None = None,
@@ -211,8 +220,11 @@ def judge(figure: Figure, expected: Expected, *, labels: float | None = None,
     said = f"{figure.name} {wording.value(figure.value, figure.unit)}"
     if figure.low is not None and figure.high is not None:
         said += f" ({wording.value(figure.low, figure.unit)} to {wording.value(figure.high, figure.unit)})"
-    said += f", n {wording.count(figure.n)}"
-    if n < expected.min_labels:
+    said += f", n {'not known' if figure.n is None else wording.count(figure.n)}"
+    if n is None and expected.min_labels > 0:
+        return JudgedFigure(figure, expected, Quality.LOW_N, Verdict.UNKNOWN,
+                            f"{said}: {expected.min_labels} labels needed")
+    if n is not None and n < expected.min_labels:
         return JudgedFigure(figure, expected, Quality.LOW_N, Verdict.PENDING if pending else Verdict.UNKNOWN,
                             f"{said}: {wording.count(n)} of {expected.min_labels} labels needed"
                             + (f"; {pending}" if pending else ""))

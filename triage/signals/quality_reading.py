@@ -80,12 +80,22 @@ class QualityReading:
                               self.failure, self.warnings, tuple(e for e in self.estimates if here(e.version)))
 
 
+def fine_of(verdicts: Sequence[Verdict], fine: str) -> str:
+    """``2 of 3 figures as expected, 1 not judged``: that of which nothing is expected is neither fine nor not."""
+    judged = [verdict for verdict in verdicts if verdict is not Verdict.NOT_JUDGED]
+    free = len(verdicts) - len(judged)
+    if not judged:
+        return f"none of {free} judged"
+    return f"{judged.count(Verdict.PASS)} of {len(judged)} {fine}" + (f", {free} not judged" if free else "")
+
+
 def gauge_disparity(definition: str, values: Mapping[str, float], expected: Sequence[str],
-                    limit: float | None) -> Disparity:
+                    limit: float | None, old: str = "") -> Disparity:
     """A figure that someone else computed by subgroup (as a share, 0 to 1): the largest difference against the limit.
 
     How many labels stand behind each value is not exported, so there is no interval and the limit alone decides. A
-    subgroup of the manifest without a value is never left out silently.
+    subgroup of the manifest without a value is never left out silently. ``old``: why the values are not of the present,
+    "" when they are.
     """
     rates = tuple(Rate(group, definition, values.get(group), None, None, 0.0) for group in expected)
     known = [(rate.value, rate.group) for rate in rates if rate.value is not None]
@@ -106,6 +116,8 @@ def gauge_disparity(definition: str, values: Mapping[str, float], expected: Sequ
             verdict = Verdict.FAIL
         elif missing:
             quality, verdict = Quality.PARTIAL, Verdict.UNKNOWN
+    if old:
+        quality, verdict, words = Quality.STALE, Verdict.UNKNOWN, f"not of the present ({old}): {words}"
     if missing:
         words = f"no values of {', '.join(missing)}; {words}"
     return Disparity(definition, expected[0], rates, gap, None, None, least / most if most else None, limit, 0.0,

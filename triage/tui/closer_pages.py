@@ -41,14 +41,16 @@ def _figure(item: VersionFigure, verdict: Verdict, view: View, width: int) -> li
     if figure.low is not None and figure.high is not None:
         out += fact("95 %", f"{wording.value(figure.low, figure.unit)} to {wording.value(figure.high, figure.unit)}",
                     width)
-    out += fact("n", f"{wording.count(figure.n)}, {judged.expected.min_labels:,} needed" if figure.n else
-                "not known", width)
+    out += fact("n", "not known" if figure.n is None else
+                f"{wording.count(figure.n)}, {judged.expected.min_labels:,} needed", width)
     out += fact("expected", quality.expectation(judged.expected, figure.unit), width)
     if judged.expected.baseline is not None:
         out += fact("baseline", wording.value(judged.expected.baseline, figure.unit), width)
     out += fact("method", figure.method, width)
     if figure.window_seconds is not None:
         out += fact("window", wording.span(figure.window_seconds), width)
+    if figure.sampled_at is not None:
+        out += fact("sampled", moment(figure.sampled_at, view.now), width)
     if item.is_proxy:
         out += fact("stand-in", "it moves for many reasons, and only one of them is the quality of the answers", width)
     return out

@@ -14,9 +14,8 @@ from triage.tui.view import View
 
 SHOWN_AS = {Verdict.FAIL: Verdict.WARN}
 """What is beyond its limit warns; where it must fail the model it is an objective. The reports say the same."""
-
-
-FINE = (Verdict.PASS, Verdict.NOT_JUDGED)
+QUIET = (Verdict.PASS, Verdict.NOT_JUDGED)
+"""What needs no reason beside it. Only the first is fine: of the other nothing is expected."""
 _LOUD = (Verdict.WARN, Verdict.UNKNOWN, Verdict.LOW_N, Verdict.PENDING)
 _Item = TypeVar("_Item")
 

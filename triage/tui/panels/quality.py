@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from triage.signals import wording
 from triage.signals.estimated import Estimated, NotEstimated
 from triage.signals.quality import Expected, Figure
-from triage.signals.quality_reading import QualityReading, VersionEstimate, VersionFigure
+from triage.signals.quality_reading import QualityReading, VersionEstimate, VersionFigure, fine_of
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row, titles
-from triage.tui.panels.heads import FINE, as_of, between, bracketed, failed, head, loudest, mark, shown_as, unanswered
+from triage.tui.panels.heads import QUIET, as_of, between, bracketed, failed, head, loudest, mark, shown_as, unanswered
 from triage.tui.view import View, window_of
 
 _WIDE = 96
@@ -59,10 +59,9 @@ def quality(view: View, chosen: str | None, width: int, rows: int) -> list[Line]
         return []
     every, stale = rows_of(view), is_stale(view)
     judged = [item for item in every if isinstance(item.item, VersionFigure)]
-    fine = sum(item.verdict in FINE for item in judged)
     loud = loudest(judged, lambda item: item.verdict)
-    about = ", ".join(part for part in (f"{fine} of {len(judged)} figures as expected" if judged else "no figures",
-                                        as_of(found.answered_at, view, stale=stale)) if part)
+    counted = fine_of([item.verdict for item in judged], "figures as expected") if judged else "no figures"
+    about = ", ".join(part for part in (counted, as_of(found.answered_at, view, stale=stale)) if part)
     worst = None if loud is None else (loud.verdict, _named(loud))
     if found.answered_at is None:
         return [head("QUALITY", *unanswered(found.failure, view), view, width)]
@@ -104,10 +103,10 @@ def _row(view: View, item: Row, columns: list[Column], width: int, *, chosen: bo
     if isinstance(item.item, VersionFigure):
         figure, expected = item.item.judged.figure, item.item.judged.expected
         cells |= {"value": bracketed(wording.value(figure.value, figure.unit), stale=stale), "95 %": _interval(figure),
-                  "n": (wording.count(figure.n) if figure.n else "-", Role.DIM),
+                  "n": (wording.count(figure.n) if figure.value is not None else "-", Role.DIM),
                   "expected": (expectation(expected, figure.unit), Role.DIM)}
         word = wording.word(verdict) if verdict is not Verdict.NOT_JUDGED else "not judged"
-        why = "" if verdict in FINE else f": {item.item.judged.sentence}"
+        why = "" if verdict in QUIET else f": {item.item.judged.sentence}"
     else:
         cells |= _estimated(item.item, stale=stale)
         word = "assumes calibrated scores" if isinstance(item.item.estimated, Estimated) else "not estimated"

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from triage.signals import wording
-from triage.signals.quality_reading import VersionSlice
+from triage.signals.quality_reading import VersionSlice, fine_of
 from triage.signals.reading import Verdict
 from triage.tui.line import VERDICT_ROLES, Cell, Column, Line, Role, line, row, titles
-from triage.tui.panels.heads import FINE, between, bracketed, head, loudest, mark, shown_as
+from triage.tui.panels.heads import QUIET, between, bracketed, head, loudest, mark, shown_as
 from triage.tui.panels.quality import is_stale, reading
 from triage.tui.view import View, window_of
 
@@ -49,10 +49,10 @@ def slices(view: View, chosen: str | None, width: int, rows: int) -> list[Line]:
     every, stale = rows_of(view), is_stale(view)
     if not every or rows <= 0:
         return []
-    fine = sum(item.verdict in FINE for item in every)
     loud = loudest(every, lambda item: item.verdict)
     worst = None if loud is None else (loud.verdict, f"{_named(loud)} {_extremes(loud)}".rstrip())
-    out = [head("SLICES", worst, f"{fine} of {len(every)} within their limit", view, width, stale=stale)]
+    about = fine_of([item.verdict for item in every], "within their limit")
+    out = [head("SLICES", worst, about, view, width, stale=stale)]
     columns = _columns(every, width)
     if rows > 2:
         out.append(line(" ", titles(columns, view.look.say)).fitted(width, view.look.ellipsis))
@@ -104,8 +104,8 @@ def _row(view: View, item: Row, columns: list[Column], width: int, *, chosen: bo
         "allowed": ("-" if found.limit is None else wording.percent(found.limit), Role.DIM),
         "n": (wording.count(found.n) if found.n else "-", Role.DIM)}
     word = wording.word(verdict) if verdict is not Verdict.NOT_JUDGED else "not judged"
-    extremes = _extremes(item) if verdict in (*FINE, Verdict.WARN) else ""
-    why = f": {extremes}" if extremes else f": {found.sentence}" if verdict not in FINE else ""
+    extremes = _extremes(item) if verdict in (*QUIET, Verdict.WARN) else ""
+    why = f": {extremes}" if extremes else f": {found.sentence}" if verdict not in QUIET else ""
     made = row(columns[:-1], [cells[c.title] for c in columns[:-1]], view.look.say, view.look.ellipsis)
     return line(mark(view, chosen=chosen), made, "  ", (view.look.say(f"({word})" if stale else word), role),
                 (view.look.say(why), Role.DIM)).fitted(width, view.look.ellipsis)
