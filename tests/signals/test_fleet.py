@@ -142,6 +142,12 @@ def test_without_a_registry_approvals_are_the_notebooks_and_retrain_runs_are_not
     assert row().activity.approvals is None
 
 
+def test_health_that_is_not_known_comes_before_health_that_is() -> None:
+    known, lower = (replace(row(with_budgets(latency=left)), name=name) for name, left in (("a", 0.9), ("b", 0.2)))
+    unknown = replace(row(with_budgets(latency=None)), name="c")
+    assert [r.name for r in fleet_state((known, lower, unknown), 5.0).rows] == ["c", "b", "a"]
+
+
 def test_a_fleet_is_sorted_worst_first() -> None:
     base = row()
     rows = [replace(base, name="well"), replace(base, name="to-see", verdict=Verdict.WARN),

@@ -44,6 +44,13 @@ async def test_the_fleet_screen_looks_as_agreed(name: str) -> None:
         check(name, screen_text(app))
 
 
+async def test_a_fleet_that_was_well_is_not_called_well_while_prometheus_is_silent() -> None:
+    well = replace(fleets.STATES["fleet-well"](), sources=snapshots.ALL["lost"]().sources)
+    async with running(well, (80, 24)) as (app, pilot, _):
+        await press(pilot, "1")
+        assert "✔ (PASS)  all 2 models when last asked; Prometheus is silent" in screen_text(app)
+
+
 async def test_the_fleet_is_asked_about_only_while_its_screen_is_open() -> None:
     async with running(fleets.shown(fleets.fleet())) as (app, pilot, feed):
         assert feed.fleet == []

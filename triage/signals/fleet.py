@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -190,7 +191,8 @@ def fleet_state(rows: Iterable[FleetRow], asked_every_seconds: float, *, is_comp
 
 
 def _worst_first(row: FleetRow) -> tuple[int, int, float, float, str]:
-    health = row.health.value if row.health.value is not None else 1.0
+    # What is not known is not 100 %: it comes before what is.
+    health = row.health.value if row.health.value is not None else -math.inf
     return _ORDER[row.verdict], _URGENCIES[row.urgency], -(row.burn.value or 0.0), health, row.name
 
 

@@ -90,6 +90,10 @@ def sentence(view: View, width: int) -> Line:
     worst = fleet.rows[0]
     count = fleet.verdicts.get(worst.verdict, 0)
     if worst.verdict is Verdict.PASS:
+        if view.is_silent:
+            return line(" ", (f"{view.look.glyph(Verdict.PASS)} (PASS)", Role.STALE),
+                        f"  all {count:,} models when last asked; Prometheus is silent").fitted(
+                            width, view.look.ellipsis)
         return line(" ", view.look.mark(Verdict.PASS), ("PASS", Role.STRONG), f"  all {count:,} models").fitted(
             width, view.look.ellipsis)
     pages = sum(item.urgency is Urgency.PAGE for item in fleet.rows)
