@@ -67,6 +67,18 @@ def test_instant_feedback_is_looked_at_by_the_hour_or_as_the_manifest_says() -> 
     assert at.step == 2 * HOUR
 
 
+@pytest.mark.parametrize("days", [14, 89, 90, 120, 400])
+def test_however_late_labels_are_those_that_came_in_time_are_seen(days: int) -> None:
+    book = notebook(SUCCESS, more=DELAYED.replace("14d", f"{days}d"))
+    at = label_past(book, NOW)
+    assert at is not None
+    thousand = [Series({}, at.times, (1000.0,) * at.count)]
+    asked = {q.part: q for q, _ in label_questions(book)}
+    found = labels(book, {asked[Part.TOTAL]: thousand, asked[Part.GOOD]: thousand}, at, NOW)
+    assert found is not None
+    assert found.coverage.sentence == f"28 mature cohorts up to {days} d ago, 100 % of the labels in"
+
+
 def test_nothing_is_asked_where_no_labels_are_counted() -> None:
     book = notebook(SUCCESS, more="quality: {feedback: {regime: none}}")
     assert (label_past(book, NOW), label_questions(book), labels(book, {}, _past(), NOW)) == (None, (), None)

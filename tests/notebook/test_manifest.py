@@ -56,6 +56,8 @@ def findings(write_notebook: WriteNotebook, *lines: str, slos: str = SLOS) -> li
     ("resources: {replicas: {min: 3, max: 2}}", "spec.resources.replicas", "has a min above its max"),
     ("runbook: 'a\n\n    b.md'", "spec", "has a line break in runbook"),
     ("quality: {}", "spec.quality.feedback", "is missing"),
+    ("quality: {feedback: {regime: delayed, expected_delay: 90d, cohort: 5m}}", "spec.quality.feedback",
+     "has cohorts so short that more than 10,000 of them would wait for labels at once"),
     ("quality: {feedback: {regime: instant}, metrics: [{name: a, metric: x}], proxies: [{name: a, metric: y}]}",
      "spec.quality", "names the proxy or metric a twice"),
     ("drift: {features: [{name: a, histogram: h}]}", "spec.drift.features[0]", "has no reference to compare with"),

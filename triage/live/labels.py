@@ -29,7 +29,6 @@ COHORTS = "cohorts"
 DAY, HOUR = 86400.0, 3600.0
 MATURE_SHOWN = 28
 """Cohorts that are asked for beyond those whose labels are awaited."""
-LONGEST_SECONDS = 90 * DAY
 _BY_COHORT = frozenset({Part.GOOD, Part.GROUPS})
 
 
@@ -51,8 +50,8 @@ def label_past(notebook: Notebook, now: float) -> Past | None:
         return None
     step = cohort_seconds(quality)
     delay = quality.feedback.expected_delay or 0.0
-    span = min(LONGEST_SECONDS, delay + MATURE_SHOWN * step)
-    return Past(math.floor(now / step) * step, step, math.ceil(span / step))
+    # However long labels take: a span that ends before they are due would have them awaited for ever.
+    return Past(math.floor(now / step) * step, step, math.ceil(delay / step) + MATURE_SHOWN)
 
 
 def label_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:

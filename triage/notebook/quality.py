@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from triage.notebook.names import Date, LabelName, Name, refuse_twice
 from triage.notebook.slis import SelectorText, Strict
-from triage.quantities import Duration, Points, Share
+from triage.quantities import Duration, Points, Share, format_duration
+
+MOST_AWAITED = 10_000
+"""Cohorts whose labels may be awaited at once: Prometheus answers with 11,000 points of a series at most."""
 
 
 class Feedback(Strict):
@@ -31,6 +35,14 @@ class Feedback(Strict):
                                            "seconds. By default they are matched by the expected delay.")
     half_life: Duration = Field(28 * 86400.0, validate_default=False, description="Age at which a week counts half in "
                                 "the gap between predicted and observed.")
+
+    @model_validator(mode="after")
+    def _cohorts_can_be_asked_for(self) -> Feedback:
+        if self.cohort is not None and (self.expected_delay or 0.0) / self.cohort > MOST_AWAITED:
+            raise ValueError(f"has cohorts so short that more than {MOST_AWAITED:,} of them would wait for labels at "
+                             f"once\nPrometheus answers no more: give cohorts of "
+                             f"{format_duration(math.ceil((self.expected_delay or 0.0) / MOST_AWAITED))} or longer")
+        return self
 
 
 class Proxy(Strict):
