@@ -22,8 +22,11 @@ from triage.live.drift import DRIFT, drift, drift_questions
 from triage.live.poller import Poller
 from triage.notebook.load import load_all
 from triage.signals.drift_model import FeatureDrift
+from triage.signals.drift_reading import moved
 from triage.signals.drift_verdicts import DriftVerdict
-from triage.signals.reading import Urgency, Verdict
+from triage.signals.model import Versions, VersionState
+from triage.signals.reading import Quality as Known
+from triage.signals.reading import Reading, Urgency, Verdict
 
 NOW = 1_795_400_100.0
 HOUR = 3600.0
@@ -174,6 +177,44 @@ def test_versions_are_scored_by_themselves_where_there_are_several() -> None:
     assert reading(*grown(SAME, feature="a", model_version="7")) == {}
     both = (*grown(SAME, feature="a", model_version="7"), *grown(OTHER, feature="a", model_version="8"))
     assert reading(*both) == {"7": DriftVerdict.OK, "8": DriftVerdict.DRIFT}
+
+
+def told(more: str, found: dict[Question, list[Sample]]) -> list[tuple[str, str, str]]:
+    """Each feature with its verdict and where that comes from, while version 8 is on trial against 7."""
+    reading = drift(notebook(SUCCESS, more=more), found, (), NOW, 180.0)
+    assert reading is not None
+    share = Reading(0.5, "ratio", Known.OK)
+    trial = Versions("traffic", tuple(VersionState(version, arm, share, None, None)
+                                      for version, arm in (("7", "stable"), ("8", "canary"))))
+    return [(item.feature.feature, str(item.verdict), item.where) for item in moved(reading, trial)]
+
+
+PAIR = TWO.partition("], prediction")[0] + "]}"
+BUCKETS = Question(DRIFT, 0, Part.BUCKETS, HOUR)
+MISSING = "canary 8 cannot be told: stale"
+
+
+def test_a_canary_that_lost_one_feature_or_all_of_them_is_told() -> None:
+    both = [*grown(SAME, feature="a", model_version="7"), *grown(SAME, feature="b", model_version="7")]
+    one = grown(SAME, feature="a", model_version="8")
+    assert told(PAIR, {BUCKETS: [*both, *one]}) == [("b", "stale", MISSING), ("a", "ok", "")]
+    assert told(PAIR, {BUCKETS: both}) == [("a", "stale", MISSING), ("b", "stale", MISSING)]
+
+
+def test_a_score_that_does_not_say_its_version_is_lost_in_no_arm() -> None:
+    more = f"{PAIR.removesuffix(']}')}, {{name: c, gauge: p}}]}}"
+    found = {BUCKETS: [s for feature in "ab" for version in "78"
+                       for s in grown(SAME, feature=feature, model_version=version)],
+             Question(DRIFT, 1, Part.LEVEL, HOUR): [Sample({"feature": "c"}, 0.01, NOW)]}
+    assert set(told(more, found)) == {("a", "ok", ""), ("b", "ok", ""), ("c", "ok", "")}
+
+
+def test_a_score_of_each_version_is_told_apart_also_where_no_distribution_is() -> None:
+    more = "drift: {features: [{name: c, gauge: p, warning: 0.1, critical: 0.25}]}"
+    level = Question(DRIFT, 0, Part.LEVEL, HOUR)
+    found = {level: [Sample({"feature": "c", "model_version": version}, value, NOW)
+                     for version, value in (("7", 0.01), ("8", 0.5))]}
+    assert told(more, found) == [("c", "drift", "only on canary 8, not on 7")]
 
 
 @pytest.fixture

@@ -120,6 +120,14 @@ def test_the_comparison_with_stable_is_the_judges() -> None:
     assert signalled(old, "canary").outcome is UNKNOWN
 
 
+def test_drift_is_that_of_the_arm_that_stands_worse() -> None:
+    snapshot = snapshots.drifted("apart")
+    assert signalled(snapshot, "drift").said == "1 drifting, 2 not known of 3 features"
+    assert signalled(snapshot, "drift").outcome is FAILED
+    assert signalled(snapshot, "drift/merchant_age").said == "stale on v8"
+    assert signalled(snapshot, "drift/merchant_age").outcome is UNKNOWN
+
+
 def test_drift_has_a_score_and_a_verdict() -> None:
     snapshot = snapshots.with_model(snapshots.healthy(), drift=drifts.moved(NOW))
     reading = model(snapshot).drift

@@ -44,6 +44,19 @@ def both(now: float) -> DriftReading:
                         STALE_AFTER)
 
 
+def apart(now: float) -> DriftReading:
+    """All versions together look well; the version on trial moved in one feature, and lost the series of another."""
+    watched = [numeric("amount"), numeric("merchant_age"), numeric("basket")]
+    few = [count / 240 for count in COUNTS]
+
+    def one(**counts: Sequence[float]) -> DriftState:
+        seen = {(name, False): Seen(buckets(own), newest_at=now - 12) for name, own in counts.items()}
+        return drift_state(watched, seen, Around(now))
+
+    stable = one(amount=COUNTS, merchant_age=COUNTS, basket=COUNTS)
+    return DriftReading(stable, (("v7", stable), ("v8", one(amount=SHIFTED, basket=few))), now - 20, STALE_AFTER)
+
+
 def quiet(now: float) -> DriftReading:
     """Nothing moved."""
     watched = [numeric("amount"), SCORE]
@@ -63,4 +76,4 @@ def unread(now: float) -> DriftReading:
 
 
 READINGS: dict[str, Callable[[float], DriftReading]] = {
-    "moved": moved, "both": both, "quiet": quiet, "stale": stale, "unread": unread}
+    "moved": moved, "both": both, "apart": apart, "quiet": quiet, "stale": stale, "unread": unread}

@@ -480,8 +480,8 @@ ALL: dict[str, Callable[[], Snapshot]] = {
 
 
 def drifted(name: str) -> Snapshot:
-    """A model whose features are watched; the trial of ``canary`` where both arms moved."""
-    made = healthy() if name != "both" else canary_failing()
+    """A model whose features are watched; the trial of ``canary`` where arms are told apart."""
+    made = healthy() if name not in ("both", "apart") else canary_failing()
     return with_model(made, drift=drifts.READINGS[name](NOW))
 
 

@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, tuple[int, int], tuple[str, ...], dict[str, Any]]
     "trial-unread": ("trial-unread", (80, 24), (), {}),
     "trial-unreadable": ("trial-unreadable", (120, 40), (), {}),
     "trial-ascii": ("trial-both", (80, 24), (), {"glyphs": "ascii"}),
+    "drift-apart": ("drift-apart", (120, 50), (), {}),
     "drift-quiet": ("drift-quiet", (80, 24), (), {}),
     "drift-stale": ("drift-stale", (120, 40), (), {}),
     "drift-unread": ("drift-unread", (80, 24), (), {}),

@@ -171,9 +171,14 @@ def drift(notebook: Notebook, found: Found, warnings: tuple[str, ...], now: floa
 def scored(of: Watching, found: Found, warnings: tuple[str, ...], now: float, stale_after: float) -> DriftReading:
     """As :func:`drift`, where it is known already what is watched."""
     names = _versions(of.groups, found, of.promised, of.version_label)
-    by_version = (tuple((name, _state(of, found, warnings, name, now)) for name in names[:MOST_VERSIONS])
+    whole = _state(of, found, warnings, None, now)
+    if not names:
+        return DriftReading(whole, (), now, stale_after, None, warnings)
+    told = replace(of, features=_told_apart(of, found))
+    by_version = (tuple((name, _state(told, found, warnings, name, now)) for name in names[:MOST_VERSIONS])
                   if len(names) > 1 else ())
-    return DriftReading(_state(of, found, warnings, None, now), by_version, now, stale_after, None, warnings)
+    return DriftReading(whole, by_version, now, stale_after, None, warnings, tuple(names),
+                        _state(told, {}, warnings, None, now))
 
 
 def drift_state_at(notebook: Notebook, found: Found, at: float,
@@ -189,15 +194,30 @@ def _state(of: Watching, found: Found, warnings: tuple[str, ...], version: str |
 
 
 def _versions(groups: Sequence[Group], found: Found, promised: Drift, label: str) -> list[str]:
-    """Versions with events in the window, most events first."""
+    """Versions with events in the window, or with a score of their own, most events first."""
     events: dict[str, float] = {}
     for index, group in enumerate(groups):
-        part = Part.BUCKETS if group.kind is Kind.HISTOGRAM else Part.CATEGORIES
-        for sample in found.get(Question(DRIFT, index, part, promised.window), ()):
+        if group.is_nulls:
+            continue
+        gauge = group.kind is Kind.GAUGE
+        for sample in found.get(Question(DRIFT, index, _MAIN[group.kind], promised.window), ()):
             name = sample.labels.get(label, "")
-            if name and sample.value > 0 and sample.labels.get("le", "+Inf") == "+Inf":
+            if name and gauge:
+                events.setdefault(name, 0.0)
+            elif name and sample.value > 0 and sample.labels.get("le", "+Inf") == "+Inf":
                 events[name] = events.get(name, 0.0) + sample.value
     return sorted(events, key=lambda name: (-events[name], name))
+
+
+def _told_apart(of: Watching, found: Found) -> tuple[Watched, ...]:
+    """The features with series that say which version they are about."""
+    told: set[_Key] = set()
+    for index, group in enumerate(of.groups):
+        if not group.is_nulls:
+            question = Question(DRIFT, index, _MAIN[group.kind], of.promised.window)
+            by_user = _by_user(found.get(question, ()), group, of.promised, of.version_label, None)
+            told |= {key for key, own in by_user.items() if any(s.labels.get(of.version_label) for s in own)}
+    return tuple(w for w in of.features if (w.name, w.is_prediction) in told)
 
 
 def _seen(groups: Sequence[Group], promised: Drift, found: Found,

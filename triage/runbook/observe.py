@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from triage.facts.outcome import SourceHealth, SourceState
 from triage.quantities import format_duration, parse_duration
 from triage.signals import wording
-from triage.signals.drift_verdicts import DriftVerdict
+from triage.signals.burn import events_needed
+from triage.signals.drift_verdicts import DriftVerdict, told, worst
 from triage.signals.reading import READABLE, Quality, Reading, Verdict
 
 if TYPE_CHECKING:
@@ -137,7 +138,15 @@ def _of_version(model: ModelState, slo: SloState, wanted: str) -> Observed:
     count = next((each for each in slo.by_version if each.version == version), None)
     if count is None or count.value is None:
         return Observed(f"on {version}: {'not counted by itself' if count is None else 'no events'}")
-    seen = _number(replace(slo.now, value=count.value, unit="ratio", n=count.total), slo.verdict, slo.objective)
+    quality, verdict = slo.now.quality, Verdict.NOT_JUDGED
+    if slo.objective is not None:
+        verdict = Verdict.PASS if count.value * 100 >= slo.objective else Verdict.FAIL
+        if quality in READABLE:
+            # The others' events say nothing of this one's.
+            enough = count.total >= events_needed(slo.objective, slo.min_events)
+            quality = Quality.OK if enough else Quality.LOW_N
+    own = replace(slo.now, value=count.value, unit="ratio", n=count.total, quality=quality, note="")
+    seen = _number(own, verdict, slo.objective)
     return replace(seen, said=f"on {version}: {seen.said}")
 
 
@@ -177,24 +186,25 @@ def _canary(model: ModelState, name: str, now: float) -> Observed:
 
 def _drift(model: ModelState, name: str, now: float) -> Observed:
     from triage.signals import drift_words as words
-    from triage.signals.drift_reading import moved
+    from triage.signals.drift_reading import moved, verdicts
     reading = model.drift
     if reading is None or reading.state is None:
         return Observed("drift is not known yet")
     if reading.is_stale(now):
         return Observed("drift is stale", sampled_at=reading.answered_at)
     if not name:
-        return Observed(reading.state.sentence, None, _DRIFT.get(reading.state.verdict, Verdict.UNKNOWN),
-                        reading.answered_at)
+        every = verdicts(reading, model.versions)
+        return Observed(told(every), None, _DRIFT.get(worst(every), Verdict.UNKNOWN), reading.answered_at)
     found = next((item for item in moved(reading, model.versions) if name == words.name(item.feature)
                   or (name == item.feature.feature and not item.feature.is_prediction)), None)
     if found is None:
         return Observed(f"{name} is not watched")
-    worst = found.worst
+    feature = found.worst
     verdict = _DRIFT.get(found.verdict, Verdict.UNKNOWN)
-    number = f", n {wording.count(worst.n_current)}" if worst.n_current is not None else ""
-    return Observed(f"{words.score(worst)}{number}", worst.score if verdict is not Verdict.UNKNOWN else None, verdict,
-                    worst.sampled_at or reading.answered_at)
+    number = f", n {wording.count(feature.n_current)}" if feature.n_current is not None else ""
+    said = words.score(feature) if feature.score is not None else words.verdict(found)
+    return Observed(f"{said}{number}", feature.score if verdict is not Verdict.UNKNOWN else None, verdict,
+                    feature.sampled_at or reading.answered_at)
 
 
 def _features(model: ModelState, name: str, now: float) -> Observed:
@@ -235,11 +245,15 @@ def _alert(snapshot: Snapshot, model: ModelState, name: str) -> Observed:
     answered_at = None if source is None else source.last_ok_at
     if source is None or source.state not in (SourceState.OK, SourceState.PARTIAL):
         return Observed("nobody says which alerts fire", sampled_at=answered_at)
+    # Half an answer tells what fires, and not what does not.
+    whole = source.state is SourceState.OK
     loud = [group for group in groups if group.state in ("firing", "pending")]
     if loud:
         state = min(loud, key=lambda group: ("firing", "pending").index(group.state))
         verdict = Verdict.FAIL if state.state == "firing" else Verdict.WARN
         return Observed(f"{state.state} since {wording.clock_time(state.since)}", None, verdict, answered_at)
+    if not whole and not groups:
+        return Observed(f"not among the alerts known, {source.name} answers in part", sampled_at=answered_at)
     return Observed(f"{groups[0].state}, and so not known to be over" if groups else "does not fire", None,
                     Verdict.UNKNOWN if groups else Verdict.PASS, answered_at)
 

@@ -18,7 +18,7 @@ from triage.signals.distances import METHOD_WORDS, NEEDS_SMOOTHING, benjamini_ho
 from triage.signals.drift_gauges import gauge_drift
 from triage.signals.drift_lines import LineDraft, drafts, judged
 from triage.signals.drift_model import NOTHING, Around, DriftState, FeatureDrift, Kind, Line, Seen, Watched
-from triage.signals.drift_verdicts import JUDGED, SEVERITY, DriftVerdict
+from triage.signals.drift_verdicts import JUDGED, SEVERITY, DriftVerdict, told, worst
 from triage.signals.reading import Quality
 from triage.signals.reference_windows import score_of, usual_limit
 from triage.signals.tails import kolmogorov_tail
@@ -234,24 +234,16 @@ def _with_lines(feature: FeatureDrift) -> FeatureDrift:
     loud = [line for line in feature.lines if line.verdict in (DriftVerdict.DRIFT, DriftVerdict.WATCH)]
     if not loud:
         return feature
-    worst = min(loud, key=lambda line: SEVERITY[line.verdict or DriftVerdict.OK])
-    verdict = worst.verdict or feature.verdict
+    loudest = min(loud, key=lambda line: SEVERITY[line.verdict or DriftVerdict.OK])
+    verdict = loudest.verdict or feature.verdict
     if SEVERITY[verdict] >= SEVERITY[feature.verdict]:
         return feature
-    return replace(feature, verdict=verdict, sentence=f"{worst.sentence}; {feature.sentence}")
+    return replace(feature, verdict=verdict, sentence=f"{loudest.sentence}; {feature.sentence}")
 
 
 def _state(features: Sequence[FeatureDrift], rate: float, tested: int) -> DriftState:
     ordered = tuple(sorted(features, key=lambda f: (not f.is_prediction, SEVERITY[f.verdict], -f.consequence,
                                                     f.feature)))
-    verdict = min((f.verdict for f in ordered), key=lambda v: SEVERITY[v], default=DriftVerdict.STALE)
-    drifting = sum(f.verdict is DriftVerdict.DRIFT for f in ordered)
-    watch = sum(f.verdict is DriftVerdict.WATCH for f in ordered)
-    unknown = sum(f.verdict not in JUDGED for f in ordered)
-    if not ordered:
-        return DriftState((), verdict, 0, 0, 0, rate, 0, "no feature is watched for drift")
-    parts = [f"{count} {word}" for count, word in ((drifting, "drifting"), (watch, "watched"),
-                                                   (unknown, "not known")) if count]
-    noun = "feature" if len(ordered) == 1 else "features"
-    sentence = f"{', '.join(parts)} of {len(ordered)} {noun}" if parts else f"{len(ordered)} {noun} without drift"
-    return DriftState(ordered, verdict, drifting, watch, unknown, rate, tested, sentence)
+    verdicts = [f.verdict for f in ordered]
+    return DriftState(ordered, worst(verdicts), verdicts.count(DriftVerdict.DRIFT), verdicts.count(DriftVerdict.WATCH),
+                      sum(verdict not in JUDGED for verdict in verdicts), rate, tested, told(verdicts))

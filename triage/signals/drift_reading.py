@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from triage.signals.drift_verdicts import SEVERITY, DriftVerdict
+from triage.signals.drift_verdicts import JUDGED, SEVERITY, DriftVerdict
 
 if TYPE_CHECKING:
     # Only for types: the first frame does not wait for the arithmetic.
@@ -24,7 +24,8 @@ class DriftReading:
     state: DriftState | None
     """All versions together; None until a first answer has come."""
     by_version: tuple[tuple[str, DriftState], ...]
-    """Each version by itself, most events first; () where there is only one, or series do not say which."""
+    """Each version by itself, most events first, with the features whose series say which; () where there is only one,
+    or no series says which."""
     answered_at: float | None
     """Unix seconds at which the server evaluated it; None without an answer."""
     stale_after: float
@@ -33,6 +34,10 @@ class DriftReading:
     """Why the last question was not answered; None when it was."""
     warnings: tuple[str, ...] = ()
     """What the server said about an answer that is partial."""
+    named: tuple[str, ...] = ()
+    """The versions that series speak of, also where there is only one, or more than are scored by themselves."""
+    absent: DriftState | None = None
+    """How a version stands that no series speaks of; None where none says which version it is about."""
 
     def is_stale(self, now: float) -> bool:
         """Whether it is too old at ``now`` to speak of the present."""
@@ -40,6 +45,8 @@ class DriftReading:
 
     def of_version(self, version: str) -> DriftState | None:
         """What was scored for one version; None when it was not scored by itself."""
+        if self.named == (version,):
+            return self.state
         return next((state for name, state in self.by_version if name == version), None)
 
 
@@ -61,11 +68,17 @@ class Moved:
     """Stable first; () without a trial, or where a version was not scored by itself."""
 
     @property
+    def apart(self) -> ArmDrift | None:
+        """The arm that stands worse than all versions together, or is less known; None where none does: what is wrong
+        with a tenth of the traffic hides in the rest."""
+        worst = min(self.arms, key=lambda arm: SEVERITY[arm.feature.verdict], default=None)
+        return worst if worst is not None and SEVERITY[worst.feature.verdict] < SEVERITY[self.feature.verdict] else None
+
+    @property
     def worst(self) -> FeatureDrift:
-        """Together, or the arm that drifts where together it does not: a tenth of the traffic hides in the rest."""
-        if self.feature.verdict is DriftVerdict.DRIFT:
-            return self.feature
-        return next((arm.feature for arm in self.arms if arm.feature.verdict is DriftVerdict.DRIFT), self.feature)
+        """All versions together, or the arm that stands worse by itself."""
+        apart = self.apart
+        return self.feature if apart is None else apart.feature
 
     @property
     def verdict(self) -> DriftVerdict:
@@ -78,9 +91,12 @@ class Moved:
 
     @property
     def where(self) -> str:
-        """In which arms it moved, in words; "" without a trial, or when it did not move."""
-        if len(self.arms) < 2 or not any(arm.feature.verdict in _MOVED for arm in self.arms):
+        """In which arms it moved, or which cannot be told, in words; "" without a trial, or when it did not move."""
+        if len(self.arms) < 2:
             return ""
+        if not any(arm.feature.verdict in _MOVED for arm in self.arms):
+            dark = [arm for arm in self.arms if arm.feature.verdict not in JUDGED] if self.apart is not None else []
+            return "; ".join(f"{arm.arm} {arm.version} cannot be told: {arm.feature.verdict}" for arm in dark)
         if self.both:
             return f"on {' and '.join(arm.version for arm in self.arms)} alike: rolling back would not help"
         mine = next(arm for arm in self.arms if arm.feature.verdict in _MOVED)
@@ -114,17 +130,24 @@ def _by_arm(reading: DriftReading, versions: Versions) -> list[Moved]:
     if reading.state is None:
         return []
     arms = [(v, {(f.feature, f.is_prediction): f for f in state.features}) for v, state in _arms(reading, versions)]
-    if not arms:
-        return [Moved(feature, ()) for feature in reading.state.features]
-    return [Moved(feature, tuple(ArmDrift(v.arm, v.version, by_key[feature.feature, feature.is_prediction])
-                                 for v, by_key in arms)) for feature in reading.state.features]
+    found = []
+    for feature in reading.state.features:
+        key = feature.feature, feature.is_prediction
+        # Of what does not say which version it is about there are no arms.
+        own = tuple(ArmDrift(v.arm, v.version, by_key[key]) for v, by_key in arms if key in by_key)
+        found.append(Moved(feature, own if len(own) == len(arms) else ()))
+    return found
 
 
 def _arms(reading: DriftReading, versions: Versions) -> tuple[tuple[VersionState, DriftState], ...]:
-    """Stable and the version on trial, when both were scored by themselves."""
+    """Stable and the version on trial, when both were scored by themselves, or one was and nothing tells of the other
+    although it serves."""
     stable = versions.arm("stable")
     trial = next((v for v in versions.items if v.arm in ON_TRIAL), None)
     if stable is None or trial is None:
         return ()
-    scored = [(v, reading.of_version(v.version)) for v in (stable, trial)]
+    pair = (stable, trial)
+    known = any(v.version in reading.named for v in pair)
+    scored = [(v, reading.absent if known and v.version not in reading.named and v.share.value
+               else reading.of_version(v.version)) for v in pair]
     return tuple((v, state) for v, state in scored if state is not None) if all(s for _, s in scored) else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 
@@ -22,6 +22,22 @@ class DriftVerdict(StrEnum):
 SEVERITY: Mapping[DriftVerdict, int] = {verdict: rank for rank, verdict in enumerate(DriftVerdict)}
 """0 is the worst; between ``watch`` and ``ok`` stands what is not known."""
 JUDGED = frozenset({DriftVerdict.DRIFT, DriftVerdict.WATCH, DriftVerdict.OK})
+
+
+def worst(verdicts: Sequence[DriftVerdict]) -> DriftVerdict:
+    """The one verdict there is about many; nothing known where there are none."""
+    return min(verdicts, key=lambda verdict: SEVERITY[verdict], default=DriftVerdict.STALE)
+
+
+def told(verdicts: Sequence[DriftVerdict]) -> str:
+    """``1 drifting, 1 not known of 4 features``."""
+    if not verdicts:
+        return "no feature is watched for drift"
+    counts = ((verdicts.count(DriftVerdict.DRIFT), "drifting"), (verdicts.count(DriftVerdict.WATCH), "watched"),
+              (sum(verdict not in JUDGED for verdict in verdicts), "not known"))
+    noun = "feature" if len(verdicts) == 1 else "features"
+    parts = [f"{count} {word}" for count, word in counts if count]
+    return f"{', '.join(parts)} of {len(verdicts)} {noun}" if parts else f"{len(verdicts)} {noun} without drift"
 
 
 class LineKind(StrEnum):

@@ -52,21 +52,26 @@ def nulls(feature: FeatureDrift) -> str:
 
 
 def verdict(item: Moved) -> str:
-    """The verdict in a few words: in which arms it moved, how much is missing, which share it comes from."""
-    worst = item.worst
-    if worst.verdict is DriftVerdict.INSUFFICIENT:
-        few = worst.n_needed is not None and worst.n_current is not None and worst.n_current < worst.n_needed
-        return f"too few, {wording.count(worst.n_needed)} needed" if few else "too few"
+    """The verdict in a few words: in which arms it moved or cannot be told, how much is missing, which share it comes
+    from."""
+    worst, apart = item.worst, item.apart
     said = str(worst.verdict)
     if worst.verdict in (DriftVerdict.DRIFT, DriftVerdict.WATCH):
         if item.both:
             return f"{said}, {' and '.join(arm.version for arm in item.arms)}"
-        if item.where:
-            return f"{said}, {next(arm.version for arm in item.arms if arm.feature.verdict is worst.verdict)}"
+        alone = next((arm.version for arm in item.arms if arm.feature.verdict is worst.verdict), "")
+        if alone:
+            return f"{said}, {alone}"
         if worst.distribution is not worst.verdict:
             loud = next((str(line.kind) for line in worst.lines if line.verdict is worst.verdict), "")
             return f"{said}: {loud}" if loud else said
-    return said
+        return said
+    if worst.verdict is DriftVerdict.INSUFFICIENT:
+        said = "too few"
+    if apart is not None:
+        return f"{said} on {apart.version}"
+    few = worst.n_needed is not None and worst.n_current is not None and worst.n_current < worst.n_needed
+    return f"{said}, {wording.count(worst.n_needed)} needed" if said == "too few" and few else said
 
 
 def counted(found: Sequence[Moved]) -> str:

@@ -12,6 +12,7 @@ from triage.signals.distances import METHOD_WORDS
 from triage.signals.drift import p_text
 from triage.signals.drift_model import BinShare, FeatureDrift, bin_shares
 from triage.signals.drift_reading import moved
+from triage.signals.drift_verdicts import DriftVerdict
 from triage.tui.line import BLANK, VERDICT_ROLES, Column, Line, Role, fit, line, pad, row, titles
 from triage.tui.page_parts import bullet, fact, heading, moment, paragraph
 from triage.tui.view import View, drift_key
@@ -36,7 +37,7 @@ def drift_page(view: View, model: ModelState, key: str, width: int) -> list[Line
                                          VERDICT_ROLES[stands])),
            *paragraph(feature.sentence, width), BLANK]
     if item.where:
-        out += fact("moved", item.where, width)
+        out += fact("moved" if item.verdict in (DriftVerdict.DRIFT, DriftVerdict.WATCH) else "arms", item.where, width)
     out += _numbers(view, feature, width)
     if feature.lines:
         out += heading("BESIDE THE SCORE")

@@ -142,7 +142,7 @@ def _why(item: Moved) -> str:
     if item.both:
         return ": rolling back would not help"
     if item.verdict in (DriftVerdict.STALE, DriftVerdict.NOT_COMPARABLE) or \
-            (item.verdict is DriftVerdict.INSUFFICIENT and item.worst.score is None):
+            (item.verdict is DriftVerdict.INSUFFICIENT and (item.worst.score is None or item.apart is not None)):
         return f": {item.worst.sentence}"
     return ""
 
