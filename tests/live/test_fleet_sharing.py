@@ -166,7 +166,8 @@ def test_an_answer_is_told_apart_whatever_the_one_before_was_like(
         alone = Batch(asked)
         fresh = alone.read(Answer(0.0, samples), alone.query(())[1])
         assert again.read(Answer(0.0, samples), addresses) == fresh
-        assert again.labels == known[-1]
+        assert again._order is not None
+        assert again._order.labels == known[-1]
         by_place = placed(samples, addresses)
         for number, shared in enumerate(asked):
             found = shared.told_apart([by_place.get((number, branch), []) for branch in range(shared.parts)])

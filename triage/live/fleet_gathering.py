@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure
-from triage.facts.samples import Answer, Labels, Sample, Series
+from triage.facts.samples import Answer, Sample, Series
 from triage.live.channel import Combined, Grouped
 from triage.live.fleet_plan import Plan, Said
 from triage.live.fleet_sharing import share
@@ -21,6 +21,7 @@ from triage.signals.burn import HOUR
 
 if TYPE_CHECKING:
     from triage.sources.prometheus import PrometheusClient
+    from triage.sources.prometheus_vectors import KnownLabels
 
 LISTED_FREELY = 2_000
 """Characters of label values in one selector up to which they are listed without a second thought."""
@@ -100,7 +101,7 @@ class Gathering:
             span = Span(min(s.start for s in spans), max(s.end for s in spans), spans[0].step) if spans else None
             free = span is None and wanted[0].expression.longest_seconds <= HOUR
 
-            async def ask(expression: str, labels: Sequence[Labels]) -> Answer | Failure:
+            async def ask(expression: str, labels: KnownLabels) -> Answer | Failure:
                 if free:
                     return await self.client.query(expression, labels=labels)
                 async with self._slots:

@@ -18,6 +18,7 @@ Place = tuple[int, int]
 """Which of the questions, and which of its branches."""
 _Item = TypeVar("_Item", Sample, Series)
 _Pick = Callable[[Sequence[Sample]], tuple[Sample, ...]]
+_labels = itemgetter(Sample._fields.index("labels"))
 
 
 def placed(items: Sequence[_Item], addresses: Mapping[str, Place]) -> dict[Place, list[_Item]]:
@@ -68,7 +69,7 @@ class Order:
     def holds(self, addresses: Mapping[str, Place], samples: Sequence[Sample]) -> bool:
         """Whether samples have the labels that these had: the very same objects, in the same places."""
         return (addresses is self._addresses and len(samples) == len(self.labels)
-                and all(map(is_, self.labels, [sample.labels for sample in samples])))
+                and all(map(is_, self.labels, map(_labels, samples))))
 
     def read(self, samples: Sequence[Sample]) -> dict[str, dict[Hashable, Sequence[Sample]]]:
         """By model, what answers each of its questions; nothing of those that nothing answers."""

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 
 from triage.clock import Clock
 from triage.facts.outcome import REJECTED, Failure, FailureKind
-from triage.facts.samples import Answer, Labels, Sample, Series
+from triage.facts.samples import Answer, Sample, Series
 from triage.live.channel import combined
 from triage.live.fleet_order import Order, Place, placed
 from triage.live.fleet_sharing import Shared
 from triage.live.pacing import TOGETHER_AGAIN_SECONDS
+from triage.sources.prometheus_vectors import KnownLabels
 
 MOST_TEXT = 200_000
 """Characters of one query: proxies that refuse large bodies refuse them from a million bytes on."""
 MOST_PARTS = 150
 """Expressions joined in one query."""
-Ask = Callable[[str, Sequence[Labels]], Awaitable[Answer | Failure]]
+Ask = Callable[[str, KnownLabels], Awaitable[Answer | Failure]]
 """Asks an expression; the labels are those of the samples that last answered it."""
 
 
@@ -26,7 +27,7 @@ Ask = Callable[[str, Sequence[Labels]], Awaitable[Answer | Failure]]
 class Said:
     """What one model's questions came to."""
 
-    items: dict[Hashable, Sequence[Sample] | Sequence[Series]] = field(default_factory=dict)
+    items: Mapping[Hashable, Sequence[Sample] | Sequence[Series]] = field(default_factory=dict)
     """By question; none for those that nothing answers."""
     answers: dict[int, Answer] = field(default_factory=dict)
     """Answers that they came in, by identity: each may hold many questions."""
@@ -43,13 +44,10 @@ class Batch:
     """Whether it names its models even where the server knows few others: it is a part of what was too much."""
     _written: dict[frozenset[str], tuple[str, Mapping[str, Place]]] = field(default_factory=dict, repr=False)
     """The query by the labels whose values are not listed in it: the text of one may be as long as a book."""
+    labels: KnownLabels = field(default_factory=KnownLabels, repr=False)
+    """Those of the samples that answered last."""
     _order: Order | None = field(default=None, repr=False)
     """Of the samples that answered last."""
-
-    @property
-    def labels(self) -> Sequence[Labels]:
-        """Those of the samples that answered last."""
-        return self._order.labels if self._order is not None else ()
 
     def halves(self) -> tuple[Batch, Batch] | None:
         """The same in two; None when it is one expression about one model."""
@@ -149,7 +147,7 @@ class Plan:
         if not isinstance(outcome, Failure):
             for name, found in batch.read(outcome, addresses).items():
                 own = said[name]
-                own.items.update(found)
+                own.items = {**own.items, **found} if own.items else found
                 own.answers[id(outcome)] = outcome
             return
         divided = outcome.kind in REJECTED or outcome.kind is FailureKind.TIMEOUT

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from triage.clock import Clock
 from triage.facts.alerts import Alert
 from triage.facts.outcome import Failure
-from triage.facts.samples import Answer, Labels
+from triage.facts.samples import Answer
 from triage.sources.breaker import Breaker
 from triage.sources.decode import OFF_LOOP_BYTES, NotJson, clean_tree
 from triage.sources.failures import PROMETHEUS, Received, shape_failure
@@ -19,6 +20,7 @@ from triage.sources.prometheus_answers import Envelope, OtherShape, open_envelop
 if TYPE_CHECKING:
     from triage.endpoints import Endpoint
     from triage.sources.http import HttpSource
+    from triage.sources.prometheus_vectors import KnownLabels
 
 Result = TypeVar("Result")
 _SERVER_SHARE = 0.95
@@ -50,18 +52,20 @@ class PrometheusClient:
         return self.source.breaker
 
     async def query(self, expression: str, *, at: float | None = None, timeout: float | None = None,
-                    labels: Sequence[Labels] = ()) -> Answer | Failure:
+                    labels: KnownLabels | None = None) -> Answer | Failure:
         """Evaluate ``expression`` at one time: ``at`` in Unix seconds, None for the server's present.
 
         A scalar comes as one sample without labels; an expression such as ``m[5m]`` as series. ``labels``: those of the
-        samples of an earlier answer; a sample in the same place that has the same ones gets the very same object.
+        last answer to the same, kept up to date; what has the same ones again gets the very same object.
         """
         limit = self.source.timeout if timeout is None else timeout
         fields = [("query", expression), ("timeout", _seconds(limit * _SERVER_SHARE))]
         if at is not None:
             fields.append(("time", _seconds(at)))
+        whole = self._decoder("/api/v1/query", lambda e: parse_answer(
+            e, self._clock.now(), at, is_range=False, known=() if labels is None else labels.in_order))
         return await self._ask("/api/v1/query", fields, limit,
-                               lambda e: parse_answer(e, self._clock.now(), at, is_range=False, known=labels))
+                               whole if labels is None else partial(self._read_again, whole, labels, at))
 
     async def query_range(self, expression: str, *, start: float, end: float, step: float,
                           timeout: float | None = None) -> Answer | Failure:
@@ -69,8 +73,8 @@ class PrometheusClient:
         limit = self.source.timeout if timeout is None else timeout
         fields = [("query", expression), ("start", _seconds(start)), ("end", _seconds(end)), ("step", _seconds(step)),
                   ("timeout", _seconds(limit * _SERVER_SHARE))]
-        return await self._ask("/api/v1/query_range", fields, limit,
-                               lambda e: parse_answer(e, self._clock.now(), end, is_range=True))
+        return await self._ask("/api/v1/query_range", fields, limit, self._decoder(
+            "/api/v1/query_range", lambda e: parse_answer(e, self._clock.now(), end, is_range=True)))
 
     async def alerts(self) -> tuple[Alert, ...] | Failure:
         """Pending and firing alerts of the server's own rules; their ``fingerprint`` is ""."""
@@ -89,12 +93,24 @@ class PrometheusClient:
         await self.source.aclose()
 
     async def _ask(self, path: str, fields: list[tuple[str, str]], limit: float,
-                   parse: Callable[[Envelope], Answer | Failure]) -> Answer | Failure:
+                   decode: Callable[[Received], Answer | Failure]) -> Answer | Failure:
         began = self._clock.monotonic()
-        answer = await self.source.form(path, fields, self._decoder(path, parse), timeout=limit)
+        answer = await self.source.form(path, fields, decode, timeout=limit)
         if isinstance(answer, Failure):
             return answer
         return replace(answer, elapsed_seconds=self._clock.monotonic() - began)
+
+    def _read_again(self, whole: Callable[[Received], Answer | Failure], labels: KnownLabels, at: float | None,
+                    received: Received) -> Answer | Failure:
+        """What was received, by the bytes that are as they were where that can be; else by ``whole``."""
+        from triage.sources.prometheus_vectors import read_vector
+
+        answer: Answer | Failure | None = read_vector(received.body, labels, at, self.source.redact)
+        if answer is None:
+            answer = whole(received)
+            labels.by_spelling = {}
+            labels.in_order = () if isinstance(answer, Failure) else [sample.labels for sample in answer.samples]
+        return answer
 
     def _document(self, received: Received) -> Any | Failure:
         """What was received as JSON: large answers by the reader that takes half the time."""
