@@ -23,7 +23,7 @@ from triage.lab.apis.disturbance import Disturbance, Disturbances
 from triage.lab.clock import LabClock
 from triage.lab.promql.engine import Engine
 from triage.lab.promql.store import Store
-from triage.notebook.load import Notebook
+from triage.notebook.load import Notebook, load_notebook
 
 NOW = 1_795_400_000.0
 RATES = {"1": 2.0, "2": 0.5}
@@ -56,7 +56,6 @@ def notebook(tmp_path: Path) -> Notebook:
     text = (tmp_path / "m/manifest.yaml").read_text()
     (tmp_path / "m/manifest.yaml").write_text(text.replace("{preset: triton}",
                                                            "{preset: triton, selector: {model: scorer}}"))
-    from triage.notebook.load import load_notebook
     return load_notebook(tmp_path / "m")
 
 
@@ -191,3 +190,39 @@ def test_a_server_that_is_in_part_away_is_said_to_be(notebook: Notebook, tmp_pat
     assert [text for text in made.missing if "logs" not in text] == [
         "series are there in part: store 10.2.7.31 does not answer"]
     assert made.sentence().endswith("no logs are configured")
+
+
+def test_failed_requests_are_captured_where_only_the_good_ones_are_named_first(tmp_path: Path) -> None:
+    made, times = Store(), np.arange(NOW - 7200, NOW + 1, 15)
+    stamps = np.round(times * 1000).astype(np.int64)
+    for code, rate in (("200", 8.0), ("500", 2.0)):
+        labels = {"__name__": "http_requests_total", "job": "fraud", "code": code}
+        made.append(labels, stamps, (times - times[0]) * rate)
+    write(tmp_path / "m", C("a", "1"))
+    manifest = tmp_path / "m/manifest.yaml"
+    of_fraud = 'http_requests_total{job="fraud"'
+    manifest.write_text(manifest.read_text().replace("  metrics: {preset: triton}\n", f"""  metrics: {{preset: custom}}
+  slos:
+    - {{name: success, sli: {{good: '{of_fraud},code!~"5.."}}', total: '{of_fraud}}}'}}, objective: 99, window: 30d}}
+"""))
+    with serving(prometheus.app(Engine(made), LabClock(NOW, 0.0, 0.0))) as where:
+        captured = take(where, load_notebook(tmp_path / "m"), tmp_path / "c")
+    assert sorted(labels["code"] for labels, _, _ in series_of(captured)) == ["200", "500"]
+    good, every = (f"sum(rate({of_fraud}{more}}}[5m]))" for more in (',code!~"5.."', ""))
+    assert ask(Past(tmp_path / "c", "scorer"), f"{good} / {every}") == {"": pytest.approx(0.8)}
+
+
+def test_what_has_ended_ends_in_the_capture_as_well(notebook: Notebook, tmp_path: Path) -> None:
+    made, times = Store(), np.arange(NOW - 7200, NOW - 290, 15)
+    made.append({"__name__": "depth", "model": "scorer", "version": "1"}, np.round(times * 1000).astype(np.int64),
+                times * 0 + 5)
+    with serving(prometheus.app(Engine(made), LabClock(NOW, 0.0, 0.0))) as where:
+        take(where, notebook, tmp_path / "c")
+    age, = ask(Past(tmp_path / "c", "scorer"), "time() - timestamp(depth)").values()
+    assert 270 <= age <= 300
+
+
+def test_a_capture_whose_points_are_too_far_apart_for_rates_says_so(url: str, notebook: Notebook,
+                                                                    tmp_path: Path) -> None:
+    assert "points are 7m apart: what looks back less than 14m" in take(url, notebook, tmp_path / "w", 168).missing[0]
+    assert not any("apart" in missing for missing in take(url, notebook, tmp_path / "d", 24).missing)

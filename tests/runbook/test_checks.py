@@ -215,3 +215,21 @@ def test_what_is_being_asked_has_no_outcome_yet() -> None:
     assert asked(1, answered_at=None) == Seen(None, "asking", None)
     snapshot = replace(snapshots.healthy(), expressions=ExpressionsReading("another", {}))
     assert look(snapshot, model(snapshot), Query("x"), NOW) == Seen(None, "asking", None)
+
+
+def test_the_events_of_other_versions_say_nothing_of_one_that_has_few() -> None:
+    counts = (VersionCount("v7", 3600, 20, 9000), VersionCount("v8", 3600, 0, 1), VersionCount("v9", 3600, 50, 2000))
+    snapshot = snapshots.with_model(snapshots.canary_failing(), slos=(snapshots.latency(by_version=counts),))
+    assert signalled(snapshot, "slo/latency", ">= 99", "v8") == Seen(UNKNOWN, "on v8: (100 %, n 1) too few", NOW - 3)
+    assert [signalled(snapshot, "slo/latency", "pass", version).outcome for version in ("v7", "v8", "v9")] == [
+        PASSED, UNKNOWN, FAILED]
+    manifest_says = snapshots.with_model(snapshot, slos=(snapshots.latency(by_version=counts, min_events=9001),))
+    assert signalled(manifest_says, "slo/latency", ">= 99", "v7").outcome is UNKNOWN
+
+
+def test_half_an_answer_about_alerts_tells_what_fires_and_not_what_does_not() -> None:
+    quiet = snapshots.with_model(snapshots.healthy(), alerts=())
+    partly = replace(quiet, sources=tuple(replace(s, state=SourceState.PARTIAL) for s in quiet.sources))
+    assert signalled(partly, "alert/Slow").outcome is UNKNOWN
+    loud = snapshots.with_model(partly, alerts=(snapshots.group(snapshots.alert("Slow")),))
+    assert signalled(loud, "alert/Slow").outcome is FAILED

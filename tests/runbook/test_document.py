@@ -147,3 +147,25 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         with pytest.raises(InvalidDocument) as error:
             read_text(tmp_path / name, name)
         assert [(f.file, f.code, f.line) for f in error.value.findings] == [(name, code, line)]
+
+
+BLOCK = "```triage\nid: pods\nkind: note\n```"
+
+
+def indented(text: str, spaces: int) -> str:
+    return "".join(f"{' ' * spaces}{row}\n" for row in text.split("\n"))
+
+
+@pytest.mark.parametrize("before", ["", "### Something else\n\n"])
+def test_a_step_after_a_list_in_its_item_has_the_items_title_and_the_list_as_text(before: str) -> None:
+    step, = runbook(f"{FRONT}\n## Diagnosis\n\n{before}1. Check pods\n   - look at a\n   - look at b\n\n"
+                    f"{indented(BLOCK, 3)}").steps
+    assert (step.title, [prose.text for prose in step.prose]) == ("Check pods", ["look at a", "look at b"])
+
+
+def test_a_step_deep_in_lists_is_found_and_a_section_may_begin_in_an_item() -> None:
+    nested = "".join(f"{' ' * (2 * depth)}- level {depth}\n" for depth in range(25))
+    step, = runbook(f"{FRONT}\n## Diagnosis\n\n{nested}\n{indented(BLOCK, 50)}").steps
+    assert step.title == "level 24"
+    step, = runbook(f"{FRONT}\n- ## Verify\n\n### Look\n\n{BLOCK}\n").steps
+    assert (step.section, step.title) == ("Verify", "Look")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cells.books import C, write
 from tests.runbook.examples import FRONT, TEXT, notebook, only
 from tests.tui import snapshots
 from triage.facts.expressions import ExpressionsReading
@@ -20,7 +21,8 @@ from triage.runbook.intents import Place
 from triage.runbook.path import StepState
 from triage.runbook.run import ABANDONED_SECONDS, ADOPTED_SECONDS, NO_CASE, Case, Status, replay
 from triage.runbook.session import RunbookSession, Sheet
-from triage.runbook.steps import Act
+from triage.runbook.shelf import Shelf
+from triage.runbook.steps import Act, Cell, Check
 from triage.signals.model import AlertGroup, VersionCount
 from triage.state_dir import StateDir
 
@@ -314,6 +316,36 @@ def test_a_model_without_a_runbook_gets_the_incident_checklist(home: Path, tmp_p
     standing = sheet.standing("roll-back")
     assert standing is not None
     assert standing.step.does == Act("rollback", "7")
+
+
+@pytest.mark.parametrize("cells", [("errors-EU", "errors-US"), ("errors-in-requests-of-the-batch-path",
+                                                                "errors-in-requests-of-the-batch-pool")])
+def test_names_that_differ_only_in_what_steps_cannot_be_called_have_steps_of_their_own(
+        tmp_path: Path, cells: tuple[str, str]) -> None:
+    write(tmp_path / "m", *(C(cell, "1") for cell in cells))
+    one, two = (replace(snapshots.latency(), name=name) for name in ("latency_p95", "latency-p95"))
+    model = replace(snapshots.healthy().models[0], slos=(one, two))
+    found = Shelf(load_notebook(tmp_path / "m")).volumes(model)[-1].runbook
+    assert found is not None
+    assert {step.does.cell for step in found.steps if isinstance(step.does, Cell)} == set(cells)
+    assert {step.does.signal.name for step in found.steps if isinstance(step.does, Check) and step.does.signal
+            and step.does.signal.kind == "slo"} == {"latency_p95", "latency-p95"}
+
+
+def test_what_was_recorded_of_a_step_is_not_said_of_another_kind_of_step(ana: Person, book: Notebook) -> None:
+    ana.look()
+    ana.session.by_hand("moved", NOW + 1, "passed: seen elsewhere")
+    assert ana.look(now=NOW + 2).run.record("moved").status is Status.PASSED
+    block = TEXT[TEXT.index("id: moved"):]
+    block = block[:block.index("```")]
+    edge = block[block.rindex("\n") + 1:]
+    text = TEXT.replace(block, f'id: moved\n{edge}kind: action\n{edge}action: rollback\n{edge}')
+    (book.path / "runbook.md").write_text(text)
+    sheet = ana.look(now=NOW + 5)
+    assert sheet.run.record("moved").status is Status.NONE
+    ana.session.by_hand("moved", NOW + 6, "passed: rolled back")
+    (book.path / "runbook.md").write_text(text.replace("### Sleep", "### Rest"))
+    assert ana.look(now=NOW + 8).run.record("moved").status is Status.PASSED
 
 
 def test_of_several_runbooks_the_one_whose_alert_fires_opens(home: Path, tmp_path: Path) -> None:

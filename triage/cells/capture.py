@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from triage.config import Active
 from triage.errors import TriageError
 from triage.facts.logs import Level, LogLine, LogQuestion
 from triage.facts.outcome import Failure
-from triage.facts.samples import Answer
+from triage.facts.samples import Series
 from triage.notebook.load import Notebook
 from triage.notebook.resolve import requests_selectors, selectors
 from triage.notebook.selector import Matcher, Selector
@@ -37,6 +38,7 @@ MOST_POINTS = 1440
 """Of one series: a day of minutes."""
 MOST_SERIES = 20_000
 MOST_SAMPLES = 1000
+_SHORTEST_RATE_SECONDS = 300.0
 _MARGIN_SECONDS = 600.0
 """Kept before the range, so that a rate at its start has something to count."""
 
@@ -107,6 +109,9 @@ async def take_capture(active: Active, notebook: Notebook, clock: Clock, *, fold
     """
     step = max(notebook.manifest.spec.metrics.scrape_interval, (end - start) / MOST_POINTS)
     missing: list[str] = []
+    if 2 * step > _SHORTEST_RATE_SECONDS:
+        missing.append(f"points are {format_duration(round(step))} apart: what looks back less than "
+                       f"{format_duration(round(2 * step))}, as rates of 5m do, finds nothing in it")
     client = PrometheusClient(active.context.prometheus, clock)
     try:
         rows = [row async for row in _series(client, notebook, start - _MARGIN_SECONDS, end, step, missing)]
@@ -196,39 +201,44 @@ def _about(made: Capture, notebook: Notebook) -> dict[str, Any]:
 
 async def _series(client: PrometheusClient, notebook: Notebook, start: float, end: float, step: float,
                   missing: list[str]) -> AsyncIterator[str]:
-    """Lines of ``series.jsonl``; what fails goes to ``missing``."""
-    done: set[str] = set()
-    count = 0
+    """Lines of ``series.jsonl``, each series once; what fails goes to ``missing``."""
+    done: dict[str, list[frozenset[Matcher]]] = {}
+    kept: set[frozenset[tuple[str, str]]] = set()
+    # A point is the last sample before it, of the present: what has ended ends in the capture as well.
+    window = format_duration(math.ceil(max(step, 2 * notebook.manifest.spec.metrics.scrape_interval)))
     for text, matchers in _matches(notebook):
         listed = await client.get("/api/v1/series", {"match[]": text, "start": f"{start:.3f}", "end": f"{end:.3f}"})
         if isinstance(listed, Failure):
             missing.append(f"series of {text}: {listed.sentence()}")
             continue
         found = listed if isinstance(listed, list) else []
-        for name in sorted({str(labels.get("__name__", "")) for labels in found if isinstance(labels, dict)}
-                           - {""} - done):
-            done.add(name)
-            answer = await client.query_range(str(Selector(name, matchers)), start=start, end=end, step=step)
+        for name in sorted({str(labels.get("__name__", "")) for labels in found if isinstance(labels, dict)} - {""}):
+            if any(wider <= frozenset(matchers) for wider in done.get(name, ())):
+                continue
+            answer = await client.query_range(f"last_over_time({Selector(name, matchers)}[{window}])", start=start,
+                                              end=end, step=step)
             if isinstance(answer, Failure):
                 missing.append(f"{name}: {answer.sentence()}")
                 continue
+            done.setdefault(name, []).append(frozenset(matchers))
             # A server that is in part away says so with every answer: once is enough.
             missing += [said for warning in answer.warnings if (said := f"series are there in part: {warning}")
                         not in missing]
-            for line in _lines(name, answer):
-                count += 1
-                if count > MOST_SERIES:
+            for series in answer.series:
+                labels = {**series.labels, "__name__": name}
+                if (key := frozenset(labels.items())) in kept:
+                    continue
+                if len(kept) == MOST_SERIES:
                     missing.append(f"more than {MOST_SERIES:,} series: {name} and what follows")
                     return
-                yield line
+                kept.add(key)
+                yield _line(labels, series)
 
 
-def _lines(name: str, answer: Answer) -> Iterable[str]:
-    for series in answer.series:
-        labels = {**series.labels, "__name__": name}
-        yield json.dumps({"metric": labels, "values": [[at, _written(value)] for at, value in
-                                                       zip(series.times, series.values, strict=True)]},
-                         separators=(",", ":")) + "\n"
+def _line(labels: Mapping[str, str], series: Series) -> str:
+    return json.dumps({"metric": labels, "values": [[at, _written(value)] for at, value in
+                                                    zip(series.times, series.values, strict=True)]},
+                      separators=(",", ":")) + "\n"
 
 
 def _written(value: float) -> str:
@@ -250,6 +260,8 @@ def _matches(notebook: Notebook) -> list[tuple[str, tuple[Matcher, ...]]]:
     out += [selector for traffic in requests_selectors(manifest) for selector in traffic.selectors]
     every = tuple(Matcher(label, "=", value) for label, value in own.items())
     of_model = [("{" + ",".join(map(str, every)) + "}", every)] if every else []
+    # What asks for more comes first: the rest of it need not be asked for.
+    out.sort(key=lambda each: len(each.matchers))
     return list(dict.fromkeys([*of_model, *((str(each), each.matchers) for each in out)]))
 
 

@@ -7,6 +7,7 @@ so that it can be saved and made one's own.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ CHECKLIST_ID = "incident-checklist"
 _REVIEWED = "2026-11-23"
 _MOST_OBJECTIVES = 4
 _MOST_CELLS = 4
+_LONGEST_NAME = 30
+"""Characters of a step's name behind its prefix: a name of a step has forty at most."""
 
 
 def checklist(model: ModelState, notebook: Notebook, cells: Sequence[tuple[str, str]] = ()) -> Runbook:
@@ -114,5 +117,8 @@ def _escaped(text: str) -> str:
 
 
 def _id(prefix: str, name: str) -> str:
-    """A step's name made of another's, which may hold characters that steps do not."""
-    return f"{prefix}-{''.join(c if c.isascii() and (c.isdigit() or c.islower()) else '-' for c in name)}"[:40]
+    """A step's name made of another's, which may hold characters that steps do not; of different ones, different."""
+    plain = "".join(c if c.isascii() and (c.isdigit() or c.islower()) else "-" for c in name)
+    if plain == name and len(plain) < _LONGEST_NAME:
+        return f"{prefix}-{plain}"
+    return f"{prefix}-{plain[:_LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

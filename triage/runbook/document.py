@@ -28,6 +28,8 @@ FENCE = "triage"
 _RULE = "---"
 _SECTION_LEVEL = 2
 """Of headings: under it stand sections, deeper ones are titles of steps."""
+_DEEPEST = 100
+"""Lists in lists and quotes in quotes that are looked into."""
 
 _Model = TypeVar("_Model", bound=Block | FrontMatter)
 
@@ -66,6 +68,14 @@ def parse_runbook(text: str, file: str) -> Runbook:
 
 
 @dataclass
+class _Item:
+    """A list item, or what follows the step in it."""
+
+    text: str = ""
+    prose: list[Prose] = field(default_factory=list)
+
+
+@dataclass
 class _Open:
     """What is written since the last step or heading."""
 
@@ -75,9 +85,8 @@ class _Open:
     used: bool = False
     """Whether the title has its step."""
     prose: list[Prose] = field(default_factory=list)
-    item: str = ""
-    """Text of the list item that is open; "" outside, and once it has its step."""
-    item_prose: list[Prose] = field(default_factory=list)
+    items: list[_Item] = field(default_factory=list)
+    """The list items that are open, outermost first."""
     section_prose: list[Prose] = field(default_factory=list)
 
 
@@ -98,7 +107,7 @@ class _Reader:
     def read(self) -> Runbook | None:
         """The runbook; None, or one not to be used, when there are findings."""
         front = self._front_matter()
-        self._walk(MarkdownIt("commonmark").parse(self._body))
+        self._walk(MarkdownIt("commonmark", {"maxNesting": _DEEPEST}).parse(self._body))
         self._close_section()
         self._check_ids()
         if front is None:
@@ -130,42 +139,39 @@ class _Reader:
             return None
 
     def _walk(self, tokens: Sequence[Token]) -> None:
-        inside: list[str] = []
         for place, token in enumerate(tokens):
             line = self._body_line + (token.map[0] if token.map else 0) + 1
             if token.nesting == 1:
-                inside.append(token.type)
                 if token.type == "list_item_open":
-                    # A list inside an item: what was said so far is text.
-                    self._leave_item()
+                    self._open.items.append(_Item())
             elif token.nesting == -1:
-                inside.pop()
                 if token.type == "list_item_close":
                     self._leave_item()
             elif token.type == "inline":
                 self._links += [Link(target, line) for target in _targets(token)]
-                self._text(_plain(token), inside, tokens[place - 1], line)
+                self._text(_plain(token), tokens[place - 1], line)
             elif token.type == "fence" and token.info.split()[:1] == [FENCE]:
                 self._step(token, line)
             elif token.type in ("fence", "code_block"):
                 self._prose(Prose(clean(token.content.rstrip("\n"), multiline=True, limit=4000), "code"))
 
-    def _text(self, text: str, inside: Sequence[str], opened: Token, line: int) -> None:
+    def _text(self, text: str, opened: Token, line: int) -> None:
         if opened.type == "heading_open":
             level = int(opened.tag[1:])
             if level == 1:
                 self._heading = self._heading or text
             elif level == _SECTION_LEVEL:
                 self._close_section()
-                self._open = _Open(section=text)
+                self._open = _Open(section=text, items=self._open.items)
             else:
                 self._settle_title()
                 self._open.title, self._open.title_line, self._open.used = text, line, False
-        elif "list_item_open" in inside:
-            if self._open.item:
-                self._open.item_prose.append(Prose(text))
+        elif self._open.items:
+            item = self._open.items[-1]
+            if item.text:
+                item.prose.append(Prose(text))
             else:
-                self._open.item = text
+                item.text = text
         else:
             self._prose(Prose(text))
 
@@ -174,10 +180,14 @@ class _Reader:
             (self._open.prose if self._open.title and not self._open.used else self._open.section_prose).append(prose)
 
     def _leave_item(self) -> None:
-        if self._open.item:
-            for prose in (Prose(self._open.item, "item"), *self._open.item_prose):
+        """What has no step is text of the item around it, else of the heading."""
+        item = self._open.items.pop()
+        around = next((each for each in reversed(self._open.items) if each.text), None)
+        for prose in (Prose(item.text, "item"), *item.prose) if item.text else ():
+            if around is not None:
+                around.prose.append(prose)
+            else:
                 self._prose(prose)
-        self._open.item, self._open.item_prose = "", []
 
     def _settle_title(self) -> None:
         """A heading without a step is text of its section."""
@@ -200,17 +210,18 @@ class _Reader:
             message = f"has the kind {clean(kind, limit=60)}, which there is not" if kind else "does not say its kind"
             self._say(line, message, f"one of: {known}", "kind", where)
             return
-        title = self._open.item or ("" if self._open.used else self._open.title)
+        item = next((each for each in reversed(self._open.items) if each.text), None)
+        title = item.text if item is not None else "" if self._open.used else self._open.title
         block = self._validated(text, BLOCKS[kind], where)
         if not title:
             self._say(line, "has no title", "write a heading above it (###), or put it into a list item", "no-title",
                       where)
         if block is not None:
-            prose = tuple(self._open.item_prose if self._open.item else self._open.prose)
+            prose = tuple(item.prose if item is not None else self._open.prose)
             self._steps.append(Step(block.id, title, block.does(), self._open.section, prose, block.when, block.owner,
                                     block.budget, line=line))
-        if self._open.item:
-            self._open.item, self._open.item_prose = "", []
+        if item is not None:
+            item.text, item.prose = "", []
         else:
             self._open.used, self._open.prose = True, []
 

@@ -7,6 +7,7 @@ nothing is written: checks are looked at in memory. From the first step on every
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -250,7 +251,11 @@ class RunbookSession:
                 seen[standing.step.id] = look(snapshot, model, standing.step.does, now)
         news = self._news(desk, run, found, seen, now)
         if begun and run.digest != volume.digest:
-            news.append(Event(EventKind.EDITED, now, self._by, digest=volume.digest))
+            news += [*self._other_steps(desk, run, runbook, now),
+                     Event(EventKind.EDITED, now, self._by, digest=volume.digest)]
+            with suppress(StateError):
+                # The next edit is compared with it.
+                desk.progress.keep_text(volume.digest, volume.text)
         if news:
             run = self._record(desk, run, news, begun=begun)
             found = standings(runbook, run, now)
@@ -321,12 +326,16 @@ class RunbookSession:
         first = run.opened.digest if run.opened is not None else ""
         if volume.runbook is None or not first or first == volume.digest or volume.is_checklist:
             return ()
-        try:
-            text = desk.progress.kept_text(first)
-            before = parse_runbook(text, "") if text is not None else None
-        except (StateError, InvalidDocument):
-            before = None
+        before = _kept(desk, first)
         return ("edited since it was begun",) if before is None else changes(before, volume.runbook)
+
+    def _other_steps(self, desk: _Desk, run: Run, runbook: Runbook, now: float) -> list[Event]:
+        """What is recorded of a step that is of another kind now was said of something else: it is to be done again."""
+        before = _kept(desk, run.digest)
+        return [] if before is None else [
+            Event(EventKind.AGAIN, now, self._by, step.id) for step in runbook.steps
+            if (old := before.step(step.id)) is not None and old.kind != step.kind
+            and run.record(step.id).status not in (Status.NONE, Status.RUNNING)]
 
     def _move(self, step: str, now: float, decide: moves.Decide) -> Result:
         if self._shown is None:
@@ -377,3 +386,12 @@ class RunbookSession:
 
 def _not_kept(error: StateError) -> str:
     return f"progress is not kept: {error.message} ({error.hint})"
+
+
+def _kept(desk: _Desk, digest: str) -> Runbook | None:
+    """The runbook of a text that was kept; None when it was not, or cannot be read."""
+    try:
+        text = desk.progress.kept_text(digest)
+        return None if text is None else parse_runbook(text, "")
+    except (StateError, InvalidDocument):
+        return None

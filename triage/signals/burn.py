@@ -74,6 +74,12 @@ def fewest_events(burn_threshold: float, objective: float) -> int:
     return math.ceil(round(1 / (burn_threshold * allowed_ratio(objective)), 9))
 
 
+def events_needed(objective: float, min_events: int | None) -> int:
+    """Events that a share needs to be judged by ``objective`` (percent): as many as the manifest says, else so many
+    that one bad event alone does not reach the fastest tier. 0 where every event counts."""
+    return 0 if objective >= 100 else min_events or fewest_events(14.4, min(objective, 99.999))
+
+
 def detection_seconds(error_ratio: float, objective: float, burn_threshold: float, window_seconds: float) -> float:
     """Time until a window exceeds the threshold, for an error ratio that starts at once."""
     return allowed_ratio(objective) * burn_threshold * window_seconds / error_ratio
@@ -82,7 +88,12 @@ def detection_seconds(error_ratio: float, objective: float, burn_threshold: floa
 def evaluate_tiers(burns: Mapping[float, Burn], objective: float, period_seconds: float,
                    min_events: int | None) -> tuple[Tier, ...]:
     """Every row that fits into the period, as :func:`evaluate_tier` judges it."""
-    return tuple([_evaluated(quiet, burns, objective, min_events) for quiet in _all_quiet(objective, period_seconds)])
+    every = _all_quiet(objective, period_seconds)
+    lowest = min([quiet.threshold for quiet in every], default=math.inf)
+    # As it mostly is: nothing burns as fast as any of them asks.
+    if all([burn.rate is None or burn.rate <= lowest for burn in burns.values()]):
+        return every
+    return tuple([_evaluated(quiet, burns, objective, min_events) for quiet in every])
 
 
 def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float, period_seconds: float,

@@ -100,7 +100,7 @@ def _ratio_state(objective: Objective, index: int, kind: SloKind, replies: Repli
                     measures, reading, tuple(by_window.values()), tiers, budget, verdict, urgency, sentence,
                     quantiles, slo.by, groups,
                     _findings(objective, tiers, budget, around), slo.description, versions,
-                    tuple([w for w, each in read.items() if each.counts.quality is Quality.WAITING]))
+                    tuple([w for w, each in read.items() if each.counts.quality is Quality.WAITING]), slo.min_events)
 
 
 class _Window(NamedTuple):
@@ -128,18 +128,20 @@ def _windows(objective: Objective, index: int, replies: Replies, now: float) -> 
                 for window, questions in windows.items()}
     out = {window: _read(objective, index, window, questions, replies, snapped, now)
            for window, questions in windows.items() if window <= HOUR}
-    long = {window: questions for window, questions in windows.items() if window > HOUR}
     out.update(asked[0].derived(("long windows", index, snapped, slo.objective, slo.reading_window),
-                                lambda _: _long(objective, index, long, replies, snapped, now), *asked[1:]))
+                                lambda _: _long(objective, index, windows, replies, snapped, now), *asked[1:]))
     return out
 
 
 def _long(objective: Objective, index: int, windows: Mapping[float, tuple[Question, ...]], replies: Replies,
           snapped: Snapped | None, now: float) -> dict[float, _Window]:
-    """Windows of which nothing is in the way: each is what its answers say until there are others."""
+    """Those over an hour of ``windows``, of which nothing is in the way: each is what its answers say until there are
+    others."""
     slo, recorded = objective.slo, arrangement(replies).recorded
     out = {}
     for window, questions in windows.items():
+        if window <= HOUR:
+            continue
         read = partial(_read, objective, index, window, questions, replies, snapped, now)
         if questions:
             first, *others = [replies[q] for q in (*questions, *recorded.get((slo.name, window), ()))]
@@ -180,8 +182,8 @@ def _reading(objective: Objective, hour: WindowCounts, newest: float | None, tar
     value = None if not total or bad is None else min(1.0, max(0.0, 1 - bad / total))
     quality, note = hour.quality, hour.note
     if quality is Quality.OK and target is not None and total is not None:
-        needed = objective.slo.min_events or burns_of.fewest_events(14.4, min(target, 99.999))
-        if target < 100 and total < needed:
+        needed = burns_of.events_needed(target, objective.slo.min_events)
+        if total < needed:
             quality, note = Quality.LOW_N, f"{wording.count(total)} events, {needed:,} needed"
     return Reading(value, "ratio", quality, total, hour.window_seconds, newest, note=note)
 
