@@ -21,6 +21,7 @@ from tests.cells.test_left import CELLS as LEFT
 from tests.cells.test_left import killed
 from tests.commands import NOWHERE, run
 from tests.lab.serving import serving
+from triage.incident import by_hand
 from triage.incident.entries import Kind
 from triage.incident.store import Timelines
 from triage.lab.apis import prometheus
@@ -280,3 +281,18 @@ def test_a_server_that_does_not_answer_ends_a_capture(folder: Path, tmp_path: Pa
     done = run("capture", MODEL, "--notebooks", folder, "--prometheus", NOWHERE, "--to", tmp_path / "c")
     assert done.exit_code == 64
     assert f"nothing could be captured of {MODEL}" in done.stderr
+
+
+def test_an_incident_that_is_closed_is_told_nothing_and_that_is_said(folder: Path, url: str, tmp_path: Path,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    timelines = Timelines(StateDir(tmp_path / "state"), url.partition("//")[2])
+    incident = timelines.open("slow", MODEL, "ana", 1000.0)
+    timelines.add(incident.id, [by_hand.close("none: it was the network", "ana", 1100.0)])
+    refused = run("capture", MODEL, "--notebooks", folder, "--prometheus", url, "--to", "then", "--incident",
+                  incident.id)
+    assert (refused.exit_code, f"{incident.id} is closed" in refused.stderr) == (64, True)
+    assert not (tmp_path / "then").exists()
+    done = run("cells", "run", MODEL, "ask", "--notebooks", folder, "--prometheus", url, "--incident", incident.id)
+    assert f"the run is told to no incident: {incident.id} is closed" in done.stderr
+    assert [row.entry.kind for row in timelines.get(incident.id).rows] == [Kind.OPENED, Kind.CLOSED]

@@ -21,6 +21,7 @@ from triage.cli_group import (
     overrides,
     where,
 )
+from triage.cli_telling import tell, tell_capture, tell_left, timeline
 from triage.errors import TriageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from triage.cells.sights import Sight
     from triage.cells.supervise import Stop
     from triage.config import Active
-    from triage.incident.store import Timelines
     from triage.notebook.load import Notebook
 
 _DEFAULT_WINDOW = 3600.0
@@ -70,7 +70,7 @@ def list_cells(model: str, output: str) -> None:
     from triage.cells.prepare import diagnostics, open_book
     active = _context()[0]
     notebook = _notebook(active, model)
-    _tell_left(active.name, model)
+    tell_left(active.name, model)
     book = open_book(notebook)
     found, pin = diagnostics(book), pinned(book, notebook.manifest.spec.notebook.sha256)
     if output == "json":
@@ -218,7 +218,7 @@ async def _capture(model: str, last: float, to: Path | None, incident: str) -> i
     active, clock = activate(overrides()), SystemClock()
     notebook = _notebook(active, model)
     if incident:
-        _timeline(active.name, incident, model)
+        timeline(active.name, incident, model)
     present = Present(active, clock, model)
     seen = await present.look()
     folder = to or default_folder(model, seen.at)
@@ -232,13 +232,8 @@ async def _capture(model: str, last: float, to: Path | None, incident: str) -> i
     for missing in made.missing:
         click.echo(f"triage: not captured: {missing}", err=True)
     if incident:
-        from triage.desk.timeline import of_capture
-        from triage.person import person
         # Its screens are started in other folders.
-        whole = replace(made, folder=made.folder.absolute())
-        timelines, name = _timeline(active.name, incident, model)
-        timelines.add(name, [of_capture(whole, seen.at, name, person())])
-        click.echo(f"triage: {name} is told", err=True)
+        tell_capture(active.name, incident, replace(made, folder=made.folder.absolute()), seen.at)
     return 2 if made.missing else 0
 
 
@@ -271,7 +266,7 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
     from triage.state_dir import StateDir, state_home
     clock = SystemClock()
     state = StateDir(state_home(os.environ), CELLS)
-    _tell_left(wish.context, notebook.name)
+    tell_left(wish.context, notebook.name)
     book = open_book(notebook)
     seen = None if sight is None else await sight.look()
     end = clock.now() if seen is None else seen.at
@@ -314,7 +309,7 @@ async def _run(notebook: Notebook, names: Sequence[str], params: Mapping[str, st
         await sight.aclose()
     _write(prepared, setting, run, wish)
     if wish.incident and wish.active is not None:
-        _tell(wish.active.name, wish.incident, run)
+        tell(wish.active.name, wish.incident, run)
     if stop.asked:
         return INTERRUPTED
     if run.trouble:
@@ -335,49 +330,6 @@ def _write(prepared: Prepared, setting: Setting, run: Run, wish: _Wish) -> None:
         from triage.report.cells import run_text
         from triage.report.console import show
         show(lambda chars: run_text(run, chars), ascii_only=bool(given("ascii")))
-
-
-def _timeline(context: str, name: str, model: str) -> tuple[Timelines, str]:
-    """Where the incident ``name`` of ``model`` is told, and its id. Raises :class:`TriageError` where there is none."""
-    import os
-
-    from triage.incident.store import Timelines
-    from triage.state_dir import StateDir, state_home
-    timelines = Timelines(StateDir(state_home(os.environ)), context)
-    found = timelines.get(name)
-    if found.model != model:
-        raise TriageError(f"{found.id} is an incident of {found.model}", "triage incident list shows those there are")
-    return timelines, found.id
-
-
-def _tell(context: str, name: str, run: Run) -> None:
-    """The incident is told of the run. Where there is none of that name for this model, the user is."""
-    from triage.desk.timeline import of_cells
-    from triage.person import person
-    try:
-        timelines, incident = _timeline(context, name, run.model)
-        timelines.add(incident, [of_cells(run, person())])
-    except TriageError as error:
-        click.echo(f"triage: the run is told to no incident: {error.message}", err=True)
-
-
-def _tell_left(context: str, model: str) -> None:
-    """Say on stderr which runs lost their triage, and tell their incidents."""
-    import os
-
-    from triage.cells.left import settle_left
-    from triage.cells.marks import CELLS
-    from triage.cells.words import headline
-    from triage.state_dir import StateDir, StateError, state_home
-    try:
-        left = settle_left(StateDir(state_home(os.environ), CELLS), model, context)
-    except StateError as error:
-        click.echo(f"triage: runs of before cannot be looked at: {error.message}", err=True)
-        return
-    for run in left:
-        click.echo(f"triage: {headline(run)}; what there was is kept in {run.record}", err=True)
-        if run.incident:
-            _tell(context, run.incident, run)
 
 
 def _narrator() -> Callable[[Run], None]:

@@ -189,6 +189,8 @@ class SloState:
     """Ratio kinds: over the window of ``now``, with its quality. Levels have none."""
     asked: tuple[float, ...] = ()
     """Ratio kinds: windows, in seconds, that were asked about and have never been answered."""
+    min_events: int | None = None
+    """The manifest's own word on how many events are enough; None where it says nothing."""
 
     @property
     def is_asked(self) -> bool:
@@ -226,7 +228,8 @@ class Versions:
 
     known_from: str
     """``rollout``, ``registry`` or ``traffic``: the first of them that says it; ``waiting`` while the rollout's
-    controller has not answered for the first time, and the others are only heard meanwhile."""
+    controller has not answered for the first time, and the others are only heard meanwhile; ``unknown`` where a load
+    balancer shares the traffic and nobody knows the versions' roles."""
     items: tuple[VersionState, ...]
 
     def arm(self, name: str) -> VersionState | None:
