@@ -55,14 +55,21 @@ def test_a_verdict_with_odd_figures_keeps_its_status_and_no_figure(raw: Any, sta
     assert (found.status, found.value) == (status, value)
 
 
-@pytest.mark.parametrize("raw", [{}, [], "fail", {"status": 1}, None])
-def test_what_is_no_verdict_is_none(raw: Any) -> None:
-    assert from_bundle({RESULT: raw, "text/plain": "t"}) == Text("t")
+@pytest.mark.parametrize(("raw", "why"), [
+    ('{"status": "fail"}', "the result cannot be read: it is text, not an object: display the dict itself"),
+    ([], "the result cannot be read: it is no object"), (None, "the result cannot be read: it is no object"),
+    ({}, "the result has no status, not pass, warn, fail or unknown"),
+    ({"state": "fail", "message": "bad"}, "the result has no status, not pass, warn, fail or unknown: bad"),
+    ({"status": "FAIL"}, "the result has the status FAIL, not pass, warn, fail or unknown"),
+    ({"status": 1}, "the result has the status 1, not pass, warn, fail or unknown")])
+def test_a_verdict_that_cannot_be_read_is_unknown_and_says_why(raw: Any, why: str) -> None:
+    found = from_bundle({RESULT: raw, "text/plain": "t"})
+    assert isinstance(found, CellVerdict)
+    assert (found.status, found.message) == ("unknown", why)
 
 
 def test_the_worst_of_several_verdicts_counts() -> None:
-    made = [CellVerdict("", status, "") for status in ("pass", "unknown", "warn")]
-    assert worst(made) == "warn"
+    assert worst(["pass", "unknown", "warn"]) == "warn"
     assert worst([]) is None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.cells.books import QUICK, C, nobody, write
 from triage.actions.circumstances import Policy
 from triage.actions.executor import Executor
@@ -70,6 +72,28 @@ def test_a_cell_that_raises_may_have_changed_something(tmp_path: Path) -> None:
     sent = asyncio.run(made.send(prepared.plan.requests[0], "0" * 16))
     assert sent.fate is Fate.UNKNOWN
     assert "raised ZeroDivisionError" in sent.message
+
+
+@pytest.mark.parametrize(("needed", "fate"), [("writes the table", Fate.UNKNOWN), ("none", Fate.NOT_SENT)])
+def test_what_a_needed_cell_may_have_changed_before_it_raised_is_not_denied(
+        tmp_path: Path, needed: str, fate: Fate) -> None:
+    made = system(write(tmp_path / "m", C("setup", "raise ValueError('half')", ["setup"], {"effects": needed}),
+                        C("fill", "print('x')", about={**ABOUT, "requires": ["setup"]})))
+    prepared = asyncio.run(executor(made, tmp_path).prepare(WISH))
+    assert isinstance(prepared, Prepared)
+    sent = asyncio.run(made.send(prepared.plan.requests[0], "0" * 16))
+    assert (sent.fate, sent.message) == (fate, "setup raised ValueError: half")
+
+
+def test_a_kernel_that_dies_by_a_signal_without_a_name_may_have_changed_something(tmp_path: Path) -> None:
+    made = system(write(tmp_path / "m", C("fill", "import os, time\nos.kill(os.getpid(), 40)\ntime.sleep(9)",
+                                          about=ABOUT)))
+    prepared = asyncio.run(executor(made, tmp_path).prepare(WISH))
+    assert isinstance(prepared, Prepared)
+    sent = asyncio.run(made.send(prepared.plan.requests[0], "0" * 16))
+    assert sent.fate is Fate.UNKNOWN
+    assert sent.message.startswith("fill its kernel died after ")
+    assert sent.message.endswith(": by signal 40")
 
 
 def test_the_same_cell_has_the_same_digest_and_another_one_another(tmp_path: Path) -> None:

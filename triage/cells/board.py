@@ -22,6 +22,9 @@ from triage.cells.results import CellRun, Run
 from triage.cells.supervise import Message
 from triage.text import clean
 
+DROPPED: Mapping[str, str] = {"dropped_bytes": "bytes", "dropped_outputs": "outputs", "dropped_verdicts": "verdicts",
+                              "lost": "lost"}
+"""The fields of the message ``dropped``, by those of a :class:`~triage.cells.results.CellRun`."""
 _OPEN_LINE = 4_000
 """Characters of a line without end that are looked at again with every piece."""
 
@@ -107,9 +110,8 @@ class Board:
         self._append(found)
 
     def _dropped(self, message: Message) -> None:
-        count = message.get("bytes")
-        if isinstance(count, int):
-            self._change(self._current, dropped_bytes=count)
+        self._change(self._current, **{field: count for field, name in DROPPED.items()
+                                       if isinstance(count := message.get(name), int)})
 
     def _append(self, output: Output, *, in_place_of_last: bool = False) -> None:
         cell = self.run.cell(self._current)

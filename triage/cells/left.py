@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from triage.cells.board import Board
+from triage.cells.board import DROPPED, Board
 from triage.cells.marks import LOCK, MARK, marks
 from triage.cells.outputs import Picture, PictureBytes
 from triage.cells.protocol import Outcome
@@ -102,8 +102,8 @@ def _again(copy: Mapping[str, Any], about: Mapping[str, Any], folder: StateDir) 
             kind = output["output_type"]
             board.heard({"type": _TYPES.get(kind, kind),
                          **{field: output.get(theirs) for field, theirs in _MESSAGES.get(kind, {}).items()}})
-        if each["dropped_bytes"]:
-            board.heard({"type": "dropped", "bytes": each["dropped_bytes"]})
+        # A record of before has fewer of these counts.
+        board.heard({"type": "dropped", **{name: each.get(field, 0) for field, name in DROPPED.items()}})
         outcome = each["outcome"] or (
             Outcome.TRIAGE_DIED if each["running"] or each["part"] == "asked" else Outcome.NOT_RUN)
         board.heard({"type": "finished", "id": each["id"], "outcome": outcome, "seconds": each["seconds"],

@@ -110,9 +110,8 @@ def from_bundle(bundle: Any) -> Text | Table | CellVerdict | PictureBytes | None
     """
     if not isinstance(bundle, Mapping):
         return None
-    found = verdict(bundle.get(RESULT))
-    if found is not None:
-        return found
+    if RESULT in bundle:
+        return verdict(bundle[RESULT])
     page = _text_of(bundle.get("text/html"))
     if page and "<table" in page:
         table = read_table(page)
@@ -129,12 +128,18 @@ def from_bundle(bundle: Any) -> Text | Table | CellVerdict | PictureBytes | None
     return None
 
 
-def verdict(raw: Any) -> CellVerdict | None:
-    """A verdict of the documented shape; one with an unknown status is ``unknown``. None when it is no verdict."""
-    if not isinstance(raw, Mapping) or not isinstance(raw.get("status"), str):
-        return None
-    status: Status = next((each for each in STATUSES if each == raw["status"]), "unknown")
-    return CellVerdict(clean(raw.get("id") or "", limit=80), status, clean(raw.get("message") or "", limit=400),
+def verdict(raw: Any) -> CellVerdict:
+    """A verdict of the documented shape. One that cannot be read is ``unknown``, and its message says why."""
+    if not isinstance(raw, Mapping):
+        shape = "text, not an object: display the dict itself" if isinstance(raw, str) else "no object"
+        return CellVerdict("", "unknown", f"the result cannot be read: it is {shape}")
+    said = raw.get("status")
+    status: Status | None = next((each for each in STATUSES if each == said), None)
+    message = clean(raw.get("message") or "", limit=400)
+    if status is None:
+        wrong = f"has the status {clean(said, limit=40)}" if "status" in raw else "has no status"
+        message = f"the result {wrong}, not pass, warn, fail or unknown{f': {message}' if message else ''}"
+    return CellVerdict(clean(raw.get("id") or "", limit=80), status or "unknown", message,
                        _number(raw.get("value")), clean(raw.get("unit") or "", limit=20), _number(raw.get("threshold")))
 
 
@@ -144,9 +149,9 @@ def raised(name: object, value: object, traceback: Sequence[object]) -> Raised:
                   clean_text("\n".join(str(part) for part in traceback)))
 
 
-def worst(verdicts: Sequence[CellVerdict]) -> Status | None:
+def worst(found: Sequence[Status]) -> Status | None:
     """The worst of them; None when there is none."""
-    return max((each.status for each in verdicts), key=STATUSES.index, default=None)
+    return max(found, key=STATUSES.index, default=None)
 
 
 def _number(value: Any) -> float | None:

@@ -50,6 +50,11 @@ class Prepared:
         """What its cells change, as :func:`effects_of` says it."""
         return _effects(self.chosen.cells, self.asked)
 
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """Ids of the cells behind ``effects``."""
+        return tuple(cell.id for cell in _changing(self.chosen.cells, self.asked))
+
 
 def effects_of(book: Book, cell: Cell) -> tuple[str, ...]:
     """What running ``cell`` changes, each a sentence that begins with the id of the cell that changes it; empty when
@@ -61,7 +66,12 @@ def effects_of(book: Book, cell: Cell) -> tuple[str, ...]:
 
 
 def _effects(cells: Iterable[Cell], asked: Sequence[Cell]) -> tuple[str, ...]:
-    return tuple(f"{cell.id}: {cell.words.effects or 'it does not say what it changes'}" for cell in cells
+    return tuple(f"{cell.id}: {cell.words.effects or 'it does not say what it changes'}"
+                 for cell in _changing(cells, asked))
+
+
+def _changing(cells: Iterable[Cell], asked: Sequence[Cell]) -> tuple[Cell, ...]:
+    return tuple(cell for cell in cells
                  if not cell.reads_only and (cell in asked or cell.words.effects is not None))
 
 

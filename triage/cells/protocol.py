@@ -18,7 +18,8 @@ From the runner:
 ``stream``     ``name`` (``stdout``, ``stderr``), ``text``
 ``output``     ``data``: representations by MIME type
 ``error``      ``name``, ``value``, ``traceback`` (list of texts): the cell raised
-``dropped``    ``bytes`` of output beyond the limit, in all, of the cell that runs
+``dropped``    what is missing of the cell that runs, in all: ``bytes`` of output beyond the limits, ``outputs`` left
+               out whole, ``verdicts`` left out, messages ``lost`` between the kernel and the runner
 ``ask``        a cell asks Prometheus: ``id``, ``path``, ``fields`` [[name, value]]
 ``finished``   the cell ended: ``id``, ``outcome`` (:class:`~triage.cells.protocol.Outcome`), ``seconds``, ``detail``
 ``broken``     ``message``: the runner cannot go on

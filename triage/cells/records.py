@@ -129,6 +129,7 @@ def about_run(run: Run, how: Circumstances) -> dict[str, Any]:
             "id": cell.id, "purpose": cell.purpose, "part": cell.part, "sha256": cell.sha256, "running": cell.running,
             "outcome": None if cell.outcome is None else str(cell.outcome), "status": cell.status,
             "seconds": cell.seconds, "detail": cell.detail or None, "dropped_bytes": cell.dropped_bytes,
+            "dropped_outputs": cell.dropped_outputs, "dropped_verdicts": cell.dropped_verdicts, "lost": cell.lost,
             "verdicts": [asdict(each) for each in cell.verdicts],
             "error": None if cell.raised is None else {"name": cell.raised.name, "value": cell.raised.value},
         } for cell in run.cells],

@@ -43,6 +43,12 @@ class CellRun:
     outputs: tuple[Output, ...] = ()
     dropped_bytes: int = 0
     """Of output beyond the limit, which are not in ``outputs``."""
+    dropped_outputs: int = 0
+    """Tables, pictures and the like that are left out whole; no verdict is among them."""
+    dropped_verdicts: int = 0
+    """Verdicts that are left out: too large, or too many."""
+    lost: int = 0
+    """Messages of its kernel that never came; nobody knows what was in them."""
 
     @property
     def verdicts(self) -> tuple[CellVerdict, ...]:
@@ -57,14 +63,15 @@ class CellRun:
     @property
     def status(self) -> Status | None:
         """The worst of its verdicts; ``fail`` when it did not finish, ``unknown`` when nobody saw its end; None before
-        that, and without a verdict."""
+        that, and without a verdict. What decided something and is not known, or may have, counts as ``unknown``."""
         if self.outcome is None or self.outcome is Outcome.NOT_RUN:
             return None
         if self.outcome is Outcome.TRIAGE_DIED:
             return "unknown"
         if self.outcome is not Outcome.FINISHED:
             return "fail"
-        return worst(self.verdicts)
+        missing = self.lost or self.dropped_verdicts or (self.dropped_outputs and not self.verdicts)
+        return worst([*(each.status for each in self.verdicts), *(("unknown",) if missing else ())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ class Run:
             return "unknown"
         if self.trouble or self.outcome is not Outcome.FINISHED:
             return "fail"
-        return worst([each for cell in self.cells for each in cell.verdicts])
+        return worst([cell.status for cell in self.cells if cell.status is not None])
 
     def cell(self, name: str) -> CellRun | None:
         """The cell of this id; None when it is no part of the run."""

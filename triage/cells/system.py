@@ -135,10 +135,11 @@ class CellSystem:
             return Sent(Fate.NOT_SENT, None, "it was run already")
         run = self.run = await run_cells(self._prepared, self._setting, self._clock, self._answer, self.stop,
                                          self._on_change)
-        cell = run.cell(self._cell.id)
-        if cell is None or cell.outcome in (None, Outcome.NOT_RUN):
+        # Those that it needs may change something, too.
+        if all(cell.outcome in (None, Outcome.NOT_RUN) for cell in run.cells if cell.id in self._prepared.changing):
             return Sent(Fate.NOT_SENT, None, headline(run))
-        done = cell.outcome is Outcome.FINISHED
+        cell = run.cell(self._cell.id)
+        done = cell is not None and cell.outcome is Outcome.FINISHED
         return Sent(Fate.DONE if done else Fate.UNKNOWN, None, headline(run))
 
     def sighting(self, plan: Plan, observed: Observed) -> Sighting:

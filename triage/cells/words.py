@@ -102,12 +102,29 @@ def _headline(run: Run) -> str:
         return f"{failed.id} {end_sentence(failed)}"
     verdicts = [each for cell in run.cells for each in cell.verdicts]
     worst = next((each for each in verdicts if each.status == run.status), None)
-    return verdict_sentence(worst) if worst is not None else "finished, without a verdict"
+    if worst is not None:
+        return verdict_sentence(worst)
+    missing = next((cell for cell in run.cells if cell.status == "unknown"), None)
+    if missing is None:
+        return "finished, without a verdict"
+    none = "" if missing.verdicts else ", and what is here holds no verdict"
+    return f"unknown: {dropped_sentence(missing)}{none}"
 
 
 def dropped_sentence(cell: CellRun) -> str:
-    """How much of its output is not here; "" when all is."""
-    return f"{cell.dropped_bytes / 1e6:.1f} MB of its output were dropped" if cell.dropped_bytes else ""
+    """What is missing of its output; "" when all is here."""
+    size = f"{cell.dropped_bytes / 1e6:.1f} MB" if cell.dropped_bytes >= 50_000 else f"{cell.dropped_bytes:,} bytes"
+    whole = f", {_several(cell.dropped_outputs, 'output')} whole" if cell.dropped_outputs else ""
+    parts = [f"{size} of its output were dropped{whole}"] if cell.dropped_bytes else []
+    if cell.dropped_verdicts:
+        parts.append(f"{_several(cell.dropped_verdicts, 'verdict')} left out, too many or too large")
+    if cell.lost:
+        parts.append(f"{_several(cell.lost, 'message')} of its kernel lost, maybe with a verdict")
+    return "; ".join(parts)
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def limit_words(cell: Cell) -> str:

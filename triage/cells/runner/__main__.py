@@ -32,7 +32,11 @@ class Wire:
     async def hear(self) -> dict[str, Any] | None:
         """The next message; None when the product is gone."""
         while True:
-            line = await self.reader.readline()
+            try:
+                line = await self.reader.readline()
+            except ValueError:
+                # Longer than any message may be: what is left of it is no message either.
+                continue
             if not line.endswith(b"\n"):
                 return None
             message = decode(line)
@@ -63,7 +67,10 @@ async def main() -> None:
         await session.run()
     except Exception as error:
         for cell in order["cells"][session.ended:]:
-            wire.say("finished", id=cell["id"], outcome=Outcome.NOT_RUN, seconds=0.0, detail="")
+            # What was begun may have done something.
+            begun = cell["id"] == session.running
+            wire.say("finished", id=cell["id"], outcome=Outcome.KERNEL_DIED if begun else Outcome.NOT_RUN,
+                     seconds=None if begun else 0.0, detail="its runner broke" if begun else "")
         wire.say("broken", message=f"{type(error).__name__}: {str(error)[:500]}")
     listening.cancel()
     wire.say("done")

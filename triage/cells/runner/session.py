@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
 
 from triage.cells.protocol import Outcome
+from triage.cells.runner.arrivals import KEEP_ALL, Arrivals, client_class
+from triage.cells.runner.output import CellOutput, Say
 from triage.cells.runner.questions import Questions
 
-Say = Callable[..., None]
 _FLUSH_SECONDS = 0.1
-_FLUSH_CHARACTERS = 32_000
 _START_SECONDS = 60
 _GONE_SECONDS = 5.0
 _LATE_SECONDS = 30
@@ -35,9 +35,12 @@ class Session:
     def __init__(self, order: Mapping[str, Any], say: Say) -> None:
         self.ended = 0
         """How many cells have been told of as finished."""
+        self.running = ""
+        """Id of the cell that was begun and has not ended; "" between cells."""
         self._order = order
         self._say = say
-        self._output = _Output(say, order["limits"])
+        self._output = CellOutput(say, order["limits"])
+        self._arrivals = Arrivals()
         self._stopped = asyncio.Event()
         self._questions = Questions(lambda **content: say("ask", **content))
         self._manager: AsyncKernelManager | None = None
@@ -69,6 +72,7 @@ class Session:
         manager = AsyncKernelManager(transport="ipc", ip=str(sockets / "s"),
                                      connection_file=str(sockets / "kernel.json"))
         manager._kernel_spec = KernelSpec(argv=kernel["argv"], language="python", display_name="triage")
+        manager.client_factory = client_class(self._arrivals)
         self._manager = manager
         notebook = new_notebook(cells=[new_code_cell(cell["source"])  # type: ignore[no-untyped-call]
                                        for cell in self._order["cells"]])
@@ -83,6 +87,7 @@ class Session:
                 info = await kernel_client.kernel_info(reply=True, timeout=_START_SECONDS)
                 self._say("ready", pid=self._pid(),
                           python=str(info["content"].get("language_info", {}).get("version", "")))
+                await kernel_client.execute(KEEP_ALL, silent=True, reply=True, timeout=_START_SECONDS)
                 await self._cells(client)
                 self.kill()
         finally:
@@ -95,16 +100,23 @@ class Session:
             if not going_on or self._stopped.is_set():
                 self._finished(cell["id"], Outcome.NOT_RUN, 0.0, "")
                 continue
+            self.running = cell["id"]
             self._say("cell", id=cell["id"])
             self._output.begin()
+            self._arrivals.begin()
+            client.idle = False
             began = time.monotonic()
             outcome, detail = await self._cell(client, number, cell["seconds"])
+            if client.idle or outcome is Outcome.FINISHED:
+                # Of one that was stopped the rest is not waited for.
+                self._output.lose(self._arrivals.lost() + (not client.idle))
             self._output.flush()
             self._finished(cell["id"], outcome, time.monotonic() - began, detail)
             going_on = outcome is Outcome.FINISHED
 
     def _finished(self, cell_id: str, outcome: Outcome, seconds: float, detail: str) -> None:
         self.ended += 1
+        self.running = ""
         self._say("finished", id=cell_id, outcome=outcome, seconds=round(seconds, 3), detail=detail)
 
     async def _cell(self, client: _Client, number: int, seconds: float) -> tuple[Outcome, str]:
@@ -139,16 +151,21 @@ class Session:
             return ""
         patience = self._order["limits"]["interrupt_seconds"]
         await self._manager.interrupt_kernel()
-        await asyncio.wait({running}, timeout=patience)
+        replied = asyncio.create_task(self._arrivals.replied.wait())
+        await asyncio.wait({running, replied}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        heeded = replied.done()
+        replied.cancel()
+        if heeded:
+            # Its last outputs are on their way; of a flood of them nobody needs the rest.
+            await asyncio.wait({running}, timeout=patience)
         if running.done():
-            if isinstance(running.exception(), DeadKernelError):
-                return "its kernel died when it was interrupted"
-            return "interrupted"
+            died = isinstance(running.exception(), DeadKernelError)
+            return "its kernel died when it was interrupted" if died else "interrupted"
         self.kill()
         await asyncio.wait({running}, timeout=_GONE_SECONDS)
         if running.done():
             running.exception()
-        return f"did not heed the interrupt for {patience:g} s, so its kernel was killed"
+        return "interrupted" if heeded else f"did not heed the interrupt for {patience:g} s, so its kernel was killed"
 
     def _cause(self) -> str:
         """Why the kernel is gone, as far as its exit status tells."""
@@ -159,7 +176,8 @@ class Session:
         if code == -signal.SIGXCPU:
             return "it used up its processor time"
         if code < 0:
-            return f"by signal {signal.Signals(-code).name}"
+            known = -code in set(signal.Signals)
+            return f"by signal {signal.Signals(-code).name if known else -code}"
         return f"it exited with status {code}"
 
     async def _flush(self) -> None:
@@ -168,85 +186,25 @@ class Session:
             self._output.flush()
 
 
-class _Output:
-    """What a cell writes: collected for a moment, and cut where it is too much."""
-
-    def __init__(self, say: Say, limits: Mapping[str, int]) -> None:
-        self.flooded = asyncio.Event()
-        """Set when the cell wrote so much that it is stopped."""
-        self._say = say
-        self._most = {False: limits["output_bytes"], True: limits["rich_bytes"]}
-        """For text, and for representations such as tables and pictures."""
-        self._stop = limits["stop_bytes"]
-        self._written = {False: 0, True: 0}
-        self._dropped = 0
-        self._told = 0
-        self._name = ""
-        self._parts: list[str] = []
-
-    def begin(self) -> None:
-        """Another cell."""
-        self.flooded.clear()
-        self._written = {False: 0, True: 0}
-        self._dropped = self._told = 0
-
-    def stream(self, name: str, text: str) -> None:
-        """A piece of text."""
-        kept = self._room(len(text), rich=False)
-        if kept <= 0:
-            return
-        if name != self._name:
-            self.flush()
-            self._name = name
-        self._parts.append(text[:kept])
-        if sum(map(len, self._parts)) >= _FLUSH_CHARACTERS:
-            self.flush()
-
-    def bundle(self, kind: str, size: int, content: Mapping[str, Any]) -> None:
-        """An output, or an error: whole or not at all."""
-        self.flush()
-        if self._room(size, rich=True) >= size:
-            self._say(kind, **content)
-
-    def flush(self) -> None:
-        """Tell what was collected."""
-        if self._parts:
-            self._say("stream", name=self._name, text="".join(self._parts))
-            self._parts = []
-        if self._dropped > self._told:
-            self._told = self._dropped
-            self._say("dropped", bytes=self._dropped)
-
-    def _room(self, size: int, *, rich: bool) -> int:
-        """How much of ``size`` may still be told; the rest is counted as dropped."""
-        room = max(0, self._most[rich] - self._written[rich])
-        kept = size if size <= room else 0 if rich else room
-        self._written[rich] += size
-        self._dropped += size - kept
-        if sum(self._written.values()) >= self._stop:
-            self.flooded.set()
-        return kept
-
-
 class _Client(NotebookClient):
     """nbclient, with outputs passed on as they come and none kept: a cell's flood must not fill this process."""
 
-    heard: _Output
+    heard: CellOutput
+    idle = False
+    """Whether the kernel said that it is through with the cell."""
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         kind, content = msg["msg_type"], msg["content"]
         if kind == "stream":
-            self.heard.stream(str(content["name"]), str(content["text"]))
+            self.heard.stream(str(content.get("name")), str(content.get("text")))
         elif kind in ("display_data", "execute_result", "update_display_data"):
-            bundle = content.get("data") or {}
-            self.heard.bundle("output", sum(len(str(value)) for value in bundle.values()), {"data": bundle})
+            data = content.get("data")
+            self.heard.bundle(data if isinstance(data, dict) else {})
         elif kind == "error":
-            trace = [str(row) for row in content.get("traceback") or []]
-            said = {"name": str(content.get("ename")), "value": str(content.get("evalue")), "traceback": trace}
-            size = sum(map(len, trace)) + len(said["value"])
-            if size > _FLUSH_CHARACTERS:
-                said = {**said, "value": said["value"][:_FLUSH_CHARACTERS], "traceback": trace[-1:]}
-            self.heard.bundle("error", 0, said)
+            trace = content.get("traceback")
+            self.heard.error(str(content.get("ename")), str(content.get("evalue")),
+                             [str(row) for row in trace] if isinstance(trace, list) else [])
         elif kind == "status":
+            self.idle = content.get("execution_state") == "idle"
             return super().process_message(msg, cell, cell_index)
         return None
