@@ -79,6 +79,10 @@ class Proxy:
 
     socket: Path
     weights: dict[str, int]
+    configured: Mapping[str, int] = field(default_factory=dict)
+    """Weights of the configuration file, which percents are of; 100 where none is said."""
+    down: set[str] = field(default_factory=set)
+    """Servers that fail their checks."""
     set: list[str] = field(default_factory=list)
     """Commands that changed something, in order."""
 
@@ -88,10 +92,11 @@ class Proxy:
         match word, rest.split():
             case "show", ["stat"]:
                 return ("# pxname,svname,scur,status,weight,act,bck,algo,uweight,\n" + "".join(
-                    f"fraud,{name},0,UP,{weight},1,0,,{weight},\n" for name, weight in self.weights.items())
+                    f"fraud,{name},0,{'DOWN' if name in self.down else 'UP'},{weight},1,0,,{weight},\n"
+                    for name, weight in self.weights.items())
                     + "fraud,BACKEND,0,UP,1,1,0,roundrobin,1,\n\n")
             case "show", ["servers", "state", "fraud"]:
-                rows = (f"3 fraud {number} {name} 127.0.0.1 2 0 {weight} 100\n"
+                rows = (f"3 fraud {number} {name} 127.0.0.1 2 0 {weight} {self.configured.get(name, 100)}\n"
                         for number, (name, weight) in enumerate(self.weights.items(), 1))
                 return ("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight "
                         f"srv_iweight\n{''.join(rows)}\n")
@@ -99,15 +104,16 @@ class Proxy:
                 return "admin\n\n"
             case "set", ["weight", server, weight]:
                 self.set.append(command)
-                self.weights[server.partition("/")[2]] = int(weight.removesuffix("%"))
+                name, number = server.partition("/")[2], int(weight.removesuffix("%"))
+                self.weights[name] = self.configured.get(name, 100) * number // 100 if "%" in weight else number
                 return "\n"
         return "Unknown command\n"
 
 
 @contextmanager
-def proxy(folder: Path, weights: Mapping[str, int]) -> Iterator[Proxy]:
+def proxy(folder: Path, weights: Mapping[str, int], configured: Mapping[str, int] | None = None) -> Iterator[Proxy]:
     """Its socket is there while the block lasts."""
-    made = Proxy(folder / "admin.sock", dict(weights))
+    made = Proxy(folder / "admin.sock", dict(weights), configured or {})
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:

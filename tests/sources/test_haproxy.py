@@ -24,7 +24,7 @@ from triage.config import Active, Context
 from triage.config_sources import HaproxySocket
 from triage.endpoints import Endpoint
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.rollouts import Phase
+from triage.facts.rollouts import Phase, Split
 from triage.notebook.manifest import Rollout
 from triage.sources.checkup_haproxy import check_haproxy
 from triage.sources.haproxy import HaproxyClient, NotConnected, ServerLine, parse_backend
@@ -88,17 +88,23 @@ def test_a_server_that_is_drained_by_hand_is_not_ready_and_one_without_weight_is
     assert (line.ready, line.serves) == (ready, serves)
 
 
-def test_the_version_with_the_largest_weight_is_stable_and_the_next_is_on_trial() -> None:
+def test_weights_are_shares_and_no_roles() -> None:
     found = facts(rollout(), parse_backend("fraud", USUAL, STATE), 5.0)
+    assert (found.stable, found.canary, found.phase) == (None, None, Phase.PROGRESSING)
+    assert found.splits == (Split("7", 180, 180, 90.0), Split("8", 20, 20, 10.0))
+
+
+def test_who_has_all_the_traffic_is_stable() -> None:
+    table = stat(("m7a", "DRAIN", 0), ("m7b", "DRAIN", 0), ("m8", "UP", 20))
+    found = facts(rollout(), parse_backend("fraud", table, STATE), 5.0)
     assert found.stable is not None
-    assert found.canary is not None
-    assert (found.stable.version, found.canary.version, found.weight_set, found.phase) == (
-        "7", "8", 10.0, Phase.PROGRESSING)
+    assert (found.stable.version, found.canary, found.phase) == ("8", None, Phase.HEALTHY)
 
 
 @pytest.mark.parametrize(("rows", "phase", "said"), [
     ([("m7a", "UP", 90), ("m7b", "UP", 90), ("m8", "DRAIN", 0)], Phase.HEALTHY, ""),
-    ([("m7a", "DOWN", 90), ("m7b", "MAINT", 90), ("m8", "UP", 20)], Phase.DEGRADED, "no server of 7 is up"),
+    ([("m7a", "DOWN", 90), ("m7b", "MAINT", 90), ("m8", "UP", 20)], Phase.PROGRESSING, ""),
+    ([("m7a", "DOWN", 90), ("m7b", "MAINT", 90), ("m8", "DOWN", 20)], Phase.DEGRADED, "no server of 7 and 8 is up"),
     ([("m7a", "DRAIN", 0), ("m7b", "DRAIN", 0), ("m8", "DRAIN", 0)], Phase.DEGRADED, "no server has a weight"),
     ([("m7a", "UP", 90), ("m8", "UP", 20)], Phase.DEGRADED, "it has no server m7b")])
 def test_what_is_wrong_with_a_backend_is_said(rows: list[tuple[str, str, int]], phase: Phase, said: str) -> None:
@@ -140,7 +146,9 @@ async def test_no_socket_is_told_from_no_answer(tmp_path: Path) -> None:
 
 
 def system(where: HaproxySocket | None, **spec: Any) -> HaproxyBackend | Refusal:
-    promised = manifest(**({"rollout": {"kind": "haproxy", "name": "fraud", "servers": SERVERS}} | spec))
+    usual: dict[str, Any] = {"rollout": {"kind": "haproxy", "name": "fraud", "servers": SERVERS},
+                             "rollback": {"last_known_good": "7"}}
+    promised = manifest(**(usual | spec))
     found = system_of(Setting(promised, active(where), ManualClock()))
     assert isinstance(found, HaproxyBackend | Refusal)
     return found
@@ -178,9 +186,19 @@ async def test_every_action_is_possible_or_refused_with_what_to_do(tmp_path: Pat
 
 
 async def test_with_one_version_serving_nothing_is_aborted_and_a_version_has_to_be_named(tmp_path: Path) -> None:
-    found = await offers(tmp_path, stat(("m7a", "UP", 90), ("m7b", "UP", 90), ("m8", "DRAIN", 0)))
+    found = await offers(tmp_path, stat(("m7a", "UP", 90), ("m7b", "UP", 90), ("m8", "DRAIN", 0)), rollback={})
     assert found[Action.ABORT].refusal is not None
     assert found[Action.ROLLBACK].sentence == "to a version that is named: 1 to choose from"
+
+
+async def test_where_nobody_knows_the_roles_only_a_rollback_by_name_is_offered(tmp_path: Path) -> None:
+    found = await offers(tmp_path, stat(("m7a", "UP", 30), ("m7b", "UP", 30), ("m8", "UP", 180)), rollback={})
+    assert found[Action.ROLLBACK].sentence == "to a version that is named: 2 to choose from"
+    for action, named in ((Action.ABORT, Action.ROLLBACK), (Action.PROMOTE, Action.PROMOTE)):
+        refusal = found[action].refusal
+        assert refusal is not None
+        assert refusal.message == "which of 7 (25 %) and 8 (75 %) is stable, and which on trial, is not known"
+        assert f"triage act {named} fraud-scorer --to 7 or 8" in refusal.hint
 
 
 async def test_servers_that_the_backend_does_not_have_stop_everything(tmp_path: Path) -> None:

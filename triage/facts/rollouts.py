@@ -125,6 +125,19 @@ class AnalysisRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """The weight that a load balancer gives to one version."""
+
+    version: str
+    weight: int
+    """Of its servers together, in force, whether or not they are up."""
+    configured: int
+    """Of the same, as the configuration has it: what a reload brings back."""
+    percent: float | None
+    """Of the requests, by the weights of the servers that are up; None when none is."""
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutFacts:
     """A rollout at one time. Every text is cleaned; weights are percent of the requests."""
 
@@ -189,6 +202,14 @@ class RolloutFacts:
     """``Deployment/name`` that the pod template is taken from (``spec.workloadRef``); "" when it is its own."""
     managed_by: str = ""
     """Who would undo a change by hand: ``Argo CD``, ``Flux``, ``Helm``; "" when nothing shows one."""
+    splits: tuple[Split, ...] = ()
+    """Of a load balancer, which has weights and no roles: every version that it has servers of. Empty for controllers,
+    which say themselves which version is stable."""
+    roles_from: str = ""
+    """Of a load balancer with several versions: who says which is stable, as a phrase; "" when nobody does, or nobody
+    has to."""
+    roles_doubt: str = ""
+    """Why it is not known which version is stable, or what contradicts :attr:`roles_from`; "" for nothing."""
 
     @property
     def paused(self) -> bool:
@@ -198,6 +219,11 @@ class RolloutFacts:
     def wanted(self) -> Revision | None:
         """The version that the specification asks for."""
         return self.canary or self.stable
+
+    @property
+    def roles_unknown(self) -> bool:
+        """Whether several versions take traffic and nobody knows which of them is on trial."""
+        return self.stable is None and sum(split.weight > 0 for split in self.splits) > 1
 
     @property
     def lag(self) -> int:

@@ -13,7 +13,8 @@ from triage.facts.replies import Replies
 from triage.facts.rollouts import RolloutFacts
 from triage.live.asker import ModelFacts
 from triage.signals.alerts import grouped
-from triage.signals.deployed import rollout_reasons, settled
+from triage.signals.canary_words import UNTOLD
+from triage.signals.deployed import rollout_reasons, settled, with_roles
 from triage.signals.feature_store_reading import feature_store_reasons
 from triage.signals.fleet_seen import last_seen, seen_reasons
 from triage.signals.fleet_value import value_reading
@@ -42,6 +43,9 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
                 sources: Sequence[SourceHealth], retention_seconds: float | None, now: float) -> ModelState:
     """Everything known about one model at ``now`` (world time, Unix seconds)."""
     manifest = notebook.manifest
+    if isinstance(facts.deployed.rollout, RolloutFacts) and facts.deployed.rollout.splits:
+        told = versions(traffic, manifest.spec.canary.arm, facts.replies, now, manifest.metadata.version)
+        facts = replace(facts, deployed=with_roles(told, facts.deployed, manifest))
     slos, seen, found, traced = _judged(notebook, traffic, facts, alerts, sources, retention_seconds, now)
     last, last_at = None, None
     urgency = Urgency.NONE
@@ -100,7 +104,8 @@ def _judged(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFacts, a
     told = versions(traffic, spec.canary.arm, facts.replies, now, manifest.metadata.version)
     seen = settled(told, said, manifest, now)
     # Aliases are compared with what is known apart from them.
-    traced = lineage(manifest, said.registered, seen if seen.known_from == "rollout" else told, now, said.promise)
+    apart = seen if seen.known_from in ("rollout", UNTOLD) else told
+    traced = lineage(manifest, said.registered, apart, now, said.promise)
     traced = replace(traced, links=links(manifest, said.registered, seen, said.rollout, said.promise, said.run))
     more = (*lineage_reasons(traced), *rollout_reasons(told, said, manifest, now),
             *quality_reasons(facts.quality, seen, now), *retrain_reasons(facts.retrain),

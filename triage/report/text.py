@@ -27,7 +27,7 @@ from triage.report.retrain import retrain_parts
 from triage.report.slos import SloTable, slo_notes
 from triage.report.times import spoken
 from triage.signals import wording
-from triage.signals.canary_words import NOT_YET, WAITING
+from triage.signals.canary_words import UNTOLD, WAITING, known_from
 from triage.signals.deployed_words import SAID_BY
 from triage.signals.model import AlertGroup, ModelState
 from triage.signals.reading import Quality, Urgency, Verdict
@@ -126,8 +126,8 @@ def _versions(model: ModelState, chars: Characters) -> Text:
         said.append(" ".join(word for word in (version.version, version.arm, part) if word))
     line = Text("versions  ", "dim")
     line.append(chars.say(", ".join(said)) or "none seen")
-    if model.versions.known_from == WAITING:
-        line.append(f"; {NOT_YET}", "dim")
+    if model.versions.known_from in (WAITING, UNTOLD):
+        line.append(f"; {known_from(model.versions.known_from)}", "dim")
     elif model.versions.known_from in SAID_BY and model.versions.known_from != "traffic":
         line.append(f"; which is which says {SAID_BY[model.versions.known_from]}", "dim")
     return line

@@ -23,7 +23,10 @@ ON_TRIAL = ("canary", "shadow", "experiment")
 NOT_SHOWN = "-"
 WAITING = "waiting"
 """In place of whose word it is that one version is stable and another on trial."""
+UNTOLD = "unknown"
+"""In the same place: several versions take traffic, and nobody knows their roles."""
 NOT_YET = "the rollout controller has not answered yet"
+NOT_TOLD = "which is stable and which on trial is not known"
 _STANDS_AS: Mapping[str, Verdict] = {
     "fail": Verdict.FAIL, "error": Verdict.UNKNOWN, "insufficient": Verdict.PENDING, "inconclusive": Verdict.UNKNOWN,
     "pass": Verdict.PASS}
@@ -41,8 +44,9 @@ def stands_as(verdict: CanaryVerdict, arm: str) -> Verdict:
 
 
 def known_from(said_by: str) -> str:
-    """``known from rollout``; that it has not answered while its word, which counts first, is awaited."""
-    return NOT_YET if said_by == WAITING else f"known from {said_by}"
+    """``known from rollout``; that it has not answered while its word, which counts first, is awaited; or that nobody
+    knows."""
+    return {WAITING: NOT_YET, UNTOLD: NOT_TOLD}.get(said_by) or f"known from {said_by}"
 
 
 def overall(state: CanaryState) -> str:

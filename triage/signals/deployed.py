@@ -16,10 +16,12 @@ from triage.facts.scaling import ScalingFacts
 from triage.facts.versions import RegisteredModel, TrainingRun
 from triage.signals import wording
 from triage.signals.burn import MINUTE
-from triage.signals.canary_words import WAITING
+from triage.signals.canary_words import UNTOLD, WAITING
 from triage.signals.model import Reason, Versions, VersionState
 from triage.signals.promise import Promise
 from triage.signals.reading import READABLE, Quality, Reading, Urgency, Verdict
+from triage.signals.roles import Hints, first_seen
+from triage.signals.roles import with_roles as _with_roles
 from triage.signals.spellings import registered_as, spelt
 
 if TYPE_CHECKING:
@@ -83,10 +85,33 @@ def settled(seen: Versions, deployed: Deployed, manifest: Manifest, now: float) 
 
     Aliases count only while the version under the stable one takes requests: a server that read an alias when it
     started does not follow it. ``known_from`` says whose word it is; while the controller, whose word counts first, has
-    not answered yet, it is nobody's (:data:`~triage.signals.canary_words.WAITING`).
+    not answered yet, it is nobody's (:data:`~triage.signals.canary_words.WAITING`). Where a load balancer gives weights
+    to several versions and nobody knows their roles, none has an arm (:data:`~triage.signals.canary_words.UNTOLD`).
     """
+    deployed = with_roles(seen, deployed, manifest)
+    rollout = deployed.rollout_at(now)
+    if rollout is not None and rollout.roles_unknown:
+        return Versions(UNTOLD, tuple(replace(item, arm="") for item in seen.items))
     found = _by_rollout(seen, deployed, manifest, now) or _by_registry(seen, deployed, manifest) or seen
     return replace(found, known_from=WAITING) if deployed.rollout_awaited else found
+
+
+def with_roles(seen: Versions, deployed: Deployed, manifest: Manifest) -> Deployed:
+    """``deployed``, its rollout with the roles that a load balancer itself does not know (:mod:`triage.signals.roles`).
+
+    ``seen`` is from the traffic.
+    """
+    rollout = deployed.rollout
+    if not isinstance(rollout, RolloutFacts) or not rollout.splits:
+        return deployed
+    promised, model = manifest.spec.registry, deployed.registered
+    named = model.aliases.get(promised.stable_alias) if promised is not None and isinstance(
+        model, RegisteredModel) else None
+    served = [v.version for v in seen.items if named is not None and isinstance(model, RegisteredModel)
+              and registered_as(v.version, model) == named]
+    return replace(deployed, rollout=_with_roles(rollout, Hints(
+        manifest.metadata.name, manifest.spec.rollback.last_known_good or "",
+        (*((named,) if named is not None else ()), *served), first_seen(seen.items))))
 
 
 def weight(deployed: Deployed, now: float) -> Weight | None:
@@ -162,6 +187,11 @@ def _reasons(seen: Versions, deployed: Deployed, manifest: Manifest, now: float)
     if rollout.phase is Phase.DEGRADED and not rollout.aborted:
         yield _reason(manifest, f"{_name(rollout)} is degraded: {rollout.message or 'its controller does not say why'}")
     if _stands_still(rollout, manifest, now):
+    if rollout.roles_unknown:
+        yield Reason(Verdict.UNKNOWN, Urgency.NONE, RULE, manifest.metadata.name, f"{_name(rollout)}: "
+                     f"{rollout.roles_doubt}: set rollback.last_known_good in the manifest")
+    elif rollout.roles_doubt:
+        yield _reason(manifest, f"{_name(rollout)}: {rollout.roles_doubt}")
         yield from (_reason(manifest, text) for text in _against_traffic(seen, rollout, deployed, manifest))
 
 

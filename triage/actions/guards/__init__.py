@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from triage.actions.circumstances import Circumstances
-from triage.actions.guards import evidence, foundation, past, persons, rules
+from triage.actions.guards import evidence, foundation, past, persons, roles, rules
 from triage.actions.guards.checking import Checked, Guard, run
 
-GUARDS: tuple[Guard, ...] = (*foundation.GUARDS, *evidence.GUARDS, *rules.GUARDS, *persons.GUARDS,
+GUARDS: tuple[Guard, ...] = (*foundation.GUARDS, *roles.GUARDS, *evidence.GUARDS, *rules.GUARDS, *persons.GUARDS,
                              *past.GUARDS)
 """All of them, in the order in which they are shown: what stops everything first."""
 
 
-_AT_HAND = frozenset({"lease", "journal", "facts", "capacity", "freeze", "gitops", "budget", "trial", "persons", "ends",
-                      "cool-down", "toggle"})
+_AT_HAND = frozenset({"lease", "journal", "roles", "facts", "capacity", "freeze", "gitops", "budget", "trial",
+                      "persons", "ends", "cool-down", "toggle"})
 """Guards that look at what is known before a plan is rehearsed and its version looked up."""
 
 

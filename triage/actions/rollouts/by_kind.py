@@ -91,7 +91,7 @@ def _alias(rollout: Rollout, around: Setting) -> System | Refusal:
 
 
 def _haproxy(rollout: Rollout, around: Setting) -> System | Refusal:
-    from triage.actions.rollouts.haproxy import HaproxyBackend
+    from triage.actions.rollouts.haproxy import HaproxyBackend, hints
     from triage.sources.haproxy import HaproxyClient
     active, spec = around.active, around.manifest.spec
     configured = active.context.haproxy
@@ -101,8 +101,8 @@ def _haproxy(rollout: Rollout, around: Setting) -> System | Refusal:
     client = HaproxyClient(configured, active, around.clock)
     target = Target(active.name, active.context.production, around.manifest.metadata.name, rollout.kind, "backend",
                     client.where, "", rollout.name)
-    return HaproxyBackend(target, rollout, spec.canary.steps, spec.rollback.last_known_good or "", client, around.clock,
-                          authenticator(configured.identity, active, around.clock, around.kubernetes))
+    return HaproxyBackend(target, rollout, spec.canary.steps, lambda: hints(around.manifest, around.snapshot()), client,
+                          around.clock, authenticator(configured.identity, active, around.clock, around.kubernetes))
 
 
 def _webhook(rollout: Rollout, around: Setting) -> System | Refusal:

@@ -2,13 +2,14 @@
 
 What goes wrong with them is said or refused: a static balancing algorithm takes only all or nothing; a server that is
 drained by hand or down gets no request whatever its weight is; a version without a server that is up would take the
-traffic nowhere; and a session that sticks to its server stays there.
+traffic nowhere; and a session that sticks to its server stays there. HAProxy has no roles either: which version is
+stable others have to know (:mod:`triage.signals.roles`), and where nobody does, the version has to be named.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from triage.actions.identity import Authenticator
@@ -33,7 +34,8 @@ from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
 from triage.live.snapshot import Snapshot
-from triage.notebook.manifest import Rollout
+from triage.notebook.manifest import Manifest, Rollout
+from triage.signals.roles import Hints, first_seen, with_roles
 from triage.signals.spellings import spelt
 from triage.sources.haproxy import BackendLines, HaproxyClient, NotConnected, ServerLine
 from triage.sources.rollouts.haproxy import facts, missing_servers, servers_of, share
@@ -81,12 +83,12 @@ class HaproxyBackend(PlainSystem):
     identity_in = "haproxy.identity"
     identity_kinds = "kubernetes or server"
 
-    def __init__(self, target: Target, rollout: Rollout, steps: Sequence[float], last_known_good: str,
+    def __init__(self, target: Target, rollout: Rollout, steps: Sequence[float], hints: Callable[[], Hints],
                  client: HaproxyClient, clock: Clock, authenticator: Authenticator | None = None) -> None:
         super().__init__(target, clock, authenticator)
         self._rollout = rollout
         self._steps = tuple(steps)
-        self._last_known_good = last_known_good
+        self._hints = hints
         self._client = client
 
     async def observe(self) -> Observed | Failure:
@@ -96,7 +98,8 @@ class HaproxyBackend(PlainSystem):
         if isinstance(found, Failure):
             return found
         values: dict[str, JsonValue] = {_key(each.name): each.weight for each in found.servers}
-        return Weighed(asked_at, values, facts(self._rollout, found, asked_at), found, recorded=_NO_RECORD)
+        here = with_roles(facts(self._rollout, found, asked_at), self._hints())
+        return Weighed(asked_at, values, here, found, recorded=_NO_RECORD)
 
     async def granted(self, action: Action) -> Granted:
         """Whether the socket is of the level that may set weights."""
@@ -128,15 +131,13 @@ class HaproxyBackend(PlainSystem):
         if not isinstance(observed, Weighed) or observed.backend is None or observed.rollout is None:
             return _not_ours()
         backend, here = observed.backend, observed.rollout
-        now_stable = here.stable.version if here.stable is not None else ""
-        leaving = here.canary.version if here.canary is not None and here.canary.version != goal.version else now_stable
+        goes_back = wish.action in (Action.ROLLBACK, Action.ABORT)
+        before = self._leaving(goal.version, here) if goes_back else _stable(here)
         wanted = _applied(backend, goal.weights)
         servers = servers_of(self._rollout, goal.version, wanted)
         moved = self._moved(backend, wanted)
         ready = sum(1 for each in servers if each.ready)
-        failing = () if wish.action in (Action.PROMOTE, Action.PROMOTE_FULL) else to_recover(
-            snapshot, self.target.model)
-        before = leaving if wish.action in (Action.ROLLBACK, Action.ABORT) else now_stable
+        failing = to_recover(snapshot, self.target.model) if goes_back else ()
         return Plan(
             wish.action, self.target, State(before, text=self._standing(backend)),
             State(goal.version, text=goal.text),
@@ -148,7 +149,7 @@ class HaproxyBackend(PlainSystem):
                         "are up"),
             "at once, for new requests",
             Verification(goal.text, STATUS_SECONDS, failing, goal.version, COUNTED_SECONDS + SETTLE_SECONDS),
-            actor, wish.reason, wish.incident, now, self._warnings(goal, backend), persistent=False)
+            actor, wish.reason, wish.incident, now, (*_doubts(here), *self._warnings(goal, backend)), persistent=False)
 
     def _goal(self, wish: Wish, observed: Observed) -> _Goal | Refusal:
         if not isinstance(observed, Weighed) or observed.backend is None or observed.rollout is None:
@@ -162,43 +163,66 @@ class HaproxyBackend(PlainSystem):
             case Action.ROLLBACK:
                 return self._all_to(self._named(wish.to, here), backend)
             case Action.ABORT:
+                if here.roles_unknown:
+                    return self._ask_for_roles(here, Action.ROLLBACK)
                 if here.canary is None or here.stable is None:
                     return Refusal("no version is on trial: one has all the traffic", "roll back to a version by name")
                 return self._all_to(here.stable.version, backend)
             case Action.PROMOTE_FULL:
-                return self._all_to(self._trial(wish.to, here), backend)
+                return self._all_to(self._trial(wish, here), backend)
             case Action.PROMOTE:
-                return self._next_step(self._trial(wish.to, here), here, backend)
+                return self._next_step(self._trial(wish, here), here, backend)
         return self.refusal(wish.action)
 
     def _named(self, to: str, here: RolloutFacts) -> str | Refusal:
         """The version to go back to: the one that is named, stable while another is on trial, or the policy's."""
+        if not to and here.roles_unknown:
+            return self._ask_for_roles(here, Action.ROLLBACK)
         wanted = to or (here.stable.version if here.canary is not None and here.stable is not None
-                        else self._last_known_good)
+                        else self._hints().last_known_good)
         if not wanted:
             return Refusal("no version to go back to is named", self._choices())
         return spelt(wanted, self.target.model, self._rollout.servers) or Refusal(
             f"no servers of {clean(wanted, limit=40)} are named", self._choices())
 
-    def _trial(self, to: str, here: RolloutFacts) -> str | Refusal:
+    def _trial(self, wish: Wish, here: RolloutFacts) -> str | Refusal:
         """The version to be promoted: the one on trial, or the only other one."""
-        stable = "" if here.stable is None else here.stable.version
+        if not wish.to and here.roles_unknown:
+            return self._ask_for_roles(here, wish.action)
+        stable = _stable(here)
         others = [version for version in self._rollout.servers if version != stable]
-        wanted = to or (here.canary.version if here.canary is not None else others[0] if len(others) == 1 else "")
+        taking = [split.version for split in here.splits if split.weight > 0 and split.version != stable]
+        wanted = wish.to or next((only[0] for only in (taking, others) if len(only) == 1), "")
         if not wanted:
             return Refusal("no version to promote is named" if others else "there is no other version", self._choices())
         return spelt(wanted, self.target.model, others) or Refusal(
             f"{clean(wanted, limit=40)} is not on trial", self._choices())
 
+    def _ask_for_roles(self, here: RolloutFacts, action: Action) -> Refusal:
+        """That a version has to be named, since nobody knows which is on trial."""
+        taking = " or ".join(split.version for split in here.splits if split.weight > 0)
+        return Refusal(here.roles_doubt, f"name the one that is to have the traffic: triage act {action} "
+                       f"{self.target.model} --to {taking}; or set rollback.last_known_good in the manifest")
+
+    def _leaving(self, goal: str, here: RolloutFacts) -> str:
+        """The version that the traffic is taken off."""
+        if here.roles_unknown:
+            others = [split for split in here.splits if split.weight > 0 and split.version != goal]
+            return max(others, key=lambda split: split.weight).version
+        return here.canary.version if here.canary is not None and here.canary.version != goal else _stable(here)
+
     def _all_to(self, version: str | Refusal, backend: BackendLines) -> _Goal | Refusal:
         if isinstance(version, Refusal):
             return version
         servers = servers_of(self._rollout, version, backend)
-        if not any(each.ready and each.initial > 0 for each in servers):
+        if not any(each.ready for each in servers):
             return Refusal(f"no server of {shown_version(version)} is up: the traffic would go nowhere",
                            "start them first")
+        # What the configuration gives nothing at all, percents of that leave at nothing.
+        unconfigured = not any(each.ready and each.initial > 0 for each in servers)
         # First up, then down: at no moment does the backend have nobody.
-        up = {each.name: "100%" for each in servers if each.weight == 0 and each.initial > 0}
+        up = {each.name: str(_LARGEST) if unconfigured else "100%" for each in servers
+              if each.weight == 0 and (each.initial > 0 or unconfigured)}
         mine = {name for names in self._rollout.servers.values() for name in names}
         down = {each.name: "0%" for each in backend.servers
                 if each.name in mine and each not in servers and each.weight > 0}
@@ -207,17 +231,20 @@ class HaproxyBackend(PlainSystem):
         return _Goal(up | down, version, f"{shown_version(version)} takes all traffic")
 
     def _next_step(self, version: str | Refusal, here: RolloutFacts, backend: BackendLines) -> _Goal | Refusal:
-        if isinstance(version, Refusal) or here.stable is None:
-            return version if isinstance(version, Refusal) else Refusal("no version has any traffic", self._choices())
-        has = here.weight_set or 0.0 if here.canary is not None and here.canary.version == version else 0.0
+        if isinstance(version, Refusal):
+            return version
+        others = [split for split in here.splits if split.weight > 0 and split.version != version]
+        beside = _stable(here) or (others[0].version if len(others) == 1 else "")
+        if not beside:
+            return Refusal(here.roles_doubt or "no version has any traffic", self._choices())
+        has = share(servers_of(self._rollout, version, backend), backend) or 0.0
         step = next((each for each in self._steps if each > has + _WITHIN), None)
         if step is None or step >= 100:
             return self._all_to(version, backend)
-        stable = [each for each in servers_of(self._rollout, here.stable.version, backend) if each.serves]
+        stable = [each for each in servers_of(self._rollout, beside, backend) if each.serves]
         canary = [each for each in servers_of(self._rollout, version, backend) if each.ready]
         if not stable or not canary:
-            return Refusal(f"no server of {shown_version(version if stable else here.stable.version)} is up",
-                           "start them first")
+            return Refusal(f"no server of {shown_version(version if stable else beside)} is up", "start them first")
         ratio = step / (100 - step) * len(stable) / len(canary)
         high, low = (_LARGEST, max(1, round(_LARGEST * ratio))) if ratio <= 1 else (
             max(1, round(_LARGEST / ratio)), _LARGEST)
@@ -291,6 +318,29 @@ class HaproxyBackend(PlainSystem):
             return Sighting(Progress.UNDER_WAY, f"the weights are set, and no server of "
                                                 f"{shown_version(plan.after.version)} serves")
         return Sighting(Progress.REACHED, self._standing(backend))
+
+
+def hints(manifest: Manifest, snapshot: Snapshot | None) -> Hints:
+    """What the manifest, the registry and the requests tell of the versions' roles, by the newest snapshot."""
+    spec = manifest.spec
+    model = None if snapshot is None else snapshot.model(manifest.metadata.name)
+    lineage = None if model is None else model.lineage
+    alias = "" if spec.registry is None else spec.registry.stable_alias
+    return Hints(manifest.metadata.name, spec.rollback.last_known_good or "",
+                 tuple(name for row in (() if lineage is None else lineage.rows) if alias in row.aliases
+                       for name in (row.version, row.served_as) if name),
+                 {} if model is None else first_seen(model.versions.items))
+
+
+def _stable(here: RolloutFacts) -> str:
+    return "" if here.stable is None else here.stable.version
+
+
+def _doubts(here: RolloutFacts) -> tuple[str, ...]:
+    """Who says which version is stable, and what speaks against it."""
+    said = (f"{here.stable.version} is stable by {here.roles_from}",) if here.stable is not None and (
+        here.roles_from and not here.roles_doubt) else ()
+    return (*said, *filter(None, (here.roles_doubt,)))
 
 
 def _applied(backend: BackendLines, weights: dict[str, str]) -> BackendLines:

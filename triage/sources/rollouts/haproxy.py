@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triage.clock import Clock
 from triage.facts.outcome import Failure
-from triage.facts.rollouts import Phase, Revision, RolloutFacts, VersionFrom, WeightFrom
+from triage.facts.rollouts import Phase, Revision, RolloutFacts, Split, VersionFrom
 from triage.notebook.manifest import Rollout
 from triage.sources.haproxy import BackendLines, HaproxyClient, ServerLine
 
@@ -38,25 +38,27 @@ def share(servers: tuple[ServerLine, ...], backend: BackendLines) -> float | Non
 
 
 def facts(rollout: Rollout, backend: BackendLines, read_at: float) -> RolloutFacts:
-    """The backend as a rollout. Stable is the version with the largest weight, the canary the next that has any."""
-    weights = {version: sum(each.weight for each in servers_of(rollout, version, backend))
-               for version in rollout.servers}
-    order = sorted(weights, key=lambda version: -weights[version])
-    taking = [version for version in order if weights[version] > 0]
-    revisions = {version: _revision(rollout, version, backend) for version in order}
-    stable = revisions[taking[0]] if taking else None
-    canary = revisions[taking[1]] if len(taking) > 1 else None
+    """The backend as a rollout. Who has all the traffic is stable; of several versions HAProxy knows no roles: stable
+    and canary are None, and whoever knows more finds them by the splits (:mod:`triage.signals.roles`)."""
+    splits = tuple(_split(version, servers_of(rollout, version, backend), backend) for version in rollout.servers)
+    taking = sorted((split for split in splits if split.weight > 0), key=lambda split: -split.weight)
+    revisions = {split.version: _revision(rollout, split.version, backend)
+                 for split in sorted(splits, key=lambda split: -split.weight)}
+    stable = revisions[taking[0].version] if len(taking) == 1 else None
     ready = sum(1 for each in backend.servers if each.ready)
     absent = missing_servers(rollout, backend)
-    weight = None if canary is None else share(servers_of(rollout, canary.version, backend), backend)
-    down = stable is not None and not stable.available
+    down = bool(taking) and not any(revisions[split.version].available for split in taking)
     return RolloutFacts(
         "Backend", PLACE, rollout.name, read_at, "", "", None, 0, None, True,
-        Phase.DEGRADED if down or stable is None or absent else Phase.PROGRESSING if canary else Phase.HEALTHY,
-        f"it has no server {', '.join(absent)}" if absent else "no server has a weight" if stable is None
-        else f"no server of {stable.version} is up" if down else "",
-        "canary", len(backend.servers), ready, ready, 0 if canary is None else canary.available or 0, stable, canary,
-        tuple(revisions.values()), weight_set=weight, weight_from=None if weight is None else WeightFrom.ROUTER)
+        Phase.DEGRADED if down or not taking or absent else Phase.PROGRESSING if len(taking) > 1 else Phase.HEALTHY,
+        f"it has no server {', '.join(absent)}" if absent else "no server has a weight" if not taking
+        else f"no server of {' and '.join(split.version for split in taking)} is up" if down else "",
+        "canary", len(backend.servers), ready, ready, 0, stable, None, tuple(revisions.values()), splits=splits)
+
+
+def _split(version: str, servers: tuple[ServerLine, ...], backend: BackendLines) -> Split:
+    return Split(version, sum(each.weight for each in servers), sum(each.initial for each in servers),
+                 share(servers, backend))
 
 
 def _revision(rollout: Rollout, version: str, backend: BackendLines) -> Revision:
