@@ -235,6 +235,12 @@ def test_an_old_clone_says_so() -> None:
     assert (finding.kind, finding.verdict, finding.since) == (K.OLD_COPY, Verdict.UNKNOWN, NOW - 5 * 86400)
 
 
+def test_a_clone_whose_last_fetch_failed_says_so_instead_of_an_age() -> None:
+    finding = only(found(registered(as_of=NOW - 5 * 86400, fetch_failed_at=NOW - 1800)))
+    assert (finding.kind, finding.verdict, finding.since) == (K.OLD_COPY, Verdict.UNKNOWN, NOW - 1800)
+    assert "30 min ago, failed or is not over: how old it is cannot be told" in finding.text
+
+
 @pytest.mark.parametrize(("label", "name"), [
     ("fraud-r8", "fraud"), ("fraud-predictor-00008", "fraud"), ("v8", "fraud"), ("8", "fraud"), ("fraud.v8", "fraud"),
     ("fraud_8", "fraud")])

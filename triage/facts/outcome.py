@@ -66,6 +66,9 @@ class Failure:
     """HTTP status, None when there was none."""
     retry_after_seconds: float | None = None
     """How long the server asks to be left alone (``Retry-After``); None when it does not say."""
+    code: str = ""
+    """The server's own word for it, such as MLflow's ``RESOURCE_DOES_NOT_EXIST``; "" when it says none, as who stands
+    before it does."""
 
     def sentence(self) -> str:
         """``kind: message``, one line."""

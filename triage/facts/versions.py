@@ -149,6 +149,9 @@ class RegisteredModel:
     as_of: float | None = None
     """When the copy was brought up to date that was read (a clone of a repository was fetched); None for a registry
     that is asked itself, and when it is not known."""
+    fetch_failed_at: float | None = None
+    """When a fetch of that copy ended without anything, or began and has not ended; None when none did since
+    ``as_of``."""
 
     def version(self, name: str) -> RegisteredVersion | None:
         """The version of that name, as the registry spells it; None when there is none."""

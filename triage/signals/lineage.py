@@ -289,7 +289,12 @@ def _where(promise: Promise) -> str:
 
 
 def _copy(model: RegisteredModel, now: float) -> Iterator[LineageFinding]:
-    if model.as_of is not None and now - model.as_of > OLD_COPY_SECONDS:
+    if model.fetch_failed_at is not None:
+        yield LineageFinding(LineageKind.OLD_COPY, Verdict.UNKNOWN, Urgency.NONE,
+                             "the last fetch of the clone that the registry was read from, "
+                             f"{wording.age(now - model.fetch_failed_at)} ago, failed or is not over: how old it is "
+                             "cannot be told", "run git fetch --tags in it and see why", since=model.fetch_failed_at)
+    elif model.as_of is not None and now - model.as_of > OLD_COPY_SECONDS:
         yield LineageFinding(LineageKind.OLD_COPY, Verdict.UNKNOWN, Urgency.NONE,
                              f"the registry was read from a clone last fetched {wording.age(now - model.as_of)} ago: "
                              "what was registered since is not seen", "fetch it, best by a timer", since=model.as_of)

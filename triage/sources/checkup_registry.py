@@ -12,14 +12,14 @@ from triage.clock import Clock
 from triage.config import Active
 from triage.config_sources import FolderRegistry
 from triage.endpoints import Endpoint
-from triage.facts.outcome import Failure, FailureKind, SourceState
+from triage.facts.outcome import Failure, SourceState
 from triage.sources.checkup import Capability, SourceCheck
 from triage.sources.decode import clean_tree
 from triage.sources.examination import clock_capability, examine
 from triage.sources.failures import Received
 from triage.sources.registry.face import NAME
 from triage.sources.registry.folder import FolderClient
-from triage.sources.registry.mlflow import API, ARTIFACT, MlflowClient
+from triage.sources.registry.mlflow import API, ARTIFACT, MlflowClient, is_absent
 from triage.sources.registry.mlflow_answers import explained
 from triage.text import clean
 
@@ -101,7 +101,7 @@ async def _files(client: MlflowClient, versions: Any) -> Capability:
                                      params={"name": name, "version": number, "path": "triage/manifest.yaml"})
     if not isinstance(answer, Failure):
         return Capability("ok", what)
-    if answer.kind is FailureKind.NOT_FOUND and not answer.message.startswith("a web page"):
+    if is_absent(answer):
         return Capability("ok", what, "no manifest is kept with the version tried: triage/manifest.yaml")
     if answer.status is not None and answer.status >= 500:
         return Capability("missing", what, f"{consequence}: {answer.sentence()}",
@@ -172,7 +172,12 @@ async def _folder(path: Path, ref: str | None, clock: Clock) -> SourceCheck:
     capabilities = [Capability("ok" if found.models else "unknown", "models", count if found.models else
                                "none is registered", "" if found.models else found.how_to_add),
                     Capability("ok", "aliases")]
-    if found.as_of is not None:
+    if found.fetch_failed_at is not None:
+        minutes = max(0.0, clock.now() - found.fetch_failed_at) / 60
+        capabilities.append(Capability(
+            "missing", "up to date", f"its last fetch, {minutes:.0f} min ago, failed or is not over: how old it is "
+            "cannot be told", f"run git -C {clean(path, limit=200)} fetch --tags and see why; triage never fetches"))
+    elif found.as_of is not None:
         age = max(0.0, clock.now() - found.as_of)
         days = f"fetched {age / 86400:.0f} d ago" if age >= 2 * 86400 else f"fetched {age / 3600:.0f} h ago"
         old = Capability("missing", "up to date", f"{days}: what was registered since is not seen",

@@ -95,7 +95,12 @@ def _from_answer(received: Received, requested: str, product: Product, redact: R
     if document is None:
         return _from_text(received, kind, product, redact)
     message = clean(redact(told), limit=MESSAGE_LIMIT) or f"HTTP status {received.status} without a reason"
-    return Failure(kind, message, _hint(kind, received, product, message), received.status)
+    return Failure(kind, message, _hint(kind, received, product, message), received.status, code=_code(document))
+
+
+def _code(document: Any) -> str:
+    code = document.get("error_code") if isinstance(document, dict) else None
+    return clean(code, limit=100) if isinstance(code, str) else ""
 
 
 def not_the_api(received: Received, product: Product, redact: Redact) -> Failure:

@@ -16,7 +16,7 @@ from triage.clock import ManualClock
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion
 from triage.sources.registry import git
-from triage.sources.registry.folder import FolderClient
+from triage.sources.registry.folder import FolderClient, Survey
 
 INDEX = """\
 apiVersion: triage/v1alpha1
@@ -215,9 +215,50 @@ async def test_the_age_of_a_clone_is_told(repository: Repository, tmp_path: Path
     clone = tmp_path / "clone"
     repository("clone", "-q", str(repository.path), str(clone))
     assert (await model(clone, ref="origin/main")).as_of is None
-    (clone / ".git/FETCH_HEAD").touch()
-    os.utime(clone / ".git/FETCH_HEAD", (1_795_000_000, 1_795_000_000))
-    assert (await model(clone, ref="origin/main")).as_of == 1_795_000_000
+    fetched(clone, repository, 1_795_000_000)
+    found = await model(clone, ref="origin/main")
+    assert (found.as_of, found.fetch_failed_at) == (1_795_000_000, None)
+
+
+def fetched(clone: Path, repository: Repository, at: float) -> None:
+    """Fetch into a clone or a worktree of one, as of ``at``."""
+    repository("-C", str(clone), "fetch", "-q")
+    head = Path(clone, repository("-C", str(clone), "rev-parse", "--git-path", "FETCH_HEAD"))
+    os.utime(head, (at, at))
+
+
+async def test_a_fetch_that_failed_makes_no_old_clone_look_new(repository: Repository, tmp_path: Path) -> None:
+    repository.commit(registry_yaml=INDEX)
+    repository("tag", "-a", "fraud@v1", "-m", "first")
+    clone = tmp_path / "clone"
+    repository("clone", "-q", str(repository.path), str(clone))
+    fetched(clone, repository, 1_795_000_000)
+    repository.path.rename(tmp_path / "gone")
+    with pytest.raises(subprocess.CalledProcessError):
+        Repository(tmp_path / "gone")("-C", str(clone), "fetch", "-q")
+    (clone / "registry.yaml").unlink()
+    for ref in ("origin/main", None):
+        found = await model(clone, ref=ref)
+        assert found.as_of is None
+        assert found.fetch_failed_at == (clone / ".git/FETCH_HEAD").stat().st_mtime
+    survey = await client(clone, "origin/main").survey()
+    assert isinstance(survey, Survey)
+    assert (survey.as_of, survey.fetch_failed_at) == (found.as_of, found.fetch_failed_at)
+
+
+async def test_what_was_fetched_in_any_worktree_is_in_all_of_them(repository: Repository, tmp_path: Path) -> None:
+    repository.commit(registry_yaml=INDEX)
+    clone, beside = tmp_path / "clone", tmp_path / "beside"
+    repository("clone", "-q", str(repository.path), str(clone))
+    fetched(clone, repository, 1_795_000_000)
+    repository("-C", str(clone), "worktree", "add", "-q", str(beside))
+    fetched(beside, repository, 1_795_000_500)
+    for place in (clone, beside):
+        assert (await model(place, ref="origin/main")).as_of == 1_795_000_500
+    (clone / ".git/FETCH_HEAD").write_bytes(b"")
+    os.utime(clone / ".git/FETCH_HEAD", (1_795_000_100, 1_795_000_100))
+    found = await model(clone, ref="origin/main")
+    assert (found.as_of, found.fetch_failed_at) == (1_795_000_500, None)
 
 
 async def test_tags_register_versions_and_give_stages(repository: Repository) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ from triage.config import Active, Context, activate
 from triage.config_sources import FolderRegistry, MlflowRegistry
 from triage.endpoints import ConfigError, Endpoint
 from triage.errors import InvalidDocument
-from triage.facts.outcome import Failure, FailureKind, SourceState
+from triage.facts.outcome import SILENT, Failure, FailureKind, SourceState
 from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, RunInput, TrainingRun
 from triage.overrides import Overrides
 from triage.report.config import show_json
@@ -205,6 +207,20 @@ async def test_a_file_that_is_not_there_is_none_and_other_troubles_are_told() ->
         assert found.kind is FailureKind.TOO_LARGE
 
 
+@pytest.mark.parametrize("answer", [
+    answering(404, "<html><title>404 Not Found</title></html>", "text/html"),
+    json_answer({"message": "no Route matched with those values"}, 404),
+    json_answer({"error_code": "ENDPOINT_NOT_FOUND", "message": "No such route"}, 404)])
+async def test_a_route_that_is_not_there_says_nothing_of_the_file(answer: Handler) -> None:
+    async with FaultServer(routes({FILE: answer})) as server, asking(server.url) as client:
+        found = await client.document("fraud", RegisteredVersion("1", None), DocumentKind.MANIFEST)
+        assert isinstance(found, Failure)
+        assert found.message.startswith("/model-versions/get-artifact is not answered by MLflow: ")
+        # It is told of the file: the server itself answers.
+        assert found.kind not in SILENT
+        assert isinstance((await client.models(["fraud"]))["fraud"], RegisteredModel)
+
+
 async def checked(registry: Any, *, allow_write: bool = False, config: Path | None = None) -> SourceCheck:
     context = Context.model_validate({"prometheus": {"url": "http://127.0.0.1:9", "timeout": "100ms"},
                                       "allow_write": allow_write, "registry": registry})
@@ -246,6 +262,7 @@ async def test_doctor_warns_of_a_credential_that_can_write(monkeypatch: pytest.M
 @pytest.mark.parametrize(("changes", "what", "expected"), [
     ({FILE: answering(500, "no credentials", "text/plain")}, "files of versions", "missing"),
     ({FILE: answering(404, "<html><title>404</title></html>", "text/html")}, "files of versions", "missing"),
+    ({FILE: json_answer({"message": "no Route matched"}, 404)}, "files of versions", "missing"),
     ({FILE: answering(200, "x", "text/plain")}, "files of versions", "ok"),
     ({VERSIONS: json_answer({})}, "files of versions", "unknown"), ({MODELS: json_answer({})}, "models", "unknown"),
     ({"/version": answering(200, "2.1.0", "text/plain")}, "aliases", "missing"),
@@ -272,6 +289,23 @@ async def test_doctor_of_a_context_without_a_registry() -> None:
     found = await checked(None)
     assert (found.state, found.ok) == (SourceState.OFF, True)
     assert "kind: folder" in found.capabilities[0].fix
+
+
+async def test_doctor_does_not_take_a_fetch_that_failed_for_one_that_brought_something(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=ada", "-c", "user.email=ada@example.org")
+        subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    git("tag", "-a", "fraud@v1", "-m", "first")
+    asked = {"kind": "folder", "path": str(tmp_path)}
+    assert state(await checked(asked), "up to date") == "unknown"
+    head = tmp_path / ".git/FETCH_HEAD"
+    for content, expected in ((b"4711\t\tbranch 'main' of elsewhere\n", "ok"), (b"", "missing")):
+        head.write_bytes(content)
+        os.utime(head, (1_795_000_000.0 - 1800, 1_795_000_000.0 - 1800))
+        assert state(await checked(asked), "up to date") == expected
 
 
 async def test_doctor_examines_a_folder_beside_the_configuration(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_models_and_versions(item: dict[str, Any]) -> None:
 
 @given(st.binary(max_size=200))
 def test_bytes_in_place_of_tags(printed: bytes) -> None:
-    models_from_tags(parse_refs(printed), 0.0, None)
+    models_from_tags(parse_refs(printed), 0.0)
 
 
 @given(st.lists(st.tuples(NAMES, st.sampled_from(("tag", "commit")), st.sampled_from(("a" * 40, "b" * 40)),
@@ -49,8 +49,8 @@ def test_tags_in_any_order(tags: list[tuple[str, str, str, int]]) -> None:
     printed = "\n".join("\0".join((name, kind, "", commit, str(at), "note: x\n")) + "\0"
                         for name, kind, commit, at in tags).encode()
     refs = parse_refs(printed)
-    models = models_from_tags(refs, 0.0, None)
-    assert models == models_from_tags(reversed(refs), 0.0, None) or len({t[0] for t in tags}) < len(tags) or (
+    models = models_from_tags(refs, 0.0)
+    assert models == models_from_tags(reversed(refs), 0.0) or len({t[0] for t in tags}) < len(tags) or (
         len({(r.made_at, bool(r.stage), r.counter, r.version) for r in refs}) < len(refs))
     for name, model in models.items():
         assert model.name == name

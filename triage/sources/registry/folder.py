@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from triage.clock import Clock
@@ -39,8 +39,11 @@ class Survey:
     models: int
     versions: int
     as_of: float | None
-    """When the clone was last fetched, Unix seconds; None for plain files, and when it never was."""
+    """When the clone was last fetched, Unix seconds; None for plain files, when it never was, and when it is not
+    known."""
     how_to_add: str
+    fetch_failed_at: float | None = None
+    """As :attr:`~triage.facts.versions.RegisteredModel.fetch_failed_at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class _Repository:
     prefix: str
     """Path of the folder inside the repository, "" or ending in a slash."""
     fetched_at: float | None
+    fetch_failed_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,11 @@ class FolderClient:
         content = await self._read()
         if isinstance(content, Failure):
             return content
-        as_of = content.repository.fetched_at if content.repository is not None else None
+        of = content.repository
         indexed = content.index is not None
-        return Survey(INDEX if indexed else "git tags", content.commit[:12], content.repository is not None,
-                      len(content.models), sum(len(m.versions) for m in content.models.values()), as_of,
-                      _how_to_add(indexed))
+        return Survey(INDEX if indexed else "git tags", content.commit[:12], of is not None, len(content.models),
+                      sum(len(m.versions) for m in content.models.values()), of.fetched_at if of is not None else None,
+                      _how_to_add(indexed), of.fetch_failed_at if of is not None else None)
 
     async def _read(self) -> _Content | Failure:
         self.requests_sent += 1
@@ -170,8 +174,7 @@ class FolderClient:
                                         f"{INDEX} at {self._ref}")
         if isinstance(index, Failure):
             return index
-        as_of = repository.fetched_at if repository is not None else None
-        return _Content(models_from_index(index, read_at, as_of), index, commit, repository)
+        return _Content(_copied(models_from_index(index, read_at), repository), index, commit, repository)
 
     async def _tagged(self, read_at: float) -> _Content | Failure:
         repository = await self._repository()
@@ -183,8 +186,8 @@ class FolderClient:
         printed = await git.run(self._folder, "for-each-ref", f"--format={FORMAT}", "refs/tags")
         if isinstance(printed, Failure):
             return printed
-        models = await asyncio.to_thread(lambda: models_from_tags(parse_refs(printed), read_at, repository.fetched_at))
-        return _Content(models, None, "", repository)
+        models = await asyncio.to_thread(lambda: models_from_tags(parse_refs(printed), read_at))
+        return _Content(_copied(models, repository), None, "", repository)
 
     async def _repository(self) -> _Repository | Failure:
         printed = await git.run(self._folder, "rev-parse", "--git-common-dir", "--show-prefix")
@@ -244,10 +247,29 @@ class FolderClient:
 
 
 def _opened(common: Path, prefix: str) -> _Repository:
-    try:
-        return _Repository(prefix, (common / "FETCH_HEAD").stat().st_mtime)
-    except OSError:
-        return _Repository(prefix, None)
+    """What the last fetch left behind, whichever worktree it was made in: refs are common to all of them.
+
+    Git empties ``FETCH_HEAD`` before it connects, and writes what it got at the end.
+    """
+    fetched: list[float] = []
+    failed: list[float] = []
+    for place in (common, *common.glob("worktrees/*")):
+        try:
+            found = (place / "FETCH_HEAD").stat()
+        except OSError:
+            continue
+        (fetched if found.st_size else failed).append(found.st_mtime)
+    last, lost = max(fetched, default=None), max(failed, default=None)
+    # What another worktree got later makes up for it.
+    return _Repository(prefix, last, lost if last is None or (lost is not None and lost > last) else None)
+
+
+def _copied(models: Mapping[str, RegisteredModel], repository: _Repository | None) -> dict[str, RegisteredModel]:
+    """The models with the age of the copy that they were read from."""
+    if repository is None:
+        return dict(models)
+    return {name: replace(model, as_of=repository.fetched_at, fetch_failed_at=repository.fetch_failed_at)
+            for name, model in models.items()}
 
 
 def _read_file(path: Path) -> bytes:

@@ -74,7 +74,7 @@ def parse_refs(printed: bytes) -> tuple[TagRef, ...]:
     return tuple(found)
 
 
-def models_from_tags(refs: Iterable[TagRef], read_at: float, as_of: float | None) -> dict[str, RegisteredModel]:
+def models_from_tags(refs: Iterable[TagRef], read_at: float) -> dict[str, RegisteredModel]:
     """What the tags say, by the names of the models."""
     found: dict[str, _Model] = {}
     # At one time versions go before stages, so that a stage finds the version that was registered with it.
@@ -84,7 +84,7 @@ def models_from_tags(refs: Iterable[TagRef], read_at: float, as_of: float | None
             _register(model, ref)
         else:
             _assign(model, ref)
-    return {name: _finished(name, model, read_at, as_of) for name, model in found.items()}
+    return {name: _finished(name, model, read_at) for name, model in found.items()}
 
 
 def _register(model: _Model, ref: TagRef) -> None:
@@ -112,8 +112,8 @@ def _assign(model: _Model, ref: TagRef) -> None:
     model.versions[version] = replace(known, tags={**known.tags, **ref.texts})
 
 
-def _finished(name: str, model: _Model, read_at: float, as_of: float | None) -> RegisteredModel:
+def _finished(name: str, model: _Model, read_at: float) -> RegisteredModel:
     versions = sorted(model.versions.values(), key=lambda v: (v.created_at or 0.0, v.version), reverse=True)
     named = tuple(replace(v, aliases=tuple(sorted(a for a, of in model.aliases.items() if of == v.version)))
                   for v in versions)
-    return RegisteredModel(name, named, dict(model.aliases), read_at, as_of=as_of)
+    return RegisteredModel(name, named, dict(model.aliases), read_at)

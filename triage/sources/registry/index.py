@@ -98,12 +98,12 @@ def parse_index(content: bytes, file: str) -> Index | Failure:
         return Failure(FailureKind.BROKEN, clean(error.message, limit=400), "mend the file")
 
 
-def models_from_index(index: Index, read_at: float, as_of: float | None) -> dict[str, RegisteredModel]:
+def models_from_index(index: Index, read_at: float) -> dict[str, RegisteredModel]:
     """What the index says, by the names of the models; versions as they stand in it, newest date first."""
-    return {name: _model(name, model, read_at, as_of) for name, model in index.models.items()}
+    return {name: _model(name, model, read_at) for name, model in index.models.items()}
 
 
-def _model(name: str, model: IndexModel, read_at: float, as_of: float | None) -> RegisteredModel:
+def _model(name: str, model: IndexModel, read_at: float) -> RegisteredModel:
     of: dict[str, list[str]] = {}
     for alias, version in sorted(model.aliases.items()):
         of.setdefault(version, []).append(alias)
@@ -112,7 +112,7 @@ def _model(name: str, model: IndexModel, read_at: float, as_of: float | None) ->
         description=v.description, tags=v.tags, aliases=tuple(of.get(v.version, ())),
         manifest_sha256=v.manifest_sha256 or "") for v in model.versions]
     versions.sort(key=lambda v: v.created_at or 0.0, reverse=True)
-    return RegisteredModel(name, tuple(versions), model.aliases, read_at, model.tags, model.description, as_of=as_of)
+    return RegisteredModel(name, tuple(versions), model.aliases, read_at, model.tags, model.description)
 
 
 def document_path(index: Index, model: str, version: str, kind: DocumentKind) -> str | None:

@@ -122,8 +122,8 @@ class MlflowClient:
         path = f"triage/{kind}.yaml"
         answer = await self.source.get(ARTIFACT, lambda received: _document(kind, received, path),
                                        params={"name": model, "version": version.version, "path": path})
-        if isinstance(answer, Failure) and answer.kind is not FailureKind.NOT_FOUND:
-            return explained(answer)
+        if isinstance(answer, Failure) and not is_absent(answer):
+            return _unpassed(answer) if answer.kind is FailureKind.NOT_FOUND else explained(answer)
         found = None if isinstance(answer, Failure) else answer
         self._documents[(model, version.version, kind)] = (digest, now, found)
         return found
@@ -213,6 +213,17 @@ class MlflowClient:
                 return shape_failure(str(error))
         answer = await self.source.get(path, decode, params=params)
         return explained(answer) if isinstance(answer, Failure) else answer
+
+
+def is_absent(answer: Failure) -> bool:
+    """Whether MLflow itself says that it has no such thing; a 404 without its word is that of whoever stands before it,
+    or of a route that is not there."""
+    return answer.kind is FailureKind.NOT_FOUND and answer.code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def _unpassed(answer: Failure) -> Failure:
+    return replace(answer, message=f"{ARTIFACT} is not answered by MLflow: {answer.message}",
+                   hint=f"let the proxy pass {ARTIFACT}, or keep the document in the version's tags")
 
 
 def _document(kind: DocumentKind, received: Received, path: str) -> Document | Failure:
