@@ -19,12 +19,12 @@ from triage.actions.freeze import WriteMode
 from triage.actions.history import History, Outcome
 from triage.actions.journal import JournalError, Kind
 from triage.actions.lease import Busy, Claim, NoLease
-from triage.actions.plan import Action
+from triage.actions.plan import Action, Plan
 from triage.actions.proven import Proven
-from triage.actions.reconcile import open_ends, reconcile
+from triage.actions.reconcile import open_ends, reconcile, sight
 from triage.actions.signature import Signature
 from triage.actions.steps import Confirmation, Prepared, Stage, Step
-from triage.actions.system import Authority, Fate, Granted, Progress, Refusal, Rehearsal, Wish
+from triage.actions.system import Authority, Fate, Granted, Observed, Progress, Refusal, Rehearsal, Sighting, Wish
 from triage.clock import ManualClock
 from triage.facts.outcome import Failure, FailureKind, SourceState
 from triage.live.snapshot import Snapshot
@@ -244,8 +244,8 @@ async def test_a_disk_that_fills_up_before_the_request_stops_it(tmp_path: Path, 
 
     of = executor(tmp_path, hook=full)
     found = outcome(await carried(of, await prepared(of)))
-    assert found.outcome is (Outcome.REFUSED if at is Kind.BEGUN else Outcome.FAILED)
-    assert "no space left" in found.sentence
+    assert (found.outcome, found.sentence) == (
+        Outcome.REFUSED, "not carried out, nothing was sent: journal: no space left on the disk")
     assert World(tmp_path / "world").done == []
 
 
@@ -426,6 +426,66 @@ async def test_what_gitops_owns_is_watched_for_being_taken_back(tmp_path: Path) 
             World(tmp_path / "world").put(version="8")
     assert outcome(taken).outcome is Outcome.FAILED
     assert "was taken back: v8 serves" in outcome(taken).sentence
+
+
+async def went_dark(folder: Path, *, back_after: int | None = None, readings: tuple[str, ...] = (),
+                    shown: Snapshot | None = None, dark: Sighting | Failure = LOST,
+                    managed_by: str = "Argo CD") -> tuple[Step, Executor]:
+    """Carry out a rollback whose target is there once, and then ``dark`` for ``back_after`` looks, or for good."""
+    at = system(folder, facts=rollout(managed_by=managed_by), readings=readings)
+    seen, looks = at.sighting, 0
+
+    def sighting(plan: Plan, observed: Observed) -> Sighting:
+        nonlocal looks
+        found = seen(plan, observed)
+        looks += found.progress is Progress.REACHED
+        is_dark = looks > 1 and (back_after is None or looks <= 1 + back_after)
+        return dark if is_dark and isinstance(dark, Sighting) else found
+
+    async def observe() -> Observed | Failure:
+        nonlocal looks
+        if looks > 0 and isinstance(dark, Failure):
+            looks += 1
+            if back_after is None or looks <= 1 + back_after:
+                return dark
+        return await FileSystem.observe(at)
+
+    at.sighting, at.observe = sighting, observe  # type: ignore[method-assign]
+    of = executor(folder, at, shown=shown)
+    return outcome(await carried(of, await prepared(of))), of
+
+
+async def test_what_gitops_owns_and_cannot_be_read_any_more_is_not_called_done(tmp_path: Path) -> None:
+    found, of = await went_dark(tmp_path)
+    assert (found.outcome, found.sentence) == (
+        Outcome.UNKNOWN, "v7 takes all traffic; it was seen there, and then the target cannot be read: timeout: no "
+                         "answer")
+    assert [each.action_id for each in open_ends(await of.history())] == [(await last(of)).action_id]
+
+
+async def test_what_cannot_be_read_for_a_while_is_done_once_it_is_seen_again(tmp_path: Path) -> None:
+    found, _ = await went_dark(tmp_path, back_after=35)
+    assert (found.outcome, found.sentence) == (Outcome.DONE, "v7 takes all traffic")
+
+
+async def test_readings_that_recover_while_the_target_cannot_be_read_do_not_say_that_it_is_done(tmp_path: Path) -> None:
+    found, _ = await went_dark(tmp_path, readings=("success",), shown=failing(0.5), managed_by="")
+    assert (found.outcome, "and then the target cannot be read" in found.sentence) == (Outcome.UNKNOWN, True)
+    (tmp_path / "b").mkdir()
+    found, _ = await went_dark(tmp_path / "b", readings=("success",), shown=failing(12.0), managed_by="")
+    assert found.outcome is Outcome.NOT_RECOVERED
+    assert "it was seen there, and then the target cannot be read: timeout: no answer; success: burn rate" in (
+        found.sentence)
+
+
+async def test_replicas_that_fall_again_while_it_is_watched_are_waited_for(tmp_path: Path) -> None:
+    fewer = Sighting(Progress.UNDER_WAY, "8 of 9 replicas of v7 serve")
+    found, _ = await went_dark(tmp_path, dark=fewer, back_after=10)
+    assert found.outcome is Outcome.DONE
+    (tmp_path / "b").mkdir()
+    found, _ = await went_dark(tmp_path / "b", dark=fewer)
+    assert (found.outcome, found.sentence) == (
+        Outcome.UNKNOWN, "v7 takes all traffic; it was seen there, and then 8 of 9 replicas of v7 serve")
 
 
 async def test_who_stops_watching_leaves_an_unknown_end_and_no_lease(tmp_path: Path) -> None:
@@ -653,6 +713,17 @@ async def test_what_cannot_be_looked_at_stays_open(tmp_path: Path, change: dict[
         setattr(of.system, name, value)
     assert (await reconcile(deed, of.system, of.journal, of.leases)).progress is Progress.CANNOT_TELL
     assert open_ends(await of.history())
+
+
+@pytest.mark.parametrize("change", [{"model": "fraud-scorer-eu"}, {"production": False}, {"context": "prod-eu-2"}])
+async def test_what_the_target_is_called_here_may_change_and_its_end_is_found_out_all_the_same(
+        tmp_path: Path, change: dict[str, Any]) -> None:
+    of, deed = await unknown(tmp_path)
+    World(tmp_path / "world").put(version="7")
+    of.system.target = replace(TARGET, **change)  # type: ignore[misc]
+    assert (await sight(deed, of.system, of.clock, of.leases)).progress is Progress.REACHED
+    assert (await reconcile(deed, of.system, of.journal, of.leases)).progress is Progress.REACHED
+    assert open_ends(await of.history()) == ()
 
 
 async def test_an_unknown_end_is_acknowledged_for_the_next_rollback_and_blocks_a_promotion(tmp_path: Path) -> None:

@@ -14,20 +14,27 @@ from triage.actions.guards.rules import OWNER
 from triage.actions.history import Outcome
 from triage.actions.journal import JournalError, Kind, Record
 from triage.actions.lease import Held
-from triage.actions.steps import Confirmation, Prepared, Stage, Step
+from triage.actions.moment import Moment
+from triage.actions.plan import PLAN_SECONDS
+from triage.actions.steps import EXPIRED, Confirmation, Prepared, Stage, Step, seconds_left
 from triage.actions.system import Fate, Progress, Sent, Sighting
+from triage.actions.uninterrupted import finished
 from triage.actions.verifying import is_blind, recovery, settled
 from triage.facts.outcome import Failure
 
 if TYPE_CHECKING:
     from triage.actions.executor import Executor
 
+FRESH_SECONDS = 3.0
+"""For so long what was read of the target counts: what hung meanwhile, a disk, a lease or the terminal that shows the
+steps, must not let an old decision through."""
 LOOK_SECONDS = 2.0
 """Between two looks at the target."""
 REVERSAL_SECONDS = 60.0
 """How long a target that GitOps owns is watched for being taken back: Argo CD does within seconds."""
 BLIND_SECONDS = 30.0
-"""A Prometheus that was silent before the plan, and still is so long after the last request, is not waited for."""
+"""A Prometheus that was silent before the plan, and still is so long after the last request, is not waited for; nor is
+a target that cannot be read so long after it was to be seen once more."""
 SETTLED_SECONDS = 60.0
 """A request without an answer that has shown no effect for so long is taken for not done."""
 
@@ -35,9 +42,13 @@ SETTLED_SECONDS = 60.0
 class Course:
     """One action, from its first record to its outcome. :meth:`steps` once, then :meth:`end` in every case."""
 
-    def __init__(self, executor: Executor, prepared: Prepared, confirmation: Confirmation, held: Held) -> None:
+    def __init__(self, executor: Executor, prepared: Prepared, confirmation: Confirmation, held: Held,
+                 looked: Moment) -> None:
+        """``looked``: when the look began that the guards were asked on."""
         self._executor, self._prepared, self._confirmation, self._held = executor, prepared, confirmation, held
         self._plan = prepared.plan
+        self._looked = looked
+        self._first_sent: Moment | None = None
         self._begun = False
         self._open: int | None = None
         """Request whose intent is written and whose result is not."""
@@ -53,10 +64,12 @@ class Course:
         if overridden:
             yield self._step(Stage.BREAK_GLASS, f"overridden: {', '.join(c.name for c in overridden)}; "
                                                 f"because: {self._confirmation.break_glass.strip()}")
+        # Before it is written: whoever is told to stop meanwhile has begun as well.
+        self._begun = True
         try:
             await self._write(Kind.BEGUN, self._beginning())
-            self._begun = True
         except JournalError as error:
+            self._begun = False
             yield self._step(Stage.OUTCOME, f"not carried out, nothing was sent: journal: {error.message}",
                              outcome=Outcome.REFUSED)
             return
@@ -68,9 +81,14 @@ class Course:
                 except JournalError as error:
                     stopped = f"journal: {error.message}"
             if stopped:
-                yield await self._conclude(*self._stopped(index, stopped))
+                yield await self._conclude(*self._withheld(index, stopped))
                 return
             yield self._step(Stage.INTENT, self._plan.requests[index].sentence, request=index)
+            if stopped := await self._overtaken(index):
+                await self._result(Sent(Fate.NOT_SENT, None, stopped))
+                yield self._step(Stage.SENT, f"{Fate.NOT_SENT}: {stopped}", request=index, fate=Fate.NOT_SENT)
+                yield await self._conclude(*self._withheld(index, stopped))
+                return
             sent = await self._send(index)
             told = sent.fate if sent.message == sent.fate else f"{sent.fate}: {sent.message}"
             yield self._step(Stage.SENT, str(told), request=index, fate=sent.fate)
@@ -99,20 +117,46 @@ class Course:
                                  else "interrupted before anything was sent")
 
     async def _still_may(self, index: int) -> str:
-        """Why request ``index`` must not be sent although the ones before it were; "" when it may."""
+        """Why request ``index`` must not be sent although its guards, or the ones before it, let it pass; "" when it
+        may."""
         mode = self._executor.mode()
         if not mode.allows:
             return mode.sentence
         if trouble := await self._held.renew():
             return trouble
-        if index == 0:
-            return ""
+        return await self._moved(index) if index > 0 else ""
+
+    async def _overtaken(self, index: int) -> str:
+        """The same, once its intent is written and told. Nothing waits between this and the request: what no server
+        tests once more, as HAProxy and MLflow do not, is tested here."""
+        is_fresh = self._looked.seconds_since(self._executor.clock) <= FRESH_SECONDS
+        if not is_fresh and (trouble := await self._held.renew() or await self._moved(index)):
+            return trouble
+        mode = self._executor.mode()
+        if not mode.allows:
+            return mode.sentence
+        # A plan of several requests may begin with its last second, and goes on for as long as it was valid at most.
+        left = seconds_left(self._prepared, self._executor.clock) if self._first_sent is None else (
+            PLAN_SECONDS - self._first_sent.seconds_since(self._executor.clock))
+        return "" if left > 0 else EXPIRED
+
+    async def _moved(self, index: int) -> str:
+        """Look at the target once more: why request ``index`` does not fit it; "" when it does."""
+        self._looked = Moment.of(self._executor.clock)
         observed = await self._executor.system.observe()
         if isinstance(observed, Failure):
             return f"where the target stands cannot be read: {observed.sentence()}"
+        if index == 0 and self._executor.system.sighting(self._plan, observed).progress is Progress.REACHED:
+            return f"it was done by somebody else meanwhile: {self._plan.verification.goal}"
         circumstances = replace(self._prepared.circumstances, observed=observed)
         found = (identity(circumstances), moved(circumstances, index))
-        return next((each.sentence for each in found if each.verdict is not Verdict.OK), "")
+        read = {each.sentence for each in self._prepared.checked if each.acknowledgement}
+        return next((each.sentence for each in found if each.verdict is not Verdict.OK and each.sentence not in read),
+                    "")
+
+    def _withheld(self, index: int, why: str) -> tuple[Outcome, str]:
+        """The end of a plan whose request ``index`` we did not send."""
+        return self._stopped(index, why) if index else (Outcome.REFUSED, f"not carried out, nothing was sent: {why}")
 
     def _stopped(self, index: int, why: str) -> tuple[Outcome, str]:
         done = f"{index} of {len(self._plan.requests)} requests done" if index else "nothing was changed"
@@ -130,6 +174,7 @@ class Course:
 
     async def _send(self, index: int) -> Sent:
         self._sending = True
+        self._first_sent = self._first_sent or Moment.of(self._executor.clock)
         self._sent_at = self._executor.clock.now()
         try:
             sent = await self._executor.system.send(self._plan.requests[index], self._prepared.action_id)
@@ -168,16 +213,19 @@ class Course:
             return
         watched_until = self._sent_at + (REVERSAL_SECONDS if self._is_owned else 0.0)
         while True:
+            # Done is what was seen to be done in one and the same pass: there, and recovered.
             snapshot = self._executor.snapshot()
             found = recovery(self._plan, snapshot, self._sent_at)
             patience = min(BLIND_SECONDS, wanted.recovery_seconds) if is_blind(self._plan, snapshot) else (
                 wanted.recovery_seconds)
-            deadline = max(self._sent_at + patience, watched_until)
-            if settled(found) and self._executor.clock.now() >= watched_until:
+            deadline = max(self._sent_at + patience, watched_until + BLIND_SECONDS if self._is_owned else 0.0)
+            is_there = last.progress is Progress.REACHED
+            if is_there and settled(found) and self._executor.clock.now() >= watched_until:
                 yield await self._conclude(Outcome.DONE, self._reached("; ".join(each.sentence for each in found)))
                 return
-            last = await self._sighting()
-            told = "; ".join(each.sentence for each in found) or f"{last.sentence}; does its owner leave it there?"
+            readings = "; ".join(each.sentence for each in found)
+            told = (readings or f"{last.sentence}; does its owner leave it there?") if is_there else "; ".join(
+                filter(None, (last.sentence, readings)))
             yield self._step(Stage.VERIFYING, told, progress=last.progress, recovery=found, deadline=deadline)
             if last.progress is Progress.ELSEWHERE:
                 yield await self._conclude(Outcome.FAILED, f"it was there and was taken back: {last.sentence}")
@@ -185,10 +233,12 @@ class Course:
             if self._executor.clock.now() >= deadline:
                 break
             await self._pause()
+            last = await self._sighting()
         unmet = [each.sentence for each in found if each.recovered is False]
         unseen = [each.sentence for each in found if each.recovered is None]
+        since = [] if is_there else [f"it was seen there, and then {last.sentence}"]
         yield await self._conclude(Outcome.NOT_RECOVERED if unmet else Outcome.UNKNOWN,
-                                   self._reached("; ".join((*unmet, *unseen))))
+                                   self._reached("; ".join((*since, *unmet, *unseen))))
 
     @property
     def _is_owned(self) -> bool:
@@ -249,13 +299,8 @@ class Course:
 
     async def _write(self, kind: Kind, fields: Mapping[str, Any]) -> Record:
         """Write a record, to its end even when this task is cancelled meanwhile: half of it would be worse."""
-        writing = asyncio.ensure_future(asyncio.to_thread(
+        return await finished(asyncio.to_thread(
             self._executor.journal.append, kind, self._prepared.action_id, fields))
-        try:
-            return await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await asyncio.wait([writing])
-            raise
 
     def _step(self, stage: Stage, sentence: str, **more: Any) -> Step:
         return Step(self._executor.clock.now(), stage, sentence, **more)

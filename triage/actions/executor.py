@@ -42,6 +42,7 @@ from triage.actions.system import (
     Wish,
     authenticated,
 )
+from triage.actions.uninterrupted import finished
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 from triage.live.snapshot import Snapshot
@@ -215,21 +216,20 @@ class Executor:
                 yield Step(self.clock.now(), Stage.LEASE, "the lease is ours" + (
                     f", beside {held.watcher.claim.holder}, who verifies" if isinstance(held, lease_beside.HeldBeside)
                     else "") + (f", taken over from {taken.holder}, who never ended" if taken else ""))
+                looked = Moment.of(self.clock)
                 checked = await self._looked_again(prepared, confirmation, held)
                 if isinstance(checked, tuple):
                     await self._note_refusal(prepared, checked)
                     yield _refused(self.clock.now(), checked)
                     return
                 yield Step(self.clock.now(), Stage.CHECKED, "read again: every guard lets it pass")
-                course = Course(self, checked, confirmation, held)
+                course = Course(self, checked, confirmation, held, looked)
                 async with aclosing(course.steps()) as steps:
                     async for step in steps:
                         yield step
         finally:
-            # Also when nobody listens any more: what is open is concluded as unknown.
-            if course is not None:
-                await course.end()
-            trouble = await held.release()
+            # Also when nobody listens any more, however often that is said: what is open is concluded as unknown.
+            trouble = await finished(_ended(course, held))
         yield Step(self.clock.now(), Stage.RELEASED,
                    f"the lease is not given back: {trouble}" if trouble else "the lease is given back")
 
@@ -316,12 +316,12 @@ class Executor:
     async def _acquired(self, plan: Plan, claim: Claim, *, passes: bool) -> Held | Busy | NoLease:
         acquiring = asyncio.ensure_future(lease_beside.acquire(self.leases, plan.target.key, claim, passes=passes))
         try:
-            return await asyncio.shield(acquiring)
+            return await finished(acquiring)
         except asyncio.CancelledError:
             # Whoever gave up meanwhile must not keep what came.
-            held = await acquiring
+            held = acquiring.result()
             if not isinstance(held, Busy | NoLease):
-                await held.release()
+                await finished(held.release())
             raise
 
     async def _lease(self, plan: Plan, held: Held | None) -> Free | Busy | NoLease:
@@ -372,6 +372,16 @@ class Executor:
     def _nothing_known(self) -> Snapshot:
         target = self.system.target
         return Snapshot(self.clock.now(), target.context, target.production, (), (), ())
+
+
+async def _ended(course: Course | None, held: Held) -> str:
+    """Write down what is open and give the lease back: "" or why it is not."""
+    try:
+        if course is not None:
+            await course.end()
+    finally:
+        trouble = await held.release()
+    return trouble
 
 
 def _refused(at: float, wrong: tuple[str, ...]) -> Step:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from triage.actions.lease import LEASE_SECONDS, Busy, Claim, Free, Held, NoLease
+from triage.actions.uninterrupted import finished
 from triage.state_dir import Hold, StateDir, StateError, file_name
 
 
@@ -163,9 +164,11 @@ class _FileLease:
         return await asyncio.to_thread(self._write)
 
     async def release(self) -> str:
-        trouble = await asyncio.to_thread(self._write, released=True)
-        self._hold.release()
-        return trouble
+        try:
+            return await finished(asyncio.to_thread(self._write, released=True))
+        finally:
+            # The lock goes by the process, which may live on: nobody else gets the lease before.
+            self._hold.release()
 
     def _write(self, *, released: bool = False) -> str:
         # A heartbeat that is given up goes on in its thread: what it writes must not come after the end.

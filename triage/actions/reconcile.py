@@ -10,6 +10,7 @@ from triage.actions.history import Deed, History
 from triage.actions.journal import Journal, JournalError, Kind
 from triage.actions.lease import Busy, Claim, Leases, NoLease
 from triage.actions.system import Progress, Sighting, System
+from triage.actions.uninterrupted import finished
 from triage.clock import Clock
 from triage.facts.outcome import Failure
 
@@ -30,13 +31,14 @@ async def reconcile(deed: Deed, system: System, journal: Journal, leases: Leases
     """Look where the target stands now, and write it down when that settles ``deed``. Sends nothing, ever.
 
     Settled is what is where it should be, and what shows no effect although its last request is a minute old; all else
-    stays open, with the sentence that says why. Raises nothing.
+    stays open, with the sentence that says why. What the target is called here, which model's and whether production,
+    may have changed since: it is the same by its key. Raises nothing.
     """
-    target = deed.plan.target
-    if system.target != target:
+    key = deed.plan.target.key
+    if system.target.key != key:
         return _not_this(deed)
     claim = Claim(journal.origin.sentence(), deed.action_id, f"looks what became of {deed.plan.action}")
-    held = await leases.acquire(target.key, claim)
+    held = await leases.acquire(key, claim)
     if isinstance(held, NoLease):
         return Sighting(Progress.CANNOT_TELL, held.message)
     if isinstance(held, Busy):
@@ -51,12 +53,12 @@ async def reconcile(deed: Deed, system: System, journal: Journal, leases: Leases
                 return Sighting(Progress.CANNOT_TELL, f"{found.sentence} (not in the journal: {error.message})")
         return found
     finally:
-        await held.release()
+        await finished(held.release())
 
 
 async def sight(deed: Deed, system: System, clock: Clock, leases: Leases) -> Sighting:
     """The same for whoever may only read: takes no lease, writes nothing down, and says so. Raises nothing."""
-    if system.target != deed.plan.target:
+    if system.target.key != deed.plan.target.key:
         return _not_this(deed)
     held = await leases.look(deed.plan.target.key)
     if isinstance(held, Busy):
