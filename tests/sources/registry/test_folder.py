@@ -285,6 +285,19 @@ async def test_tags_register_versions_and_give_stages(repository: Repository) ->
     assert await document(repository.path, "v1.0.0", DocumentKind.REFERENCES) is None
 
 
+async def test_a_tag_of_a_tag_registers_the_commit_at_the_end(repository: Repository) -> None:
+    commit = repository.commit(fraud__manifest_yaml="one\n")
+    repository("tag", "-a", "released", "-m", "inner")
+    repository("tag", "-a", "released-twice", "-m", "between", "released")
+    repository("tag", "-a", "fraud@v1", "-m", "outer", "released-twice")
+    repository("tag", "-a", "fraud#champion#1", "-m", "validation_status: approved", "released")
+    found = await model(repository.path)
+    assert [(v.version, v.source, v.aliases) for v in found.versions] == [("v1", commit, ("champion",))]
+    held = await document(repository.path, "v1")
+    assert isinstance(held, Document)
+    assert held.content == b"one\n"
+
+
 async def test_the_latest_tag_of_a_stage_counts_and_tags_can_be_taken_back(repository: Repository) -> None:
     repository.commit()
     repository("tag", "-a", "fraud@v1", "-m", "1")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.sources.prometheus_answers import OtherShape
-from triage.sources.registry.git_tags import FORMAT, models_from_tags, parse_refs
+from triage.sources.registry.git_tags import FORMAT, models_from_tags, names_tags, parse_refs
 from triage.sources.registry.mlflow_answers import parse_head, parse_page, parse_version
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -38,15 +39,25 @@ def test_models_and_versions(item: dict[str, Any]) -> None:
         assert parse_head(item).name.isprintable()
 
 
-@given(st.binary(max_size=200))
-def test_bytes_in_place_of_tags(printed: bytes) -> None:
-    models_from_tags(parse_refs(printed), 0.0)
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_bytes_in_place_of_tags(printed: bytes, dereferenced: bytes) -> None:
+    names_tags(printed)
+    models_from_tags(parse_refs(printed, dereferenced), 0.0)
+
+
+@pytest.mark.parametrize(("of", "peeled"), [("tag", "b" * 40), ("commit", "c" * 40)])
+def test_the_commit_of_a_tag_of_a_tag_is_known_whichever_git_tells_it(of: str, peeled: str) -> None:
+    printed = ("\0".join(("fraud@v1", "tag", of, peeled, "a" * 40, "7", "x")) + "\0").encode()
+    dereferenced = f"{'a' * 40} refs/tags/fraud@v1\n{'c' * 40} refs/tags/fraud@v1^{{}}\n".encode()
+    assert names_tags(printed) is (of == "tag")
+    [ref] = parse_refs(printed, dereferenced)
+    assert ref.commit == "c" * 40
 
 
 @given(st.lists(st.tuples(NAMES, st.sampled_from(("tag", "commit")), st.sampled_from(("a" * 40, "b" * 40)),
                           st.integers(0, 3)), max_size=12))
 def test_tags_in_any_order(tags: list[tuple[str, str, str, int]]) -> None:
-    printed = "\n".join("\0".join((name, kind, "", commit, str(at), "note: x\n")) + "\0"
+    printed = "\n".join("\0".join((name, kind, "", "", commit, str(at), "note: x\n")) + "\0"
                         for name, kind, commit, at in tags).encode()
     refs = parse_refs(printed)
     models = models_from_tags(refs, 0.0)
@@ -59,4 +70,4 @@ def test_tags_in_any_order(tags: list[tuple[str, str, str, int]]) -> None:
 
 
 def test_the_format_asks_for_as_many_fields_as_are_read() -> None:
-    assert FORMAT.count("%00") == 6
+    assert FORMAT.count("%00") == 7

@@ -22,7 +22,7 @@ from triage.facts.outcome import Failure, FailureKind
 from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, TrainingRun
 from triage.sources.registry import git
 from triage.sources.registry.face import MAX_DOCUMENT_BYTES, NAME, no_such_model
-from triage.sources.registry.git_tags import FORMAT, models_from_tags, parse_refs
+from triage.sources.registry.git_tags import FORMAT, models_from_tags, names_tags, parse_refs
 from triage.sources.registry.index import INDEX, Index, document_path, models_from_index, parse_index
 from triage.text import clean
 
@@ -186,7 +186,10 @@ class FolderClient:
         printed = await git.run(self._folder, "for-each-ref", f"--format={FORMAT}", "refs/tags")
         if isinstance(printed, Failure):
             return printed
-        models = await asyncio.to_thread(lambda: models_from_tags(parse_refs(printed), read_at))
+        peeled = await git.run(self._folder, "show-ref", "--tags", "--dereference") if names_tags(printed) else b""
+        if isinstance(peeled, Failure):
+            return peeled
+        models = await asyncio.to_thread(lambda: models_from_tags(parse_refs(printed, peeled), read_at))
         return _Content(_copied(models, repository), None, "", repository)
 
     async def _repository(self) -> _Repository | Failure:

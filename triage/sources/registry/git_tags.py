@@ -14,16 +14,16 @@ made the tag: ``git tag -a 'fraud-scorer#champion#3' -m 'validation_status: appr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from triage.facts.versions import RegisteredModel, RegisteredVersion
 from triage.text import clean
 
-FORMAT = "%00".join(("%(refname:strip=2)", "%(objecttype)", "%(*objectname)", "%(objectname)", "%(creatordate:unix)",
-                     "%(contents)")) + "%00"
-"""For ``git for-each-ref``: six fields, each ended by NUL, which no name and no message can hold."""
-_FIELDS = 6
+FORMAT = "%00".join(("%(refname:strip=2)", "%(objecttype)", "%(*objecttype)", "%(*objectname)", "%(objectname)",
+                     "%(creatordate:unix)", "%(contents)")) + "%00"
+"""For ``git for-each-ref``: seven fields, each ended by NUL, which no name and no message can hold."""
+_FIELDS = 7
 _TAG = re.compile(r"(?P<model>[^#@]+)(?:#(?P<stage>[^#@!]+)|@(?P<version>[^#@!]+))(?P<cancel>!?)(?:#(?P<counter>\d+))?")
 _LINE = re.compile(r"(?P<key>[A-Za-z_][\w.-]{0,100}): +(?P<value>\S.*)")
 _ABOUT_THE_MODEL = frozenset({"created", "deprecated"})
@@ -54,13 +54,28 @@ class _Model:
     aliases: dict[str, str] = field(default_factory=dict)
 
 
-def parse_refs(printed: bytes) -> tuple[TagRef, ...]:
-    """The output of ``git for-each-ref`` with :data:`FORMAT`; tags of another form are left out."""
+def _fields(printed: bytes) -> Iterator[list[str]]:
     fields = printed.decode("utf-8", errors="replace").split("\0")
-    found = []
     for start in range(0, len(fields) - _FIELDS, _FIELDS):
-        name, kind, peeled, own, made, message = fields[start:start + _FIELDS]
-        match = _TAG.fullmatch(name.lstrip("\n"))
+        name, *others = fields[start:start + _FIELDS]
+        yield [name.lstrip("\n"), *others]
+
+
+def names_tags(printed: bytes) -> bool:
+    """Whether one of the tags is a tag of a tag, of which git before 2.45 does not tell the commit."""
+    return any(of == "tag" for _, _, of, *_ in _fields(printed))
+
+
+def parse_refs(printed: bytes, dereferenced: bytes = b"") -> tuple[TagRef, ...]:
+    """The output of ``git for-each-ref`` with :data:`FORMAT`; tags of another form are left out.
+
+    ``dereferenced``: that of ``git show-ref --tags --dereference``, needed where a tag :func:`names_tags`.
+    """
+    lines = (line.partition(" refs/tags/") for line in dereferenced.decode("utf-8", errors="replace").splitlines())
+    commits = {name.removesuffix("^{}"): commit for commit, _, name in lines if name.endswith("^{}")}
+    found = []
+    for name, kind, of, peeled, own, made, message in _fields(printed):
+        match = _TAG.fullmatch(name)
         if match is None or match["version"] in _ABOUT_THE_MODEL:
             continue
         # The message of a tag that is not annotated is that of the commit, which approves nothing.
@@ -69,7 +84,8 @@ def parse_refs(printed: bytes) -> tuple[TagRef, ...]:
         # GTO writes the colon of names such as folder:model, which git does not allow, as an equals sign.
         found.append(TagRef(clean(match["model"].replace("=", ":"), limit=300), clean(match["stage"] or "", limit=300),
                             clean(match["version"] or "", limit=300), bool(match["cancel"]),
-                            int(match["counter"] or 0), (peeled or own)[:64],
+                            int(match["counter"] or 0),
+                            (commits.get(name, peeled) if of == "tag" else peeled or own)[:64],
                             float(made) if made.isdecimal() else 0.0, texts))
     return tuple(found)
 
