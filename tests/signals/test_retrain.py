@@ -76,6 +76,14 @@ def test_no_drift_is_quiet() -> None:
     assert one(CRITICAL, {"amount": past((OK, 8))}).state is TriggerState.QUIET
 
 
+def test_one_feature_that_is_not_known_leaves_open_whether_it_holds() -> None:
+    found = one(CRITICAL, {"amount": past((OK, 8)), "age": past((OK, 7), (GONE, 1))})
+    assert found.state is TriggerState.UNKNOWN
+    assert found.sentence == "drift critical: 1 of 2 features not known at present, the others are not so"
+    # What is known to hold is told all the same.
+    assert one(CRITICAL, {"amount": past((D, 8)), "age": past((GONE, 8))}).state is TriggerState.ASKED
+
+
 def test_a_warning_is_met_by_drift_as_well() -> None:
     moments = {"amount": past((W, 4), (D, 4))}
     assert one("{drift: warning, sustained: 6h}", moments).state is TriggerState.ASKED

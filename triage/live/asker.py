@@ -192,6 +192,7 @@ class ModelAsker:
     def know(self, registered: Registered | Failure | None) -> None:
         """Take the references kept with the version in the registry; None until it has answered."""
         self._world.know(registered)
+        self._retrain.know(registered)
         self._closer.registered = registered
 
     def seldom(self, now: float) -> Iterator[tuple[Hashable, float, float]]:

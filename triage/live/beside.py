@@ -18,6 +18,7 @@ from triage.facts.outcome import SILENT, Failure, FailureKind, SourceHealth, Sou
 from triage.facts.rollouts import PodsFacts, RolloutFacts
 from triage.facts.scaling import ScalingFacts
 from triage.facts.versions import Document, DocumentKind, RegisteredModel, RegisteredVersion, TrainingRun
+from triage.live.drift import wants_references
 from triage.live.flights import Flights
 from triage.live.pacing import APART_SECONDS, Turn
 from triage.live.watch import SourceWatch
@@ -197,7 +198,7 @@ class RegistryWatch(Beside["Registry"]):
                                           for notebook, name in zip(notebooks, promised, strict=True)))
         read = await asyncio.gather(*(self._read_references(client, notebook, found[name])
                                       for notebook, name in zip(notebooks, promised, strict=True)
-                                      if _wants_references(notebook)))
+                                      if wants_references(notebook)))
         ran = await asyncio.gather(*(self._read_run(client, notebook, found[name])
                                      for notebook, name in zip(notebooks, promised, strict=True)
                                      if notebook.manifest.spec.data and len(notebooks) <= MOST_IN_FULL))
@@ -387,12 +388,6 @@ def keep(known: dict[str, _Facts | Failure], name: str, found: _Facts | Failure)
     """What was said last stands while nothing is answered; that it is not there is an answer."""
     if not isinstance(found, Failure) or is_missing(found) or not _is_known(known.get(name)):
         known[name] = found
-
-
-def _wants_references(notebook: Notebook) -> bool:
-    drift = notebook.manifest.spec.drift
-    every = [] if drift is None else [*drift.features, *([drift.prediction] if drift.prediction is not None else [])]
-    return any(feature.reference is not None and feature.reference.registered for feature in every)
 
 
 def _is_known(found: object) -> bool:

@@ -104,16 +104,26 @@ def watching(notebook: Notebook, registered: Registered | Failure | None = None)
                     version_label(notebook), spec.metrics.scrape_interval)
 
 
-def drift_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:
-    """What is asked at once about all features; () when nothing is watched."""
+def wants_references(notebook: Notebook) -> bool:
+    """Whether a feature is compared with what is kept with the version in the registry."""
+    drift = notebook.manifest.spec.drift
+    every = [] if drift is None else [*drift.features, *([drift.prediction] if drift.prediction is not None else [])]
+    return any(feature.reference is not None and feature.reference.registered for feature in every)
+
+
+def drift_questions(notebook: Notebook, *, by_version: bool = True) -> tuple[tuple[Question, str], ...]:
+    """What is asked at once about all features; () when nothing is watched.
+
+    ``by_version`` False: all versions together, for those who look at many moments.
+    """
     drift = notebook.manifest.spec.drift
     if drift is None:
         return ()
-    return tuple(_questions(notebook, drift))
+    label = [version_label(notebook)] if by_version else []
+    return tuple(_questions(notebook, drift, ", ".join(dict.fromkeys((drift.feature_label, *label)))))
 
 
-def _questions(notebook: Notebook, drift: Drift) -> Iterator[tuple[Question, str]]:
-    by = ", ".join(dict.fromkeys((drift.feature_label, version_label(notebook))))
+def _questions(notebook: Notebook, drift: Drift, by: str) -> Iterator[tuple[Question, str]]:
     span = f"[{format_duration(drift.window)}]"
     for index, group in enumerate(drift_groups(notebook)):
         def ask(part: Part, expression: str, number: int = index) -> tuple[Question, str]:
@@ -181,11 +191,9 @@ def scored(of: Watching, found: Found, warnings: tuple[str, ...], now: float, st
                         _state(told, {}, warnings, None, now))
 
 
-def drift_state_at(notebook: Notebook, found: Found, at: float,
-                   registered: Registered | Failure | None = None) -> DriftState | None:
-    """All versions together at one time, by the counts alone; None when nothing is watched."""
-    of = watching(notebook, registered)
-    return None if of is None else _state(of, found, (), None, at)
+def drift_state_at(of: Watching, found: Found, at: float, warnings: tuple[str, ...] = ()) -> DriftState:
+    """All versions together at one time."""
+    return _state(of, found, warnings, None, at)
 
 
 def _state(of: Watching, found: Found, warnings: tuple[str, ...], version: str | None, now: float) -> DriftState:

@@ -13,7 +13,7 @@ from triage.facts.replies import Question, Replies
 from triage.facts.samples import Series
 from triage.live.arms import Arms, arms
 from triage.live.channel import Channel, by_question, combined
-from triage.live.drift import Found, drift_questions, scored, watching
+from triage.live.drift import Found, drift_questions, scored, wants_references, watching
 from triage.live.expressions import seen_window
 from triage.live.feature_store import feature_store_questions, feature_store_reading
 from triage.live.pacing import Turn
@@ -211,6 +211,16 @@ class RetrainAsker:
         self._asked = retrain_questions(notebook)
         self._turn = Turn()
         self._past: Past | None = None
+        self._registered: Registered | Failure | None = None
+        self._answer: tuple[Mapping[Question, Sequence[Series]], Past, tuple[str, ...]] | None = None
+        """The newest answer with its warnings, where it may have to be judged by other references."""
+
+    def know(self, registered: Registered | Failure | None) -> None:
+        """Take the references kept with the version in the registry; the same past is judged against others."""
+        if registered is not self._registered:
+            self._registered = registered
+            if self._answer is not None:
+                self._channel.flights.start(RETRAIN, partial(self._judge, *self._answer))
 
     def note(self) -> str:
         """Why triggers cannot be judged, where nothing else says so; else ''."""
@@ -240,10 +250,19 @@ class RetrainAsker:
         clock = self._channel.clock
         outcome = await self._channel.query_range(expression, start=at.start, end=at.end, step=at.step)
         if isinstance(outcome, Failure):
-            self.failure, self.triggers = outcome, ()
+            self.failure, self.triggers, self._answer = outcome, (), None
             self._turn.failed(outcome, clock.monotonic(), at.step, self._channel.interval)
             return
         series = by_question([question for question, _ in self._asked], addresses, outcome.series)
-        # Scores of many features at many moments: the screen does not wait for them.
-        self.triggers = await asyncio.to_thread(retrain, self._notebook, series, at, clock.now())
+        self._answer = (series, at, outcome.warnings) if wants_references(self._notebook) else None
+        await self._judge(series, at, outcome.warnings)
         self._past, self.failure, self._turn = at, None, Turn()
+
+    async def _judge(self, series: Mapping[Question, Sequence[Series]], at: Past, warnings: tuple[str, ...]) -> None:
+        while True:
+            registered = self._registered
+            # Scores of many features at many moments: the screen does not wait for them.
+            self.triggers = await asyncio.to_thread(retrain, self._notebook, series, at, self._channel.clock.now(),
+                                                    registered, warnings)
+            if registered is self._registered:
+                return

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample, Series
-from triage.live.drift import DRIFT, drift_questions, drift_state_at
+from triage.live.drift import DRIFT, drift_questions, drift_state_at, watching
 from triage.live.quality import COUNTED, FIGURE, LABELS, quality_questions, quality_reading
 from triage.signals.reading import Verdict
 from triage.signals.retrain import Moment, Trigger, triggers
 
 if TYPE_CHECKING:
+    from triage.facts.outcome import Failure
     from triage.notebook.load import Notebook
+    from triage.signals.references import Registered
 
 STEPS = 6
 """Points in the time that the shortest trigger must last."""
 MOST_POINTS = 120
-_DRIFT_PARTS = (Part.BUCKETS, Part.CATEGORIES, Part.LEVEL)
+_NO_VERDICT = frozenset({Part.VALUE_SUM, Part.NATIVE})
+"""What is asked about drift and decides nothing."""
+_FIGURE_PARTS = frozenset({Part.LEVEL, Part.SAMPLED_AT, Part.PUSHED_AT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +66,27 @@ def retrain_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:
         return ()
     asked: list[tuple[Question, str]] = []
     if any(rule.drift is not None for rule in retrain.when):
-        asked += [(q, text) for q, text in drift_questions(notebook) if q.part in _DRIFT_PARTS]
+        asked += [(q, text) for q, text in drift_questions(notebook, by_version=False) if q.part not in _NO_VERDICT]
     if any(rule.quality is not None for rule in retrain.when):
         asked += [(q, text) for q, text in quality_questions(notebook)
-                  if q.objective in (LABELS, COUNTED) or (q.objective == FIGURE and q.part is Part.LEVEL)]
+                  if q.objective in (LABELS, COUNTED) or (q.objective == FIGURE and q.part in _FIGURE_PARTS)]
     return tuple(asked)
 
 
-def retrain(notebook: Notebook, series: Mapping[Question, Sequence[Series]], at: Past,
-            now: float) -> tuple[Trigger, ...]:
-    """The triggers at ``now``, from what was answered to :func:`retrain_questions`."""
+def retrain(notebook: Notebook, series: Mapping[Question, Sequence[Series]], at: Past, now: float,
+            registered: Registered | Failure | None = None, warnings: tuple[str, ...] = ()) -> tuple[Trigger, ...]:
+    """The triggers at ``now``, from what was answered to :func:`retrain_questions`, by the verdicts of the screen.
+
+    ``registered``: the references kept with the version in the registry, None until it has answered; ``warnings``:
+    what the server said about an answer that is partial.
+    """
     drifted: dict[str, list[Moment]] = {}
     figures: dict[str, list[Moment]] = {}
+    of = watching(notebook, registered) if any(q.objective == DRIFT for q in series) else None
     for time, found in zip(at.times, columns(series, at), strict=True):
-        state = drift_state_at(notebook, found, time) if any(q.objective == DRIFT for q in found) else None
-        for feature in state.features if state is not None else ():
+        for feature in drift_state_at(of, found, time, warnings).features if of is not None else ():
             drifted.setdefault(feature.feature, []).append(Moment(time, feature.verdict))
-        reading = quality_reading(notebook, found, (), time, 0.0)
+        reading = quality_reading(notebook, found, warnings, time, 0.0)
         verdicts: dict[str, list[Verdict]] = {}
         for item in reading.figures if reading is not None else ():
             verdicts.setdefault(item.judged.figure.name, []).append(item.judged.verdict)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from triage.facts.closer_look import CloserLook
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample, Series
-from triage.live.drift import drift_questions, drift_state_at
+from triage.live.drift import drift_questions, drift_state_at, watching
 from triage.live.retrain import Past, columns
 from triage.notebook.selector import parse_selector
 from triage.quantities import format_duration
 from triage.signals.attributions import Attribution, attributions
 from triage.signals.closer_reading import ScoreHistory
-from triage.signals.drift_model import watched
 
 if TYPE_CHECKING:
     from triage.facts.outcome import Failure
@@ -67,18 +66,16 @@ def scores(notebook: Notebook, wanted: CloserLook, series: Mapping[Question, Seq
            registered: Registered | Failure | None = None) -> ScoreHistory | None:
     """What was answered to :func:`score_questions`; None where the feature is not watched."""
     one = only(notebook, wanted)
-    drift = one.manifest.spec.drift if one is not None else None
-    if one is None or drift is None:
+    of = watching(one, registered) if one is not None else None
+    if of is None:
         return None
-    [feature] = watched(drift, one.manifest.spec.inputs, registered)
+    [feature] = of.features
     values: list[float | None] = []
-    warning, critical, window = feature.warning, feature.critical, drift.window
+    warning, critical, window = feature.warning, feature.critical, of.promised.window
     for time, found in zip(at.times, columns(series, at), strict=True):
-        state = drift_state_at(one, found, time, registered)
-        scored = state.features[0] if state is not None and state.features else None
-        values.append(scored.score if scored is not None and any(found.values()) else None)
-        if scored is not None:
-            warning, critical = scored.warning, scored.critical
+        [scored] = drift_state_at(of, found, time).features
+        values.append(scored.score if any(found.values()) else None)
+        warning, critical = scored.warning, scored.critical
     method = "gauge" if feature.kind == "gauge" else feature.method
     return ScoreHistory(wanted.feature, wanted.is_prediction, method, at.start, at.step, tuple(values), warning,
                         critical, feature.low_is_drift, 0.0 if method == "gauge" else window)

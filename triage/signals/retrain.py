@@ -30,6 +30,7 @@ class TriggerState(StrEnum):
     BUILDING = "building"
     """It holds now, not yet for long enough."""
     QUIET = "quiet"
+    """It holds for nothing that it speaks of, and all of that is known."""
     UNKNOWN = "unknown"
     """Too little is known to say either."""
 
@@ -104,7 +105,11 @@ def _trigger(rule: RetrainTrigger, condition: str, past: Mapping[str, Sequence[M
         on = f" on {len(building)} {about}{'s' if len(building) > 1 else ''}" if about else ""
         return Trigger(condition, TriggerState.BUILDING, tuple(building), need, since, approval,
                        f"{condition}{on} for {wording.age(now - since)} of {wording.span(need)}")
-    if not past or not any(_recent(moments, now, step_seconds) for moments in past.values()):
+    dark = sum(not _recent(moments, now, step_seconds) for moments in past.values())
+    if dark < len(past) and dark:
+        return Trigger(condition, TriggerState.UNKNOWN, (), need, None, approval, f"{condition}: {dark} of {len(past)} "
+                       f"{about}s not known at present, the others are not so")
+    if dark or not past:
         return Trigger(condition, TriggerState.UNKNOWN, (), need, None, approval, f"{condition}: not known at present")
     return Trigger(condition, TriggerState.QUIET, (), need, None, approval, f"{condition}: not so now")
 
