@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,7 +31,7 @@ from triage.runbook.run import Case
 from triage.signals.reading import Urgency, Verdict
 from triage.state_dir import StateDir
 from triage.tui.app import TriageApp
-from triage.tui.incident_link import write_beside
+from triage.tui.incident_drafts import write_beside
 from triage.tui.screens.incident import IncidentScreen
 
 WIDE, NARROW = (120, 40), (80, 24)
@@ -505,3 +506,28 @@ async def test_one_incident_that_cannot_be_written_does_not_keep_a_person_on_the
         (tmp_path / "state" / "incidents" / "prod-eu" / "INC-0002.jsonl").unlink()
         (tmp_path / "state" / "incidents" / "prod-eu" / "INC-0002.jsonl").mkdir()
     assert not kept(tmp_path).people
+
+
+async def test_what_was_typed_right_before_the_program_is_left_is_written(tmp_path: Path) -> None:
+    for number in range(5):
+        async with at_five(tmp_path, begun=not number) as (app, pilot, _):
+            await press(pilot, "n")
+            pilot.app.screen.query_one("#text", Input).value = f"typed {number}"
+            # Without waiting for what the first key began.
+            await pilot.press("enter", "q")
+        assert texts(kept(tmp_path), Kind.NOTE) == [f"typed {each}" for each in range(number + 1)]
+        assert app.farewell == ""
+
+
+async def test_what_the_disk_did_not_take_is_said_when_the_program_is_left(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triage.tui.incident_link._WRITE_SECONDS", 0.2)
+    async with at_five(tmp_path) as (app, pilot, _):
+        with (tmp_path / "state/incidents/prod-eu/INC-0001.jsonl").open("rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            await press(pilot, "n")
+            pilot.app.screen.query_one("#text", Input).value = "typed"
+            await pilot.press("enter", "q")
+            assert app.farewell == ""
+            app.farewell = app.incident.leave()
+        assert "what was typed last may be missing in INC-0001" in app.farewell

@@ -7,6 +7,7 @@ that in its own thread, which is started after the first frame.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -108,6 +109,8 @@ class TriageApp(ScreenStack, inherit_bindings=False):
         self.failure: tuple[str, str] | None = None
         """(message, hint) when the feed could not go on."""
         self.hung_up = False
+        self.farewell = ""
+        """What is to be said when the screen is gone; "" for nothing."""
         for name in BUILTIN_THEMES:
             if name not in ("textual-dark", "textual-light", "ansi-dark", "ansi-light"):
                 self.unregister_theme(name)
@@ -176,7 +179,7 @@ class TriageApp(ScreenStack, inherit_bindings=False):
     def on_unmount(self) -> None:
         """Whatever ends the program ends the feed, and the cells that run."""
         self.cells.close()
-        self.incident.leave()
+        self.farewell = self.incident.leave()
         self.actions.close()
         self.stop_feed()
 
@@ -522,6 +525,8 @@ def run_app(feed: Feed, *, model: str | None = None, alert: str | None = None, t
         app.run(mouse=False)
     finally:
         app.stop_feed()
+    if app.farewell:
+        sys.stderr.write(f"triage: {app.farewell}\n")
     if app.failure is not None:
         raise TriageError(*app.failure)
     return app.return_code or 0

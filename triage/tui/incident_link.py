@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from triage.clock import Clock
     from triage.config import Active
     from triage.desk.timeline import JournalReader
-    from triage.errors import TriageError
     from triage.incident.entries import Entry
     from triage.incident.incident import Incident
     from triage.incident.session import Board, IncidentSession
@@ -29,17 +30,24 @@ if TYPE_CHECKING:
     from triage.runbook.run import Case
     from triage.runbook.steps import Runbook
     from triage.signals.model import ModelState
-    from triage.state_dir import StateDir
 
 Say = Callable[["Incident", str, float], "Sequence[Entry]"]
 """(the incident, who says it, Unix seconds) to entries. Raises :class:`triage.errors.TriageError`."""
 Facts = tuple["Snapshot", "ModelState", "tuple[Event, ...]", "Runbook | None"]
 """What is known: the snapshot, the model shown, what is recorded of its runbook, and that runbook."""
-EXPORTS = "exports"
-"""Folder of the state directory for drafts that can be written nowhere else."""
-_MOST = 100
 _LEAVE_SECONDS = 0.5
 """A disk that hangs does not hold up the way out for longer."""
+_WRITE_SECONDS = 2.0
+"""The same while something that was typed is not written yet."""
+
+
+@dataclass(eq=False)
+class _Words:
+    """What a person says of an incident."""
+
+    say: Say
+    incident: str
+    """Its id."""
 
 
 class IncidentFeed(Protocol):
@@ -85,6 +93,10 @@ class IncidentLink:
         self._looking = False
         self._made: list[tuple[str, Callable[[str], Entry]]] = []
         """What was run and captured here: (model, the entry by whoever works here)."""
+        self._unwritten: list[_Words] = []
+        """What was typed and is not on the disk yet."""
+        self._disk = threading.Lock()
+        """Held by the thread that works: one call at a time, also while the program ends."""
 
     @property
     def board(self) -> Board | None:
@@ -162,28 +174,30 @@ class IncidentLink:
     def write(self, say: Say, done: str, incident: str) -> None:
         """Write what a person says of the incident of this id, whichever is shown by now; ``done`` is said when it
         counts, and why not otherwise."""
-        self._work(self._write(say, done, incident))
+        words = _Words(say, incident)
+        self._unwritten.append(words)
+        self._work(self._write(words, done))
 
     def join(self) -> None:
         """Somebody looks at the incident, where one is open: they are on."""
         from triage.incident import by_hand
         if self._board is not None and self._board.open is not None:
-            self._work(self._write(lambda incident, by, now: [] if by in incident.people
-                                   else [by_hand.joined(by, now)], "", self._board.open.id))
+            self.write(lambda incident, by, now: [] if by in incident.people else [by_hand.joined(by, now)], "",
+                       self._board.open.id)
 
     def export(self) -> None:
         """Write the draft of the postmortem into the folder in which the program was started; where nothing can be
         written there, beside the incidents. Where it is written is said."""
         self._work(self._export())
 
-    def leave(self) -> None:
-        """The program ends: the person is off, also of the incidents of models that are not shown."""
-        import threading
+    def leave(self) -> str:
+        """The program ends: what was typed is written, and the person is off, also of the incidents of models that are
+        not shown. What is not written all the same, in words; "" when nothing is missing."""
         last, session = self._fresh(), self._session
         shown = [] if self._board is None else [self._board]
         boards = [board for board in (*shown, *self._beside.values()) if board.open is not None]
-        if last is None or session is None or not boards:
-            return
+        if last is None or session is None or not (boards or self._unwritten):
+            return ""
         from triage.errors import TriageError
         from triage.incident import by_hand
 
@@ -191,13 +205,18 @@ class IncidentLink:
             # What was done since the last refresh is told first: a start after this one need not be of the same model.
             with suppress(TriageError):
                 self._looked(*last)
+            for words in tuple(self._unwritten):
+                with suppress(TriageError):
+                    self._said(last[0], words)
             for board in boards:
                 if board.open is not None and session.by in board.open.people:
                     with suppress(TriageError):
                         session.write(last[0], board, [by_hand.left(session.by, self._feed.now())])
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
-        thread.join(_LEAVE_SECONDS)
+        thread.join(_WRITE_SECONDS if self._unwritten else _LEAVE_SECONDS)
+        late = ", ".join(dict.fromkeys(words.incident for words in self._unwritten))
+        return f"what was typed last may be missing in {late}: the disk did not take it in time" if late else ""
 
     def _work(self, job: Coroutine[Any, Any, None]) -> None:
         self._app.run_worker(self._guarded(job), group="incident", exit_on_error=False)
@@ -243,17 +262,23 @@ class IncidentLink:
             joined = before is not None and before.open is not None and before.open.id == board.incident.id
             self._app.say(f"{board.incident.id} is open already" if joined else f"{board.incident.id} is open")
 
-    async def _write(self, say: Say, done: str, incident: str) -> None:
+    async def _write(self, words: _Words, done: str) -> None:
         last = self._fresh()
         if last is None:
+            self._drop(words)
             self._app.say("no incident is open: 5, then o opens one")
             return
-        async with self._one_at_a_time:
-            # What other logs tell since the last refresh comes before it: what ends an incident ends its story.
-            self._took(await asyncio.to_thread(self._looked, *last))
-            written = await asyncio.to_thread(self._said, last[0], say, incident)
-            if self._shows(written.incident):
-                self._took(written)
+        try:
+            async with self._one_at_a_time:
+                # What other logs tell since the last refresh comes before it: what ends an incident ends its story.
+                self._took(await asyncio.to_thread(self._looked, *last))
+                written = await asyncio.to_thread(self._said, last[0], words)
+        except Exception:
+            # It is said why; whoever was only cut off is heard at the end.
+            self._drop(words)
+            raise
+        if self._shows(written.incident):
+            self._took(written)
         if done:
             self._app.say(done)
 
@@ -272,23 +297,36 @@ class IncidentLink:
 
     def _looked(self, snapshot: Snapshot, model: ModelState, events: tuple[Event, ...],
                 runbook: Runbook | None) -> Board:
-        session = self._hand()
-        board = session.look(snapshot, model, self._told(model.name, self._open_of(model.name), events, runbook))
-        self._beside = session.look_beside(snapshot, model.name, lambda found: self._told(found.model, found))
-        return board
+        with self._disk:
+            session = self._hand()
+            board = session.look(snapshot, model, self._told(model.name, self._open_of(model.name), events, runbook))
+            self._beside = session.look_beside(snapshot, model.name, lambda found: self._told(found.model, found))
+            return board
 
     def _opened(self, snapshot: Snapshot, model: ModelState, events: tuple[Event, ...], runbook: Runbook | None,
                 title: str) -> Board:
-        return self._hand().open(snapshot, model, self._feed.now(), title,
-                                 self._told(model.name, self._open_of(model.name), events, runbook))
+        with self._disk:
+            return self._hand().open(snapshot, model, self._feed.now(), title,
+                                     self._told(model.name, self._open_of(model.name), events, runbook))
 
-    def _said(self, snapshot: Snapshot, say: Say, name: str) -> Board:
+    def _said(self, snapshot: Snapshot, words: _Words) -> Board:
         from triage.incident.session import Board
-        session, board = self._hand(), self._board
-        incident = session.incident(snapshot, name)
-        if board is None or not self._shows(incident):
-            board = Board(incident.model, incident)
-        return session.write(snapshot, board, say(incident, session.by, self._feed.now()))
+        with self._disk:
+            session, board = self._hand(), self._board
+            incident = session.incident(snapshot, words.incident)
+            if board is None or not self._shows(incident):
+                board = Board(incident.model, incident)
+            if words not in self._unwritten:
+                # The way out was faster.
+                return board
+            try:
+                return session.write(snapshot, board, words.say(incident, session.by, self._feed.now()))
+            finally:
+                self._drop(words)
+
+    def _drop(self, words: _Words) -> None:
+        with suppress(ValueError):
+            self._unwritten.remove(words)
 
     def _shows(self, incident: Incident | None) -> bool:
         board = self._board
@@ -297,6 +335,7 @@ class IncidentLink:
 
     def _exported(self, incident: Incident) -> str:
         from triage.report.postmortem import postmortem
+        from triage.tui.incident_drafts import EXPORTS, write_beside, write_kept
         reader = self._reader()
         head = "" if reader is None else reader.head(incident.told_until)
         text = postmortem(incident, head, self._feed.notebook(incident.model))
@@ -338,42 +377,3 @@ class IncidentLink:
     def _took(self, board: Board) -> None:
         self._board = board
         self._app.show()
-
-
-def write_kept(folder: StateDir, name: str, text: str) -> str:
-    """The same in a folder of the state directory."""
-    for number in range(1, _MOST):
-        file = _draft(name, number)
-        if folder.create(file, text.encode("utf-8", "replace")):
-            return str(folder.path / file)
-    raise _too_many(folder.path, name)
-
-
-def _draft(name: str, number: int) -> str:
-    return f"{name}.md" if number == 1 else f"{name}-{number}.md"
-
-
-def _too_many(folder: Path, name: str) -> TriageError:
-    from triage.errors import TriageError
-    return TriageError(f"{folder} holds a hundred drafts of {name}", "move them away")
-
-
-def write_beside(folder: Path, name: str, text: str) -> str:
-    """Write ``text`` as ``NAME.md`` into ``folder``; as ``NAME-2.md`` and so on where that is there already.
-
-    A draft that somebody has worked on is never written over. Returns the path; raises :class:`TriageError`.
-    """
-    from triage.errors import TriageError
-    for number in range(1, _MOST):
-        path = folder / _draft(name, number)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise TriageError(f"{path} cannot be written: {error.strerror}",
-                              f"triage incident export {name} prints it") from None
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        return str(path)
-    raise _too_many(folder, name)
