@@ -18,7 +18,8 @@ from triage.facts.samples import Sample
 from triage.lab.promql.engine import Engine
 from triage.lab.promql.results import Vector
 from triage.lab.promql.store import Store
-from triage.live.drift import DRIFT, drift, drift_questions
+from triage.live.drift import DRIFT, drift, drift_questions, watching
+from triage.live.drift import scored as answers_scored
 from triage.live.poller import Poller
 from triage.notebook.load import load_all
 from triage.signals.drift_model import FeatureDrift
@@ -215,6 +216,19 @@ def test_a_score_of_each_version_is_told_apart_also_where_no_distribution_is() -
     found = {level: [Sample({"feature": "c", "model_version": version}, value, NOW)
                      for version, value in (("7", 0.01), ("8", 0.5))]}
     assert told(more, found) == [("c", "drift", "only on canary 8, not on 7")]
+
+
+@pytest.mark.parametrize("second", [("a", "b"), ("a",), ()])
+def test_how_a_version_without_series_stands_is_told_for_the_features_of_each_answer(second: tuple[str, ...]) -> None:
+    book = notebook(SUCCESS, more=PAIR)
+    kept = watching(book)
+    assert kept is not None
+    for names, at in ((("a", "b"), NOW - 60), (second, NOW)):
+        found = {BUCKETS: [s for name in names for s in grown(SAME, feature=name, model_version="7")]}
+        anew = watching(book)
+        assert anew is not None
+        again, expected = (answers_scored(of, found, ("partial",), at, 180.0) for of in (kept, anew))
+        assert again == expected
 
 
 @pytest.fixture

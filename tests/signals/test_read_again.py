@@ -69,3 +69,15 @@ def test_one_reply_beside_others_than_before_is_read_anew(changes: Sequence[str]
         anew = {q: replace(r, _derived=None) for q, r in mixed.items()}
         for objective in BOOK.objectives:
             assert repr(slo_state(objective, mixed, around)) == repr(slo_state(objective, anew, around))
+
+
+@given(st.sampled_from((Part.BAD, Part.TOTAL)),
+       st.floats(-1.0, 1e6) | st.sampled_from((0.0, 9_995.0, 10_000.0, 10_049.0)))
+def test_a_version_in_one_series_is_read_as_in_two_that_add_up_to_it(part: Part, value: float) -> None:
+    version = {"model_version": "v1"}
+    replies = {q: reply((version, value)) if q.part is part else r for q, r in answers(BOOK).items()}
+    apart = {q: reply((version, r.samples[0].value), ({**version, "pod": "idle"}, 0.0))
+             if q.part in (Part.BAD, Part.GOOD, Part.TOTAL) and r.samples else r for q, r in replies.items()}
+    around = Surroundings(NOW, 15.0, None, None)
+    for objective in BOOK.objectives:
+        assert repr(slo_state(objective, replies, around)) == repr(slo_state(objective, apart, around))

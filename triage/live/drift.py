@@ -7,7 +7,8 @@ what moved in both arms of a trial is not the new version's doing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from triage.facts.replies import Part, Question
@@ -93,6 +94,18 @@ class Watching:
     version_label: str
     scrape_interval: float
     """Seconds."""
+    _absent: dict[tuple[tuple[_Key, ...], tuple[str, ...]], DriftState] = field(
+        default_factory=dict, compare=False, repr=False)
+    """The newest of :meth:`absent`: nearly every answer asks for it again."""
+
+    def absent(self, told: Sequence[Watched], warnings: tuple[str, ...]) -> DriftState:
+        """How these features stand in a version of which no series tells anything, whenever that is."""
+        of = tuple([(w.name, w.is_prediction) for w in told]), warnings
+        found = self._absent.get(of)
+        if found is None:
+            self._absent.clear()
+            found = self._absent[of] = _state(replace(self, features=tuple(told)), {}, warnings, None, 0.0)
+        return found
 
 
 def watching(notebook: Notebook, registered: Registered | Failure | None = None) -> Watching | None:
@@ -184,11 +197,12 @@ def scored(of: Watching, found: Found, warnings: tuple[str, ...], now: float, st
     whole = _state(of, found, warnings, None, now)
     if not names:
         return DriftReading(whole, (), now, stale_after, None, warnings)
-    told = replace(of, features=_told_apart(of, found))
-    by_version = (tuple((name, _state(told, found, warnings, name, now)) for name in names[:MOST_VERSIONS])
-                  if len(names) > 1 else ())
-    return DriftReading(whole, by_version, now, stale_after, None, warnings, tuple(names),
-                        _state(told, {}, warnings, None, now))
+    told = _told_apart(of, found)
+    by_version: tuple[tuple[str, DriftState], ...] = ()
+    if len(names) > 1:
+        apart = replace(of, features=told)
+        by_version = tuple((name, _state(apart, found, warnings, name, now)) for name in names[:MOST_VERSIONS])
+    return DriftReading(whole, by_version, now, stale_after, None, warnings, tuple(names), of.absent(told, warnings))
 
 
 def drift_state_at(of: Watching, found: Found, at: float, warnings: tuple[str, ...] = ()) -> DriftState:
@@ -234,28 +248,35 @@ def _seen(groups: Sequence[Group], promised: Drift, found: Found,
     nulls: dict[_Key, float] = {}
     seen: dict[_Key, Seen] = {}
     for index, group in enumerate(groups):
-        read = _Read({part: _by_user(found.get(Question(DRIFT, index, part, promised.window), ()), group, promised,
-                                     label, version) for part in _PARTS})
+        read = _Read({part: _by_user(samples, group, promised, label, version)
+                      for part, question in _addresses(index, promised.window) if (samples := found.get(question))})
         for feature in group.features:
             key = (feature.name, feature is promised.prediction)
             if group.is_nulls:
                 nulls[key] = sum(read.values(Part.NULLS, key))
             else:
                 seen[key] = _of_feature(group.kind, read, key, promised.window, warnings, whole=version is None)
-    return {key: replace(item, nulls=nulls.get(key)) for key, item in seen.items()}
+    return {key: replace(item, nulls=nulls[key]) if key in nulls else item for key, item in seen.items()}
+
+
+@lru_cache(maxsize=256)
+def _addresses(index: int, window_seconds: float) -> tuple[tuple[Part, Question], ...]:
+    """What may be asked about one group: the same for all models of a fleet."""
+    return tuple((part, Question(DRIFT, index, part, window_seconds)) for part in _PARTS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The samples of each part, by feature."""
+    """The samples of each part that has any, by feature."""
 
     parts: Mapping[Part, Mapping[_Key, Sequence[Sample]]]
 
     def samples(self, part: Part, key: _Key) -> tuple[Sample, ...]:
-        return tuple(self.parts[part].get(key, ()))
+        return tuple(self.parts.get(part, {}).get(key, ()))
 
     def values(self, part: Part, key: _Key) -> list[float]:
-        return [sample.value for sample in self.samples(part, key)]
+        own = self.parts.get(part)
+        return [] if own is None else [sample.value for sample in own.get(key, ())]
 
 
 def _of_feature(kind: Kind, read: _Read, key: _Key, window: float, warnings: tuple[str, ...], *, whole: bool) -> Seen:
@@ -281,8 +302,6 @@ def _step(window: float) -> float:
 def _by_user(samples: Sequence[Sample], group: Group, promised: Drift, label: str,
              version: str | None) -> dict[_Key, list[Sample]]:
     """The samples of each feature of the group; those of the only one may carry any name, or none."""
-    if not samples:
-        return {}
     by_name: dict[str, list[Sample]] = {}
     for sample in samples:
         if version is None or sample.labels.get(label, "") == version:

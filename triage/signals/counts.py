@@ -146,9 +146,28 @@ def counted(objective: Objective, index: int, window_seconds: float, questions: 
     if questions[-1].part is Part.BUCKETS:
         counts = _from_buckets(objective, index, window_seconds, asked[-1], snapped)
     else:
-        counts = _from_counters(objective.candidates[index], window_seconds, questions, asked)
+        candidate = objective.candidates[index]
+        counts = (_from_one_version(candidate.version_label, window_seconds, questions, asked)
+                  or _from_counters(candidate, window_seconds, questions, asked))
     found = trouble(asked, now)
     return counts if found is None else counts._replace(quality=found[0], note=found[1])
+
+
+def _from_one_version(label: str, window_seconds: float, questions: Sequence[Question],
+                      asked: Sequence[Reply]) -> WindowCounts | None:
+    """As :func:`_from_counters`, of a counter and its total where only one version is and nothing is particular, as it
+    mostly is; else None."""
+    if len(asked) != 2 or questions[1].part is not Part.TOTAL:
+        return None
+    counters, totals = asked[0].samples, asked[1].samples
+    if len(counters) != 1 or len(totals) != 1:
+        return None
+    version, numerator, total = totals[0].labels.get(label, ""), counters[0].value, totals[0].value
+    bad = numerator if questions[0].part is Part.BAD else total - numerator
+    # Not so for what is no number either.
+    if counters[0].labels.get(label, "") != version or not 0.0 <= bad <= total or not 0.0 < total < math.inf:
+        return None
+    return WindowCounts(window_seconds, {version: Count(bad, total)}, Quality.OK, "", None, total, bad)
 
 
 def _from_counters(candidate: Candidate, window_seconds: float, questions: Sequence[Question],

@@ -142,6 +142,8 @@ def _by_arm(reading: DriftReading, versions: Versions) -> list[Moved]:
 def _arms(reading: DriftReading, versions: Versions) -> tuple[tuple[VersionState, DriftState], ...]:
     """Stable and the version on trial, when both were scored by themselves, or one was and nothing tells of the other
     although it serves."""
+    if len(versions.items) < 2:
+        return ()
     stable = versions.arm("stable")
     trial = next((v for v in versions.items if v.arm in ON_TRIAL), None)
     if stable is None or trial is None:
