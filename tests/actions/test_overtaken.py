@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from tests.actions.building import TARGET, FileSystem, World, executor
+from tests.actions.building import TARGET, FileSystem, World, executor, snapshot
 from tests.actions.rollouts.conftest import manifest
 from tests.actions.test_alias import Desk, desk  # noqa: F401 - a fixture
 from tests.actions.test_executor import LOST, TYPED, carried, last, outcome, prepared, system
 from tests.desk.others import proxy
 from tests.sources.test_haproxy import active
 from triage.actions.anchors import FileAnchor
-from triage.actions.carrying import FRESH_SECONDS
+from triage.actions.carrying import RECENT_SECONDS
+from triage.actions.circumstances import Policy
 from triage.actions.executor import Executor
 from triage.actions.freeze import WriteMode
 from triage.actions.history import Outcome
@@ -31,12 +32,12 @@ from triage.actions.reconcile import open_ends
 from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.rollouts.haproxy import HaproxyBackend
 from triage.actions.steps import Confirmation, Prepared, Stage, Step
-from triage.actions.system import Fate, Wish
+from triage.actions.system import Fate, Granted, Wish
 from triage.clock import ManualClock
 from triage.config_sources import HaproxySocket
-from triage.facts.outcome import Failure
+from triage.facts.outcome import Failure, SourceState
 
-LONG = FRESH_SECONDS + 1
+LONG = RECENT_SECONDS + 1
 Change = Callable[[Executor, FileSystem], Any]
 
 
@@ -72,6 +73,10 @@ CHANGES: dict[str, tuple[Change, float, str]] = {
     "somebody else did it": (lambda of, at: at.world.put(version="7"), LONG,
                              "it was done by somebody else meanwhile: v7 takes all traffic"),
     "it cannot be read": (lambda of, at: setattr(at, "unreadable", LOST), LONG, "cannot be read"),
+    "permission taken away": (lambda of, at: setattr(at, "permission", Granted(False, "you may not any more")), LONG,
+                              "permission: you may not any more"),
+    "prometheus went silent": (lambda of, at: setattr(of, "snapshot", lambda: snapshot(prometheus=SourceState.DOWN)),
+                               LONG, "facts has to be acknowledged"),
     "a kill switch": (lambda of, at: setattr(of, "mode", lambda: WriteMode(False, True, "TRIAGE_READONLY is set")), 0.0,
                       "TRIAGE_READONLY is set"),
     "the plan's time is over": (nothing, PLAN_SECONDS + 1, "the plan has expired: make it again"),
@@ -102,7 +107,7 @@ async def test_a_journal_that_hangs_lets_no_old_decision_through(tmp_path: Path,
     await held.release()
 
 
-@pytest.mark.parametrize(("seconds", "looks"), [(FRESH_SECONDS, 3), (LONG, 4)])
+@pytest.mark.parametrize(("seconds", "looks"), [(RECENT_SECONDS, 3), (LONG, 4)])
 async def test_where_nothing_changed_meanwhile_it_is_looked_at_once_more_and_sent(
         tmp_path: Path, seconds: float, looks: int) -> None:
     of = hanging(tmp_path, "before intent", seconds, nothing)
@@ -110,6 +115,16 @@ async def test_where_nothing_changed_meanwhile_it_is_looked_at_once_more_and_sen
     asked = of_file(of).asked
     assert asked[:asked.index("send")].count("observe") == looks
     assert len(World(tmp_path / "world").done) == 1
+
+
+async def test_an_approval_that_this_plan_used_up_itself_is_no_reason_to_stop_it(tmp_path: Path) -> None:
+    asker = executor(tmp_path, policy=Policy(approvals=1))
+    asked = await asker.ask(await prepared(asker, Wish(Action.RETRY, "x", "7")), tmp_path / "request.json")
+    of = hanging(tmp_path, "before intent", LONG, nothing, identity="ben")
+    of.policy = asker.policy
+    shown = await of.prepare_approval(asked)
+    assert isinstance(shown, Prepared)
+    assert outcome(await carried(of, shown)).outcome is Outcome.DONE
 
 
 @pytest.mark.parametrize("case", ["the target moved on", "the plan's time is over"])

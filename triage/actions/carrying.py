@@ -25,7 +25,7 @@ from triage.facts.outcome import Failure
 if TYPE_CHECKING:
     from triage.actions.executor import Executor
 
-FRESH_SECONDS = 3.0
+RECENT_SECONDS = 3.0
 """For so long what was read of the target counts: what hung meanwhile, a disk, a lease or the terminal that shows the
 steps, must not let an old decision through."""
 LOOK_SECONDS = 2.0
@@ -129,8 +129,7 @@ class Course:
     async def _overtaken(self, index: int) -> str:
         """The same, once its intent is written and told. Nothing waits between this and the request: what no server
         tests once more, as HAProxy and MLflow do not, is tested here."""
-        is_fresh = self._looked.seconds_since(self._executor.clock) <= FRESH_SECONDS
-        if not is_fresh and (trouble := await self._held.renew() or await self._moved(index)):
+        if self._looked.seconds_since(self._executor.clock) > RECENT_SECONDS and (trouble := await self._again(index)):
             return trouble
         mode = self._executor.mode()
         if not mode.allows:
@@ -140,19 +139,24 @@ class Course:
             PLAN_SECONDS - self._first_sent.seconds_since(self._executor.clock))
         return "" if left > 0 else EXPIRED
 
+    async def _again(self, index: int) -> str:
+        """Ask every guard once more, for a plan of which nothing was sent; else whether the rest of it still fits."""
+        if index > 0:
+            return await self._held.renew() or await self._moved(index)
+        self._looked = Moment.of(self._executor.clock)
+        checked = await self._executor.ask_again(self._prepared, self._confirmation, self._held,
+                                                 self._prepared.circumstances.history)
+        return "; ".join(checked) if isinstance(checked, tuple) else ""
+
     async def _moved(self, index: int) -> str:
         """Look at the target once more: why request ``index`` does not fit it; "" when it does."""
         self._looked = Moment.of(self._executor.clock)
         observed = await self._executor.system.observe()
         if isinstance(observed, Failure):
             return f"where the target stands cannot be read: {observed.sentence()}"
-        if index == 0 and self._executor.system.sighting(self._plan, observed).progress is Progress.REACHED:
-            return f"it was done by somebody else meanwhile: {self._plan.verification.goal}"
         circumstances = replace(self._prepared.circumstances, observed=observed)
         found = (identity(circumstances), moved(circumstances, index))
-        read = {each.sentence for each in self._prepared.checked if each.acknowledgement}
-        return next((each.sentence for each in found if each.verdict is not Verdict.OK and each.sentence not in read),
-                    "")
+        return next((each.sentence for each in found if each.verdict is not Verdict.OK), "")
 
     def _withheld(self, index: int, why: str) -> tuple[Outcome, str]:
         """The end of a plan whose request ``index`` we did not send."""

@@ -342,10 +342,26 @@ class Executor:
 
     async def _looked_again(self, prepared: Prepared, confirmation: Confirmation,
                             held: Held) -> Prepared | tuple[str, ...]:
-        """The plan with its guards asked again under the lease, or why it may not go on."""
+        """The plan with its guards asked again under the lease and its approval used up, or why it may not go on."""
+        found = await self.ask_again(prepared, confirmation, held)
+        approval = prepared.circumstances.approval
+        if not isinstance(found, tuple) and approval is not None:
+            trouble = await asyncio.to_thread(lambda: approvals.changed(approval) or approvals.use_up(approval))
+            if trouble:
+                return (f"persons: {trouble}",)
+        return found
+
+    async def ask_again(self, prepared: Prepared, confirmation: Confirmation, held: Held,
+                        history: History | None = None) -> Prepared | tuple[str, ...]:
+        """The plan with its guards asked again under the lease, or why it may not go on.
+
+        ``history``: what they judge by in place of the journal, once that tells of this plan itself.
+        """
         before = prepared.circumstances
         circumstances = await self._circumstances(prepared.plan, before.approval, prepared.rehearsals,
                                                   before, held)
+        if history is not None:
+            circumstances = replace(circumstances, history=history)
         checked = check(circumstances)
         wrong = objections(prepared.plan, checked, confirmation, seconds_left(prepared, self.clock))
         observed = circumstances.observed
@@ -354,9 +370,6 @@ class Executor:
         who = before.identity, circumstances.identity
         if isinstance(who[0], str) and isinstance(who[1], str) and who[0] != who[1]:
             wrong = (*wrong, f"who you are has changed since the plan was made: {who[0]}, now {who[1]}")
-        if not wrong and before.approval is not None:
-            trouble = await asyncio.to_thread(lambda of: approvals.changed(of) or approvals.use_up(of), before.approval)
-            wrong = (f"persons: {trouble}",) if trouble else ()
         return wrong or replace(prepared, checked=checked, circumstances=circumstances)
 
     async def _note_refusal(self, prepared: Prepared, wrong: tuple[str, ...]) -> None:
