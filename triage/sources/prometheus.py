@@ -108,7 +108,7 @@ class PrometheusClient:
         answer: Answer | Failure | None = read_vector(received.body, labels, at, self.source.redact)
         if answer is None:
             answer = whole(received)
-            labels.by_spelling = {}
+            labels.by_spelling, labels.spelt = {}, None
             labels.in_order = () if isinstance(answer, Failure) else [sample.labels for sample in answer.samples]
         return answer
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import cast
+from itertools import repeat
+from typing import NamedTuple, cast
 
 from pydantic_core import from_json
 
@@ -23,16 +24,28 @@ _NEXT = b'},{"metric":'
 _sample = cast("Callable[[tuple[Labels, float, float]], Sample]", partial(tuple.__new__, Sample))
 
 
+class Spelt(NamedTuple):
+    """An answer without its times and values."""
+
+    rest: bytes
+    """All but those; a zero byte stands for each element's."""
+    labels: Sequence[Labels]
+    warnings: tuple[str, ...]
+    infos: tuple[str, ...]
+
+
 class KnownLabels:
     """Labels of the newest answer to one query, to be used again where the next answer has the same ones."""
 
-    __slots__ = ("by_spelling", "in_order")
+    __slots__ = ("by_spelling", "in_order", "spelt")
 
     def __init__(self) -> None:
         self.in_order: Sequence[Labels] = ()
         """As its samples came."""
         self.by_spelling: Mapping[bytes, Labels] = {}
         """By the bytes before each value; empty where those are not spelt as most servers do."""
+        self.spelt: Spelt | None = None
+        """The whole answer; None where ``by_spelling`` is empty. One thing, because threads read and write it."""
 
 
 def read_vector(body: bytes, known: KnownLabels, asked_for: float | None,
@@ -45,6 +58,9 @@ def read_vector(body: bytes, known: KnownLabels, asked_for: float | None,
     opened = _HEAD.match(body)
     if opened is None:
         return None
+    again = _with_other_values(body, known.spelt, asked_for)
+    if again is not None:
+        return again
     # A quote within a text has a backslash before it. So nothing in a label looks like a value, unless what is then
     # left of that label is no JSON.
     pieces = _VALUE.split(body)
@@ -65,7 +81,29 @@ def read_vector(body: bytes, known: KnownLabels, asked_for: float | None,
     known.in_order = labels
     if are_new:
         known.by_spelling = dict(zip(before, labels, strict=True))
+    known.spelt = Spelt(b"\0".join(pieces[::3]), labels, envelope.warnings, envelope.infos)
     return Answer(moments[0] if asked_for is None else asked_for, samples, (), (), envelope.warnings, envelope.infos)
+
+
+def _with_other_values(body: bytes, before: Spelt | None, asked_for: float | None) -> Answer | None:
+    """The last answer with the values of ``body``, which all are of one time, where nothing else is another; or None.
+
+    A number in the place of a number, and a text without quotes in that of such a one, leave a document what it is.
+    """
+    first = None if before is None else _VALUE.search(body)
+    if before is None or first is None:
+        return None
+    value = re.compile(rb',"value":\[' + re.escape(first[1]) + rb',"([0-9A-Za-z.+-]{1,40})"\]')
+    # A zero byte that stands in the body is none of these: then there are too few values.
+    rest, count = value.subn(b"\0", body)
+    if rest != before.rest or count != len(before.labels):
+        return None
+    at = float(first[1])
+    try:
+        samples = tuple(map(_sample, zip(before.labels, map(float, value.findall(body)), repeat(at), strict=False)))
+    except ValueError:
+        return None
+    return Answer(at if asked_for is None else asked_for, samples, (), (), before.warnings, before.infos)
 
 
 def _labels(before: Sequence[bytes], known: Mapping[bytes, Labels]) -> tuple[list[Labels], bool]:
