@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from triage.cells.outputs import (
-    MAX_TEXT,
     Output,
     Picture,
     PictureBytes,
@@ -60,8 +59,8 @@ class Board:
         self.run = replace(self.run, phase="running", kernel=f"Python {version}" if version else "")
 
     def _cell(self, message: Message) -> None:
+        self._end_text()
         self._current = str(message.get("id"))
-        self._stream = None
         self._change(self._current, running=True)
 
     def _finished(self, message: Message) -> None:
@@ -75,7 +74,7 @@ class Board:
         detail = clean(message.get("detail") or "", limit=200)
         if cell is not None and cell.raised is not None and cell.raised.name == "MemoryError" and not detail:
             detail = "it wanted more memory than it may have"
-        self._stream = None
+        self._end_text()
         self._change(name, running=False, outcome=outcome, detail=detail,
                      seconds=float(seconds) if isinstance(seconds, int | float) else None)
 
@@ -84,13 +83,14 @@ class Board:
         raw = str(message.get("text"))
         self._keep({"output_type": "stream", "name": "stderr" if is_error else "stdout", "text": raw})
         if self._stream is None or self._stream.is_error != is_error:
+            self._end_text()
             self._stream = _Stream(is_error)
             self._append(self._stream.fed(raw))
         else:
             self._append(self._stream.fed(raw), in_place_of_last=True)
 
     def _output(self, message: Message) -> None:
-        self._stream = None
+        self._end_text()
         bundle = message.get("data")
         self._keep({"output_type": "display_data", "data": bundle if isinstance(bundle, dict) else {}, "metadata": {}})
         found = from_bundle(bundle)
@@ -101,7 +101,7 @@ class Board:
             self._append(found)
 
     def _error(self, message: Message) -> None:
-        self._stream = None
+        self._end_text()
         trace = message.get("traceback")
         rows = trace if isinstance(trace, list) else []
         found: Raised = raised(message.get("name"), message.get("value"), rows)
@@ -112,6 +112,12 @@ class Board:
     def _dropped(self, message: Message) -> None:
         self._change(self._current, **{field: count for field, name in DROPPED.items()
                                        if isinstance(count := message.get(name), int)})
+
+    def _end_text(self) -> None:
+        """The text that was being written is whole; nothing else came since."""
+        if self._stream is not None:
+            self._append(self._stream.whole(), in_place_of_last=True)
+            self._stream = None
 
     def _append(self, output: Output, *, in_place_of_last: bool = False) -> None:
         cell = self.run.cell(self._current)
@@ -134,18 +140,19 @@ class _Stream:
     def __init__(self, is_error: bool) -> None:
         self.is_error = is_error
         self._done: list[str] = []
-        self._length = 0
         self._open = ""
 
     def fed(self, piece: str) -> Text:
         """The text so far."""
         complete, newline, rest = (self._open + piece).rpartition("\n")
         self._open = rest
-        if newline and self._length < MAX_TEXT:
-            cleaned = clean_text(complete + newline)
-            self._done.append(cleaned)
-            self._length += len(cleaned)
+        if newline:
+            self._done.append(clean_text(complete + newline))
         return Text("".join(self._done) + clean_text(self._open[-_OPEN_LINE:]), self.is_error)
+
+    def whole(self) -> Text:
+        """All of it."""
+        return Text("".join(self._done) + clean_text(self._open), self.is_error)
 
 
 _HANDLERS: Mapping[str, Callable[[Board, Message], None]] = {

@@ -19,8 +19,12 @@ from triage.text import clean
 
 RESULT = "application/vnd.triage.result+json"
 MAX_TEXT = 200_000
-"""Characters kept of one text."""
+"""Characters kept of one representation of an output."""
+_SPELT = 10
+"""Characters that a hidden one is spelt with, at most."""
 MAX_ROWS, MAX_COLUMNS = 60, 24
+_MOST_PAGE = 4 * MAX_TEXT
+"""Characters of an HTML page that are read."""
 MAX_PICTURE_BYTES = 8_000_000
 _CELL_TEXT = 80
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
@@ -39,6 +43,8 @@ class Text:
     text: str
     is_error: bool = False
     """Whether it was written to standard error."""
+    more: int = 0
+    """Characters that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +104,10 @@ class PictureBytes:
 
 
 def clean_text(text: object) -> str:
-    """Text of several lines without colours; a line that was overwritten keeps what it ended with."""
-    plain = _COLOUR.sub("", str(text)[:2 * MAX_TEXT])
-    return clean(_OVERWRITTEN.sub("", plain.replace("\r\n", "\n")), multiline=True, limit=MAX_TEXT)
+    """Text of several lines without colours; a line that was overwritten keeps what it ended with. None of the rest is
+    left out."""
+    plain = _OVERWRITTEN.sub("", _COLOUR.sub("", str(text)).replace("\r\n", "\n"))
+    return clean(plain, multiline=True, limit=_SPELT * len(plain))
 
 
 def from_bundle(bundle: Any) -> Text | Table | CellVerdict | PictureBytes | None:
@@ -124,7 +131,7 @@ def from_bundle(bundle: Any) -> Text | Table | CellVerdict | PictureBytes | None
     for kind in ("text/markdown", "text/plain"):
         text = _text_of(bundle.get(kind))
         if text:
-            return Text(clean_text(text))
+            return Text(clean_text(text[:MAX_TEXT]), more=max(0, len(text) - MAX_TEXT))
     return None
 
 
@@ -146,7 +153,7 @@ def verdict(raw: Any) -> CellVerdict:
 def raised(name: object, value: object, traceback: Sequence[object]) -> Raised:
     """An exception as the kernel tells it."""
     return Raised(clean(name, limit=120), clean(_COLOUR.sub("", str(value)[:4000]), multiline=True, limit=2000),
-                  clean_text("\n".join(str(part) for part in traceback)))
+                  clean_text("\n".join(str(part) for part in traceback)[-MAX_TEXT:]))
 
 
 def worst(found: Sequence[Status]) -> Status | None:
@@ -195,10 +202,10 @@ class _TableReader(html.parser.HTMLParser):
         self._row: list[str] | None = None
         self._cell: list[str] | None = None
         self._in_head = False
-        self._done = False
+        self.done = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if self._done:
+        if self.done:
             return
         if tag == "thead":
             self._in_head = True
@@ -208,10 +215,10 @@ class _TableReader(html.parser.HTMLParser):
             self._cell = []
 
     def handle_endtag(self, tag: str) -> None:
-        if self._done:
+        if self.done:
             return
         if tag == "table":
-            self._done = True
+            self.done = True
         elif tag == "thead":
             self._in_head = False
         elif tag in ("td", "th") and self._row is not None and self._cell is not None:
@@ -227,17 +234,21 @@ class _TableReader(html.parser.HTMLParser):
             self._row = None
 
     def handle_data(self, data: str) -> None:
-        if self._cell is not None and not self._done:
+        if self._cell is not None and not self.done:
             self._cell.append(data[:_CELL_TEXT * 4])
 
 
 def read_table(page: str) -> Table | None:
     """The first table of an HTML page, as pandas writes it; None when it has no rows."""
     reader = _TableReader()
-    reader.feed(page[:4 * MAX_TEXT])
+    cut = len(page) if len(page) <= _MOST_PAGE else max(0, page.rfind("<tr", 0, _MOST_PAGE))
+    reader.feed(page[:cut])
     reader.close()
     if not reader.rows:
         return None
+    if not reader.done:
+        # What is beyond is counted only.
+        reader.row_count += page[cut:].partition("</table")[0].count("<tr")
     header = _merged(reader.header)
     width = max(len(row) for row in [header, *reader.rows])
     kept = min(width, MAX_COLUMNS)

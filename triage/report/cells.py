@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from triage.cells import words
 from triage.cells.document import Book, Cell, Pin
 from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table
+from triage.cells.outputs import Text as Written
 from triage.cells.prepare import effects_of
 from triage.cells.results import CellRun, Run
 
@@ -81,7 +82,18 @@ def _output(output: Output, chars: Characters) -> Iterator[RenderableType]:
     elif isinstance(output, Raised):
         yield Text(chars.say(output.traceback))
     else:
-        yield Text(chars.say(output.text.rstrip("\n")), "dim" if output.is_error else "")
+        yield Text(chars.say(text_rows(output)), "dim" if output.is_error else "")
+
+
+def text_rows(output: Written) -> str:
+    """A text as it is shown; what was left out is said in a last row."""
+    shown = output.text.rstrip("\n")
+    return f"{shown}\n({output.more:,} more characters)" if output.more else shown
+
+
+def table_height(table: Table) -> int:
+    """How many rows :func:`table_rows` gives."""
+    return 1 + len(table.rows) + bool(table.more_rows or table.more_columns)
 
 
 def table_rows(table: Table) -> list[str]:

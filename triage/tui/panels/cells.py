@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from triage.cells import words
-from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table
+from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table, Text
 from triage.signals import wording
 from triage.signals.reading import Verdict
 from triage.signals.wording import clock_time
 from triage.tui.line import BLANK, VERDICT_ROLES, Cell, Column, Line, Role, line, row, wrap
 from triage.tui.page_parts import fact, heading, moment
 from triage.tui.shelf import Shelf
+from triage.tui.stack import Block, Stack, block_of
 from triage.tui.view import View, window_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MOST_NAME = 28
 _MOST_FOR = 26
 _MOST_SENTENCE = 3
+_LONGEST = 8
+"""Characters of a row that are looked at, by cell of its width: some of them take no room."""
 
 
 def listing(view: View, shelf: Shelf, chosen: str, width: int, rows: int) -> list[Line]:
@@ -106,25 +109,31 @@ def _detail(view: View, shelf: Shelf, cell: NotebookCell, width: int, rows: int)
                  for text in wrap(view.look.say(each), max(8, width - 4))]
         return [*out, *body][:rows]
     room = rows - len(out)
-    body = output_lines(view, run, max(8, width - 2))
+    found = output_rows(view, run, max(8, width - 2))
     ending = _ending(view, run, width)
     keep = max(0, room - len(ending))
-    hidden = len(body) - keep
+    hidden = len(found) - keep
+    body = found[:keep]
     if hidden > 0 and keep > 1:
         # The end is worth most: the verdict stands there, and what is being written now.
-        body = [line((f"{view.look.ellipsis} {hidden + 1:,} rows above, o shows all", Role.DIM)), *body[-(keep - 1):]]
-    return [*out, *(line(" ", each) for each in body[:keep] if keep), *ending][:rows]
+        body = [line((f"{view.look.ellipsis} {hidden + 1:,} rows above, o shows all", Role.DIM)), *found[-(keep - 1):]]
+    return [*out, *(line(" ", each) for each in body), *ending][:rows]
 
 
-def page(view: View, shelf: Shelf, cell_id: str, width: int) -> list[Line]:
+def page(view: View, shelf: Shelf, cell_id: str, width: int) -> Sequence[Line]:
     """Everything about the newest run of a cell."""
     cell = shelf.cell(cell_id)
     run = shelf.runs.get(cell_id)
     if cell is None or run is None:
         return [line(("it has not been run yet", Role.DIM))]
-    out = [line(view.look.mark(_verdict(run)) if not number else "  ", each)
-           for number, each in enumerate(_sentence(view, run, width - 2))]
-    out += [BLANK, *output_lines(view, run, width), *heading("HOW IT RAN")]
+    head = [line(view.look.mark(_verdict(run)) if not number else "  ", each)
+            for number, each in enumerate(_sentence(view, run, width - 2))]
+    return Stack([block_of([*head, BLANK]), *_output_blocks(view, run, width),
+                  block_of(_how_it_ran(view, shelf, cell, run, width))])
+
+
+def _how_it_ran(view: View, shelf: Shelf, cell: NotebookCell, run: Run, width: int) -> list[Line]:
+    out = heading("HOW IT RAN")
     for each in run.cells:
         out += fact(each.id, view.look.say(words.end_sentence(each)), width,
                     Role.FAIL if each.status == "fail" else Role.PLAIN)
@@ -153,41 +162,50 @@ def clean_source(cell: NotebookCell) -> list[str]:
     return clean(cell.source.replace("\t", "    "), multiline=True, limit=20_000).split("\n")
 
 
-def output_lines(view: View, run: Run, width: int) -> list[Line]:
+def output_rows(view: View, run: Run, width: int) -> Stack:
     """What the cells put out that were asked for, and those that failed before them."""
-    out: list[Line] = []
+    return Stack(_output_blocks(view, run, width))
+
+
+def _output_blocks(view: View, run: Run, width: int) -> list[Block]:
+    out: list[Block] = []
     for cell in run.cells:
         if cell.part != "asked" and cell.status != "fail":
             continue
         if cell.part != "asked":
-            out.append(line((f"{cell.id}, which it needs:", Role.DIM)))
-        for output in cell.outputs:
-            out += _output(view, output, width)
+            out.append(block_of([line((f"{cell.id}, which it needs:", Role.DIM))]))
+        out += [_output(view, output, width) for output in cell.outputs]
         dropped = words.dropped_sentence(cell)
         if dropped:
-            out.append(line(view.look.mark(Verdict.WARN), (dropped, Role.WARN)))
+            out.append(block_of([line(view.look.mark(Verdict.WARN) if not number else "  ", (text, Role.WARN))
+                                 for number, text in enumerate(wrap(dropped, max(8, width - 2)))]))
     return out
 
 
-def _output(view: View, output: Output, width: int) -> list[Line]:
+def _output(view: View, output: Output, width: int) -> Block:
+    from triage.report.cells import table_height, table_rows, text_rows
     say = view.look.say
     if isinstance(output, CellVerdict):
         verdict = words.verdict_of(output.status)
         wrapped = wrap(say(words.verdict_sentence(output)), max(8, width - 2))
-        return [line(view.look.mark(verdict) if not number else "  ", (text, VERDICT_ROLES[verdict]))
-                for number, text in enumerate(wrapped)]
+        return block_of([line(view.look.mark(verdict) if not number else "  ", (text, VERDICT_ROLES[verdict]))
+                         for number, text in enumerate(wrapped)])
     if isinstance(output, Table):
-        from triage.report.cells import table_rows
-        return [line((say(text), Role.DIM if not number else Role.PLAIN)).fitted(width, view.look.ellipsis)
-                for number, text in enumerate(table_rows(output))]
+        def table(start: int, stop: int) -> list[Line]:
+            return [line((say(text), Role.PLAIN if number else Role.DIM)).fitted(width, view.look.ellipsis)
+                    for number, text in enumerate(table_rows(output)[start:stop], start)]
+        return Block(table_height(output), table)
     if isinstance(output, Picture):
         said = f"picture: {output.path}" if output.path else f"a picture was not kept: {output.trouble}"
-        return [line((text, Role.DIM)) for text in wrap(say(said), width)]
-    if isinstance(output, Raised):
-        return [line((text, Role.PLAIN)).fitted(width, view.look.ellipsis)
-                for text in say(output.traceback).split("\n")]
-    return [line((text, Role.WARN if output.is_error else Role.PLAIN)).fitted(width, view.look.ellipsis)
-            for text in say(output.text.rstrip("\n").replace("\t", "    ")).split("\n")]
+        return block_of([line((text, Role.DIM)) for text in wrap(say(said), width)])
+    text = output.traceback if isinstance(output, Raised) else text_rows(output)
+    role = Role.WARN if isinstance(output, Text) and output.is_error else Role.PLAIN
+
+    def rows(start: int, stop: int) -> list[Line]:
+        # Cut first: a row may be as long as all of the output.
+        return [line((say(each[:_LONGEST * width].replace("\t", "    ")), role)).fitted(width, view.look.ellipsis)
+                for each in text.split("\n")[start:stop]]
+    return Block(text.count("\n") + 1, rows)
 
 
 def _title(view: View, cell: NotebookCell, run: Run | None, width: int) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -131,7 +132,7 @@ class Cells(TwoColumns, inherit_bindings=False):
         chosen = self._chosen(self._link.shelf())
         link = self._link
         if chosen:
-            def page(view: View, width: int) -> list[Line]:
+            def page(view: View, width: int) -> Sequence[Line]:
                 return panel.page(view, link.shelf(), chosen, width)
             self.app.push_screen(Reader(f"CELL {chosen}", page, copies_itself=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,7 +15,7 @@ from triage.tui.screens.base import TriageScreen
 from triage.tui.view import View
 from triage.tui.widgets.lines import Lines
 
-Page = Callable[[View, int], list[Line]]
+Page = Callable[[View, int], Sequence[Line]]
 """The lines of a page for a view and a width in cells; called again for every view, so that the page is live."""
 COPIED_CELLS = 160
 """Width of a page that is copied."""
