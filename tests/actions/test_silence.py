@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request as Starlet
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.actions.building import ARMED
 from tests.actions.rollouts.conftest import manifest
@@ -21,9 +26,9 @@ from triage.actions.history import Outcome
 from triage.actions.journal import Journal, Origin
 from triage.actions.lease_files import FileLeases
 from triage.actions.matchers import parse_matchers, shown
-from triage.actions.plan import Action, Plan
+from triage.actions.plan import Action, Plan, Request
 from triage.actions.rollouts.by_kind import Setting
-from triage.actions.silence import MOST_ALERTS, MOST_SILENCES, Heard, Silencing
+from triage.actions.silence import MOST_ALERTS, MOST_SILENCES, Heard, Silencing, _rfc3339
 from triage.actions.steps import Confirmation, Prepared
 from triage.actions.system import Fate, Offer, Progress, Refusal, Wish
 from triage.actions.systems import place_of, systems_of
@@ -292,7 +297,7 @@ async def test_of_several_silences_the_one_to_expire_is_named(ward: Ward) -> Non
     assert (await ward.refusal(Action.EXPIRE_SILENCE)).message == "no silence is named"
     first = ward.book.silences()[0].id
     await ward.do(Action.EXPIRE_SILENCE, silence=first)
-    assert "no active silence gone" in (await ward.refusal(Action.EXPIRE_SILENCE, silence="gone")).message
+    assert "there is no silence gone" in (await ward.refusal(Action.EXPIRE_SILENCE, silence="gone")).message
 
 
 async def test_a_silence_that_was_changed_since_the_plan_is_noticed_by_its_precondition(ward: Ward) -> None:
@@ -303,6 +308,53 @@ async def test_a_silence_that_was_changed_since_the_plan_is_noticed_by_its_preco
     assert not isinstance(observed, Failure)
     condition, = plan.requests[0].preconditions
     assert observed.values[condition.name] != condition.expected
+
+
+def to_come(ward: Ward, begins_in: float, ends_in: float) -> None:
+    """Somebody has silenced the alert for later, in another tool."""
+    now = ward.clock.now()
+    body = {"matchers": [{"name": name, "value": value, "isRegex": False, "isEqual": True}
+                         for name, value in (("alertname", "ErrorBudgetBurn"), ("model", "fraud-scorer"))],
+            "startsAt": _rfc3339(now + begins_in), "endsAt": _rfc3339(now + ends_in), "createdBy": "bo",
+            "comment": "maintenance"}
+    reach = ward.system._client.source.reach()
+    assert httpx.post(f"{reach.base_url}/api/v2/silences", json=body, headers=dict(reach.headers)).status_code == 200
+
+
+@pytest.mark.parametrize(("begins_in", "ends_in"), [(86400, 90000), (1800, 2400)])
+async def test_a_silence_that_is_still_to_come_hides_nothing_now_and_stays_as_it_is(
+        ward: Ward, begins_in: float, ends_in: float) -> None:
+    ward.fire("ErrorBudgetBurn")
+    to_come(ward, begins_in, ends_in)
+    plan = await ward.do()
+    assert any(warning.startswith("it is to be silenced once more: ") and " from " in warning
+               for warning in plan.warnings)
+    assert await ward.progress(plan) is Progress.REACHED
+    now = ward.clock.now()
+    assert sorted((round(each.starts_at - now), round(each.ends_at - now)) for each in ward.book.silences()) == [
+        (0, 3600), (begins_in, ends_in)]
+
+
+async def test_a_silence_that_is_still_to_come_can_be_taken_back(ward: Ward) -> None:
+    to_come(ward, 1800, 3600)
+    plan = await ward.do(Action.EXPIRE_SILENCE)
+    assert await ward.progress(plan) is Progress.REACHED
+
+
+@pytest.mark.parametrize(("status", "body", "fate"), [
+    (202, {"silenceID": "abc"}, Fate.DONE), (201, {"queued": True}, Fate.UNKNOWN), (204, None, Fate.UNKNOWN)])
+async def test_whatever_success_is_called_it_is_none_that_changed_nothing(
+        status: int, body: dict[str, object] | None, fate: Fate) -> None:
+    async def answer(request: Starlet) -> Response:
+        return Response(None if body is None else json.dumps(body), status)
+    somewhere = Starlette(routes=[Route("/api/v2/silences", answer, methods=["POST"])])
+    with serving(somewhere) as url:
+        active = Active("lab", Context(prometheus=Endpoint(url=url), alertmanager=Endpoint(url=url)), (), None)
+        system = systems_of(Setting(MANIFEST, active, ManualClock()))[place_of(Action.SILENCE)]
+        assert isinstance(system, Silencing)
+        request = Request("POST", "/api/v2/silences", "application/json", "{}", "silence it", "hidden")
+        assert (await system.send(request, "a1")).fate is fate
+        await system.aclose()
 
 
 async def test_everything_but_silencing_is_refused_with_a_reason(ward: Ward) -> None:

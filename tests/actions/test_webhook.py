@@ -213,7 +213,7 @@ async def test_a_run_that_failed_is_no_success(ci: Works) -> None:
     assert ci.asked[-1][1] == "/runs/r%2F1?"
 
 
-@pytest.mark.parametrize(("status", "fate"), [(400, Fate.REFUSED), (303, Fate.REFUSED), (503, Fate.UNKNOWN)])
+@pytest.mark.parametrize(("status", "fate"), [(400, Fate.REFUSED), (303, Fate.UNKNOWN), (503, Fate.UNKNOWN)])
 async def test_an_answer_that_is_no_success_is_told_for_what_it_is(ci: Works, status: int, fate: Fate) -> None:
     ci.answer.append(lambda: Response("no", status, headers={"Location": "/elsewhere"}))
     system = ci.system()

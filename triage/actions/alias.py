@@ -277,15 +277,15 @@ class Alias(PlainSystem):
         received = await self._sender.send(request, action_id)
         if isinstance(received, Sent):
             return received
-        if received.status != 200:
+        if not 200 <= received.status < 300:
             return self._sender.refused(received, request.path)
         try:
             answer = load_json(received.body)
         except NotJson:
             answer = None
         if not isinstance(answer, dict):
-            return Sent(Fate.UNKNOWN, 200, "the answer is not of MLflow: it may have been done")
-        return Sent(Fate.DONE, 200, "done")
+            return Sent(Fate.UNKNOWN, received.status, "the answer is not of MLflow: it may have been done")
+        return Sent(Fate.DONE, received.status, "done")
 
     def sighting(self, plan: Plan, observed: Observed) -> Sighting:
         if not isinstance(observed, Registered) or observed.model is None:

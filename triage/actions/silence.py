@@ -46,6 +46,7 @@ MOST_ALERTS = 20
 """Alerts that one silence may hide now."""
 MOST_SILENCES = 5
 """Active silences of one model: more hide an outage bit by bit."""
+_ACTIVE, _EXPIRED = "active", "expired"
 _GOAL_SECONDS = 60.0
 _MOST_NAMED = 6
 _SEVERITIES = (PAGE_SEVERITIES, TICKET_SEVERITIES)
@@ -106,7 +107,7 @@ class Silencing(PlainSystem):
             return f"hide {'one of ' if names > 1 else ''}{_names(mine)} for a while"
         there = self._silences(observed)
         if not there:
-            return Refusal(f"no silence of {self.target.model} is active", "there is nothing to expire")
+            return Refusal(f"no silence of {self.target.model} is active or to come", "there is nothing to expire")
         told = "; ".join(map(_short, there[:_MOST_NAMED]))
         return f"end {'one of ' if len(there) > 1 else ''}{told}"
 
@@ -179,7 +180,8 @@ class Silencing(PlainSystem):
             return Refusal(f"it would hide {len(hidden)} alerts, at most {MOST_ALERTS} may be",
                            "add a matcher, or silence where that many alerts are routed")
         until = now + seconds
-        there = self._silences(observed)
+        # What begins later hides nothing now, and stays as it is.
+        there = [each for each in self._silences(observed) if each.state == _ACTIVE]
         same = [each for each in there if equalities(each) == matchers]
         if any(each.ends_at >= until for each in same):
             return Refusal(f"it is silenced already: {_short(same[0])}", "expire it first to make it shorter")
@@ -212,7 +214,7 @@ class Silencing(PlainSystem):
             BlastRadius(0.0, 0, None, self._preview(hidden)), "at once",
             Verification(f"the alerts of {shown(matchers)} are silenced until {clock_time(until)}", _GOAL_SECONDS),
             actor, wish.reason, wish.incident, now,
-            (*self._warnings(hidden, until), *_beside(there, matchers), *_peers(observed.cluster)))
+            (*self._warnings(hidden, until), *_beside(self._silences(observed), matchers), *_peers(observed.cluster)))
 
     def _preview(self, hidden: list[Alert]) -> str:
         if not hidden:
@@ -240,9 +242,10 @@ class Silencing(PlainSystem):
         named = [each for each in there if each.id == wanted] if wanted else list(there)
         if len(named) != 1:
             told = "; ".join(f"{each.id} ({_short(each)})" for each in there[:_MOST_NAMED])
-            message = (f"there is no active silence {clean(wanted, limit=60)} of {self.target.model} alone" if wanted
-                       else "no silence is named" if there else f"no silence of {self.target.model} is active")
-            return Refusal(message, f"active: {told}" if told else "there is nothing to expire")
+            message = (f"there is no silence {clean(wanted, limit=60)} of {self.target.model} alone" if wanted
+                       else "no silence is named" if there
+                       else f"no silence of {self.target.model} is active or to come")
+            return Refusal(message, f"there are: {told}" if told else "there is nothing to expire")
         silence = named[0]
         back = [alert for alert in observed.alerts if silence.id in alert.silenced_by]
         request = Request("DELETE", f"/api/v2/silence/{silence.id}", "", "", f"expire the silence {_short(silence)}",
@@ -258,7 +261,7 @@ class Silencing(PlainSystem):
         received = await self._sender.send(request, action_id)
         if isinstance(received, Sent):
             return received
-        if received.status != 200:
+        if not 200 <= received.status < 300:
             return self._sender.refused(received, request.path)
         if request.method == "POST":
             try:
@@ -266,21 +269,22 @@ class Silencing(PlainSystem):
             except NotJson:
                 answer = None
             if not isinstance(answer, dict) or not isinstance(answer.get("silenceID"), str):
-                return Sent(Fate.UNKNOWN, 200, "the answer is not of an Alertmanager: it may have been done")
-            return Sent(Fate.DONE, 200, f"silence {clean(answer['silenceID'], limit=60)}")
-        return Sent(Fate.DONE, 200, "done")
+                return Sent(Fate.UNKNOWN, received.status,
+                            "the answer is not of an Alertmanager: it may have been done")
+            return Sent(Fate.DONE, received.status, f"silence {clean(answer['silenceID'], limit=60)}")
+        return Sent(Fate.DONE, received.status, "done")
 
     def sighting(self, plan: Plan, observed: Observed) -> Sighting:
         if not isinstance(observed, Heard):
             return Sighting(Progress.CANNOT_TELL, "the silences were not read")
         if plan.action is Action.EXPIRE_SILENCE:
             wanted = plan.requests[0].path.rpartition("/")[2]
-            active = any(each.id == wanted and each.state != "expired" for each in observed.silences)
-            return Sighting(Progress.ELSEWHERE if active else Progress.REACHED,
-                            "the silence is active" if active else "the silence has ended")
+            there = any(each.id == wanted and each.state != _EXPIRED for each in observed.silences)
+            return Sighting(Progress.ELSEWHERE if there else Progress.REACHED,
+                            "the silence is there" if there else "the silence has ended")
         body = json.loads(plan.requests[0].body)
         matchers: Equal = tuple(sorted((each["name"], each["value"]) for each in body["matchers"]))
-        found = next((each for each in observed.silences if each.state != "expired" and equalities(each) == matchers
+        found = next((each for each in observed.silences if each.state == _ACTIVE and equalities(each) == matchers
                       and _rfc3339(each.ends_at)[:19] == body["endsAt"][:19]), None)
         if found is None:
             return Sighting(Progress.ELSEWHERE, f"there is no silence {shown(matchers)} until that time")
@@ -298,11 +302,12 @@ class Silencing(PlainSystem):
         return [alert for alert in observed.alerts if alert.state in _HEARD and belongs(alert, self._manifest)]
 
     def _silences(self, observed: Heard) -> list[Silence]:
-        """Active silences that hide this model's alerts and nobody else's, the one that ends first before others."""
+        """Silences, active or to come, that hide this model's alerts and nobody else's; the one that ends first before
+        others."""
         found = []
         for each in observed.silences:
             equal = equalities(each)
-            if each.state != "expired" and equal is not None and self._is_ours(dict(equal)):
+            if each.state != _EXPIRED and equal is not None and self._is_ours(dict(equal)):
                 found.append(each)
         return sorted(found, key=lambda each: (each.ends_at, each.id))
 
@@ -332,9 +337,12 @@ def _covers(silence: Silence, matchers: Equal) -> bool:
 
 
 def _beside(there: Sequence[Silence], matchers: Equal) -> Iterator[str]:
-    """What is silenced already of what ``matchers`` hide, by silences that have other matchers."""
+    """What is silenced already, or will be, of what ``matchers`` hide, by other silences."""
     for each in there:
-        if _covers(each, matchers) or set(equalities(each) or ()) > set(matchers):
+        if each.state != _ACTIVE:
+            if equalities(each) == matchers or _covers(each, matchers):
+                yield f"it is to be silenced once more: {_short(each)}"
+        elif _covers(each, matchers) or set(equalities(each) or ()) > set(matchers):
             yield f"part of it is silenced already: {_short(each)}"
 
 
@@ -358,7 +366,9 @@ def _standing(silence: Silence) -> str:
 
 
 def _short(silence: Silence) -> str:
-    return f"{shown(equalities(silence) or ())} until {clock_time(silence.ends_at)} by {silence.created_by or '?'}"
+    begins = "" if silence.state == _ACTIVE else f"from {clock_time(silence.starts_at)} "
+    return (f"{shown(equalities(silence) or ())} {begins}until {clock_time(silence.ends_at)} by "
+            f"{silence.created_by or '?'}")
 
 
 def _heard(alerts: list[Alert]) -> str:

@@ -209,6 +209,10 @@ class Pipeline(PlainSystem):
         received = await self._sender.send(request, action_id, ((self._header, action_id),))
         if isinstance(received, Sent):
             return received
+        if 300 <= received.status < 400:
+            # See Other is how many a pipeline says that it has taken a call.
+            return Sent(Fate.UNKNOWN, received.status,
+                        f"it leads elsewhere (HTTP {received.status}), which is not followed: it may have been done")
         if not 200 <= received.status < 300:
             return self._sender.refused(received, request.path)
         call = next((each for each in self._calls.values() if each.method == request.method
