@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,10 +26,11 @@ from tests.live.trials import (
     written,
 )
 from triage.facts.replies import MODEL, Part
-from triage.live.arms import BEFORE_INTERVALS, MOST_INTERVALS, arms
+from triage.live.arms import BEFORE_INTERVALS, arms, places
 from triage.live.trial import trial, trial_questions
 from triage.notebook.load import Notebook
-from triage.signals.canary import CanaryVerdict, LatencyMetric, LevelMetric
+from triage.signals.canary import CanaryVerdict, LatencyMetric, LevelMetric, Traffic
+from triage.signals.deployed import Weight
 from triage.signals.judge import judge
 
 RATIO: dict[str, Any] = {"name": "success", "objective": 99.9, "window": "30d", "required": True,
@@ -84,6 +84,7 @@ def test_every_arm_beside_stable_is_compared(arm: str) -> None:
 
 
 @given(st.floats(200, 40 * 86400), st.floats(0, 86400))
+@settings(deadline=None)
 def test_a_later_look_sees_the_same_intervals_and_more_of_them(age: float, later: float) -> None:
     first, second = (arms(seen(born=NOW - age), "model_version", SCRAPE, 86400.0, NOW + seconds)
                      for seconds in (0.0, later))
@@ -91,33 +92,61 @@ def test_a_later_look_sees_the_same_intervals_and_more_of_them(age: float, later
     assert second is not None
     assert first.start == second.start
     assert first.start % 60 == 0
-    assert second.end >= first.end
-    # Longer intervals lie on the old ones.
-    assert math.log2(second.step / first.step).is_integer()
-    assert second.count <= MOST_INTERVALS
-    assert second.count * second.step + second.step + SCRAPE > NOW + later - second.start
+    assert second.count >= first.count
+    assert [first.ends(n) for n in range(first.count)] == [second.ends(n) for n in range(first.count)]
+    # Whoever looks has an interval that ended as long ago as the newest one lasts, at most.
+    assert 0 <= NOW + later - SCRAPE - second.end < 2 * second.last_step
+    assert second.last_step == 60.0 or second.last_step <= (age + later) / 360
+
+
+@given(st.floats(200, 40 * 86400), st.floats(0, 86400))
+@settings(deadline=None)
+def test_what_was_asked_of_the_past_is_asked_in_the_same_words_by_every_later_look(age: float, later: float) -> None:
+    first, second = (arms(seen(born=NOW - age), "model_version", SCRAPE, 86400.0, NOW + seconds)
+                     for seconds in (0.0, later))
+    assert first is not None
+    assert second is not None
+    past = [span for span in first.spans if span.is_past]
+    assert list(second.spans[:len(past)]) == past
+    # Each point of each span is the end of an interval, and of none twice.
+    points = [span.start + n * span.step for span in second.spans
+              for n in range(round((span.end - span.start) / span.step) + 1)]
+    assert places(points, second) == list(range(BEFORE_INTERVALS + second.count))
+
+
+def test_times_that_end_no_interval_are_of_none() -> None:
+    found = on(NOW + 86400)
+    assert places([found.first_asked - 60, found.end + found.last_step, found.end - found.last_step / 2], found) == [
+        None, None, None]
+
+
+def test_where_scrapes_are_seldom_the_shortest_interval_holds_one() -> None:
+    found = arms(seen(), "model_version", 90.0, 86400.0, NOW)
+    assert found is not None
+    assert found.step == 120.0
 
 
 # Questions and answers
 
 
 def test_both_arms_are_asked_in_one_expression_and_nobody_else(write: Callable[..., Notebook]) -> None:
-    for _, expression in trial_questions(write(RATIO, LATENCY), {}, on()):
+    for _, expression in trial_questions(write(RATIO, LATENCY), {}, on(), 60.0):
         assert 'model_version=~"v1|v2"' in expression
         assert "by (model_version" in expression
         assert 'model="m"' in expression
 
 
 def test_requests_and_every_compared_objective_are_asked_once(write: Callable[..., Notebook]) -> None:
-    asked = [(q.objective, q.part) for q, _ in trial_questions(write(RATIO, LATENCY), {}, on())]
+    asked = [(q.objective, q.part) for q, _ in trial_questions(write(RATIO, LATENCY), {}, on(), 60.0)]
     assert asked == [(MODEL, Part.REQUESTS), ("success", Part.GOOD), ("success", Part.TOTAL),
                      ("latency", Part.BUCKETS)]
 
 
 def test_a_level_is_compared_only_where_it_has_a_margin(write: Callable[..., Notebook]) -> None:
     margin = {"metric": "score", "relative": "5%"}
-    assert [q.objective for q, _ in trial_questions(write(SCORE), {}, on())] == [MODEL]
-    assert [q.objective for q, _ in trial_questions(write(SCORE, max_delta=[margin]), {}, on())] == [MODEL, "score"]
+    assert [q.objective for q, _ in trial_questions(write(SCORE), {}, on(), 60.0)] == [MODEL]
+    with_margin = trial_questions(write(SCORE, max_delta=[margin]), {}, on(), 60.0)
+    assert [q.objective for q, _ in with_margin] == [MODEL, "score"]
 
 
 def test_events_of_each_interval_are_counted_for_each_arm(write: Callable[..., Notebook]) -> None:
@@ -171,7 +200,8 @@ def test_a_counter_of_failures_that_never_moved_means_none_where_the_manifest_sa
                     counter("requests_total", "v1", rising(90)), counter("requests_total", "v2", rising(10)))
     found = events(made)
     assert (found.canary.total_events, found.stable.total_events, found.trouble) == (0.0, 0.0, "")
-    assert found.canary.total_exposure == pytest.approx(59 * 40)
+    # The newest interval counts when the next one shows that both counters go on.
+    assert found.canary.total_exposure == pytest.approx(58 * 40)
 
 
 def test_a_counter_of_failures_that_only_one_arm_has_is_zero_for_the_other(write: Callable[..., Notebook]) -> None:
@@ -247,7 +277,25 @@ def test_a_level_has_one_value_for_each_interval_and_gaps_stay_gaps(write: Calla
 def test_the_share_of_the_requests_is_read_from_the_traffic(write: Callable[..., Notebook]) -> None:
     made = compared(write(RATIO), *requests("v1", 89, 1), *requests("v2", 9, 1))
     assert made.traffic is not None
-    assert sum(made.traffic.canary) / sum(made.traffic.stable) == pytest.approx(1 / 9)
+    mine, others = (sum(n for n in arm if n is not None) for arm in (made.traffic.canary, made.traffic.stable))
+    assert mine / others == pytest.approx(1 / 9)
+
+
+def test_a_weight_is_tested_from_a_minute_after_it_was_in_force_and_not_at_all_where_nobody_says_since_when(
+        write: Callable[..., Notebook]) -> None:
+    def traffic(given: Weight | None, arm: str = "canary") -> Traffic:
+        made, _ = trial(write(RATIO, arm=arm), {}, {}, on(), "rollout", given)
+        assert made.traffic is not None
+        return made.traffic
+    since = traffic(Weight(0.1, BORN + 1800))
+    assert (since.asked.count(None), since.asked[-1], since.stated, since.untested) == (30, 0.1, 0.1, "")
+    unknown = traffic(Weight(0.1, None))
+    assert (set(unknown.asked), unknown.stated) == ({None}, 0.1)
+    assert unknown.untested == "10 % asked, but the controller does not say since when, as it does in a pause"
+    assert [traffic(Weight(share, None)).untested for share in (0.0, 1.0)] == ["", ""]
+    assert traffic(Weight(0.1, None), "shadow").untested == ""
+    assert (traffic(None).untested, traffic(None).stated) == ("", None)
+    assert traffic(None, "experiment").untested == "nobody says what share it was to take"
 
 
 def test_without_any_answer_both_arms_are_empty(write: Callable[..., Notebook]) -> None:

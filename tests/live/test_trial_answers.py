@@ -42,7 +42,7 @@ def made(notebook: Notebook, *counters: Counter) -> tuple[Trial, CanaryState]:
 
 
 def asked(notebook: Notebook) -> list[tuple[str, Part]]:
-    return [(q.objective, q.part) for q, _ in trial_questions(notebook, {}, on())
+    return [(q.objective, q.part) for q, _ in trial_questions(notebook, {}, on(), 60.0)
             if q.objective not in (MODEL, "success")]
 
 

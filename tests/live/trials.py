@@ -78,11 +78,13 @@ def stored(*counters: Counter, early: float = 0.0, until: float = NOW) -> Store:
 def answered(notebook: Notebook, store: Store, at: Arms) -> dict[Question, tuple[Series, ...]]:
     """What a server with these series says."""
     found: dict[Question, tuple[Series, ...]] = {}
-    for question, expression in trial_questions(notebook, {}, at):
-        matrix = Engine(store).range(expression, at.first_asked, at.end, at.step).value
-        assert isinstance(matrix, Matrix)
-        found[question] = tuple(Series(labels, tuple(times.tolist()), tuple(values.tolist()))
-                                for labels, times, values in matrix.series)
+    for span in at.spans:
+        for question, expression in trial_questions(notebook, {}, at, span.step):
+            matrix = Engine(store).range(expression, span.start, span.end, span.step).value
+            assert isinstance(matrix, Matrix)
+            found[question] = (*found.get(question, ()),
+                               *(Series(labels, tuple(times.tolist()), tuple(values.tolist()))
+                                 for labels, times, values in matrix.series))
     return found
 
 

@@ -62,7 +62,7 @@ def check(stage: Stage, book: Notebook) -> None:
     watched = drift.features if drift is not None else []
     arms = Arms("v1", 'v"2', version_label(book), stage.epoch - HOUR, 60.0, 30)
     for more in (feature_store_questions(book), label_questions(book), quality_questions(book), drift_questions(book),
-                 trial_questions(book, {}, arms),
+                 trial_questions(book, {}, arms, 60.0),
                  (*(asked for one in watched for asked in score_questions(book, CloserLook(one.name))),
                   *attribution_questions(book))):
         if more:
@@ -115,7 +115,7 @@ def test_the_questions_about_answers_and_pushed_scores_are_taken(stage: Stage, t
                    "max_delta": [{"metric": "score_mean", "relative": "5%"}]}})
     check(stage, book)
     arms = Arms("v1", "v2", "model_version", stage.epoch - HOUR / 2, 60.0, 20)
-    answered = {q.objective: ask(stage, expression) for q, expression in trial_questions(book, {}, arms)}
+    answered = {q.objective: ask(stage, expression) for q, expression in trial_questions(book, {}, arms, 60.0)}
     assert len(answered["classes"]) == 4
     assert [float(str(item["value"][1])) for item in answered["score_mean"]] == pytest.approx([0.14, 0.14])  # type: ignore[index]
 

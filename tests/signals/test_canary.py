@@ -27,7 +27,6 @@ from triage.signals.canary import (
     Trial,
     Worse,
     counts_of,
-    interval_seconds,
     policy_of,
     worst,
 )
@@ -240,8 +239,11 @@ def test_a_zero_rate_passes_a_margin_in_points_and_not_one_in_percent() -> None:
     assert state(events(0.0, 0.0, margin=Margin(absolute=0.001))).verdict is CanaryVerdict.PASS
     found = state(events(0.0, 0.0, margin=Margin(relative=0.05)))
     assert found.verdict is CanaryVerdict.INSUFFICIENT
-    assert found.more_events is None
-    assert "an absolute one could" in found.reason
+    assert "none of this kind happened: a margin of 5 % needs at least " in found.reason
+    assert "an absolute one needs fewer" in found.reason
+    assert found.more_events is not None
+    assert found.more_events > 1_000_000
+    assert found.more_seconds == pytest.approx(found.more_events / 100 * 60)
 
 
 def test_a_canary_or_a_stable_without_events_is_insufficient() -> None:
@@ -277,7 +279,7 @@ def test_latencies_that_lie_in_one_bucket_are_shown_and_do_not_decide() -> None:
 @pytest.mark.parametrize(("factor", "worse", "verdict"), [
     (1.0, Worse.EITHER, CanaryVerdict.PASS), (1.2, Worse.EITHER, CanaryVerdict.FAIL),
     (0.8, Worse.EITHER, CanaryVerdict.FAIL), (0.8, Worse.HIGHER, CanaryVerdict.PASS),
-    (1.2, Worse.LOWER, CanaryVerdict.PASS), (1.05, Worse.EITHER, CanaryVerdict.INSUFFICIENT)])
+    (1.2, Worse.LOWER, CanaryVerdict.PASS), (1.05, Worse.EITHER, CanaryVerdict.INCONCLUSIVE)])
 def test_a_gauge_is_judged_by_its_difference(factor: float, worse: Worse, verdict: CanaryVerdict) -> None:
     assert state(level(factor, worse=worse)).verdict is verdict
 
@@ -306,9 +308,11 @@ def test_a_gauge_that_moved_for_both_arms_hours_after_the_trial_began_says_so() 
     assert state(replace(metric, canary=(*calm, *calm), stable=(*calm, *calm), before=before)).both_moved == ""
 
 
-def test_classes_of_predictions_move_and_do_not_get_worse() -> None:
-    metric = events(0.5, 0.5, before=0.4, margin=Margin(absolute=0.02), worse=Worse.EITHER)
+@pytest.mark.parametrize("now", [0.5, 0.3])
+def test_classes_of_predictions_move_either_way_and_do_not_get_worse(now: float) -> None:
+    metric = events(now, now, before=0.4, margin=Margin(absolute=0.02), worse=Worse.EITHER)
     assert ": both arms moved, seen since" in state(metric).both_moved
+    assert "(stable 40" in state(metric).both_moved
 
 
 def test_a_gauge_without_a_margin_is_shown_and_does_not_decide() -> None:
@@ -329,7 +333,7 @@ def test_no_verdict_depends_on_the_unit(unit: float, factor: float) -> None:
 def requests(canary: int, intervals: int = 120, asked: float | None = 0.1) -> Traffic:
     rng = np.random.default_rng(1)
     return Traffic(tuple(rng.poisson(canary, intervals).astype(float).tolist()),
-                   tuple(rng.poisson(1000 - canary, intervals).astype(float).tolist()), (asked,) * intervals)
+                   tuple(rng.poisson(1000 - canary, intervals).astype(float).tolist()), (asked,) * intervals, asked)
 
 
 def test_traffic_that_is_not_split_as_asked_is_a_finding_and_does_not_fail_the_canary() -> None:
@@ -340,6 +344,20 @@ def test_traffic_that_is_not_split_as_asked_is_a_finding_and_does_not_fail_the_c
     assert found.weight_real == pytest.approx(0.03, abs=0.005)
     assert state(events(0.002, 0.002), traffic=requests(100)).split == ""
     assert state(events(0.002, 0.002), traffic=requests(30, asked=None)).split == ""
+
+
+def test_a_split_that_nobody_can_test_says_why_beside_what_was_asked() -> None:
+    found = state(events(0.002, 0.002), traffic=replace(
+        requests(30), asked=(None,) * 120, untested="10 % asked, but the controller does not say since when"))
+    assert (found.verdict, found.split, found.weight_asked) == (CanaryVerdict.PASS, "", 0.1)
+    [row] = [m for m in found.metrics if m.kind is Kind.SPLIT]
+    assert (row.verdict, row.gates, row.stable, row.n_canary) == (CanaryVerdict.INCONCLUSIVE, False, 0.1, sum(
+        n or 0 for n in requests(30).canary))
+    assert row.sentence == ("takes 3 % of the requests: not tested, 10 % asked, but the controller does not say since "
+                            "when")
+    nothing = replace(requests(30), canary=(None,) * 120, untested="nobody says what share it was to take")
+    assert "takes an unknown share of the requests: not tested" in state(
+        events(0.002, 0.002), traffic=replace(nothing, asked=(None,) * 120)).metrics[1].sentence
 
 
 def test_an_experiment_whose_arms_were_not_filled_as_planned_cannot_be_trusted() -> None:
@@ -383,12 +401,6 @@ def test_the_manifest_says_on_what_terms() -> None:
     assert policy.for_level("other") is None
     assert policy.for_latency("latency percentiles").relative == 0.2
     assert policy.for_latency("latency").words() == "10 % by default"
-
-
-@pytest.mark.parametrize(("age", "scrape", "length"), [(60, 15, 60), (43_200, 15, 60), (43_201, 15, 120),
-                                                       (600, 60, 240), (7 * 86_400, 15, 960)])
-def test_intervals_hold_four_scrapes_and_are_no_more_than_720(age: float, scrape: float, length: float) -> None:
-    assert interval_seconds(age, scrape) == length
 
 
 def test_a_longer_interval_gives_the_same_verdict() -> None:

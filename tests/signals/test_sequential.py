@@ -34,6 +34,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage.signals.sequential import (
+    NEAR_RATIOS,
+    RATIOS,
     Comparison,
     Counts,
     always_valid_p,
@@ -66,7 +68,7 @@ def floats(values: np.ndarray) -> tuple[float, ...]:
 
 def comparisons(canary: Draw, stable: Draw, share: tuple[float, ...], runs: int, *, seed: int = 1, before: int = 60,
                 ratio: float = 1.0, extra: float = 0.0, above: bool = True, cap: float = math.inf,
-                unit: float = 1.0) -> list[Comparison]:
+                unit: float = 1.0, ratios: tuple[float, ...] = RATIOS) -> list[Comparison]:
     """Runs of a trial; exposures are shares of the traffic times ``unit``."""
     rng = np.random.default_rng(seed)
     mine = np.array(share)
@@ -79,7 +81,7 @@ def comparisons(canary: Draw, stable: Draw, share: tuple[float, ...], runs: int,
         # The counts that are compared are others than those that the dispersion came from: a little stricter.
         arm = Counts(floats(stable(rng, others)), floats(others * unit))
         found.append(Comparison(Counts(floats(canary(rng, mine)), floats(mine * unit)), arm, ratio, extra, above,
-                                spread, cap))
+                                spread, cap, ratios))
     return found
 
 
@@ -105,9 +107,9 @@ def test_equal_arms_are_not_flagged_without_a_past_when_a_deviation_must_last(ev
 def test_a_canary_exactly_at_a_margin_in_points_is_neither_flagged_nor_cleared(events: float) -> None:
     """Shares of 1000 requests: stable has ``events`` bad ones, the canary half as many again."""
     extra = events / 2
-    for above in (True, False):
+    for above, ratios in ((True, RATIOS), (False, NEAR_RATIOS)):
         tests = comparisons(poisson(events + extra), poisson(events), RAMP, 300, extra=extra / 1000, above=above,
-                            unit=1000.0)
+                            unit=1000.0, ratios=ratios)
         assert reached(tests) <= ALPHA
 
 
@@ -251,6 +253,12 @@ def test_comparisons_of_unequal_length_are_refused() -> None:
         log_evidence([Comparison(short, long, 1.0, 0.0, True, (1.0,))])
     with pytest.raises(ValueError, match="differ in length"):
         Counts((1.0,), ())
+
+
+def test_a_canary_as_good_as_stable_is_shown_to_be_inside_a_margin_of_a_few_percent() -> None:
+    tests = comparisons(poisson(200.0), poisson(200.0), (0.5,) * 400, 100, ratio=1.05, above=False, ratios=NEAR_RATIOS)
+    assert reached(tests) > 0.95
+    assert reached([replace(test, ratios=RATIOS) for test in tests]) < 0.8
 
 
 def test_growth_is_none_where_there_is_nothing_to_learn_from() -> None:

@@ -42,6 +42,8 @@ class Part(StrEnum):
     """Requests by version."""
     FIRST_SEEN = "first-seen"
     LAST_SEEN = "last-seen"
+    BEGAN = "began"
+    """Unix time of the first sample of what was there before ``FIRST_SEEN`` looks."""
     CATEGORIES = "categories"
     """Events by category."""
     VALUE_SUM = "value-sum"

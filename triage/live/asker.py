@@ -20,11 +20,12 @@ from triage.live.channel import Channel, Combined, answering, by_question, combi
 from triage.live.closer import CloserAsker
 from triage.live.expressions import Asked, Pace, questions
 from triage.live.flights import Flights
-from triage.live.judging import WORLD, RetrainAsker, TrialAsker, WorldAsker
+from triage.live.judging import WORLD, RetrainAsker, WorldAsker
 from triage.live.lasting import LastingAsker
 from triage.live.pacing import APART_SECONDS, TOGETHER_AGAIN_SECONDS, Turn, period, stale_after
 from triage.live.resources import ResourcesAsker, killed_questions
 from triage.live.trends import Grid, grid, trend_questions, trends
+from triage.live.trial_asker import TrialAsker
 from triage.quantities import format_duration
 from triage.signals.canary_reading import CanaryReading
 from triage.signals.closer_reading import CloserReading
@@ -89,9 +90,11 @@ class ModelAsker:
     """Holds the replies about one model and renews those that are due."""
 
     def __init__(self, notebook: Notebook, client: PrometheusClient, clock: Clock, interval: float, *,
-                 slots: asyncio.Semaphore, landed: Callable[[], None], alone: bool = False) -> None:
+                 slots: asyncio.Semaphore, landed: Callable[[], None], alone: bool = False,
+                 goes_on: bool = True) -> None:
         """``slots`` bounds what is under way besides the fast questions; ``landed`` is told of every end. ``alone``:
-        somebody looks at this one model, and what would cost too much for many is asked of it."""
+        somebody looks at this one model, and what would cost too much for many is asked of it. ``goes_on`` False:
+        there is only one refresh, and nothing waits for another."""
         self.notebook = notebook
         self.flights = Flights(landed)
         self.channel = Channel(client, clock, interval, slots, self.flights)
@@ -117,7 +120,7 @@ class ModelAsker:
         self._charts_turn = Turn()
         self._trends: tuple[Trend, ...] = ()
         self._trend_failure: Failure | None = None
-        self._trial = TrialAsker(notebook, self.channel)
+        self._trial = TrialAsker(notebook, self.channel, goes_on=goes_on)
         self._world = WorldAsker(notebook, self.channel)
         self._retrain = RetrainAsker(notebook, self.channel)
         self._lasting = LastingAsker(notebook, self.channel)
@@ -194,6 +197,10 @@ class ModelAsker:
         self._world.know(registered)
         self._retrain.know(registered)
         self._closer.registered = registered
+
+    def know_retention(self, seconds: float | None) -> None:
+        """Take how long the server keeps samples; None when it does not say."""
+        self._trial.births.retention_seconds = seconds
 
     def seldom(self, now: float) -> Iterator[tuple[Hashable, float, float]]:
         """What is not asked at every refresh and could wait for a later one: when it is due, and at which pace."""

@@ -253,19 +253,24 @@ def seen_window(notebook: Notebook) -> float:
 
 
 def _versions(notebook: Notebook) -> Iterator[Asked]:
-    info = notebook.manifest.spec.metrics.version_info
     window = seen_window(notebook)
     for index, traffic in enumerate(requests_selectors(notebook.manifest)):
         label = traffic.version_label
         for share_window in share_windows(notebook.manifest.spec.metrics.scrape_interval):
             yield Asked(Question(MODEL, index, Part.REQUESTS, share_window), requests_within(traffic, share_window),
                         Pace.FAST)
-        seen = (parse_selector(info).where(notebook.manifest.spec.metrics.selector) if info is not None
-                else traffic.selectors[0])
+        seen = seen_selector(notebook, traffic)
         span = f"[{format_duration(window)}:1m]"
         for part, outer, inner in ((Part.FIRST_SEEN, "min", "min_over_time"), (Part.LAST_SEEN, "max", "max_over_time")):
             yield Asked(Question(MODEL, index, part, window),
                         f"{outer} by ({label}) ({inner}(timestamp({seen}){span}))", Pace.DAY)
+
+
+def seen_selector(notebook: Notebook, traffic: Traffic) -> Selector:
+    """The series that say which versions there are."""
+    metrics = notebook.manifest.spec.metrics
+    return (parse_selector(metrics.version_info).where(metrics.selector) if metrics.version_info is not None
+            else traffic.selectors[0])
 
 
 def requests_within(traffic: Traffic, window_seconds: float) -> str:

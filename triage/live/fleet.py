@@ -81,7 +81,7 @@ class Fleet:
         # What is under way is bounded where it is asked together.
         free = asyncio.Semaphore(max(1, 100 * len(notebooks)))
         self.askers = tuple(ModelAsker(notebook, self._gathering.client_of(notebook.name), clock, self.interval,
-                                       slots=free, landed=self._one_landed) for notebook in notebooks)
+                                       slots=free, landed=self._one_landed, goes_on=goes_on) for notebook in notebooks)
         self._traffic = {notebook.name: requests_selectors(notebook.manifest) for notebook in notebooks}
 
     @property

@@ -30,6 +30,8 @@ MOSTLY_OURS = 0.5
 LABELS_SECONDS = 600.0
 """How long it is believed which values a label has."""
 MOST_PLANS = 32
+NEAR_STEPS = 1_000
+"""Ranges of one query begin within so many steps: trials that began days apart are no long range of short steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +177,10 @@ class _Member:
 
 
 def _kind(expression: Combined, span: Span | None) -> Hashable:
-    """What may be one query: as costly as each other, about the same, and on one grid."""
+    """What may be one query: as costly as each other, about the same, and on one grid, not far from each other."""
     first = expression.pairs[0][0] if expression.pairs else None
-    return expression.longest_seconds, first, None if span is None else (span.step, span.start % span.step)
+    return expression.longest_seconds, first, None if span is None else (
+        span.step, span.start % span.step, span.start // (NEAR_STEPS * span.step))
 
 
 def _own(wanted: _Wanted, said: Said, now: float) -> Answer | Failure:

@@ -1,4 +1,4 @@
-"""Asks for what is judged from many samples: the trial of a version, drift with quality, and retrain triggers."""
+"""Asks for what is judged from many samples: drift with quality, and retrain triggers."""
 
 from __future__ import annotations
 
@@ -9,109 +9,27 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from triage.facts.outcome import GONE, Failure
-from triage.facts.replies import Question, Replies
+from triage.facts.replies import Question
 from triage.facts.samples import Series
-from triage.live.arms import Arms, arms
 from triage.live.channel import Channel, by_question, combined
 from triage.live.drift import Found, drift_questions, scored, wants_references, watching
-from triage.live.expressions import seen_window
 from triage.live.feature_store import feature_store_questions, feature_store_reading
 from triage.live.pacing import Turn
 from triage.live.quality import estimates, quality_questions, quality_reading
 from triage.live.retrain import Past, past, retrain, retrain_questions
-from triage.live.trial import trial, trial_questions
-from triage.notebook.resolve import requests_selectors
-from triage.signals.canary_reading import CanaryReading
-from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, weight
 from triage.signals.drift_reading import DriftReading
 from triage.signals.feature_store_reading import FeatureStoreReading
-from triage.signals.judge import judge
 from triage.signals.quality_reading import QualityReading
-from triage.signals.reading import Quality
 from triage.signals.retrain import Trigger
-from triage.signals.versions import versions
 
 if TYPE_CHECKING:
     from triage.notebook.load import Notebook
     from triage.signals.references import Registered
 
-TRIAL = "trial"
 WORLD = "world"
 RETRAIN = "retrain"
 WORLD_SECONDS = 60.0
 """How often it is asked whether the world has moved: its windows are long."""
-
-
-class TrialAsker:
-    """Asks about both arms of a trial whenever another interval of it is full."""
-
-    def __init__(self, notebook: Notebook, channel: Channel) -> None:
-        self.reading: CanaryReading | None = None
-        """The version on trial against stable; None while there is none, or nothing has been asked yet."""
-        self._notebook = notebook
-        self._traffic = requests_selectors(notebook.manifest)
-        self._channel = channel
-        self._arms: Arms | None = None
-        self._judged: tuple[str, Weight | None] | None = None
-        """Whose word and which weight the verdict on the canary rests on."""
-        self._series: Mapping[Question, Sequence[Series]] = {}
-        self._replies: Replies = {}
-        self._deployed = NOTHING_SAID
-        self._turn = Turn()
-
-    def forget_pace(self) -> None:
-        """Ask at the next refresh, whatever is known."""
-        self._turn, self._arms = Turn(), None
-
-    def hurry(self) -> None:
-        """Ask at the next refresh, also after failures."""
-        self._turn.give_up()
-
-    def begin(self, replies: Replies, deployed: Deployed) -> None:
-        """Ask when another interval is full; nothing while no version is on trial.
-
-        Both are looked at again when the series are there.
-        """
-        self._replies, self._deployed = replies, deployed
-        manifest, traffic = self._notebook.manifest, self._traffic
-        clock, interval = self._channel.clock, self._channel.interval
-        now = clock.now()
-        seen = settled(versions(traffic, manifest.spec.canary.arm, replies, now, manifest.metadata.version),
-                       deployed, manifest, now)
-        label = traffic[0].version_label if traffic else ""
-        wanted = arms(seen, label, manifest.spec.metrics.scrape_interval, seen_window(self._notebook), now)
-        if wanted is None:
-            if not any(v.share.quality is Quality.STALE for v in seen.items):
-                self._arms = self.reading = None
-        elif wanted != self._arms and self._turn.is_due(clock.monotonic(), interval):
-            self._channel.flights.start(TRIAL, partial(self._ask, wanted, seen.known_from))
-        elif wanted == self._arms and self._judged not in (None, (seen.known_from, weight(deployed, now))):
-            # The controller spoke after the series: the same figures, its word.
-            self._judge(wanted, seen.known_from)
-
-    async def _ask(self, at: Arms, known_from: str) -> None:
-        asked = trial_questions(self._notebook, self._replies, at)
-        expression, addresses = combined(asked)
-        outcome = await self._channel.query_range(expression, start=at.first_asked, end=at.end, step=at.step)
-        if isinstance(outcome, Failure):
-            self._turn.failed(outcome, self._channel.clock.monotonic(), at.step, self._channel.interval)
-            before = self.reading
-            same = before is not None and (before.stable, before.canary) == (at.stable, at.canary)
-            self.reading = (replace(before, failure=outcome) if before is not None and same
-                            else CanaryReading(at.stable, at.canary, None, None, at.step, outcome))
-            return
-        self._series = by_question([question for question, _ in asked], addresses, outcome.series)
-        self._judge(at, known_from, outcome.warnings)
-        self._arms, self._turn = at, Turn()
-
-    def _judge(self, at: Arms, known_from: str, warnings: tuple[str, ...] | None = None) -> None:
-        """``warnings`` None: those that came with the same series before."""
-        given = weight(self._deployed, self._channel.clock.now())
-        made, policy = trial(self._notebook, self._replies, self._series, at, known_from, given)
-        before = self.reading.warnings if self.reading is not None else ()
-        self.reading = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.step,
-                                     warnings=before if warnings is None else warnings)
-        self._judged = known_from, given
 
 
 class WorldAsker:

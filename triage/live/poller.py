@@ -239,6 +239,7 @@ class Poller:
         awaited = moved_by is None and (self._rollouts.is_heard(notebook) or self._backends.is_heard(notebook))
         asker.deployed = deployed(notebook, self._registry, self._rollouts, moved_by, self._interval, awaited=awaited)
         asker.know(self._registry.references(notebook))
+        asker.know_retention(self._retention)
 
     def _tell_all(self, fleet: Fleet) -> None:
         for asker in fleet.askers:
@@ -262,7 +263,8 @@ class Poller:
         for name in self._names if len(self._names) == 1 else ():
             if name not in self._askers:
                 self._askers[name] = ModelAsker(self._by_name[name], self._prometheus, self._clock, self._interval,
-                                                 slots=self._slots, landed=self._landed, alone=True)
+                                                 slots=self._slots, landed=self._landed, alone=True,
+                                                 goes_on=self._goes_on)
             asker = self._askers[name]
             asker.closer_look = self._closer_look
             self._tell(asker)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from triage.facts.replies import MODEL, Part, Question, Replies
 from triage.facts.samples import Sample, Series
-from triage.live.arms import BEFORE_INTERVALS, Arms, Curves, by_version, grown, of_both, trial_part
+from triage.live.arms import BEFORE_INTERVALS, Arms, Curves, by_version, grown, of_both, places, trial_part
+from triage.live.gaps import Column, lost, together
 from triage.live.trial_answers import answer_metrics, answer_questions, level_metric, worse_side
 from triage.notebook.load import Notebook
 from triage.notebook.resolve import Candidate, Objective, requests_selectors
@@ -23,22 +24,23 @@ from triage.signals.canary import (
     counts_of,
     policy_of,
 )
-from triage.signals.counts import absent_is_zero, chosen_candidate
+from triage.signals.counts import absent_is_zero, chosen_candidate, of_one_metric
 from triage.signals.deployed import Weight
 from triage.signals.histogram import Buckets, buckets_from, snap
-from triage.signals.wording import duration
+from triage.signals.wording import duration, share
 
 
-def trial_questions(notebook: Notebook, replies: Replies, at: Arms) -> tuple[tuple[Question, str], ...]:
-    """What is asked over the grid: events, exposures, histograms and levels of both arms, and their requests."""
-    return tuple(_questions(notebook, replies, at))
+def trial_questions(notebook: Notebook, replies: Replies, at: Arms, step: float) -> tuple[tuple[Question, str], ...]:
+    """What is asked over the intervals of ``step`` seconds: events, exposures, histograms and levels of both arms, and
+    their requests."""
+    return tuple(_questions(notebook, replies, at, step))
 
 
-def _questions(notebook: Notebook, replies: Replies, at: Arms) -> Iterator[tuple[Question, str]]:
+def _questions(notebook: Notebook, replies: Replies, at: Arms, step: float) -> Iterator[tuple[Question, str]]:
     scrape = notebook.manifest.spec.metrics.scrape_interval
     for index, traffic in enumerate(requests_selectors(notebook.manifest)):
         if traffic.version_label == at.label:
-            each = [grown(of_both(s, at), at, scrape) for s in traffic.selectors]
+            each = [grown(of_both(s, at), at, step, scrape) for s in traffic.selectors]
             # One of the counters may not exist yet: then the other alone is the number.
             yield Question(MODEL, index, Part.REQUESTS), f"({' or '.join([' + '.join(each), *each])})"
             break
@@ -46,15 +48,15 @@ def _questions(notebook: Notebook, replies: Replies, at: Arms) -> Iterator[tuple
         name, sli = objective.slo.name, candidate.sli
         if isinstance(sli, HistogramSli):
             selector = parse_selector(sli.histogram).where(candidate.labels).suffixed("_bucket")
-            yield Question(name, index, Part.BUCKETS), grown(of_both(selector, at), at, scrape, "le")
+            yield Question(name, index, Part.BUCKETS), grown(of_both(selector, at), at, step, scrape, "le")
         elif isinstance(sli, GaugeSli):
             selector = of_both(parse_selector(sli.gauge).where(candidate.labels), at)
             yield Question(name, index, Part.LEVEL), f"{sli.combine} by ({at.label}) ({selector})"
         elif isinstance(sli, RatioSli | ColdStartSli):
             for part, text in _counters(sli).items():
                 yield (Question(name, index, part),
-                       grown(of_both(parse_selector(text).where(candidate.labels), at), at, scrape))
-    yield from answer_questions(notebook, at)
+                       grown(of_both(parse_selector(text).where(candidate.labels), at), at, step, scrape))
+    yield from answer_questions(notebook, at, step)
 
 
 def _compared(notebook: Notebook, replies: Replies, at: Arms) -> Iterator[tuple[Objective, int, Candidate]]:
@@ -92,16 +94,34 @@ def trial(notebook: Notebook, replies: Replies, series: Mapping[Question, Sequen
     requests = next((items for q, items in series.items() if q.part is Part.REQUESTS), ())
     columns = by_version(requests, at)
     metrics.extend(answer_metrics(notebook, series, columns, at, policy))
-    traffic = Traffic(_filled(columns.get(at.canary), at), _filled(columns.get(at.stable), at),
-                      _asked(given, at))
-    return Trial(at.stable, at.canary, known_from, at.start, at.step, tuple(metrics), traffic), policy
+    return Trial(at.stable, at.canary, known_from, at.start, at.step, tuple(metrics),
+                 _traffic(columns, at, given, policy), unseen=at.unseen), policy
+
+
+def _traffic(requests: Curves, at: Arms, given: Weight | None, policy: Policy) -> Traffic:
+    """An arm that is not scraped for a while takes requests as before: what is not known of both is not compared."""
+    nothing = (None,) * (BEFORE_INTERVALS + at.count)
+    raw = [requests.get(version, nothing) for version in (at.canary, at.stable)]
+    # Unlike a counter of errors, one of requests that is not there yet is of servers that are not there yet.
+    canary, stable = (tuple(None if was is None else value for was, value in zip(own, column, strict=True))
+                      for own, column in zip(raw, together(*raw, one_metric=False), strict=True))
+    return Traffic(trial_part(canary, at), trial_part(stable, at), _asked(given, at),
+                   None if given is None else given.share, _untested(given, policy))
+
+
+def _untested(given: Weight | None, policy: Policy) -> str:
+    if given is None:
+        return "nobody says what share it was to take" if policy.arm == "experiment" else ""
+    if given.since is None and 0 < given.share < 1 and policy.arm != "shadow":
+        return f"{share(given.share)} asked, but the controller does not say since when, as it does in a pause"
+    return ""
 
 
 def _asked(given: Weight | None, at: Arms) -> tuple[float | None, ...]:
     """The share asked for by interval; None before it was in force for a minute, which routers and scrapes take."""
-    if given is None:
+    if given is None or given.since is None:
         return (None,) * at.count
-    return tuple(given.share if at.start + n * at.step >= given.since + MINUTE else None for n in range(at.count))
+    return tuple(given.share if at.ends(n - 1) >= given.since + MINUTE else None for n in range(at.count))
 
 
 def _metrics(objective: Objective, index: int, candidate: Candidate, series: Mapping[Question, Sequence[Series]],
@@ -118,18 +138,31 @@ def _metrics(objective: Objective, index: int, candidate: Candidate, series: Map
         margin = policy.for_latency(slo.name)
         mine, other = (trial_part(tables.get(v), at) for v in (at.canary, at.stable))
         # Where the manifest gives no margin for it, the share over the threshold decides and this is shown.
-        yield LatencyMetric(f"{slo.name} p95", mine, other, margin, gates=margin.given)
+        yield LatencyMetric(f"{slo.name} p95", mine, other, margin, gates=margin.given, lost=_lost_columns(
+            tables, at, policy))
         return
-    parts = {part: by_version(series.get(Question(slo.name, index, part), ()), at)
-             for part in (Part.GOOD, Part.BAD, Part.TOTAL)}
-    asked = {part for part in parts if Question(slo.name, index, part) in series}
-    pairs = {version: _bad_of_total(parts, asked, version, at) for version in (at.stable, at.canary)}
-    absent = next((part for part in (Part.GOOD, Part.BAD) if part in asked and not parts[part]), None)
+    if not isinstance(sli, RatioSli | ColdStartSli):
+        return
+    texts = _counters(sli)
+    parts = {part: by_version(series.get(Question(slo.name, index, part), ()), at) for part in texts}
+    one_metric = of_one_metric(texts.values())
+    nothing = (None,) * (BEFORE_INTERVALS + at.count)
+    pairs, missing = {}, []
+    for version in (at.canary, at.stable):
+        raw = {str(part): columns.get(version, nothing) for part, columns in parts.items()}
+        pairs[version] = _bad_of_total(dict(zip(parts, together(*raw.values(), one_metric=one_metric), strict=True)))
+        missing.append(lost(version, {"": pairs[version][1]} if one_metric else raw, at, policy))
+    absent = next((part for part in (Part.GOOD, Part.BAD) if part in parts and not parts[part]), None)
     trouble = ""
     if absent is not None and any(parts.values()) and not absent_is_zero(candidate):
         trouble = (f"no {absent} series of either version: its name may be wrong; say absent: zero in the manifest if "
                    "that means 0")
-    yield _events(objective, pairs, at, policy, trouble=trouble)
+    yield _events(objective, pairs, at, policy, trouble=trouble, missing="; ".join(filter(None, missing)))
+
+
+def _lost_columns(columns: Mapping[str, Sequence[object | None]], at: Arms, policy: Policy) -> str:
+    return "; ".join(filter(None, (lost(v, {"": columns[v]}, at, policy) for v in (at.canary, at.stable)
+                                   if v in columns)))
 
 
 def _slow(objective: Objective, sli: HistogramSli, tables: Mapping[str, tuple[Buckets | None, ...]], at: Arms,
@@ -152,35 +185,28 @@ def _slow(objective: Objective, sli: HistogramSli, tables: Mapping[str, tuple[Bu
         pairs[version] = (
             tuple(None if b is None else b.total - b.counts[b.bounds.index(snapped.bound or 0.0)] for b in known),
             tuple(None if b is None else b.total for b in known))
-    return _events(objective, pairs, at, policy, trouble=trouble)
+    return _events(objective, pairs, at, policy, trouble=trouble, missing=_lost_columns(tables, at, policy))
 
 
-def _events(objective: Objective, pairs: Mapping[str, tuple[tuple[float | None, ...], tuple[float | None, ...]]],
-            at: Arms, policy: Policy, *, trouble: str = "") -> EventMetric:
+def _events(objective: Objective, pairs: Mapping[str, tuple[Column, Column]], at: Arms, policy: Policy, *,
+            trouble: str, missing: str) -> EventMetric:
     slo = objective.slo
     bad, total = pairs[at.stable]
     mine = pairs[at.canary]
     return EventMetric(
         slo.name, counts_of(mine[0][BEFORE_INTERVALS:], mine[1][BEFORE_INTERVALS:]),
         counts_of(bad[BEFORE_INTERVALS:], total[BEFORE_INTERVALS:]), policy.for_events(slo.name, slo.objective),
-        counts_of(bad[:BEFORE_INTERVALS], total[:BEFORE_INTERVALS]), shown_good=True, trouble=trouble)
+        counts_of(bad[:BEFORE_INTERVALS], total[:BEFORE_INTERVALS]), shown_good=True, trouble=trouble, lost=missing)
 
 
-def _bad_of_total(parts: Mapping[Part, Curves], asked: set[Part], version: str,
-                  at: Arms) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
-    """Bad events and all events of a version by interval. A counter of bad events that never moved has no series."""
-    nothing = (None,) * (BEFORE_INTERVALS + at.count)
-    good, bad, total = (parts[part].get(version, nothing) for part in (Part.GOOD, Part.BAD, Part.TOTAL))
-    if Part.TOTAL not in asked:
-        total = tuple((g or 0.0) + (b or 0.0) if g is not None or b is not None else None
-                      for g, b in zip(good, bad, strict=True))
-    if Part.BAD in asked:
-        return tuple(None if t is None else b or 0.0 for b, t in zip(bad, total, strict=True)), total
-    return tuple(None if t is None else max(0.0, t - (g or 0.0)) for g, t in zip(good, total, strict=True)), total
-
-
-def _filled(column: Sequence[float | None] | None, at: Arms) -> tuple[float, ...]:
-    return tuple(value or 0.0 for value in trial_part(column, at))
+def _bad_of_total(parts: Mapping[Part, Column]) -> tuple[Column, Column]:
+    """Bad events and all events by interval, from two of three counters that are known at the same intervals."""
+    good, bad, total = (parts.get(part) for part in (Part.GOOD, Part.BAD, Part.TOTAL))
+    if good is None:
+        return bad or (), total or ()
+    if total is None:
+        return bad or (), tuple(None if g is None or b is None else g + b for g, b in zip(good, bad or (), strict=True))
+    return tuple(None if g is None or t is None else max(0.0, t - g) for g, t in zip(good, total, strict=True)), total
 
 
 def _histograms(items: Sequence[Series], unit: str, at: Arms) -> dict[str, tuple[Buckets | None, ...]]:
@@ -188,8 +214,7 @@ def _histograms(items: Sequence[Series], unit: str, at: Arms) -> dict[str, tuple
     by_version: dict[str, list[list[Sample]]] = {}
     for item in items:
         rows = by_version.setdefault(item.labels.get(at.label, ""), [[] for _ in range(BEFORE_INTERVALS + at.count)])
-        for time, value in zip(item.times, item.values, strict=True):
-            place = round((time - at.first_asked) / at.step)
-            if 0 <= place < len(rows):
+        for place, time, value in zip(places(item.times, at), item.times, item.values, strict=True):
+            if place is not None:
                 rows[place].append(Sample(item.labels, value, time))
     return {version: tuple(buckets_from(samples, unit) for samples in rows) for version, rows in by_version.items()}

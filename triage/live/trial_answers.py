@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Series
 from triage.live.arms import BEFORE_INTERVALS, Arms, Curves, by_version, grown, of_both, trial_part
+from triage.live.gaps import lost, together
 from triage.notebook.compared import CLASSES, SCORE_MEAN, Classes, predicted_classes
 from triage.notebook.load import Notebook
 from triage.notebook.quality import Proxy
@@ -14,25 +15,25 @@ from triage.notebook.selector import parse_selector
 from triage.signals.canary import EventMetric, LevelMetric, Margin, Metric, Policy, Worse, counts_of
 
 
-def answer_questions(notebook: Notebook, at: Arms) -> Iterator[tuple[Question, str]]:
-    """What is asked over the grid about the answers themselves: classes, and whatever has a margin."""
+def answer_questions(notebook: Notebook, at: Arms, step: float) -> Iterator[tuple[Question, str]]:
+    """What is asked about the answers themselves: classes, and whatever has a margin; intervals of ``step`` seconds."""
     spec = notebook.manifest.spec
     scrape = spec.metrics.scrape_interval
     classes = predicted_classes(spec)
     if classes is not None:
         selector = of_both(parse_selector(classes.counter).where(spec.metrics.selector), at)
-        yield Question(CLASSES, 0, Part.CATEGORIES), grown(selector, at, scrape, classes.label)
+        yield Question(CLASSES, 0, Part.CATEGORIES), grown(selector, at, step, scrape, classes.label)
     scores = _scores(notebook)
     if scores is not None:
         selector = of_both(parse_selector(scores).where(spec.metrics.selector), at)
-        summed, counted = (grown(selector.suffixed(suffix), at, scrape) for suffix in ("_sum", "_count"))
+        summed, counted = (grown(selector.suffixed(suffix), at, step, scrape) for suffix in ("_sum", "_count"))
         yield Question(SCORE_MEAN, 0, Part.LEVEL), f"{summed} / {counted}"
     for name, metric, _ in _figures(notebook):
         selector = of_both(parse_selector(metric).where(spec.metrics.selector), at)
         yield Question(name, 0, Part.LEVEL), f"avg by ({at.label}) ({selector})"
     for proxy in _counted(notebook):
         selector = of_both(parse_selector(proxy.metric).where(spec.metrics.selector), at)
-        yield Question(proxy.name, 0, Part.BAD), grown(selector, at, scrape)
+        yield Question(proxy.name, 0, Part.BAD), grown(selector, at, step, scrape)
 
 
 def answer_metrics(notebook: Notebook, series: Mapping[Question, Sequence[Series]], requests: Curves, at: Arms,
@@ -47,7 +48,7 @@ def answer_metrics(notebook: Notebook, series: Mapping[Question, Sequence[Series
         yield level_metric(name, series.get(Question(name, 0, Part.LEVEL), ()), at, policy, worse=worse)
     for proxy in _counted(notebook):
         seen = by_version(series.get(Question(proxy.name, 0, Part.BAD), ()), at)
-        yield _share(proxy.name, seen, requests, at, policy.for_events(proxy.name), gates=True)
+        yield _share(proxy.name, seen, requests, at, policy, policy.for_events(proxy.name), gates=True)
 
 
 def level_metric(name: str, items: Sequence[Series], at: Arms, policy: Policy, *, unit: str = "",
@@ -55,8 +56,10 @@ def level_metric(name: str, items: Sequence[Series], at: Arms, policy: Policy, *
     """A gauge of both arms, with what stable showed before the trial."""
     columns = by_version(items, at)
     stable = columns.get(at.stable)
+    missing = [lost(v, {"": columns[v]}, at, policy) for v in (at.canary, at.stable) if v in columns]
     return LevelMetric(name, unit, trial_part(columns.get(at.canary), at), trial_part(stable, at),
-                       policy.for_level(name), worse, () if stable is None else stable[:BEFORE_INTERVALS])
+                       policy.for_level(name), worse, () if stable is None else stable[:BEFORE_INTERVALS],
+                       lost="; ".join(filter(None, missing)))
 
 
 def worse_side(at_least: float | None, at_most: float | None) -> Worse:
@@ -101,7 +104,8 @@ def _shares(classes: Classes, items: Sequence[Series], at: Arms, policy: Policy)
     margin = policy.for_classes()
     for value in classes.values:
         own = _summed(by_version([item], at) for item in items if item.labels.get(classes.label) == value)
-        yield _share(f"{classes.label} {value}", own, everything, at, margin, gates=margin.given)
+        yield _share(f"{classes.label} {value}", own, everything, at, policy, margin, gates=margin.given,
+                     one_metric=True)
 
 
 def _summed(columns: Iterator[Curves]) -> Curves:
@@ -113,17 +117,18 @@ def _summed(columns: Iterator[Curves]) -> Curves:
     return {version: tuple(values) for version, values in total.items()}
 
 
-def _share(name: str, events: Curves, exposure: Curves, at: Arms, margin: Margin, *, gates: bool) -> EventMetric:
-    """Events of each arm as a share of its exposure. A counter that never moved has no series: that is none."""
+def _share(name: str, events: Curves, exposure: Curves, at: Arms, policy: Policy, margin: Margin, *, gates: bool,
+           one_metric: bool = False) -> EventMetric:
+    """Events of each arm as a share of its exposure."""
     nothing = (None,) * (BEFORE_INTERVALS + at.count)
-
-    def arm(version: str) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
-        whole = exposure.get(version, nothing)
-        part = events.get(version, nothing)
-        return tuple(None if n is None else x or 0.0 for x, n in zip(part, whole, strict=True)), whole
-
-    canary, stable = arm(at.canary), arm(at.stable)
-    return EventMetric(name, counts_of(canary[0][BEFORE_INTERVALS:], canary[1][BEFORE_INTERVALS:]),
-                       counts_of(stable[0][BEFORE_INTERVALS:], stable[1][BEFORE_INTERVALS:]), margin,
-                       counts_of(stable[0][:BEFORE_INTERVALS], stable[1][:BEFORE_INTERVALS]), Worse.EITHER,
-                       gates=gates)
+    pairs, missing = [], []
+    for version in (at.canary, at.stable):
+        whole, part = exposure.get(version, nothing), events.get(version, nothing)
+        pairs.append(together(part, whole, one_metric=one_metric))
+        named = {"": whole} if one_metric else {name: part, "request": whole}
+        missing.append(lost(version, named, at, policy))
+    canary, stable = pairs
+    return EventMetric(name, counts_of(*(column[BEFORE_INTERVALS:] for column in canary)),
+                       counts_of(*(column[BEFORE_INTERVALS:] for column in stable)), margin,
+                       counts_of(*(column[:BEFORE_INTERVALS] for column in stable)), Worse.EITHER, gates=gates,
+                       lost="; ".join(filter(None, missing)))

@@ -30,9 +30,6 @@ DEFAULT_CLASS_SHARE = 0.01
 DEFAULT_SPLIT = 0.1
 """How far the split of the traffic may be from what was asked, as a share of that."""
 
-MOST_INTERVALS = 720
-"""Intervals of a trial."""
-
 
 class CanaryVerdict(StrEnum):
     """Of a canary or of one of its metrics, worst first. The value is the word in JSON."""
@@ -153,6 +150,8 @@ class EventMetric:
     """Whether it decides about the canary; otherwise it is only shown."""
     trouble: str = ""
     """Why it could not be read; "" when it could."""
+    lost: str = ""
+    """What was there and has been missing for so long that nothing can be said of the present; "" when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +164,7 @@ class LatencyMetric:
     margin: Margin
     gates: bool = True
     trouble: str = ""
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,7 @@ class LevelMetric:
     before: tuple[float | None, ...] = ()
     """Stable's values before the canary: to see that both arms moved."""
     trouble: str = ""
+    lost: str = ""
 
 
 Metric = EventMetric | LatencyMetric | LevelMetric
@@ -190,10 +191,15 @@ Metric = EventMetric | LatencyMetric | LevelMetric
 class Traffic:
     """Requests of both arms by interval, and the share that the canary was asked to take."""
 
-    canary: tuple[float, ...]
-    stable: tuple[float, ...]
+    canary: tuple[float | None, ...]
+    """None where they are not known, of this arm or of the other."""
+    stable: tuple[float | None, ...]
     asked: tuple[float | None, ...]
     """0 to 1; None where nobody said, and while it was being changed."""
+    stated: float | None = None
+    """The share asked for at present, 0 to 1; None when nobody says."""
+    untested: str = ""
+    """Why the split cannot be tested at all; "" when it can, or when there is nothing to test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +213,13 @@ class Trial:
     started_at: float
     """Unix seconds of the start of the first interval: the canary's first sample plus the rate window."""
     step_seconds: float
-    """Length of an interval, see :func:`interval_seconds`."""
+    """Length of the first intervals; how long the later ones are says :mod:`~triage.signals.intervals`."""
     metrics: tuple[Metric, ...]
     traffic: Traffic | None = None
     trouble: str = ""
     """Why the arms could not be compared at all; "" when they could."""
+    unseen: str = ""
+    """Why its first intervals are not among these, so that it cannot pass; "" when all of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,17 +289,6 @@ class CanaryState:
     def pages(self) -> bool:
         """Whether a failure may page: a shadow's answers reach nobody."""
         return self.verdict is CanaryVerdict.FAIL and self.arm != "shadow"
-
-
-def interval_seconds(age_seconds: float, scrape_interval: float) -> float:
-    """Length of an interval: whole minutes that hold four scrapes, doubled until no more than 720 make up the age.
-
-    Intervals must not overlap: each is asked as the increase over exactly this long, at steps as long.
-    """
-    length = 60.0 * max(1, math.ceil(4 * scrape_interval / 60))
-    while age_seconds > MOST_INTERVALS * length:
-        length *= 2
-    return length
 
 
 def counts_of(events: Sequence[float | None], exposure: Sequence[float | None]) -> Counts:

@@ -119,6 +119,8 @@ def not_compared(model: ModelState) -> str:
         return f"cannot be compared: {model.canary.failure.sentence()}"
     if model.versions.arm("stable") is None:
         return "there is no stable version to compare it with"
+    if model.canary is not None:
+        return "not compared yet: the hours before are being read"
     return "not compared yet: the first full interval is awaited"
 
 

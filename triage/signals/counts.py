@@ -222,9 +222,14 @@ def absent_is_zero(candidate: Candidate) -> bool:
     absent = getattr(candidate.sli, "absent", None)
     if absent is not None:
         return bool(absent == "zero")
-    texts = (getattr(candidate.sli, side, None) for side in ("good", "bad", "total"))
-    names = [text.partition("{")[0] for text in texts if text is not None]
-    return len(set(names)) == 1
+    return of_one_metric(text for side in ("good", "bad", "total")
+                         if (text := getattr(candidate.sli, side, None)) is not None)
+
+
+def of_one_metric(selectors: Iterable[str]) -> bool:
+    """Whether these vector selectors all choose among the series of one metric, which they name before the brace."""
+    names = {text.partition("{")[0] for text in selectors}
+    return len(names) == 1 and "" not in names
 
 
 def _sums(samples: Iterable[Sample], label: str) -> tuple[dict[str, float], bool]:

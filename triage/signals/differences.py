@@ -62,6 +62,31 @@ def looks(canary: Sequence[float | None], stable: Sequence[float | None], alpha:
     return tuple(found)
 
 
+def newest_look(canary: Sequence[float | None], stable: Sequence[float | None], block: int,
+                alpha: float) -> Look | None:
+    """A look at the newest pairs alone, as few as can be tested in blocks of ``block``; None under ``FIRST_LOOK``.
+
+    It is taken anew with every pair, so what it finds is no proof: ``alpha`` holds for one of them.
+    """
+    import numpy as np
+
+    known = [(i, c, s) for i, (c, s) in enumerate(zip(canary, stable, strict=True)) if c is not None and s is not None]
+    part = known[-max(FIRST_LOOK, _FEWEST_BLOCKS * block):]
+    if len(part) < FIRST_LOOK:
+        return None
+    differences = np.array([c - s for _, c, s in part])
+    return _look(differences, float(np.median([s for _, _, s in part])), part[-1][0], alpha)
+
+
+def look_that_tells(look: Look, tolerated: float) -> int:
+    """Pairs of the first look that is about narrow enough to show arms that are alike inside ``tolerated``, above 0."""
+    half = (look.high - look.low) / 2
+    due = FIRST_LOOK
+    while due < look.pairs * (half / tolerated) ** 2:
+        due *= 2
+    return due
+
+
 def next_look(pairs: int) -> int:
     """Pairs at which the next look is due."""
     due = FIRST_LOOK
@@ -74,7 +99,8 @@ def _look(differences: Array, stable: float, index: int, alpha: float) -> Look:
     import numpy as np
 
     n, middle = len(differences), float(np.median(differences))
-    block = max(5, math.ceil(3 * _correlation_length(differences)))
+    lasting = _correlation_length(differences)
+    block = max(5, math.ceil(3 * lasting))
     blocks = n // block
 
     def without(reason: str) -> Look:
@@ -90,6 +116,9 @@ def _look(differences: Array, stable: float, index: int, alpha: float) -> Look:
     spread = float(np.std(np.median(differences[picks], axis=1)))
     if spread == 0:
         return without("its values are too few different ones")
+    # What hangs together across the ends of blocks is lost to them: (tau - 1 / tau) / (2 * block) of the variance for
+    # neighbours that depend on each other (Künsch, Annals of Statistics 17, 1989).
+    spread /= math.sqrt(1 - (lasting - 1 / lasting) / (2 * block))
     z = NormalDist().inv_cdf(1 - alpha / 2)
     # Student's quantile (Cornish and Fisher, second term): the spread is itself estimated, from as many blocks.
     df = blocks - 1

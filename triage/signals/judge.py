@@ -31,6 +31,8 @@ from triage.signals.wording import age, count, share
 __all__ = ["judge"]
 
 _ORDER = list(CanaryVerdict)
+_SPLIT = "traffic split"
+_SPLIT_MARGIN = Margin(relative=DEFAULT_SPLIT, given=False)
 
 
 def judge(trial: Trial, policy: Policy) -> CanaryState:
@@ -70,14 +72,19 @@ def judge(trial: Trial, policy: Policy) -> CanaryState:
             # Arms that were not filled as planned differ in whom they serve: nothing they show can be trusted.
             verdict = replace(verdict, verdict=CanaryVerdict.ERROR, gates=True)
         found.append(verdict)
+    elif trial.traffic is not None and trial.traffic.untested:
+        found.append(_untested_split(trial.traffic, terms))
     overall, reason, more_events, more_seconds = _overall(trial, found)
+    if trial.unseen:
+        # What stable did before these intervals it did beside the canary.
+        moved = []
     if moved and overall is not CanaryVerdict.FAIL:
         reason = f"{moved[0]}; {reason}"
     ordered = sorted(found, key=lambda v: (not v.gates, _ORDER.index(v.verdict)))
-    asked = trial.traffic.asked[-1] if trial.traffic is not None and trial.traffic.asked else None
+    asked = trial.traffic.stated if trial.traffic is not None else None
     return CanaryState(overall, reason, trial.stable, trial.canary, policy.arm, trial.known_from, trial.started_at,
                        tuple(ordered), "; ".join(moved), mismatch, more_events, more_seconds, asked,
-                       _real_share(trial.traffic, terms.sustained_intervals), policy.alpha)
+                       _real_share(trial.traffic, terms), policy.alpha)
 
 
 def _decides(metric: Metric) -> bool:
@@ -99,6 +106,8 @@ def _overall(trial: Trial, found: Sequence[MetricVerdict]) -> tuple[CanaryVerdic
     if not deciding:
         return CanaryVerdict.INSUFFICIENT, "no metric of both versions can be compared", None, None
     overall = worst([v.verdict for v in deciding])
+    if trial.unseen and overall is not CanaryVerdict.FAIL:
+        return CanaryVerdict.ERROR, trial.unseen, None, None
     those = [v for v in deciding if v.verdict is overall]
     if overall is CanaryVerdict.PASS:
         n = min(v.n_canary for v in those)
@@ -113,23 +122,25 @@ def _overall(trial: Trial, found: Sequence[MetricVerdict]) -> tuple[CanaryVerdic
 
 def _split_metric(traffic: Traffic) -> EventMetric | None:
     """The split as two rates: requests of each arm for each share of the traffic asked for it."""
-    known = [a if a is not None and 0 < a < 1 else None for a in traffic.asked]
-    if all(a is None for a in known):
+    pairs = _compared(traffic)
+    if not any(asked for _, _, asked in pairs):
         return None
-    canary = Counts(tuple(n if a is not None else 0.0 for n, a in zip(traffic.canary, known, strict=True)),
-                    tuple(a or 0.0 for a in known))
-    stable = Counts(tuple(n if a is not None else 0.0 for n, a in zip(traffic.stable, known, strict=True)),
-                    tuple(1 - a if a is not None else 0.0 for a in known))
-    return EventMetric("traffic split", canary, stable, Margin(relative=DEFAULT_SPLIT, given=False),
-                       worse=Worse.EITHER, gates=False)
+    canary = Counts(tuple(c for c, _, _ in pairs), tuple(a for _, _, a in pairs))
+    stable = Counts(tuple(s for _, s, _ in pairs), tuple(1 - a if a else 0.0 for _, _, a in pairs))
+    return EventMetric(_SPLIT, canary, stable, _SPLIT_MARGIN, worse=Worse.EITHER, gates=False)
+
+
+def _compared(traffic: Traffic) -> list[tuple[float, float, float]]:
+    """By interval the requests of canary and stable and the share asked for; zeros where they cannot be compared."""
+    return [(c, s, a) if c is not None and s is not None and a is not None and 0 < a < 1 else (0.0, 0.0, 0.0)
+            for c, s, a in zip(traffic.canary, traffic.stable, traffic.asked, strict=True)]
 
 
 def _judge_split(metric: EventMetric, tests: EventTests, traffic: Traffic,
                  terms: Terms) -> tuple[MetricVerdict, str]:
     """The verdict on the split itself, and the finding when it is not as asked."""
     failed = tests.failed_index(terms)
-    pairs = [(c, s, a) for c, s, a in zip(traffic.canary, traffic.stable, traffic.asked, strict=True)
-             if a is not None and 0 < a < 1]
+    pairs = _compared(traffic)
     canary, stable = math.fsum(c for c, _, _ in pairs), math.fsum(s for _, s, _ in pairs)
     total = canary + stable
     real = canary / total if total > 0 else None
@@ -140,18 +151,33 @@ def _judge_split(metric: EventMetric, tests: EventTests, traffic: Traffic,
         sentence = f"takes {share(real)} of the requests, {share(asked)} asked"
         if failed is not None:
             verdict, mismatch = CanaryVerdict.FAIL, f"the canary {sentence}: the split is not what was asked for"
-        elif tests.inside(terms.pass_threshold):
-            verdict = CanaryVerdict.PASS
+        elif tests.passed(terms):
+            verdict = CanaryVerdict.INCONCLUSIVE if terms.is_beyond(tests.lately) else CanaryVerdict.PASS
     return MetricVerdict(metric.name, Kind.SPLIT, "ratio", asked, real,
                          None if real is None or asked is None else real - asked, stable, canary, verdict, sentence,
                          metric.margin, False, failed_at=None if failed is None else terms.time_after(failed),
                          p=tests.p), mismatch
 
 
-def _real_share(traffic: Traffic | None, intervals: int) -> float | None:
+def _untested_split(traffic: Traffic, terms: Terms) -> MetricVerdict:
+    """That nobody can tell whether the traffic is split as asked, and why."""
+    real = _real_share(traffic, terms)
+    taken = "an unknown share" if real is None else share(real)
+    n_stable, n_canary = (math.fsum(n or 0.0 for n in arm) for arm in (traffic.stable, traffic.canary))
+    return MetricVerdict(
+        _SPLIT, Kind.SPLIT, "ratio", traffic.stated, real,
+        None if real is None or traffic.stated is None else real - traffic.stated, n_stable, n_canary,
+        CanaryVerdict.INCONCLUSIVE, f"takes {taken} of the requests: not tested, {traffic.untested}", _SPLIT_MARGIN,
+        gates=False)
+
+
+def _real_share(traffic: Traffic | None, terms: Terms) -> float | None:
     if traffic is None:
         return None
-    canary, stable = math.fsum(traffic.canary[-intervals:]), math.fsum(traffic.stable[-intervals:])
+    intervals = terms.sustained_lately(len(traffic.canary))
+    known = [(c, s) for c, s in zip(traffic.canary[-intervals:], traffic.stable[-intervals:], strict=True)
+             if c is not None and s is not None]
+    canary, stable = (math.fsum(pair[n] for pair in known) for n in (0, 1))
     return canary / (canary + stable) if canary + stable > 0 else None
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from triage.signals.canary import CanaryVerdict, Kind, LatencyMetric, LevelMetric, Margin, MetricVerdict, Worse
-from triage.signals.differences import FIRST_LOOK, Look, looks, next_look
+from triage.signals.differences import FIRST_LOOK, Look, look_that_tells, looks, newest_look, next_look
 from triage.signals.histogram import merged
 from triage.signals.judge_events import Terms
 from triage.signals.ranks import RankEvidence, percentiles, rank_evidence, rank_growth
-from triage.signals.sequential import always_valid_p
+from triage.signals.sequential import always_valid_p, holds
 from triage.signals.wording import age, clock_time, count, duration, value
 
 _MIXING = 2.0
@@ -22,7 +23,8 @@ def judge_latency(metric: LatencyMetric, terms: Terms) -> MetricVerdict:
     stable = merged([b for b in metric.stable if b is not None])
     of_canary, of_stable = percentiles(canary), percentiles(stable)
     n_canary, n_stable = (b.total if b is not None else 0.0 for b in (canary, stable))
-    ranks = rank_evidence(metric.canary, metric.stable, metric.margin.relative)
+    ranks = rank_evidence(metric.canary, metric.stable, metric.margin.relative,
+                          terms.most_lately(len(metric.canary)))
     verdict, more_events, more_seconds = CanaryVerdict.INSUFFICIENT, None, None
     gates, failed = metric.gates, None
     if ranks.effect is None or of_canary.p95 is None or of_stable.p95 is None:
@@ -39,8 +41,14 @@ def judge_latency(metric: LatencyMetric, terms: Terms) -> MetricVerdict:
             verdict = CanaryVerdict.FAIL
             sentence = (f"{values}: slower by more than {metric.margin.words()}, proven since "
                         f"{clock_time(terms.time_after(failed))}")
-        elif n_canary >= terms.policy.min_events and ranks.not_slower[-1] >= terms.pass_threshold:
+        elif metric.lost:
+            verdict, sentence = CanaryVerdict.ERROR, f"{values}: {metric.lost}"
+        elif n_canary >= terms.policy.min_events and holds(ranks.not_slower, terms.pass_threshold):
             verdict, sentence = CanaryVerdict.PASS, f"{values}: inside {metric.margin.words()}"
+            if terms.is_beyond(ranks.lately):
+                verdict = CanaryVerdict.INCONCLUSIVE
+                sentence += (" as a whole, but it looks slower by more than that since about "
+                             f"{clock_time(terms.time_after(ranks.lately.first - 1))}")
         else:
             verdict, more_events, more_seconds, why = _undecided(metric, ranks, n_canary, terms)
             sentence = f"{values}: {why}"
@@ -72,7 +80,8 @@ def _undecided(metric: LatencyMetric, ranks: RankEvidence, n_canary: float,
     per_interval = n_canary / max(1, active)
     # Evidence grows by the interval, so what is missing is time.
     intervals = max(missing / per_interval, (terms.pass_threshold - ranks.not_slower[-1]) / gain if gain > 0 else 1.0)
-    more_seconds = max(1.0, intervals) * terms.step_seconds * len(metric.canary) / max(1, active)
+    whole = len(metric.canary)
+    more_seconds = max(1.0, intervals) * terms.seconds(whole - 1, whole) * whole / max(1, active)
     more_events = max(1, math.ceil(max(1.0, intervals) * per_interval))
     rounded = more_events if more_events < 100 else float(f"{more_events:.2g}")
     return (CanaryVerdict.INSUFFICIENT, more_events, more_seconds,
@@ -104,18 +113,56 @@ def judge_level(metric: LevelMetric, terms: Terms) -> MetricVerdict:
             verdict = CanaryVerdict.FAIL
             sentence = (f"{values}: {'off' if metric.worse is Worse.EITHER else 'worse'} by more than "
                         f"{margin.words(metric.unit)}, proven since {clock_time(terms.time_after(failed))}")
+        elif metric.lost:
+            verdict, sentence = CanaryVerdict.ERROR, f"{values}: {metric.lost}"
         elif taken and taken[-1].no_test:
             verdict, sentence = CanaryVerdict.INCONCLUSIVE, f"{values}: no test, {taken[-1].no_test}"
         elif taken and _inside(taken[-1], margin, metric.worse):
-            verdict = CanaryVerdict.PASS
-            sentence = f"{values}: inside {margin.words(metric.unit)}"
+            verdict, sentence = CanaryVerdict.PASS, f"{values}: inside {margin.words(metric.unit)}"
+            if beyond := _beyond_lately(metric, margin, taken[-1], terms):
+                verdict, sentence = CanaryVerdict.INCONCLUSIVE, f"{sentence} {beyond}"
         else:
-            more_events = max(next_look(len(pairs)), terms.sustained_intervals) - len(pairs)
-            more_seconds = more_events * terms.step_seconds
-            sentence = f"{values}: next look in about {age(max(60.0, more_seconds))}"
+            verdict, more_events, why = _level_undecided(taken, margin, metric.unit, len(pairs), terms)
+            sentence = f"{values}: {why}"
+            if more_events is not None:
+                whole = len(metric.canary)
+                more_seconds = more_events * terms.seconds(whole - 1, whole) * whole / len(pairs)
+                sentence += f", about {age(max(60.0, more_seconds))}"
     return MetricVerdict(metric.name, Kind.LEVEL, metric.unit, stable, canary, delta, n, n, verdict, sentence, margin,
                          margin is not None, more_events, more_seconds,
                          None if failed is None else terms.time_after(failed))
+
+
+def _level_undecided(taken: Sequence[Look], margin: Margin, unit: str, pairs: int,
+                     terms: Terms) -> tuple[CanaryVerdict, int | None, str]:
+    """Verdict, how many pairs of values are still needed, and why, for a gauge that neither failed nor passed."""
+    due = max(next_look(pairs), terms.sustained_intervals)
+    if taken:
+        tolerated = _tolerated(taken[-1], margin)
+        if tolerated <= 0:
+            return (CanaryVerdict.INCONCLUSIVE, None,
+                    f"a margin of {margin.words(unit)} cannot be tested where stable is {value(0.0, unit)}")
+        # As for events: twice as many as would show arms that are alike inside the margin.
+        if taken[-1].pairs >= 2 * look_that_tells(taken[-1], tolerated):
+            return (CanaryVerdict.INCONCLUSIVE, None,
+                    f"the difference is about as large as the margin of {margin.words(unit)}")
+        due = max(due, look_that_tells(taken[-1], tolerated))
+    return CanaryVerdict.INSUFFICIENT, due - pairs, f"needs about {count(due - pairs)} more values of both"
+
+
+def _beyond_lately(metric: LevelMetric, margin: Margin, last: Look, terms: Terms) -> str:
+    """That the newest values are off by more than the margin; "" when they do not look so."""
+    newest_ones = newest_look(metric.canary, metric.stable, last.block, terms.policy.alpha)
+    if newest_ones is None:
+        return ""
+    if newest_ones.no_test:
+        # What never changes has no interval, and is what it is.
+        newest_ones = replace(newest_ones, low=newest_ones.difference, high=newest_ones.difference)
+    if not _outside(newest_ones, margin, metric.worse):
+        return ""
+    word = "off" if metric.worse is Worse.EITHER else "worse"
+    return (f"as a whole, but the newest {count(newest_ones.pairs)} values look {word} by more than that "
+            f"({value(newest_ones.difference, metric.unit)})")
 
 
 def levels_moved(metric: LevelMetric, terms: Terms) -> str:

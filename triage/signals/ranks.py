@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.signals.histogram import Buckets, merged, quantile
-from triage.signals.sequential import accumulate
+from triage.signals.sequential import Lately, accumulate, newest_terms
 
 _LAMBDAS = (0.1, 0.2, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9)
 """Shares of the capital that are bet; 2 would risk all of it."""
@@ -49,6 +49,8 @@ class RankEvidence:
     """The effect against the slowed-down stable when both arms are alike: what a decision must tell from 0.5."""
     too_coarse: bool
     """Fewer than three buckets hold more than 2 % of the observations: a shift cannot be seen."""
+    lately: Lately
+    """What the newest intervals say for its being slower by more than the margin."""
 
 
 def superiority(canary: Buckets, stable: Buckets, slowdown: float = 1.0) -> float | None:
@@ -99,8 +101,9 @@ def percentiles(buckets: Buckets | None) -> Percentiles:
 
 
 def rank_evidence(canary: Sequence[Buckets | None], stable: Sequence[Buckets | None],
-                  margin: float) -> RankEvidence:
+                  margin: float, most_lately: Sequence[float]) -> RankEvidence:
     """Ranks of both arms on one grid of intervals; None where nothing is known. ``margin``: share that may be added.
+    ``most_lately``: what each interval may say of the present (:func:`~triage.signals.sequential.lately`).
 
     An interval counts by its observations, compared with the largest so far: a minute with three requests says little.
     """
@@ -118,10 +121,12 @@ def rank_evidence(canary: Sequence[Buckets | None], stable: Sequence[Buckets | N
         largest = max(largest, weight)
         leans.append((u - 0.5) * weight / largest)
     lean = np.array(leans)[:, None, None] * np.array([1.0, -1.0])[None, :, None] * np.array(_LAMBDAS)[None, None, :]
-    slower, not_slower = accumulate(np.log1p(lean))
+    terms = np.log1p(lean)
+    slower, not_slower = accumulate(terms)
     effect = superiority(both_canary, both_stable) if both_canary is not None and both_stable is not None else None
     expected = superiority(both_stable, both_stable, 1 + margin) if both_stable is not None else None
-    return RankEvidence(effect, slower, not_slower, expected, _too_coarse(both_canary, both_stable))
+    now = newest_terms(np.minimum(terms[:, 0], np.array(most_lately)[:, None]))
+    return RankEvidence(effect, slower, not_slower, expected, _too_coarse(both_canary, both_stable), now)
 
 
 def rank_growth(expected: float) -> float:

@@ -13,8 +13,8 @@ probability ``alpha`` at most. With ``extra = 0`` it is the conditional binomial
 margins in percentage points exact too, also when stable has no events at all.
 
 Bets are averaged over a grid of rate ratios and over the time at which the canary may have changed: most of the weight
-starts with it, the rest is spread over a day of minutes, so that hours of good behaviour do not hide a late regression.
-Everything at an interval depends on that interval and on earlier ones alone.
+starts with it, the rest is spread over two weeks of intervals, so that hours of good behaviour do not hide a late
+regression. Everything at an interval depends on that interval and on earlier ones alone; they may differ in length.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from triage.signals.intervals import joints, lengths, stretches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,10 +36,13 @@ _NOTHING_ADDED = 1e-9
 """Change of ``ln e`` that is rounding."""
 RATIOS = (1.1, 1.3, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 4.5, 5.0)
 """How many times beyond the line the canary is taken to be; under the line, their inverses."""
+NEAR_RATIOS = (1.02, 1.05, 1.1, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
+"""As many, for a canary that is taken to be as good as stable, which a margin of a few percent makes close to its
+line."""
 FIRST_WEIGHT = 0.95
 """Weight of the bets that start with the canary."""
-LATER_STARTS = 1440
-"""Intervals over which the rest of the weight starts."""
+LATER_STARTS = 2520
+"""Intervals over which the rest of the weight starts: as many as there are in sixteen days."""
 _HIGHEST = 1e250
 _LEAST_INTERVALS = 20
 _LEAST_PAIRS = 10
@@ -98,6 +103,8 @@ class Comparison:
     """Variance over mean of the counts, for each interval; infinite where it is not known yet: no bet is made."""
     cap: float = math.inf
     """What one interval may add to the logarithm of one bet, so that a moment is not remembered for hours."""
+    ratios: tuple[float, ...] = RATIOS
+    """Of the bets; as many in all comparisons that are computed together."""
 
 
 def log_evidence(comparisons: Sequence[Comparison]) -> tuple[tuple[float, ...], ...]:
@@ -116,6 +123,38 @@ def log_evidence(comparisons: Sequence[Comparison]) -> tuple[tuple[float, ...], 
     return accumulate(np.stack([np.minimum(_increments(c), c.cap) for c in comparisons], axis=1))
 
 
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """The newest intervals that speak for one bet, as long as they go back."""
+
+    evidence: float
+    """What they added to the logarithm of the bet, 0 when the newest interval spoke against every bet."""
+    first: int
+    """Index of the first of them."""
+
+
+def lately(comparisons: Sequence[Comparison], most: Sequence[float]) -> tuple[Lately, ...]:
+    """For each comparison what its newest intervals say, whatever was before: the largest sum of a bet's last terms.
+
+    ``most``: what each interval may add, so that a moment is no stretch. This is Page's cumulative sum (Biometrika 41,
+    1954): it tells that something has changed long before all that is known says so, and is no proof over many looks.
+    """
+    import numpy as np
+
+    return tuple(newest_terms(np.minimum(_increments(c), np.array(most)[:, None])) for c in comparisons)
+
+
+def newest_terms(terms: Any) -> Lately:
+    """The largest sum of the last rows in any column of ``terms``, an array of intervals by bets."""
+    import numpy as np
+
+    sums = np.concatenate((np.zeros((1, terms.shape[1])), np.cumsum(terms, axis=0)))
+    bet = int(np.argmax(sums[-1] - sums.min(axis=0)))
+    # The last of equal ones: an interval without data begins nothing.
+    first = len(sums) - 1 - int(np.argmin(sums[::-1, bet]))
+    return Lately(float(sums[-1, bet] - sums[first, bet]), first)
+
+
 def _increments(comparison: Comparison) -> Array:
     """Logarithms of the bets, intervals by ratios."""
     import numpy as np
@@ -123,9 +162,9 @@ def _increments(comparison: Comparison) -> Array:
     canary, stable = comparison.canary, comparison.stable
     events_c, exposure_c = np.array(canary.events)[:, None], np.array(canary.exposure)[:, None]
     events_s, exposure_s = np.array(stable.events)[:, None], np.array(stable.exposure)[:, None]
-    times = np.array(RATIOS if comparison.above else [1 / r for r in RATIOS])[None, :]
+    times = np.array([r if comparison.above else 1 / r for r in comparison.ratios])[None, :]
     if comparison.ratio == 0:
-        theta, log_phi = np.broadcast_to(times, (len(canary.events), len(RATIOS))), np.zeros((1, 1))
+        theta, log_phi = np.broadcast_to(times, (len(canary.events), times.size)), np.zeros((1, 1))
         known = exposure_c > 0
     else:
         # Without exposure of one arm there is nothing to compare with.
@@ -147,7 +186,8 @@ def accumulate(increments: Any) -> tuple[tuple[float, ...], ...]:
     import numpy as np
 
     intervals, comparisons, grid = increments.shape
-    factors = np.exp(np.minimum(increments, 500.0))
+    # No product of a factor and the highest one overflows.
+    factors = np.exp(np.minimum(increments, 100.0))
     products = np.full((comparisons, grid), FIRST_WEIGHT)
     later, waiting = (1 - FIRST_WEIGHT) / LATER_STARTS, 1 - FIRST_WEIGHT
     evidence = np.empty((intervals, comparisons))
@@ -166,8 +206,10 @@ def dispersions(stable: Counts, before: Counts = NOTHING) -> tuple[float, ...]:
 
     From differences of neighbouring rates, so that a slow trend is no dispersion, over single intervals and over blocks
     of five (bursts that last); the larger one counts, where it is beyond 1 by more than one and a half standard errors.
-    ``before`` are stable's intervals before the canary. Infinite until twenty intervals are known.
-    What it costs in false alarms is measured in the tests: about alpha at most, less where a deviation must last.
+    ``before`` are stable's intervals before the canary, of the shortest length. Infinite until twenty intervals are
+    known. Where intervals get longer, everything before them is taken in intervals as long: what hangs together for
+    minutes shows only there. What it costs in false alarms is measured in the tests: about alpha at most, less where a
+    deviation must last.
     """
     if not stable.events:
         return ()
@@ -175,10 +217,22 @@ def dispersions(stable: Counts, before: Counts = NOTHING) -> tuple[float, ...]:
 
     events = np.array(before.events + stable.events)
     exposure = np.array(before.exposure + stable.exposure)
+    result: list[float] = []
+    for each in stretches(len(stable.events)):
+        at = joints(len(before.events), each.first + each.count, each.length)
+        found = _known(*(np.add.reduceat(values[:at[-1]], at[:-1]) for values in (events, exposure)))
+        result += found[-each.count - 1:-1].tolist()
+    return tuple(result)
+
+
+def _known(events: Array, exposure: Array) -> Array:
+    """The larger estimate, as :func:`_dispersion` gives them; infinite where too little is known."""
+    import numpy as np
+
     found = np.maximum(_dispersion(events, exposure, 1), _dispersion(events, exposure, _BLOCK))
     seen = np.concatenate(([0], np.cumsum(exposure > 0)))
-    found = np.where(seen < _LEAST_INTERVALS, math.inf, found)
-    return tuple(found[len(before.events):len(events)].tolist())
+    known: Array = np.where(seen < _LEAST_INTERVALS, math.inf, found)
+    return known
 
 
 def _dispersion(events: Array, exposure: Array, block: int) -> Array:
@@ -214,13 +268,24 @@ def _dispersion(events: Array, exposure: Array, block: int) -> Array:
     return known
 
 
+def holds(log_e: Sequence[float], threshold: float) -> bool:
+    """Whether what was proven at ``threshold`` after some interval has not been outweighed by what came since.
+
+    It goes on until the evidence is used up (0), so that nothing flaps while it hovers about the threshold.
+    """
+    held = False
+    for level in log_e:
+        held = level >= threshold or (held and level >= 0)
+    return held
+
+
 def first_reached(log_e: Sequence[float], threshold: float, start: int = 0) -> int | None:
     """Index of the first interval from ``start`` on after which the evidence is at least ``threshold``; None: never."""
     return next((k for k in range(start, len(log_e)) if log_e[k] >= threshold), None)
 
 
 def first_sustained(log_e: Sequence[float], threshold: float, intervals: int, start: int = 0) -> int | None:
-    """As :func:`first_reached`, for a deviation that must outlast ``intervals``; None: never.
+    """As :func:`first_reached`, for a deviation that must outlast ``intervals`` of the shortest; None: never.
 
     Of what the strongest stretch of so many intervals (or fewer) added, only half of the threshold counts: the other
     half must come from elsewhere. Intervals that add nothing, as those without data do, are none of a stretch: while
@@ -228,12 +293,17 @@ def first_sustained(log_e: Sequence[float], threshold: float, intervals: int, st
     """
     if max(log_e, default=0.0) < threshold:
         return None
-    levels = [0.0]
-    most = 0.0
-    for k, level in enumerate(log_e):
+    # What was added up to each interval that added something, and how much of the shortest those make up.
+    levels, ends = [0.0], [0]
+    most, begun = 0.0, 0
+    for k, (level, length) in enumerate(zip(log_e, lengths(len(log_e)), strict=True)):
         if intervals > 0 and abs(level - levels[-1]) > _NOTHING_ADDED:
-            most = max(most, level - min(levels[-intervals:]))
+            end = ends[-1] + length
+            while begun + 1 < len(ends) and end - ends[begun + 1] >= intervals:
+                begun += 1
+            most = max(most, level - min(levels[begun:]))
             levels.append(level)
+            ends.append(end)
         if k >= start and level - max(0.0, most - threshold / 2) >= threshold:
             return k
     return None
@@ -246,12 +316,12 @@ def always_valid_p(log_e: Sequence[float]) -> float:
 
 def growth(canary_rate: float, stable_rate: float, stable_per_canary: float, ratio: float, extra: float, *,
            above: bool) -> float:
-    """Expected gain in ``ln e`` for each exposure of the canary under the best bet of the grid; 0 when none gains.
+    """Expected gain in ``ln e`` for each exposure of the canary under the best of the near bets; 0 when none gains.
 
     ``stable_per_canary``: exposures of stable for each one of the canary.
     """
     best = 0.0
-    for times in RATIOS if above else tuple(1 / r for r in RATIOS):
+    for times in NEAR_RATIOS if above else tuple(1 / r for r in NEAR_RATIOS):
         both = ratio + stable_per_canary
         share = both / (both + (times - 1) * ratio) if both > 0 else 1.0
         theta = times * share

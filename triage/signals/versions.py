@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from triage.facts.arrangement import arrangement
 from triage.facts.replies import MODEL, UNASKED, Part, Question, Replies, Reply
 from triage.facts.samples import Sample
-from triage.signals.burn import MINUTE
+from triage.signals.burn import DAY, MINUTE
 from triage.signals.counts import trouble
 from triage.signals.model import Marker, Versions, VersionState
 from triage.signals.reading import Quality, Reading
@@ -17,6 +17,8 @@ from triage.signals.reading import Quality, Reading
 if TYPE_CHECKING:
     from triage.notebook.resolve import Traffic
 
+OLDEST_SECONDS = 14 * DAY
+"""How far back the beginning of a version is looked for at most."""
 _EDGE = 3 * MINUTE
 """A version seen this close to the start of what was looked at was there before."""
 _LEAST_REQUESTS = 100.0
@@ -40,10 +42,10 @@ def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float,
     Stable is the version with most requests; of the others with requests, the one first seen last is on trial
     (``arm``: ``canary``, ``shadow`` or ``experiment``), by the last five minutes; shares are of the shortest window
     (:func:`share_windows`) that has requests enough. When both are older than what was looked at, the notebook
-    decides: beside the version that it describes (``described``) another one is a leftover, not a trial.
+    decides: beside the version that it describes (``described``) another one is a leftover, not a trial. More than a
+    day was looked at where it was asked when older ones began (``Part.BEGAN``).
     """
-    index = next((i for i in range(len(traffic))
-                  if replies.get(Question(MODEL, i, Part.REQUESTS, 5 * MINUTE), UNASKED).samples), 0)
+    index = counting(traffic, replies)
     if not traffic:
         return Versions("traffic", ())
     label = traffic[index].version_label
@@ -51,6 +53,7 @@ def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float,
     seen = arrangement(replies).seen
     beside = [replies[question] for part in (Part.FIRST_SEEN, Part.LAST_SEEN)
               if (question := seen.get((index, part))) is not None]
+    beside.append(replies.get(Question(MODEL, index, Part.BEGAN), UNASKED))
     lately = arrangement(replies).lately.get(index)
     short = None if lately is None or trouble((replies[lately],), now) is not None else lately
     found = trouble((asked,), now)
@@ -62,10 +65,16 @@ def versions(traffic: Sequence[Traffic], arm: str, replies: Replies, now: float,
                          lambda _: _versions(index, label, arm, replies, asked, short, None, described), *also, *beside)
 
 
+def counting(traffic: Sequence[Traffic], replies: Replies) -> int:
+    """Which of the counters of requests is read: the first that counts any."""
+    return next((i for i in range(len(traffic))
+                 if replies.get(Question(MODEL, i, Part.REQUESTS, 5 * MINUTE), UNASKED).samples), 0)
+
+
 def _versions(index: int, label: str, arm: str, replies: Replies, asked: Reply, short: Question | None,
               found: tuple[Quality, str] | None, described: str) -> Versions:
     requests = _by_version(asked.samples, label)
-    first = _times(replies, index, Part.FIRST_SEEN, label)
+    first = _first_times(replies, index, label)
     last = _times(replies, index, Part.LAST_SEEN, label)
     total = sum(requests.values())
     quality, note = found if found is not None else (Quality.OK, "")
@@ -106,6 +115,16 @@ def _by_version(samples: Sequence[Sample], label: str) -> dict[str, float]:
     return found
 
 
+def _first_times(replies: Replies, index: int, label: str) -> dict[str, float | None]:
+    """As :func:`_times`; of what is older than was looked at every time, what was found when it was looked for."""
+    found = _times(replies, index, Part.FIRST_SEEN, label)
+    if None in found.values():
+        older = replies.get(Question(MODEL, index, Part.BEGAN), UNASKED)
+        began = {sample.labels.get(label, ""): _ours(older, sample) for sample in older.samples}
+        found = {version: began.get(version) if at is None else at for version, at in found.items()}
+    return found
+
+
 def _times(replies: Replies, index: int, part: Part, label: str) -> dict[str, float | None]:
     """First or last seen by version on our clock; None for a first time at the edge of what was looked at."""
     found: dict[str, float | None] = {}
@@ -116,13 +135,16 @@ def _times(replies: Replies, index: int, part: Part, label: str) -> dict[str, fl
     for sample in reply.samples:
         if not math.isfinite(sample.value) or reply.answered_at is None:
             continue
-        ago = sample.at - sample.value
-        early = part is Part.FIRST_SEEN and ago >= question.window_seconds - _EDGE
-        # What an answer takes is no difference of clocks, and would move the grid of a trial from look to look.
-        skew = reply.answered_at - sample.at
-        found[sample.labels.get(label, "")] = None if early else sample.value + min(0.0, ago) + (
-            skew if abs(skew) > _LATENCY else 0.0)
+        early = part is Part.FIRST_SEEN and sample.at - sample.value >= question.window_seconds - _EDGE
+        found[sample.labels.get(label, "")] = None if early else _ours(reply, sample)
     return found
+
+
+def _ours(reply: Reply, sample: Sample) -> float:
+    """The time that is the value of a sample, on our clock."""
+    # What an answer takes is no difference of clocks, and would move the grid of a trial from look to look.
+    skew = (reply.answered_at or sample.at) - sample.at
+    return sample.value + min(0.0, sample.at - sample.value) + (skew if abs(skew) > _LATENCY else 0.0)
 
 
 def markers(state: Versions) -> tuple[Marker, ...]:
