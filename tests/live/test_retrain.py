@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,6 +16,9 @@ from tests.signals.building import SUCCESS, notebook
 from triage.clock import ManualClock
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Series
+from triage.lab.promql.engine import Engine
+from triage.lab.promql.results import Vector
+from triage.lab.promql.store import Store
 from triage.live.drift import DRIFT
 from triage.live.poller import Poller
 from triage.live.quality import FIGURE, LABELS, WINDOW
@@ -123,6 +127,22 @@ def test_what_decides_on_the_screen_is_asked_over_the_grid_too_and_not_by_versio
     assert {q.part for q, _ in retrain_questions(gauge)} == {
         Part.LEVEL, Part.SAMPLED_AT, Part.CHANGES, Part.PUSHED_AT}
     assert not [text for of in (counted, gauge) for _, text in retrain_questions(of) if "model_version" in text]
+
+
+def test_of_moments_without_a_reset_nothing_is_said_of_resets() -> None:
+    store = Store()
+    times = np.arange(0, 10 * HOUR + 1, 60)
+    store.append({"__name__": "value_count", "model": "m", "feature": "a"}, np.round(times * 1000).astype(int),
+                 np.where(times < 5 * HOUR, times, times - 5 * HOUR).astype(float))
+
+    def told(part: Part, at: float) -> list[float]:
+        [text] = [text for q, text in retrain_questions(book(DRIFTED)) if q.part is part]
+        vector = Engine(store).instant(text, at).value
+        assert isinstance(vector, Vector)
+        return [value for _, value in vector.samples]
+
+    assert (told(Part.RESETS, 5.5 * HOUR), told(Part.SERIES, 5.5 * HOUR)) == ([1.0], [1.0])
+    assert (told(Part.RESETS, 8 * HOUR), told(Part.SERIES, 8 * HOUR)) == ([], [])
 
 
 @pytest.mark.parametrize(("nulls", "state"), [(4000.0, TriggerState.ASKED), (60.0, TriggerState.QUIET)])

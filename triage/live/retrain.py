@@ -6,7 +6,7 @@ The grid is aligned to whole steps, so that the first look of all and an hour of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,11 +66,25 @@ def retrain_questions(notebook: Notebook) -> tuple[tuple[Question, str], ...]:
         return ()
     asked: list[tuple[Question, str]] = []
     if any(rule.drift is not None for rule in retrain.when):
-        asked += [(q, text) for q, text in drift_questions(notebook, by_version=False) if q.part not in _NO_VERDICT]
+        asked += _of_drift(notebook)
     if any(rule.quality is not None for rule in retrain.when):
         asked += [(q, text) for q, text in quality_questions(notebook)
                   if q.objective in (LABELS, COUNTED) or (q.objective == FIGURE and q.part in _FIGURE_PARTS)]
     return tuple(asked)
+
+
+def _of_drift(notebook: Notebook) -> Iterator[tuple[Question, str]]:
+    """Everything that decides on drift. Resets are rare: of moments without one, neither they nor the number of
+    processes are answered."""
+    every = [(q, text) for q, text in drift_questions(notebook, by_version=False) if q.part not in _NO_VERDICT]
+    reset = {q.candidate: f"{text} > 0" for q, text in every if q.part is Part.RESETS}
+    for question, text in every:
+        if question.part is Part.RESETS:
+            yield question, reset[question.candidate]
+        elif question.part is Part.SERIES:
+            yield question, f"{text} and {reset[question.candidate]}"
+        else:
+            yield question, text
 
 
 def retrain(notebook: Notebook, series: Mapping[Question, Sequence[Series]], at: Past, now: float,
