@@ -10,7 +10,7 @@ import pytest
 
 from tests.signals.building import NOW, SUCCESS, notebook
 from triage.facts.outcome import Failure, FailureKind
-from triage.facts.rollouts import Pause, Phase, Revision, RolloutFacts, Step, VersionFrom, WeightFrom
+from triage.facts.rollouts import Pause, Phase, Revision, RolloutCondition, RolloutFacts, Step, VersionFrom, WeightFrom
 from triage.facts.versions import RegisteredModel, RegisteredVersion
 from triage.notebook.manifest import Manifest, Registry, Rollout
 from triage.signals.burn import HOUR, MINUTE
@@ -149,11 +149,17 @@ def test_where_a_rollout_stands_in_words(facts: RolloutFacts, words: str) -> Non
     assert stands(facts, NOW) == words
 
 
+PAUSED_SINCE = RolloutCondition("Paused", "True", "RolloutPaused", "Rollout is paused", NOW - 2 * HOUR)
+
+
 @pytest.mark.parametrize(("facts", "expected"), [
     (rollout(), Weight(0.1, NOW - HOUR)),
     (rollout(weight_from=WeightFrom.PODS, weight_set=20.0), Weight(0.2, NOW - HOUR)),
     (rollout(weight_asked=None), Weight(0.1, NOW - HOUR)),
-    (rollout(pauses=()), None), (rollout(pauses=(Pause("manual"),)), None), (rollout(aborted=True), None),
+    (rollout(pauses=()), Weight(0.1, None)), (rollout(pauses=(Pause("manual"),)), Weight(0.1, None)),
+    (rollout(pauses=(Pause("manual"),), conditions=(PAUSED_SINCE,)), Weight(0.1, NOW - 2 * HOUR)),
+    (rollout(pauses=(), conditions=(PAUSED_SINCE,)), Weight(0.1, None)),
+    (rollout(weight_asked=None, weight_set=None), None), (rollout(aborted=True), None),
     (rollout(canary=None), None), (rollout(observed=False), None), (rollout(read_at=NOW - 60), None)])
 def test_a_weight_counts_from_when_it_is_known_to_be_in_force(facts: RolloutFacts, expected: Weight | None) -> None:
     assert weight(Deployed(rollout=facts), NOW) == expected

@@ -39,7 +39,7 @@ def trial(slowdown: float, requests: int, intervals: int = 120, *, seed: int = 1
 
     def arm(median: float, n: int) -> list[Buckets | None]:
         return [histogram(rng.lognormal(math.log(median), spread, n), unit) for _ in range(intervals)]
-    return rank_evidence(arm(0.08 * slowdown, requests), arm(0.08, requests * 9), margin)
+    return rank_evidence(arm(0.08 * slowdown, requests), arm(0.08, requests * 9), margin, (math.inf,) * intervals)
 
 
 def test_alike_distributions_have_an_even_chance() -> None:
@@ -104,18 +104,18 @@ def test_an_equal_canary_is_proven_inside_the_margin() -> None:
 
 def test_an_interval_with_three_requests_counts_less_than_one_with_thousands() -> None:
     many, few = histogram(np.full(3000, 0.04)), histogram(np.full(3, 0.4))
-    slow = rank_evidence([many, *[few] * 50], [many, *[histogram(np.full(3, 0.04))] * 50], 0.1)
+    slow = rank_evidence([many, *[few] * 50], [many, *[histogram(np.full(3, 0.04))] * 50], 0.1, (math.inf,) * 51)
     assert max(slow.slower) < 1
 
 
 def test_a_histogram_of_one_bucket_is_too_coarse() -> None:
     inside = Buckets((1.0, 2.0, math.inf), (0.0, 100.0, 100.0))
-    assert rank_evidence([inside] * 3, [inside] * 3, 0.1).too_coarse
+    assert rank_evidence([inside] * 3, [inside] * 3, 0.1, (math.inf,) * 3).too_coarse
     assert not trial(1.0, 20, 5).too_coarse
 
 
 def test_missing_intervals_say_nothing() -> None:
-    found = rank_evidence([None] * 5, [histogram(np.full(9, 0.1))] * 5, 0.1)
+    found = rank_evidence([None] * 5, [histogram(np.full(9, 0.1))] * 5, 0.1, (math.inf,) * 5)
     assert found.effect is None
     assert found.slower == pytest.approx((0.0,) * 5)
 

@@ -76,8 +76,8 @@ class Weight:
 
     share: float
     """0 to 1."""
-    since: float
-    """Unix seconds from which it is known to be in force."""
+    since: float | None
+    """Unix seconds from which it is known to be in force; None when nobody says since when it is."""
 
 
 def settled(seen: Versions, deployed: Deployed, manifest: Manifest, now: float) -> Versions:
@@ -115,7 +115,7 @@ def with_roles(seen: Versions, deployed: Deployed, manifest: Manifest) -> Deploy
 
 
 def weight(deployed: Deployed, now: float) -> Weight | None:
-    """What the version on trial was given, None when it is not known since when.
+    """What the version on trial was given; None when that is not known.
 
     Only a pause tells since when. Without traffic routing it is the share of the serving pods, which is as near as the
     controller could come.
@@ -123,9 +123,12 @@ def weight(deployed: Deployed, now: float) -> Weight | None:
     rollout = deployed.rollout_at(now)
     if rollout is None or not rollout.observed or rollout.aborted or rollout.canary is None:
         return None
-    times = [pause.since for pause in rollout.pauses if pause.since is not None]
+    # A pause by hand has no time of its own, but is a condition.
+    times = [at for at in (*(pause.since for pause in rollout.pauses),
+                           *(c.since for c in rollout.conditions if (c.type, c.status) == ("Paused", "True")))
+             if at is not None] if rollout.paused else []
     percent = _in_force(rollout)
-    return Weight(percent / 100, max(times)) if times and percent is not None else None
+    return None if percent is None else Weight(percent / 100, max(times, default=None))
 
 
 def step_of(rollout: RolloutFacts) -> tuple[int, int] | None:
@@ -184,14 +187,14 @@ def _reasons(seen: Versions, deployed: Deployed, manifest: Manifest, now: float)
     rollout = deployed.rollout_at(now)
     if rollout is None:
         return
-    if rollout.phase is Phase.DEGRADED and not rollout.aborted:
-        yield _reason(manifest, f"{_name(rollout)} is degraded: {rollout.message or 'its controller does not say why'}")
-    if _stands_still(rollout, manifest, now):
     if rollout.roles_unknown:
         yield Reason(Verdict.UNKNOWN, Urgency.NONE, RULE, manifest.metadata.name, f"{_name(rollout)}: "
                      f"{rollout.roles_doubt}: set rollback.last_known_good in the manifest")
     elif rollout.roles_doubt:
         yield _reason(manifest, f"{_name(rollout)}: {rollout.roles_doubt}")
+    if rollout.phase is Phase.DEGRADED and not rollout.aborted:
+        yield _reason(manifest, f"{_name(rollout)} is degraded: {rollout.message or 'its controller does not say why'}")
+    if _stands_still(rollout, manifest, now):
         yield from (_reason(manifest, text) for text in _against_traffic(seen, rollout, deployed, manifest))
 
 
