@@ -27,7 +27,7 @@ def test_rows_stand_worst_first_with_what_the_screen_shows() -> None:
     assert fleet["verdicts"] == {"fail": 2, "unknown": 3, "warn": 1, "pass": 1}
     assert [row["model"] for row in fleet["rows"]][:2] == ["image-moderation", "fraud-scorer"]
     assert fleet["top_burn"][0] == "image-moderation"
-    assert fleet["activity_30d"] == {"approvals": 4, "deploys": 8, "retrains": 4,
+    assert fleet["activity_30d"] == {"approvals": 4, "deploys": 8, "retrains": 4, "at_least": ["approvals"],
                                      "known_of": {"approvals": 5, "deploys": 4, "retrains": 4}}
     fraud = next(row for row in fleet["rows"] if row["model"] == "fraud-scorer")
     assert fraud["health"] == {"value": 0.58, "slo": "latency", "quality": "ok", "n": 37_800, "note": ""}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tui import snapshots
+from tests.tui import deploys, snapshots
 from triage.facts.outcome import Failure, FailureKind
 from triage.facts.replies import LAST_SEEN, VALUE, Part, Question, Reply
 from triage.facts.samples import Sample
@@ -131,6 +131,76 @@ def test_activity_is_counted_from_the_registry_over_thirty_days() -> None:
                       RegisteredVersion("6", None, run_id="r6", tags=approved))
     found = row(promised=promised, said=said).activity
     assert (found.approvals, found.approvals_from, found.deploys, found.retrains) == (1, "registry", None, 2)
+    # When the older ones were approved, nobody says.
+    assert found.at_least == {"approvals"}
+
+
+def test_approvals_are_counted_by_their_own_time_where_it_is_recorded() -> None:
+    promised = manifest(registry={"kind": "mlflow", "name": "m"})
+
+    def approved(name: str, given: str, **more: Any) -> RegisteredVersion:
+        tags = {"validation_status": "approved", **({"approved_at": given} if given else {})}
+        return RegisteredVersion(name, NOW - 90 * DAY, tags=tags, **more)
+
+    lately = str(int(NOW - 2 * DAY))
+    found = row(promised=promised, said=registered(
+        approved("5", lately), approved("4", f"{lately}000"), approved("3", "2020-01-31"),
+        approved("2", "", tagged_at={"validation_status": NOW - DAY}),
+        approved("1", "", tagged_at={"validation_status": NOW - 60 * DAY}))).activity
+    assert (found.approvals, found.at_least) == (3, frozenset())
+    unreadable = row(promised=promised, said=registered(approved("5", "last week"), approved("4", lately))).activity
+    assert (unreadable.approvals, unreadable.at_least) == (1, frozenset({"approvals"}))
+
+
+@pytest.mark.parametrize("changes", [{"complete": False}, {"as_of": NOW - 5 * DAY}, {"fetch_failed_at": NOW - 60}])
+def test_what_was_not_read_in_full_is_a_lower_bound(changes: dict[str, Any]) -> None:
+    promised = manifest(registry={"kind": "mlflow", "name": "m"})
+    assert row(promised=promised, said=registered()).activity.at_least == frozenset()
+    part = Deployed(RegisteredModel("m", (), {}, NOW, **changes))
+    assert row(promised=promised, said=part).activity.at_least == {"approvals", "retrains"}
+
+
+def rolled_out(*revisions: tuple[float, int, tuple[int, ...]], incomplete: Failure | None = None) -> FleetRow:
+    """A rollout with kept ReplicaSets: (made so many days ago, number, earlier numbers)."""
+    facts = deploys.rollout(NOW)
+    one = deploys.revision("8", 1, 1)
+    kept = tuple(replace(one, created_at=NOW - days * DAY, number=number, earlier_numbers=earlier)
+                 for days, number, earlier in revisions)
+    return row(said=Deployed(rollout=replace(facts, revisions=kept, incomplete=incomplete)))
+
+
+@pytest.mark.parametrize(("revisions", "expected", "is_bound"), [
+    # Three templates, and the one before them from before.
+    ([(1, 9, ()), (2, 8, ()), (20, 7, ()), (40, 6, ())], 3, False),
+    # The first of all is of this time.
+    ([(1, 2, ()), (2, 1, ())], 2, False),
+    # ReplicaSets between are no longer kept: their numbers are.
+    ([(1, 9, ()), (20, 5, ()), (40, 4, ())], 5, False),
+    # What came before the oldest of this time is not kept: it may have been of this time too.
+    ([(1, 9, ()), (2, 8, ()), (40, 3, ())], 2, True),
+    # Gone back to what is older than this time: its number is new.
+    ([(40, 10, (7,)), (1, 9, ()), (2, 8, ())], 3, False),
+    # The same, with nothing else of this time: when it was gone back to is not kept.
+    ([(40, 10, (8,)), (45, 9, ())], 0, True),
+    ([(40, 10, ()), (45, 9, ())], 0, False)])
+def test_deploys_are_the_numbers_that_the_controller_gave(revisions: list[tuple[float, int, tuple[int, ...]]],
+                                                          expected: int, is_bound: bool) -> None:
+    found = rolled_out(*revisions).activity
+    assert (found.deploys, "deploys" in found.at_least) == (expected, is_bound)
+
+
+def test_deploys_of_a_rollout_that_was_not_read_in_full_are_a_lower_bound() -> None:
+    missing = Failure(FailureKind.TOO_LARGE, "there are more")
+    assert "deploys" in rolled_out((1, 2, ()), (2, 1, ()), incomplete=missing).activity.at_least
+    unnumbered = replace(deploys.rollout(NOW), revisions=(replace(deploys.revision("8", 1, 1), number=None),))
+    assert row(said=Deployed(rollout=unnumbered)).activity.deploys is None
+
+
+def test_a_sum_with_a_lower_bound_in_it_is_one() -> None:
+    exact, bound = rolled_out((1, 2, ()), (2, 1, ())), rolled_out((1, 9, ()), (40, 3, ()))
+    state = fleet_state([exact, replace(bound, name="other")], 5.0)
+    assert (state.activity.deploys, state.activity.at_least) == (3, frozenset({"deploys"}))
+    assert fleet_state([exact], 5.0).activity.at_least == frozenset()
 
 
 def test_without_a_registry_approvals_are_the_notebooks_and_retrain_runs_are_not_known() -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from tests.tui import snapshots
 from triage.live.snapshot import Snapshot
 from triage.signals.fleet import (
-    Activity,
     Deploy,
     DriftCount,
     FleetRow,
@@ -18,6 +17,7 @@ from triage.signals.fleet import (
     broken_row,
     fleet_state,
 )
+from triage.signals.fleet_activity import APPROVALS, Activity
 from triage.signals.fleet_seen import LastSeen
 from triage.signals.fleet_value import ValueReading
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
@@ -37,7 +37,7 @@ def row(name: str, **changes: object) -> FleetRow:
         name, Verdict.PASS, Urgency.NONE, "3 objectives met, n 37,800 in 1h; least budget: success 91 % left",
         "assist-ml", "internal", score(0.91, "success"), score(0.91, "success"), score(0.2, "success"), None,
         DriftCount(0, 0, 0, 12, Verdict.PASS), 0, 0, 0, Deploy(None, NOW - DAY, "v31", "traffic"), NOW - 4, None,
-        Activity(1, "registry", 2, 1), None, NOW - 4)
+        Activity(1, "registry", 2, 1, frozenset({APPROVALS})), None, NOW - 4)
     return replace(base, **changes)  # type: ignore[arg-type]
 
 

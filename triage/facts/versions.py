@@ -88,6 +88,8 @@ class RegisteredVersion:
     """The training run; "" when none is named."""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    tagged_at: Mapping[str, float] = field(default_factory=dict)
+    """When each tag was written, where the registry keeps it: MLflow does not, git does."""
     aliases: tuple[str, ...] = ()
     """In order; they differ by case."""
     updated_at: float | None = None

@@ -125,6 +125,8 @@ class ApprovalTags(Strict):
 
     status: str = Field("validation_status", description="Tag with the status.")
     by: str = Field("approved_by", description="Tag with the approver.")
+    at: str = Field("approved_at", description="Tag with the time of the decision: a date, a date with time, or Unix "
+                    "seconds or milliseconds. MLflow does not keep when a tag was set.")
 
 
 class Registry(Strict):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from triage.report.times import iso
-from triage.signals.fleet import Activity, FleetRow, FleetState, Score
+from triage.signals.fleet import FleetRow, FleetState, Score
+from triage.signals.fleet_activity import Activity
 
 
 def fleet_json(fleet: FleetState | None) -> dict[str, Any] | None:
@@ -59,4 +60,5 @@ def _score(score: Score) -> dict[str, Any]:
 
 
 def _activity(activity: Activity) -> dict[str, Any]:
-    return {"approvals": activity.approvals, "deploys": activity.deploys, "retrains": activity.retrains}
+    return {"approvals": activity.approvals, "deploys": activity.deploys, "retrains": activity.retrains,
+            "at_least": sorted(activity.at_least)}

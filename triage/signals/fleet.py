@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from triage.facts.frozen import frozen
 from triage.facts.rollouts import RolloutFacts
-from triage.facts.versions import ApprovalStatus, RegisteredModel
 from triage.signals.burn import DAY, HOUR
 from triage.signals.drift_reading import verdicts
 from triage.signals.drift_words import STANDS_AS
+from triage.signals.fleet_activity import APPROVALS, DEPLOYS, RETRAINS, Activity, activity
 from triage.signals.fleet_seen import LastSeen
 from triage.signals.fleet_value import ValueReading
 from triage.signals.model import ModelState, SloState
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from triage.notebook.manifest import Manifest
     from triage.signals.deployed import Deployed
 
-LOOKED_BACK_SECONDS = 30 * DAY
-"""Approvals, deploys and retrain runs are counted over so long."""
 TOP = 5
 ON_TRIAL = ("canary", "shadow", "experiment")
 _ORDER = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.WARN: 2, Verdict.PASS: 3}
@@ -82,20 +80,6 @@ class Deploy:
     version: str
     source: str
     """``rollout`` (when its pods were first asked for), ``traffic`` (its first request), or "" for nobody."""
-
-
-@frozen(frozen=True, slots=True)
-class Activity:
-    """Counts of the last 30 days; None where nothing says it."""
-
-    approvals: int | None = None
-    """Versions registered in that time that are approved now; without a registry, the notebook's approvals."""
-    approvals_from: str = ""
-    """``registry`` or ``notebook``."""
-    deploys: int | None = None
-    """Versions whose first pods are of that time, as the rollout's controller keeps them."""
-    retrains: int | None = None
-    """Training runs that gave a registered version."""
 
 
 @frozen(frozen=True, slots=True)
@@ -165,7 +149,7 @@ def fleet_row(manifest: Manifest, model: ModelState, said: Deployed, now: float)
         _lowest(required, "no required objective has a budget") if required else of_all, of_all, _burn(model.slos),
         _trial(model, now), _drift(model),
         urgencies.count(Urgency.PAGE), urgencies.count(Urgency.TICKET), urgencies.count(Urgency.NONE),
-        _deploy(model, said, now), seen, model.last_seen, _activity(manifest, said, now), model.value, model.data_at,
+        _deploy(model, said, now), seen, model.last_seen, activity(manifest, said, now), model.value, model.data_at,
         model.last_verdict)
 
 
@@ -182,12 +166,13 @@ def fleet_state(rows: Iterable[FleetRow], asked_every_seconds: float, *, is_comp
     """What the rows add up to."""
     ordered = tuple(sorted(rows, key=_worst_first))
     burning = sorted((row for row in ordered if row.burn.value), key=lambda row: -(row.burn.value or 0.0))
-    counts = {name: [count for row in ordered if (count := getattr(row.activity, name)) is not None]
-              for name in ("approvals", "deploys", "retrains")}
-    summed = {name: sum(known) if known else None for name, known in counts.items()}
+    told = {name: [row.activity for row in ordered if getattr(row.activity, name) is not None]
+            for name in (APPROVALS, DEPLOYS, RETRAINS)}
+    summed = {name: sum(getattr(each, name) for each in known) if known else None for name, known in told.items()}
+    bounds = frozenset(name for name, known in told.items() if any(name in each.at_least for each in known))
     return FleetState(ordered, Counter(row.verdict for row in ordered), tuple(burning[:TOP]),
-                      Activity(summed["approvals"], "", summed["deploys"], summed["retrains"]),
-                      {name: len(known) for name, known in counts.items()}, asked_every_seconds, is_complete)
+                      Activity(summed[APPROVALS], "", summed[DEPLOYS], summed[RETRAINS], bounds),
+                      {name: len(known) for name, known in told.items()}, asked_every_seconds, is_complete)
 
 
 def _worst_first(row: FleetRow) -> tuple[int, int, float, float, str]:
@@ -272,25 +257,3 @@ def _deploy(model: ModelState, said: Deployed, now: float) -> Deploy:
     if serving:
         return Deploy(None, now - DAY, serving[0].version, "traffic")
     return Deploy(None, None, "", "")
-
-
-def _activity(manifest: Manifest, said: Deployed, now: float) -> Activity:
-    begin = now - LOOKED_BACK_SECONDS
-    deploys = None
-    if isinstance(said.rollout, RolloutFacts) and said.rollout.revisions:
-        deploys = sum((revision.created_at or 0.0) >= begin for revision in said.rollout.revisions)
-    if not isinstance(said.registered, RegisteredModel) or manifest.spec.registry is None:
-        return Activity(_written(manifest, begin), "notebook", deploys, None)
-    tags = manifest.spec.registry.approval_tags
-    recent = [v for v in said.registered.versions if v.created_at is not None and v.created_at >= begin]
-    approved = sum(v.approval(tags.status, tags.by).status is ApprovalStatus.APPROVED for v in recent)
-    return Activity(approved, "registry", deploys, len({v.run_id for v in recent if v.run_id}))
-
-
-def _written(manifest: Manifest, begin: float) -> int | None:
-    """Approvals that the notebook records since ``begin``; None when it records none at all."""
-    from datetime import UTC, datetime
-    if not manifest.spec.approvals:
-        return None
-    return sum(a.status == "approved" and datetime.fromisoformat(a.at).replace(tzinfo=UTC).timestamp() >= begin
-               for a in manifest.spec.approvals)

@@ -278,6 +278,8 @@ async def test_tags_register_versions_and_give_stages(repository: Repository) ->
     assert (str(approval.status), approval.by) == ("approved", "model-risk")
     assert str(found.versions[0].approval("validation_status", "approved_by").status) == "none"
     assert found.versions[1].created_at == registered_at - 60
+    assert found.versions[1].tagged_at == {"run": registered_at - 60, "validation_status": registered_at,
+                                           "approved_by": registered_at}
     for version, content in (("v1.0.0", b"one\n"), ("v2.0.0", b"two\n")):
         held = await document(repository.path, version)
         assert isinstance(held, Document)

@@ -110,7 +110,8 @@ def _register(model: _Model, ref: TagRef) -> None:
         return
     model.commits[ref.version] = ref.commit
     model.versions[ref.version] = RegisteredVersion(ref.version, ref.made_at or None, source=ref.commit,
-                                                    run_id=ref.texts.get("run", ""), tags=ref.texts)
+                                                    run_id=ref.texts.get("run", ""), tags=ref.texts,
+                                                    tagged_at=_written(ref))
 
 
 def _assign(model: _Model, ref: TagRef) -> None:
@@ -125,7 +126,12 @@ def _assign(model: _Model, ref: TagRef) -> None:
     version = at_commit[-1]
     model.aliases[ref.stage] = version
     known = model.versions[version]
-    model.versions[version] = replace(known, tags={**known.tags, **ref.texts})
+    model.versions[version] = replace(known, tags={**known.tags, **ref.texts},
+                                      tagged_at={**known.tagged_at, **_written(ref)})
+
+
+def _written(ref: TagRef) -> dict[str, float]:
+    return dict.fromkeys(ref.texts, ref.made_at) if ref.made_at else {}
 
 
 def _finished(name: str, model: _Model, read_at: float) -> RegisteredModel:

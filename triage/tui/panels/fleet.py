@@ -21,6 +21,8 @@ DRIFT_FROM, OWNER_FROM, ALL_FROM = 100, 118, 150
 _MOST_NAME, _LEAST_NAME = 32, 10
 _CANARY = {"fail": Verdict.FAIL, "error": Verdict.UNKNOWN, "insufficient": Verdict.PENDING, "pass": Verdict.PASS,
            "inconclusive": Verdict.UNKNOWN, "stale": Verdict.UNKNOWN, "": Verdict.PENDING}
+_DONE = (("approvals", "approval", "approvals"), ("deploys", "deploy", "deploys"),
+         ("retrains", "retrain run gave a version", "retrain runs gave a version"))
 _UNREAD = frozenset({Quality.STALE, Quality.ERROR, Quality.WAITING, Quality.PARTIAL})
 
 
@@ -260,10 +262,8 @@ def said_of(view: View, item: FleetRow) -> str:
     if deploy.at is not None:
         by = "the rollout" if deploy.source == "rollout" else "its first request"
         parts.append(f"{deploy.version} deployed {wording.coarse_age(max(0.0, view.now - deploy.at))} ago by {by}")
-    activity = item.activity
-    counted = [_count(n, one, many) for n, one, many in (
-        (activity.approvals, "approval", "approvals"), (activity.deploys, "deploy", "deploys"),
-        (activity.retrains, "retrain run", "retrain runs")) if n is not None]
+    counted = [f"{'at least ' if name in item.activity.at_least else ''}{_count(n, one, many)}"
+               for name, one, many in _DONE if (n := getattr(item.activity, name)) is not None]
     if counted:
         parts.append(f"30 d: {', '.join(counted)}")
     return "; ".join(part for part in parts if part)
@@ -346,12 +346,17 @@ def _value(view: View, item: FleetRow) -> Line:
 
 def activity(view: View, fleet: FleetState, width: int) -> Line:
     """Approvals, deploys and retrain runs of the last 30 days, and of how many models each is known."""
+    heading = line((" 30 DAYS", Role.HEADING), "  ")
+    long, short = (line(heading, "; ".join(_done(fleet, *kind, in_full=in_full) for kind in _DONE))
+                   for in_full in (True, False))
+    return (long if long.width <= width else short).fitted(width, view.look.ellipsis)
+
+
+def _done(fleet: FleetState, name: str, one: str, many: str, *, in_full: bool) -> str:
+    count, told = getattr(fleet.activity, name), fleet.told.get(name, 0)
+    if count is None:
+        return f"{many.partition(' gave')[0]} -, nothing says it"
     total = sum(not item.is_broken for item in fleet.rows)
-    parts = []
-    for name, word in (("approvals", "approvals"), ("deploys", "deploys"), ("retrains", "retrain runs")):
-        count, told = getattr(fleet.activity, name), fleet.told.get(name, 0)
-        if count is None:
-            parts.append(f"{word} -, nothing says it")
-        else:
-            parts.append(f"{count:,} {word}" + (f" (known of {told:,} of {total:,})" if told < total else ""))
-    return line((" 30 DAYS", Role.HEADING), f"  {'; '.join(parts)}").fitted(width, view.look.ellipsis)
+    known = "" if told == total else f" (known of {told:,} of {total:,})" if in_full else f" ({told:,}/{total:,})"
+    said = _count(count, one, many) if in_full else _count(count, one, many).replace("retrain runs", "runs")
+    return f"{'≥ ' if name in fleet.activity.at_least else ''}{said}{known}"
