@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Collection
+import shutil
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.live.conftest import active
 from tests.live.trials import written
@@ -40,24 +42,31 @@ class Bad:
     minutes: int = 90
 
 
-def world(until: float, *, before: float = 5 * DAY, bad: Bad | None = None, kept_from: float = 0.0) -> Store:
-    """Counters of v1, which begins ``before`` seconds earlier, and of v2, up to ``until``; 0.5 % of all fail.
+Column = tuple[dict[str, str], NDArray[np.int64], NDArray[np.float64]]
 
-    What is older than ``kept_from`` was there and is no more.
-    """
+
+def counters(until: float, *, before: float = 5 * DAY, born: float = BORN, bad: Bad | None = None,
+             kept_from: float = 0.0, model: str = "m") -> Iterator[Column]:
+    """Requests to v1, which begins ``before`` seconds earlier than v2 is ``born``; 0.5 % of all fail."""
     rng = np.random.default_rng(1)
-    store = Store()
-    for version, begins, rate in (("v1", BORN - before, 225.0), ("v2", BORN, 25.0)):
+    for version, begins, rate in (("v1", born - before, 225.0), ("v2", born, 25.0)):
         times = np.arange(begins, until + 1, SCRAPE)
         share = np.full(len(times), 0.005)
         if version == "v2" and bad is not None:
-            minute = (times - BORN) // 60
+            minute = (times - born) // 60
             share[(minute >= bad.start) & (minute < bad.start + bad.minutes)] = 0.05
         failed = rng.poisson(rate * share).astype(float)
+        kept = times >= kept_from
         for code, grown in (("500", failed), ("200", rng.poisson(rate, len(times)) - failed)):
-            kept = times >= kept_from
-            store.append({"__name__": "requests_total", "model": "m", "model_version": version, "code": code},
-                         np.round(times[kept] * 1000).astype(np.int64), np.cumsum(grown)[kept])
+            yield ({"__name__": "requests_total", "model": model, "model_version": version, "code": code},
+                   np.round(times[kept] * 1000).astype(np.int64), np.cumsum(grown)[kept])
+
+
+def world(until: float, *, before: float = 5 * DAY, bad: Bad | None = None, kept_from: float = 0.0) -> Store:
+    """A server that has scraped both versions of m up to ``until``, and holds nothing older than ``kept_from``."""
+    store = Store()
+    for labels, times, values in counters(until, before=before, bad=bad, kept_from=kept_from):
+        store.append(labels, times, values)
     return store
 
 
@@ -110,16 +119,21 @@ def _data(found: object) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def looking(server: StoreServer, folder: Path, *, goes_on: bool = True,
-                  describes: str = "v1") -> AsyncIterator[Poller]:
-    """A poller of the model, whose notebook describes this version."""
+async def looking(server: StoreServer, folder: Path, *, goes_on: bool = True, describes: str = "v1",
+                  also: str = "") -> AsyncIterator[Poller]:
+    """A poller of the model, whose notebook describes this version; ``also`` another model with the same notebook."""
     if not (folder / "m").exists():
         written(folder, [RATIO], canary={"max_delta": [{"metric": "success", "absolute": "0.5pt"}]})
     manifest = folder / "m" / "manifest.yaml"
     manifest.write_text(re.sub(r"version: v\d", f"version: {describes}", manifest.read_text(), count=1))
+    if also:
+        shutil.copytree(folder / "m", folder / also)
+        other = folder / also / "manifest.yaml"
+        other.write_text(other.read_text().replace("name: m\n", f"name: {also}\n").replace("model: m\n",
+                                                                                         f"model: {also}\n"))
     async with FaultServer(server.handle) as served:
         poller = Poller(active(folder, served.url), load_all([folder]), server.clock, goes_on=goes_on)
-        poller.watch(["m"])
+        poller.watch(["m", also] if also else ["m"])
         try:
             yield poller
         finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.desk.test_policy import AUTO, paused
-from tests.live.long_trials import BORN, DAY, HOUR, Bad, StoreServer, judged, looking, once, world
+from tests.live.long_trials import BORN, DAY, HOUR, Bad, StoreServer, counters, judged, looking, once, world
 from triage.actions.plan import Action
 from triage.clock import ManualClock
 from triage.desk.policy import due
@@ -163,3 +163,21 @@ async def test_after_a_day_it_has_baked_and_is_promoted(equal: Store, tmp_path: 
         found = due(manifest, replace(snapshot, models=(model,)))
         assert said in found.sentence, hours
         assert (found.action is Action.PROMOTE) is (hours > 24)
+
+
+async def test_of_many_models_each_trial_keeps_its_own_intervals_whenever_it_began(tmp_path: Path) -> None:
+    """A week apart: as one range query in steps of a minute they would be more points than a server gives."""
+    clock = at(8 * 24)
+    both = world(clock.now(), before=3 * DAY)
+    for labels, times, values in counters(clock.now(), before=3 * DAY, born=BORN + 7.5 * DAY, bad=Bad(), model="n"):
+        both.append(labels, times, values)
+    server = StoreServer(both, clock)
+    async with looking(server, tmp_path, also="n") as poller:
+        for _ in range(4):
+            snapshot = await poller.refresh_once()
+            clock.advance(5)
+    states = [model.canary.state for model in snapshot.models if model.canary is not None]
+    assert [state is not None and (str(state.verdict), state.started_at) for state in states] == [
+        ("pass", BORN + 60), ("fail", BORN + 7.5 * DAY + 60)]
+    assert max((end - start) / step for _, start, end, step in server.ranges) < 2000
+    assert not any(model.canary is not None and model.canary.failure for model in snapshot.models)

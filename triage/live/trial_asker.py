@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -151,7 +152,9 @@ class TrialAsker:
         # What was answered in part is asked again with the next interval.
         self._past = {key: part for key, part in parts.items() if key in self._past and not part.warnings}
         self._series = _joined(list(parts.values()))
-        self._judge(at, seen.known_from, tuple(dict.fromkeys(w for part in parts.values() for w in part.warnings)))
+        warnings = tuple(dict.fromkeys(w for part in parts.values() for w in part.warnings))
+        # Of weeks of intervals that takes a while: the screen does not wait for it.
+        await asyncio.to_thread(self._judge, at, seen.known_from, warnings)
         self._arms, self._turn = at, Turn()
 
     def _go_on_later(self, seen: Versions, began: float) -> None:
