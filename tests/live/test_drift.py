@@ -192,7 +192,7 @@ def told(more: str, found: dict[Question, list[Sample]]) -> list[tuple[str, str,
 
 PAIR = TWO.partition("], prediction")[0] + "]}"
 BUCKETS = Question(DRIFT, 0, Part.BUCKETS, HOUR)
-MISSING = "canary 8 cannot be told: stale"
+MISSING = "canary 8 cannot be told: stale; all together ok"
 
 
 def test_a_canary_that_lost_one_feature_or_all_of_them_is_told() -> None:

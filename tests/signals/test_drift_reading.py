@@ -78,7 +78,7 @@ def test_a_canary_that_lost_the_series_of_a_feature_is_not_ok() -> None:
     lost = drift_state([numeric("amount"), numeric("age")], {("amount", False): Seen(buckets(SAME))}, Around(NOW))
     known = DriftReading(whole, (("v7", whole), ("v8", lost)), NOW, 180.0, named=("v7", "v8"))
     age, amount = moved(known, TRIAL)
-    assert (age.verdict, age.where) == (DriftVerdict.STALE, "canary v8 cannot be told: stale")
+    assert (age.verdict, age.where) == (DriftVerdict.STALE, "canary v8 cannot be told: stale; all together ok")
     assert (age.worst.sentence, words.verdict(age)) == ("no such series", "stale on v8")
     assert (amount.verdict, amount.where, words.verdict(amount)) == (DriftVerdict.OK, "", "ok")
     assert sorted(verdicts(known, TRIAL)) == [DriftVerdict.OK, DriftVerdict.STALE]
@@ -87,7 +87,7 @@ def test_a_canary_that_lost_the_series_of_a_feature_is_not_ok() -> None:
 def test_a_canary_of_which_no_series_tells_is_not_ok_while_it_serves() -> None:
     whole, nothing = state({"amount": SAME}), drift_state([numeric("amount")], {}, Around(NOW))
     alone = DriftReading(whole, (), NOW, 180.0, named=("v7",), absent=nothing)
-    assert [found.where for found in moved(alone, TRIAL)] == ["canary v8 cannot be told: stale"]
+    assert [found.where for found in moved(alone, TRIAL)] == ["canary v8 cannot be told: stale; all together ok"]
     assert verdicts(alone, IDLE) == [DriftVerdict.OK]
     # The series call versions otherwise than the traffic does: nothing is said of either.
     assert verdicts(replace(alone, named=("seven",)), TRIAL) == [DriftVerdict.OK]
@@ -95,7 +95,7 @@ def test_a_canary_of_which_no_series_tells_is_not_ok_while_it_serves() -> None:
 
 def test_too_few_events_of_a_canary_are_told_with_its_name() -> None:
     [found] = moved(reading(SAME, v7=SAME, v8=FEW), TRIAL)
-    assert found.where == "canary v8 cannot be told: insufficient"
+    assert found.where == "canary v8 cannot be told: insufficient; all together ok"
     assert words.verdict(found) == "too few on v8"
 
 

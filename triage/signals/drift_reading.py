@@ -96,7 +96,8 @@ class Moved:
             return ""
         if not any(arm.feature.verdict in _MOVED for arm in self.arms):
             dark = [arm for arm in self.arms if arm.feature.verdict not in JUDGED] if self.apart is not None else []
-            return "; ".join(f"{arm.arm} {arm.version} cannot be told: {arm.feature.verdict}" for arm in dark)
+            said = [f"{arm.arm} {arm.version} cannot be told: {arm.feature.verdict}" for arm in dark]
+            return "; ".join([*said, f"all together {self.feature.verdict}"] if said else [])
         if self.both:
             return f"on {' and '.join(arm.version for arm in self.arms)} alike: rolling back would not help"
         mine = next(arm for arm in self.arms if arm.feature.verdict in _MOVED)

@@ -83,10 +83,11 @@ def _arms(view: View, item: Moved) -> list[Line]:
     columns = [Column("", 10, gap=0), Column("version", 20), Column("score", 12, "right"), Column("n", 11, "right"),
                Column("verdict", 16)]
     out = [*heading("BY ARM"), titles(columns, view.look.say)]
-    return out + [row(columns, [(arm.arm, Role.DIM), (arm.version, Role.STRONG), words.score(arm.feature),
-                                wording.count(arm.feature.n_current),
-                                (str(arm.feature.verdict), VERDICT_ROLES[words.STANDS_AS[arm.feature.verdict]])],
-                      view.look.say) for arm in item.arms]
+    each = [*((arm.arm, arm.version, arm.feature) for arm in item.arms), ("all", "together", item.feature)]
+    return out + [row(columns, [(arm, Role.DIM), (version, Role.STRONG), words.score(feature),
+                                wording.count(feature.n_current),
+                                (str(feature.verdict), VERDICT_ROLES[words.STANDS_AS[feature.verdict]])],
+                      view.look.say) for arm, version, feature in each]
 
 
 def _distributions(view: View, feature: FeatureDrift, width: int) -> list[Line]:
