@@ -190,7 +190,7 @@ def test_what_may_have_been_decided_and_is_not_here_is_unknown(found: CellRun, s
 
 @pytest.mark.parametrize(("found", "said"), [
     (cell(dropped_bytes=4_100_000, dropped_outputs=2),
-     "unknown: 4.1 MB of its output were dropped, 2 outputs whole, and what is here holds no verdict"),
+     "unknown: 4.1 MB of its output were dropped, 2 outputs whole; what is here holds no verdict"),
     (cell(dropped_verdicts=1, outputs=(PASS,)),
      "unknown: 1 verdict left out, too many or too large"),
     (cell(lost=1_200, outputs=(PASS,)), "unknown: 1,200 messages of its kernel lost, maybe with a verdict"),

@@ -179,6 +179,45 @@ def test_the_executed_copy_is_a_notebook_with_its_outputs(told: Told) -> None:
     assert copy.metadata.triage_run.run == told.done.id
 
 
+ASKS = """
+import os, urllib.error, urllib.request
+for query in ("large", "broken", "small"):
+    try:
+        with urllib.request.urlopen(os.environ["TRIAGE_PROMETHEUS_URL"] + "/api/v1/query?query=" + query) as answer:
+            print(query, answer.status, answer.read().decode())
+    except urllib.error.HTTPError as error:
+        print(query, error.code, error.read().decode())
+"""
+
+
+def test_an_answer_that_is_too_large_or_none_is_refused_and_the_next_one_comes(tmp_path: Path) -> None:
+    async def answer(path: str, fields: Sequence[tuple[str, str]]) -> tuple[int, str]:
+        if fields[0][1] == "broken":
+            raise LookupError("no such series")
+        return 200, "x" * (33_000_000 if fields[0][1] == "large" else 1)
+    done = run(write(tmp_path, C("ask", ASKS, about=READS)), "ask", answer=answer)
+    text, = done.cells[0].outputs
+    assert isinstance(text, Text)
+    large, broken, small = text.text.splitlines()
+    assert large.startswith("large 422 ")
+    assert "the answer has 33 MB, and a cell gets 32 MB at most: ask for fewer series" in large
+    assert "triage could not ask: LookupError: no such series" in broken
+    assert small == "small 200 x"
+
+
+async def test_a_message_that_is_too_long_does_not_deafen_the_runner() -> None:
+    import asyncio
+
+    from triage.cells.protocol import encode
+    from triage.cells.runner.__main__ import Wire
+    reader = asyncio.StreamReader(limit=50)
+    reader.feed_data(b"x" * 500 + b"\n" + encode({"type": "stop"}))
+    reader.feed_eof()
+    wire = Wire(reader, 1)
+    assert await wire.hear() == {"type": "stop"}
+    assert await wire.hear() is None
+
+
 def test_a_cell_that_raises_ends_the_run_and_says_why(tmp_path: Path) -> None:
     notebook = write(tmp_path, C("load", "data = {}['x']", [], None), C("ask", "print(data)", about=READS))
     done = run(notebook, "ask")

@@ -70,8 +70,12 @@ class CellRun:
             return "unknown"
         if self.outcome is not Outcome.FINISHED:
             return "fail"
-        missing = self.lost or self.dropped_verdicts or (self.dropped_outputs and not self.verdicts)
-        return worst([*(each.status for each in self.verdicts), *(("unknown",) if missing else ())])
+        return worst([*(each.status for each in self.verdicts), *(("unknown",) if self.may_lack_verdict else ())])
+
+    @property
+    def may_lack_verdict(self) -> bool:
+        """Whether something of its output is missing that decided something, or may have."""
+        return bool(self.lost or self.dropped_verdicts or (self.dropped_outputs and not self.verdicts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ _OWN_PROCESSES = 3
 _SLACK_SECONDS = 10.0
 """For a runner to do what it promised: after that it is killed."""
 _STDERR_BYTES = 4_000
+_MOST_ANSWER_BYTES = MAX_LINE_BYTES // 2
+"""Of an answer to a cell, as it is sent."""
 _OVERRUN: Mapping[Outcome, str] = {
     Outcome.MEMORY_LIMIT: "everything it had started was killed",
     Outcome.PROCESS_LIMIT: "everything it had started was killed",
@@ -177,10 +179,13 @@ class _Runner:
                            "interrupt_seconds": limits.interrupt_seconds}}
 
     def _send(self, message: Message) -> None:
+        self._write(encode(message))
+
+    def _write(self, line: bytes) -> None:
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             with contextlib.suppress(ConnectionError, RuntimeError):
-                process.stdin.write(encode(message))
+                process.stdin.write(line)
 
     async def _hear(self, process: asyncio.subprocess.Process) -> None:
         if process.stdout is None:
@@ -225,8 +230,20 @@ class _Runner:
     async def _reply(self, message: Message) -> None:
         fields = [(str(pair[0]), str(pair[1])) for pair in message.get("fields") or []
                   if isinstance(pair, list) and len(pair) == 2]
-        status, body = await self._answer(str(message.get("path")), fields)
-        self._send({"type": "answer", "id": message.get("id"), "status": status, "body": body})
+        from triage.cells.questions import refusal
+
+        def said(status: int, body: str) -> bytes:
+            return encode({"type": "answer", "id": message.get("id"), "status": status, "body": body})
+        try:
+            line = said(*await self._answer(str(message.get("path")), fields))
+        except Exception as error:
+            # The cell waits for something.
+            line = said(*refusal(500, f"triage could not ask: {type(error).__name__}: {clean(error, limit=200)}"))
+        if len(line) > _MOST_ANSWER_BYTES:
+            line = said(*refusal(422, f"the answer has {len(line) / 1e6:.0f} MB, and a cell gets "
+                                      f"{_MOST_ANSWER_BYTES // 1_000_000} MB at most: ask for fewer series, or with a "
+                                      "longer step"))
+        self._write(line)
 
     def _asked_to_stop(self, stop: Stop) -> None:
         if stop.asked > 1:

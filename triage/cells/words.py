@@ -105,14 +105,12 @@ def _headline(run: Run) -> str:
     if worst is not None:
         return verdict_sentence(worst)
     missing = next((cell for cell in run.cells if cell.status == "unknown"), None)
-    if missing is None:
-        return "finished, without a verdict"
-    none = "" if missing.verdicts else ", and what is here holds no verdict"
-    return f"unknown: {dropped_sentence(missing)}{none}"
+    return "finished, without a verdict" if missing is None else dropped_sentence(missing)
 
 
 def dropped_sentence(cell: CellRun) -> str:
-    """What is missing of its output; "" when all is here."""
+    """What is missing of its output; "" when all is here. Where that may have been a verdict, the sentence is one:
+    ``unknown: 4.1 MB of its output were dropped, 1 output whole; what is here holds no verdict``."""
     size = f"{cell.dropped_bytes / 1e6:.1f} MB" if cell.dropped_bytes >= 50_000 else f"{cell.dropped_bytes:,} bytes"
     whole = f", {_several(cell.dropped_outputs, 'output')} whole" if cell.dropped_outputs else ""
     parts = [f"{size} of its output were dropped{whole}"] if cell.dropped_bytes else []
@@ -120,7 +118,9 @@ def dropped_sentence(cell: CellRun) -> str:
         parts.append(f"{_several(cell.dropped_verdicts, 'verdict')} left out, too many or too large")
     if cell.lost:
         parts.append(f"{_several(cell.lost, 'message')} of its kernel lost, maybe with a verdict")
-    return "; ".join(parts)
+    if cell.may_lack_verdict and not cell.verdicts:
+        parts.append("what is here holds no verdict")
+    return f"{'unknown: ' if cell.may_lack_verdict else ''}{'; '.join(parts)}"
 
 
 def _several(count: int, what: str) -> str:

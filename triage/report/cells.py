@@ -11,6 +11,7 @@ from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table
 from triage.cells.outputs import Text as Written
 from triage.cells.prepare import effects_of
 from triage.cells.results import CellRun, Run
+from triage.signals.reading import Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +64,9 @@ def _cell_parts(cell: CellRun, chars: Characters) -> Iterator[RenderableType]:
     for output in cell.outputs:
         yield from _output(output, chars)
     dropped = words.dropped_sentence(cell)
-    if dropped:
+    if cell.may_lack_verdict:
+        yield Text(chars.say(f"{chars.glyph(Verdict.UNKNOWN)} {dropped}"), "cyan")
+    elif dropped:
         yield Text(dropped, "yellow")
     yield Text(chars.say(words.end_sentence(cell)), "" if cell.status != "fail" else "bold red")
     yield Text()

@@ -36,8 +36,8 @@ def _verdict(cell: CellRun) -> Verdict:
 
 def _sentence(cell: CellRun) -> str:
     told = [words.verdict_sentence(each) for each in cell.verdicts]
-    if cell.status == "unknown" and (missing := words.dropped_sentence(cell)):
-        told.insert(0, f"unknown: {missing}")
+    if cell.may_lack_verdict:
+        told.insert(0, words.dropped_sentence(cell))
     if cell.outcome is not Outcome.FINISHED or not told:
         told.insert(0, words.end_sentence(cell))
     if cell.raised is not None:

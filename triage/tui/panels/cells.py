@@ -177,7 +177,8 @@ def _output_blocks(view: View, run: Run, width: int) -> list[Block]:
         out += [_output(view, output, width) for output in cell.outputs]
         dropped = words.dropped_sentence(cell)
         if dropped:
-            out.append(block_of([line(view.look.mark(Verdict.WARN) if not number else "  ", (text, Role.WARN))
+            verdict = Verdict.UNKNOWN if cell.may_lack_verdict else Verdict.WARN
+            out.append(block_of([line(view.look.mark(verdict) if not number else "  ", (text, VERDICT_ROLES[verdict]))
                                  for number, text in enumerate(wrap(dropped, max(8, width - 2)))]))
     return out
 
