@@ -246,6 +246,18 @@ def test_a_cell_that_fails_fails_the_pipeline_and_stops_the_others(tmp_path: Pat
     assert [case.find("skipped") is not None for case in suite] == [False, True]
 
 
+def test_a_verdict_that_is_missing_or_cannot_be_read_fails_the_pipeline_as_unknown(tmp_path: Path) -> None:
+    write(tmp_path / "m", C("dropped", "display({'image/png': 'A' * 4_100_000}, raw=True)", ["critical"], READS),
+          C("spoilt", "display({'application/vnd.triage.result+json': '{\"status\": \"fail\"}'}, raw=True)",
+            ["critical"], READS))
+    done = run("notebook", "run", tmp_path / "m", "--format", "junit")
+    assert done.exit_code == 3
+    suite = xml.fromstring(done.stdout)[0]
+    assert (suite.get("tests"), suite.get("errors")) == ("2", "2")
+    assert "unknown: 4.1 MB of its output were dropped, 1 output whole; what is here holds no verdict" in done.stdout
+    assert "unknown: the result cannot be read: it is text, not an object" in done.stdout
+
+
 def test_a_tag_that_no_cell_has_is_refused(folder: Path) -> None:
     done = run("notebook", "run", folder, "--tag", "nightly")
     assert done.exit_code == 64
