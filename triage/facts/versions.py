@@ -100,6 +100,10 @@ class RegisteredVersion:
     documents: Mapping[DocumentKind, Document] = field(default_factory=dict, repr=False)
     """Those that came along with the version; others are asked for."""
 
+    def is_approved(self, status_tag: str) -> bool:
+        """Whether :meth:`approval` is ``APPROVED``, for those who ask it of a thousand models at once."""
+        return _WORDS.get(self.tags.get(status_tag, "").strip().lower()) is ApprovalStatus.APPROVED
+
     def approval(self, status_tag: str, by_tag: str) -> Approval:
         """What the tags say of an approval; which tags, the manifest says (``registry.approval_tags``).
 

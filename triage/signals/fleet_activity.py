@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from triage.facts.frozen import frozen
 from triage.facts.rollouts import Revision, RolloutFacts
-from triage.facts.versions import ApprovalStatus, RegisteredModel, RegisteredVersion
+from triage.facts.versions import RegisteredModel, RegisteredVersion
 from triage.signals.burn import DAY
 from triage.signals.lineage import OLD_COPY_SECONDS
 
@@ -65,8 +65,7 @@ def _approvals(model: RegisteredModel, tags: ApprovalTags, begin: float) -> tupl
     """
     found, exact = 0, True
     for version in model.versions:
-        if not version.tags.get(tags.status) or (
-                version.approval(tags.status, tags.by).status is not ApprovalStatus.APPROVED):
+        if not version.is_approved(tags.status):
             continue
         at = _approved_at(version, tags)
         if at is None and (version.created_at is None or version.created_at < begin):
@@ -77,8 +76,9 @@ def _approvals(model: RegisteredModel, tags: ApprovalTags, begin: float) -> tupl
 
 
 def _approved_at(version: RegisteredVersion, tags: ApprovalTags) -> float | None:
-    told = _moment(version.tags.get(tags.at, ""))
-    return told if told is not None else version.tagged_at.get(tags.status)
+    told = version.tags.get(tags.at)
+    at = None if told is None else _moment(told)
+    return at if at is not None else version.tagged_at.get(tags.status)
 
 
 def _moment(text: str) -> float | None:
