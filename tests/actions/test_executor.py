@@ -345,6 +345,16 @@ async def test_a_target_that_does_not_get_there_in_time_has_failed(tmp_path: Pat
     assert "not there in time: v8 serves" in found.sentence
 
 
+async def test_a_clock_that_is_set_back_makes_nobody_watch_for_longer(tmp_path: Path) -> None:
+    of = executor(tmp_path, system(tmp_path, does=False))
+    plan, began = await prepared(of), of.clock.monotonic()
+    async for step in of.carry_out(plan, TYPED):
+        if step.stage is Stage.SENT:
+            of.clock.sleep_through(-3600)  # type: ignore[attr-defined]
+    assert of.clock.monotonic() - began < plan.plan.verification.goal_seconds + 5
+    assert (await last(of)).outcome is Outcome.FAILED
+
+
 async def test_a_target_that_cannot_be_read_afterwards_is_unknown(tmp_path: Path) -> None:
     of = executor(tmp_path)
     assert isinstance(of.system, FileSystem)

@@ -54,7 +54,7 @@ class Course:
         """Request whose intent is written and whose result is not."""
         self._sending = False
         self._concluded = False
-        self._sent_at = 0.0
+        self._last_sent: Moment | None = None
         self._unknown = ""
         """What is not known of a request; "" when all have an answer."""
 
@@ -112,8 +112,8 @@ class Course:
             await self._result(Sent(fate, None, "interrupted before an answer came" if self._sending
                                     else "interrupted before it was sent"))
         if self._begun and not self._concluded:
-            await self._conclude(Outcome.UNKNOWN if self._sent_at else Outcome.FAILED,
-                                 "interrupted: it was not watched to its end" if self._sent_at
+            await self._conclude(Outcome.UNKNOWN if self._last_sent else Outcome.FAILED,
+                                 "interrupted: it was not watched to its end" if self._last_sent
                                  else "interrupted before anything was sent")
 
     async def _still_may(self, index: int) -> str:
@@ -162,6 +162,17 @@ class Course:
         """The end of a plan whose request ``index`` we did not send."""
         return self._stopped(index, why) if index else (Outcome.REFUSED, f"not carried out, nothing was sent: {why}")
 
+    @property
+    def _sent_at(self) -> float:
+        """When the last request was answered, or given up, world time; 0 before there was one."""
+        return 0.0 if self._last_sent is None else self._last_sent.at
+
+    def _time(self) -> float:
+        """World time, as far as it has moved on since the last request: a clock that is set back makes nobody watch,
+        and hold the lease, for longer."""
+        sent, clock = self._last_sent, self._executor.clock
+        return clock.now() if sent is None else sent.at + sent.seconds_since(clock) * max(clock.speed, 1.0)
+
     def _stopped(self, index: int, why: str) -> tuple[Outcome, str]:
         done = f"{index} of {len(self._plan.requests)} requests done" if index else "nothing was changed"
         return Outcome.FAILED, f"{done}: {why}"
@@ -178,14 +189,14 @@ class Course:
 
     async def _send(self, index: int) -> Sent:
         self._sending = True
-        self._first_sent = self._first_sent or Moment.of(self._executor.clock)
-        self._sent_at = self._executor.clock.now()
+        self._last_sent = Moment.of(self._executor.clock)
+        self._first_sent = self._first_sent or self._last_sent
         try:
             sent = await self._executor.system.send(self._plan.requests[index], self._prepared.action_id)
         except Exception as error:
             # A fault of ours after the first byte left must not be taken for "nothing happened".
             sent = Sent(Fate.UNKNOWN, None, f"a fault in triage itself: {type(error).__name__}")
-        self._sent_at = self._executor.clock.now()
+        self._last_sent = Moment.of(self._executor.clock)
         trouble = await self._result(sent)
         return sent if not trouble else Sent(sent.fate, sent.code, f"{sent.message} (not in the journal: {trouble})")
 
@@ -207,7 +218,7 @@ class Course:
         while True:
             last = await self._sighting()
             yield self._step(Stage.VERIFYING, last.sentence, progress=last.progress, deadline=deadline)
-            if last.progress is Progress.REACHED or self._executor.clock.now() >= deadline:
+            if last.progress is Progress.REACHED or self._time() >= deadline:
                 break
             await self._pause()
         if self._unknown:
@@ -215,6 +226,13 @@ class Course:
         if last.progress is not Progress.REACHED:
             yield await self._conclude(*self._not_reached(last))
             return
+        async with aclosing(self._kept(last)) as watching:
+            async for step in watching:
+                yield step
+
+    async def _kept(self, last: Sighting) -> AsyncGenerator[Step, None]:
+        """Watch that the target stays where ``last`` saw it, until the readings have recovered."""
+        wanted = self._plan.verification
         watched_until = self._sent_at + (REVERSAL_SECONDS if self._is_owned else 0.0)
         while True:
             # Done is what was seen to be done in one and the same pass: there, and recovered.
@@ -224,7 +242,7 @@ class Course:
                 wanted.recovery_seconds)
             deadline = max(self._sent_at + patience, watched_until + BLIND_SECONDS if self._is_owned else 0.0)
             is_there = last.progress is Progress.REACHED
-            if is_there and settled(found) and self._executor.clock.now() >= watched_until:
+            if is_there and settled(found) and self._time() >= watched_until:
                 yield await self._conclude(Outcome.DONE, self._reached("; ".join(each.sentence for each in found)))
                 return
             readings = "; ".join(each.sentence for each in found)
@@ -234,7 +252,7 @@ class Course:
             if last.progress is Progress.ELSEWHERE:
                 yield await self._conclude(Outcome.FAILED, f"it was there and was taken back: {last.sentence}")
                 return
-            if self._executor.clock.now() >= deadline:
+            if self._time() >= deadline:
                 break
             await self._pause()
             last = await self._sighting()
