@@ -98,7 +98,8 @@ def act(action: str, model: str, parameters: Sequence[str], **more: Any) -> int:
     ACTION is pause, resume, promote (a step), promote-full, abort, rollback, retry, scale, retrain, silence or
     expire-silence.
 
-    Without --write it is a dry run: it ends with 0 when nothing but the missing --write stands in the way.
+    Without --write it is a dry run: it ends with 0 when nothing but the missing --write stands in the way, and with 2
+    also while something has to be acknowledged.
 
     0 done and recovered, 1 done but not recovered, 2 failed, or refused by a guard, 3 unknown (a request without an
     answer, or what cannot be seen), 64 a mistake in the command line or the configuration, 130 interrupted (129 when
@@ -185,16 +186,19 @@ def _refused(refusal: Refusal, asked: _Asked) -> int:
 
 
 def _planned(prepared: Prepared, asked: _Asked) -> int:
-    """The dry run: what stands in the way besides that writing was not asked for."""
+    """The dry run: what stands in the way besides that writing was not asked for, also what nobody has acknowledged."""
     from triage.actions.guards.foundation import WRITE
     stops = [guard.name for guard in _stops(prepared, asked) if guard.name != WRITE]
-    code = _REFUSED if stops else 0
+    missing = [name for name in prepared.acknowledgements if name not in asked.acknowledged]
+    code = _REFUSED if stops or missing else 0
     if asked.output == "json":
         from triage.report.actions_json import act_json
         click.echo(act_json(prepared, (), executed=False, exit_code=code, open_ends=asked.open_ends))
     else:
         _show(prepared, err=False)
-        said = f"it would be refused: {', '.join(stops)}" if stops else "it may be carried out, with --write"
+        add = f"add: {' '.join(f'--acknowledge {name}' for name in missing)}"
+        said = f"it would be refused: {', '.join(stops)}" if stops else "it may be carried out, with --write" if (
+            not missing) else f"somebody has to have read what is asked above; {add}"
         click.echo(f"triage: nothing was changed; {said}", err=True)
     return code
 
@@ -306,8 +310,8 @@ def watch(model: str, once: bool, output: str) -> int:
     it does nothing twice: the journal tells what was done.
 
     0 with --once when nothing is due or what was due is done, 1 done but not recovered, 2 failed, or held back by a
-    guard, 3 unknown, 4 a person has to do what is due, 130 interrupted (129 when the terminal closes, 143 when
-    it is told to end).
+    guard, 3 unknown, also whether anything is due, 4 a person has to do what is due, 130 interrupted (129 when the
+    terminal closes, 143 when it is told to end).
 
     \b
     Examples:
@@ -325,6 +329,7 @@ def watch(model: str, once: bool, output: str) -> int:
 
 
 async def _watch(active: Active, notebook: Notebook, clock: Clock, output: str, *, once: bool) -> int:
+    from triage.actions.history import Outcome
     from triage.cli_ending import given_up_in_order
     from triage.desk.actions import open_desk
     from triage.desk.newest import Newest
@@ -341,8 +346,10 @@ async def _watch(active: Active, notebook: Notebook, clock: Clock, output: str, 
                             return EXIT[said.outcome]
                         if once and said.what is What.HELD:
                             return _REFUSED
-                        if once and said.what in (What.WAITS, What.RECOMMENDS):
-                            return _PERSON if said.what is What.RECOMMENDS else 0
+                        if once and said.what is What.RECOMMENDS:
+                            return _PERSON
+                        if once and said.what is What.WAITS:
+                            return 0 if said.due is None or said.due.known else EXIT[Outcome.UNKNOWN]
         finally:
             await desk.aclose()
     raise AssertionError("a watcher has no end of its own")

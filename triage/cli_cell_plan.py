@@ -30,7 +30,7 @@ async def carry_out(system: CellSystem, active: Active, manifest: Manifest, snap
     from triage.cli_confirm import confirmation
     from triage.clock import SystemClock
     executor = open_executor(system, active, manifest, SystemClock(), lambda: snapshot, write=write)
-    prepared = await executor.prepare(Wish(Action.CELL, reason, incident=incident))
+    prepared = await executor.prepare(Wish(Action.CELL, reason, incident=incident).cleaned())
     if isinstance(prepared, Refusal):
         raise TriageError(prepared.message, prepared.hint)
     _show(prepared)

@@ -27,11 +27,14 @@ def act(site: Site, *words: object) -> tuple[int, str, str]:
 
 def test_without_write_it_is_planned_with_every_request_and_guard_and_nothing_is_changed(site: Site) -> None:
     code, out, err = act(site, "rollback", MODEL)
-    assert code == 0
+    assert code == 2
     for said in ("rollback fraud-scorer to v7", "PRODUCTION", "request 1 of 2", "request 2 of 2", "undo",
                  "blocked  write: read-only", "cannot tell  facts:", "to acknowledge: facts"):
         assert said in out, said
-    assert "nothing was changed; it may be carried out, with --write" in err
+    words = [word for name in ("facts", "known-good") for word in ("--acknowledge", name)]
+    assert f"nothing was changed; somebody has to have read what is asked above; add: {' '.join(words)}" in err
+    code, _, err = act(site, "rollback", MODEL, *words)
+    assert (code, "nothing was changed; it may be carried out, with --write" in err) == (0, True)
     assert site.gate.changes == []
 
 
@@ -43,7 +46,8 @@ def test_no_action_changes_anything_without_write(site: Site, action: str) -> No
 
 
 def test_a_dry_run_with_write_changes_nothing(site: Site) -> None:
-    assert act(site, "abort", MODEL, "--write", "--dry-run")[0] == 0
+    assert act(site, "abort", MODEL, "--write", "--dry-run")[0] == 2
+    assert act(site, "abort", MODEL, "--write", "--dry-run", "--acknowledge", "facts")[0] == 0
     assert site.gate.changes == []
 
 
@@ -106,7 +110,7 @@ def test_as_json_the_standard_output_is_one_document_however_it_ends(
     assert said("abort", MODEL, "--write", *CONFIRMED, "--acknowledge", "facts") == (3, True, "unknown")
     site.gate.hold = None
     # And with an earlier end that is not known, told on the other stream.
-    assert said("abort", MODEL) == (0, False, None)
+    assert said("abort", MODEL, "--acknowledge", "facts") == (0, False, None)
 
 
 def test_what_is_not_confirmed_is_not_sent_and_it_says_what_to_add(site: Site) -> None:

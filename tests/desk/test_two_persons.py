@@ -56,8 +56,8 @@ async def desk_of(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         await desk.aclose()
 
 
-async def plan(desk: ActionDesk) -> Prepared:
-    found = await desk.prepare(Wish(Action.PROMOTE, "planned step"))
+async def plan(desk: ActionDesk, reason: str = "planned step") -> Prepared:
+    found = await desk.prepare(Wish(Action.PROMOTE, reason))
     assert isinstance(found, Prepared), found
     return found
 
@@ -75,10 +75,11 @@ async def test_alone_nobody_promotes(site: Site, desk_of: DeskOf) -> None:
     assert site.gate.changes == []
 
 
+@pytest.mark.parametrize("reason", ["planned step", "a\ttab and\na line", "e\u0301 decomposed ", "\x1b[2J"])
 async def test_the_second_person_carries_out_what_the_first_shared_and_sees_the_same_digest(
-        site: Site, desk_of: DeskOf, tmp_path: Path) -> None:
+        site: Site, desk_of: DeskOf, tmp_path: Path, reason: str) -> None:
     first = await desk_of("writing")
-    asked = await plan(first)
+    asked = await plan(first, reason)
     await first.share(asked, tmp_path / "promote.json")
     second = await desk_of("second")
     prepared = await second.prepare_approval(approvals.read(tmp_path / "promote.json"))

@@ -37,7 +37,7 @@ from triage.runbook.intents import OpenPlan, Place
 from triage.tui.action_link import ActionLink
 from triage.tui.action_state import ActionState
 from triage.tui.app import TriageApp
-from triage.tui.screens.act import ActMenu
+from triage.tui.screens.act import ActMenu, figures_of
 from triage.tui.screens.plan import PlanDialog
 from triage.tui.screens.receipt import Receipt
 
@@ -823,3 +823,13 @@ def test_no_name_is_used_twice() -> None:
     from triage.tui.panels.menu import LETTERS, WORDS
     assert set(LETTERS.values()) == set(WORDS)
     assert not {"w", "v", "x", "p"} & set(LETTERS)
+
+
+@pytest.mark.parametrize(("text", "figures"), [
+    ("replicas=6", {"replicas": "6"}),
+    ("alert=High latency duration=1h", {"alert": "High latency", "duration": "1h"}),
+    ("  duration=30m   alert=A ", {"duration": "30m", "alert": "A"}),
+    ("matchers=alertname=A, model=b duration=1h", {"matchers": "alertname=A, model=b", "duration": "1h"}),
+    ("what is this", {"what is this": ""})])
+def test_a_figure_ends_where_the_next_one_begins(text: str, figures: dict[str, str]) -> None:
+    assert figures_of(text) == figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from triage.actions.plan import Action, JsonValue, Plan, Request, Target
 from triage.facts.outcome import Failure
 from triage.facts.rollouts import RolloutFacts
 from triage.live.snapshot import Snapshot
+from triage.text import clean
 
 UNVERIFIED = "unverified:"
 """What the name of somebody begins with whom nobody authenticated."""
@@ -92,6 +93,11 @@ class Wish:
     incident: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Further figures, such as ``replicas`` of a scaling, ``matchers`` and ``duration`` of a silence."""
+
+    def cleaned(self) -> Wish:
+        """The same in characters that a journal and a request for approval give back as they are."""
+        return replace(self, reason=clean(self.reason), to=clean(self.to), incident=clean(self.incident),
+                       parameters={clean(name): clean(value) for name, value in self.parameters.items()})
 
 
 @dataclass(frozen=True, slots=True)

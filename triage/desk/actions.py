@@ -133,7 +133,7 @@ class ActionDesk:
     async def prepare(self, wish: Wish) -> Prepared | Refusal:
         """The plan of ``wish`` with every guard asked; changes nothing."""
         executor = self._executor(wish.action)
-        return executor if isinstance(executor, Refusal) else await executor.prepare(wish)
+        return executor if isinstance(executor, Refusal) else await executor.prepare(wish.cleaned())
 
     async def prepare_approval(self, request: ApprovalRequest) -> Prepared | Refusal:
         """The plan that somebody else asked to have approved, made anew, to be carried out as us."""

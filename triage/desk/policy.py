@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from triage.actions.history import Deed
 from triage.actions.plan import Action
-from triage.facts.outcome import SourceState
+from triage.facts.outcome import Failure, SourceState
 from triage.facts.rollouts import RolloutFacts, Step
 from triage.live.snapshot import Snapshot
 from triage.notebook.manifest import Manifest
 from triage.signals.canary import CanaryVerdict
+from triage.signals.lasting import Lasting
 from triage.signals.model import ModelState
 from triage.signals.reading import Verdict
 from triage.signals.wording import age, clock_time, span
@@ -33,21 +34,30 @@ class Due:
     """Whether the manifest leaves it to triage."""
     since: float | None = None
     """Unix seconds from which an action of this kind would be the answer to the same cause; None without one."""
+    known: bool = True
+    """Whether enough is known to say that nothing is due; always True of what is due."""
 
 
 def due(manifest: Manifest, snapshot: Snapshot) -> Due:
     """What is due for the model of ``manifest``: bringing traffic back goes before everything else."""
     model = snapshot.model(manifest.metadata.name)
     if model is None:
-        return Due(None, "nothing is known of the model")
+        return _undecided("nothing is known of the model")
     silent = next((s for s in snapshot.sources if s.name == "prometheus" and s.state is SourceState.DOWN), None)
     if silent is not None:
-        return Due(None, f"prometheus does not answer: nothing is decided ({silent.error or 'no reason is known'})")
+        return _undecided(f"prometheus does not answer: nothing is decided ({silent.error or 'no reason is known'})")
     canary = next((v for v in model.versions.items if v.arm == "canary"), None)
     if canary is None or (isinstance(model.rollout, RolloutFacts) and model.rollout.canary is None):
+        if canary is None and (isinstance(model.rollout, Failure) or model.versions.known_from in ("waiting", "unknown")
+                               or not model.versions.items):
+            return _undecided("whether a version is on trial is not known")
         return Due(None, "no version is on trial")
     back = _rollback(manifest, model, snapshot.at, canary.first_seen)
     return back or _promotion(manifest, model, snapshot.at)
+
+
+def _undecided(sentence: str) -> Due:
+    return Due(None, sentence, known=False)
 
 
 def answered(wanted: Due, deeds: tuple[Deed, ...]) -> Deed | None:
@@ -73,13 +83,19 @@ def _rollback(manifest: Manifest, model: ModelState, now: float, seen: float | N
         lasts = _waits(trigger, model, need, now)
         if not lasts:
             return Due(Action.ROLLBACK, f"{trigger}: {why}{_since(trigger, model, now)}", automatic, started)
-        waits = waits or Due(None, f"{trigger}: {why}; {lasts}")
+        past = _past(trigger, model)
+        waits = waits or Due(None, f"{trigger}: {why}; {lasts}",
+                             known=past is not None and not past.trouble and not past.is_stale(now))
     return waits
+
+
+def _past(trigger: str, model: ModelState) -> Lasting | None:
+    return next((each for each in model.lasting if each.trigger == trigger), None)
 
 
 def _waits(trigger: str, model: ModelState, need: float, now: float) -> str:
     """What is waited for until the trigger has held for ``need`` seconds without a break; "" when it has."""
-    past = next((each for each in model.lasting if each.trigger == trigger), None)
+    past = _past(trigger, model)
     if past is not None and past.trouble and (past.since is None or past.is_stale(now)):
         return f"it has to last for {span(need)}, and since when it holds cannot be read: {past.trouble}"
     if past is None or past.is_stale(now):
@@ -93,7 +109,7 @@ def _waits(trigger: str, model: ModelState, need: float, now: float) -> str:
 
 
 def _since(trigger: str, model: ModelState, now: float) -> str:
-    past = next((each for each in model.lasting if each.trigger == trigger), None)
+    past = _past(trigger, model)
     return f"; for {age(now - past.since)} and more" if past is not None and past.since is not None else ""
 
 
@@ -109,9 +125,9 @@ def _broken(trigger: str, model: ModelState) -> str:
 def _promotion(manifest: Manifest, model: ModelState, now: float) -> Due:
     state = None if model.canary is None else model.canary.state
     if state is None or model.canary is None or model.canary.is_stale(now):
-        return Due(None, "the version on trial is not judged yet")
+        return _undecided("the version on trial is not judged yet")
     if state.verdict is not CanaryVerdict.PASS:
-        return Due(None, f"canary {state.verdict}: {state.reason}")
+        return Due(None, f"canary {state.verdict}: {state.reason}", known=state.verdict is not CanaryVerdict.ERROR)
     if model.verdict is Verdict.FAIL:
         return Due(None, f"the canary passes, and the model fails: {model.reasons[0].text}")
     rollout = model.rollout

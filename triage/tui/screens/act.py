@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -88,7 +89,7 @@ class ActMenu(Box[None], inherit_bindings=False):
             if text is None:
                 return
             self.dismiss(None)
-            self._link.choose(action, parameters=dict(_pair(word) for word in text.split()))
+            self._link.choose(action, parameters=figures_of(text))
         self.app.push_screen(Ask(f"{WORDS[action]}: {question}", example, "", self._view.look, self._palette,
                                  "NAME=VALUE, then enter  esc back"), take)
 
@@ -108,6 +109,9 @@ class ActMenu(Box[None], inherit_bindings=False):
         self.dismiss(None)
 
 
-def _pair(word: str) -> tuple[str, str]:
-    name, _, value = word.partition("=")
-    return name, value
+def figures_of(text: str) -> dict[str, str]:
+    """``alert=High latency duration=1h``: a value ends where the next figure begins, and may hold spaces."""
+    names = "|".join(name for name, *_ in (word.split("=") for example, _ in FIGURES.values()
+                                           for word in example.split()))
+    words = re.split(rf"\s+(?=(?:{names}|matchers|incident)=)", text.strip())
+    return {name: value.strip() for name, _, value in (word.partition("=") for word in words)}
