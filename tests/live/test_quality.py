@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 
 from tests.signals.building import SUCCESS, notebook
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Sample
+from triage.lab.promql.engine import Engine
+from triage.lab.promql.results import Vector
+from triage.lab.promql.store import Store
 from triage.live.drift import DRIFT
 from triage.live.quality import (
     COUNTED,
@@ -135,6 +139,28 @@ def test_a_figure_that_was_pushed_long_ago_says_nothing_of_the_present(part: Par
     assert words in figure.judged.sentence
     young = found | {Question(FIGURE, 0, part): samples((of("7"), NOW - 200))}
     assert read(FIGURES, young).figures[0].judged.verdict is Verdict.PASS
+
+
+def test_the_oldest_push_counts_although_what_was_pushed_is_scraped_and_though_it_is_no_number() -> None:
+    store = Store()
+    for name, value, labels in (
+            ("recall", 0.9, {"model_version": "7", "job": "weekly"}),
+            ("push_time_seconds", NOW - DAY, {"job": "weekly"}),
+            ("recall", math.nan, {"model_version": "7", "job": "gone"}),
+            ("push_time_seconds", NOW - 9 * DAY, {"job": "gone"}), ("push_time_seconds", NOW, {"job": "another"}),
+            ("recall", 0.9, {"model_version": "8", "job": "scraped"})):
+        store.append({"__name__": name, "model": "m", "instance": "", **labels}, np.array([round(NOW * 1000)]),
+                     np.array([value]))
+    found = {}
+    for question, expression in quality_questions(notebook(SUCCESS, more=UNCOUNTED)):
+        vector = Engine(store).instant(expression, NOW).value
+        assert isinstance(vector, Vector)
+        found[question] = [Sample(labels, value, NOW) for labels, value in vector.samples]
+    assert {s.labels["model_version"]: s.value for s in found[Question(FIGURE, 0, Part.PUSHED_AT)]} == {
+        "7": NOW - 9 * DAY}
+    old, scraped = read(UNCOUNTED, found).figures
+    assert (old.judged.quality, scraped.judged.verdict) == (Quality.SUSPECT, Verdict.PASS)
+    assert scraped.judged.figure.sampled_at == NOW
 
 
 def test_the_age_of_figures_and_stand_ins_is_asked_for() -> None:
