@@ -13,10 +13,13 @@ from triage.clock import SystemClock
 from triage.config import Active, activate
 from triage.facts.samples import Answer
 from triage.live.channel import combined
-from triage.live.expressions import Pace, questions
+from triage.live.expressions import Pace, questions, seen_selector
 from triage.live.poller import Poller
 from triage.notebook.load import load_all
+from triage.notebook.resolve import requests_selectors
 from triage.overrides import Overrides
+from triage.signals.burn import HOUR
+from triage.signals.versions import OLDEST_SECONDS
 from triage.sources.prometheus import PrometheusClient
 
 pytestmark = pytest.mark.bench
@@ -72,3 +75,18 @@ async def test_a_refresh_against_its_slowest_query(bench_stage: Stage, figure: F
     assert first == requests
     # One more when the grid of the charts moved in between, and one when another minute of the trial is full.
     assert again in (3, 4, 5)
+
+
+async def test_the_beginning_of_an_old_version_is_a_cheap_question(bench_stage: Stage, figure: Figure) -> None:
+    active = context(bench_stage)
+    [notebook] = [n for n in load_all(active.notebooks).notebooks if n.name == "fraud-scorer"]
+    traffic = requests_selectors(notebook.manifest)[0]
+    expression = f"min by ({traffic.version_label}) (timestamp({seen_selector(notebook, traffic)}))"
+    client, now = PrometheusClient(active.context.prometheus, SystemClock()), SystemClock().now() // HOUR * HOUR
+    try:
+        found = await client.query_range(expression, start=now - OLDEST_SECONDS, end=now, step=HOUR)
+    finally:
+        await client.aclose()
+    assert isinstance(found, Answer)
+    figure("fraud-scorer: two weeks by the hour for when versions began", f"{found.elapsed_seconds * 1000:.0f} ms")
+    assert max(len(series.times) for series in found.series) > 7 * 24 - 2
