@@ -88,7 +88,8 @@ def _step(step: Step, shown: Course, look: Look, width: int) -> list[Line]:
     head = line(look.mark(verdict), (f"{clock_time(step.at, shown.now):<{_AT}}", Role.DIM))
     if step.recovery:
         left = "" if step.deadline is None or shown.is_over else f", {_left(step.deadline - shown.now)}"
-        out = [line(head, (f"watching the readings{left}", Role.PLAIN)).fitted(width, look.ellipsis)]
+        gone = "" if step.progress is Progress.REACHED else f"; its target: {step.progress}"
+        out = [line(head, (f"watching the readings{left}{gone}", Role.PLAIN)).fitted(width, look.ellipsis)]
         for each in step.recovery:
             state = {True: Verdict.PASS, False: Verdict.WARN, None: Verdict.UNKNOWN}[each.recovered]
             out += _wrapped(line("  ", look.mark(state)), each.sentence, look, width)
