@@ -85,7 +85,9 @@ def now() -> Now:
 
 @pytest.fixture
 def leases(client: KubernetesClient, now: Now) -> KubernetesLeases:
-    return KubernetesLeases(client, "ml", seconds=30, now=now)
+    async def wait(seconds: float) -> None:
+        return None
+    return KubernetesLeases(client, "ml", seconds=30, now=now, wait=wait)
 
 
 def held(found: Held | Busy | NoLease) -> Held:

@@ -63,7 +63,12 @@ class Api:
 
 
 class Time:
+    """Both clocks of a machine; waiting moves them on."""
+
     now = 1_795_400_000.0
+
+    async def wait(self, seconds: float) -> None:
+        self.now += seconds
 
     def __call__(self) -> float:
         return self.now
@@ -74,7 +79,8 @@ async def leases(api: Api, time: Time | None = None) -> AsyncIterator[Kubernetes
     async with FaultServer(api) as server:
         client = KubernetesClient(Endpoint.model_validate({"url": server.url, "timeout": "2s"}), ManualClock())
         try:
-            yield KubernetesLeases(client, "ml", now=time or Time())
+            time = time or Time()
+            yield KubernetesLeases(client, "ml", now=time, monotonic=time, wait=time.wait)
         finally:
             await client.aclose()
 
@@ -161,3 +167,44 @@ async def test_a_lease_of_somebody_else_s_making_is_respected_and_its_text_is_cl
         seen = await of.look(KEY)
     assert isinstance(seen, Busy)
     assert "\x1b" not in seen.sentence()
+
+
+@asynccontextmanager
+async def two(ahead: float) -> AsyncIterator[tuple[KubernetesLeases, KubernetesLeases, Time, Time]]:
+    """Ana's leases and Ben's, whose clock is so many seconds ahead, with both clocks."""
+    async with FaultServer(Api()) as server:
+        endpoint = Endpoint.model_validate({"url": server.url, "timeout": "2s"})
+        clients = [KubernetesClient(endpoint, ManualClock()) for _ in range(2)]
+        first, second = Time(), Time()
+        second.now += ahead
+        made = [KubernetesLeases(client, "ml", now=time, monotonic=time, wait=time.wait)
+                for client, time in zip(clients, (first, second), strict=True)]
+        try:
+            yield made[0], made[1], first, second
+        finally:
+            for client in clients:
+                await client.aclose()
+
+
+async def test_a_clock_that_is_ahead_takes_nothing_from_a_holder_who_lives() -> None:
+    async with two(ahead=45.0) as (ana, ben, _, bens):
+        held = await taken(ana)
+
+        async def while_ana_lives(seconds: float) -> None:
+            assert await held.renew() == ""
+            await Time.wait(bens, seconds)
+        ben._wait = while_ana_lives
+        found = await ben.acquire(KEY, BEN)
+        assert isinstance(found, Busy)
+        assert found.claim == ANA
+        assert await held.renew() == ""
+
+
+async def test_a_holder_whose_clock_was_ahead_is_gone_when_the_lease_was_seen_to_stand_still() -> None:
+    async with two(ahead=3600.0) as (ana, ben, anas, _):
+        await taken(ben, BEN)
+        assert isinstance(await ana.acquire(KEY, ANA), Busy)
+        anas.now += 29
+        assert isinstance(await ana.look(KEY), Busy)
+        anas.now += 2
+        assert (await taken(ana)).taken_over_from == BEN

@@ -1,16 +1,19 @@
 """Leases as objects of a cluster (``coordination.k8s.io/v1``): between everybody who can reach it.
 
 One object ``triage-<target>`` for each target, changed by compare and set on its ``resourceVersion``. The token is its
-``leaseTransitions``, so it is never deleted. A lease ends when its holder has not moved it on for its own time; the
-machines' clocks must agree to within a small part of that. Needs get, create and update on leases in the namespace.
+``leaseTransitions``, so it is never deleted. A lease ends when its holder has not moved it on for its own time. The
+machines' clocks need not agree: one that is over by its times is taken when it was not moved on while we looked on, and
+one that we have seen stand still for all its time is over, whatever its times say (as client-go has it). Needs get,
+create and update on leases in the namespace.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -57,6 +60,8 @@ class _Entry:
     since: float
     until: float
     watches: bool
+    lasts: float
+    """Seconds in which its holder has to move it on."""
 
 
 class KubernetesLeases:
@@ -66,17 +71,21 @@ class KubernetesLeases:
     """
 
     def __init__(self, client: KubernetesClient, namespace: str, *, seconds: float = LEASE_SECONDS,
-                 now: Callable[[], float] = time.time) -> None:
+                 now: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic,
+                 wait: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._client = client
         self._sender = KubernetesSender(client, timeout_seconds=seconds / 3)
         self._namespace = namespace
         self._seconds = seconds
-        self._now = now
+        self._now, self._monotonic, self._wait = now, monotonic, wait
+        self._seen: dict[str, tuple[str, float]] = {}
+        """Version of each lease that was seen last, and since when (monotonic) it has stood still."""
 
     async def look(self, key: str) -> Free | Busy | NoLease:
         """As the protocol says."""
-        found = await self._read(lease_name(key))
-        return found if isinstance(found, NoLease) else self._judged(found)
+        name = lease_name(key)
+        found = await self._read(name)
+        return found if isinstance(found, NoLease) else self._judged(name, found)
 
     async def acquire(self, key: str, claim: Claim) -> Held | Busy | NoLease:
         """As the protocol says."""
@@ -84,7 +93,17 @@ class KubernetesLeases:
         before = await self._read(name)
         if isinstance(before, NoLease):
             return before
-        state = self._judged(before)
+        state = self._judged(name, before)
+        if before is not None and isinstance(state, Free) and state.abandoned is not None and (
+                not self._stands_still(name, before)):
+            # Its holder's clock may be behind ours, and a holder who lives moves it on meanwhile.
+            await self._wait(self._seconds / 2)
+            again = await self._read(name)
+            if isinstance(again, NoLease):
+                return again
+            if again is not None and again.claim is not None and again.version != before.version:
+                return Busy(again.claim, again.since, max(again.until, self._now() + self._seconds), again.watches)
+            before, state = again, Free(state.abandoned) if again is not None and again.claim is not None else Free()
         if isinstance(state, Busy):
             return state
         token, now = (0 if before is None else before.token) + 1, self._now()
@@ -96,7 +115,7 @@ class KubernetesLeases:
         if isinstance(after, _Entry):
             if after.token == token and after.claim == claim:
                 return _KubernetesLease(self, name, after, claim, now, state.abandoned)
-            found = self._judged(after)
+            found = self._judged(name, after)
             if isinstance(found, Busy):
                 return found
         return NoLease(f"the Lease {self._namespace}/{name} cannot be taken: {sent.message}")
@@ -109,10 +128,18 @@ class KubernetesLeases:
             return None
         return NoLease(f"the Lease {self._namespace}/{name} cannot be read: {found.message}")
 
-    def _judged(self, entry: _Entry | None) -> Free | Busy:
+    def _stands_still(self, name: str, entry: _Entry) -> bool:
+        """Whether we have seen it like this for all the time that its holder has to move it on."""
+        version, since = self._seen.get(name, ("", 0.0))
+        if version != entry.version:
+            self._seen[name] = entry.version, self._monotonic()
+            return False
+        return self._monotonic() - since >= entry.lasts
+
+    def _judged(self, name: str, entry: _Entry | None) -> Free | Busy:
         if entry is None or entry.claim is None:
             return Free()
-        if self._now() < entry.until:
+        if not self._stands_still(name, entry) and self._now() < entry.until:
             return Busy(entry.claim, entry.since, entry.until, entry.watches)
         return Free(entry.claim)
 
@@ -143,7 +170,7 @@ class KubernetesLeases:
         until = (self._now() if renewed is None else renewed) + lasting
         return _Entry(text(inner(item, "metadata").get("resourceVersion")), whole(spec.get("leaseTransitions")) or 0,
                       claim, parse_time(spec.get("acquireTime")) or self._now(), until,
-                      notes.get(_WATCHES) == "true")
+                      notes.get(_WATCHES) == "true", lasting)
 
     async def moved_on(self, name: str, entry: _Entry, claim: Claim, since: float, *, release: bool = False,
                        watches: bool = False) -> _Entry | str:
