@@ -66,10 +66,15 @@ async def test_a_version_deployed_meanwhile_is_not_overwritten(chat: Stage) -> N
     assert await chat.progress(plan) is Progress.ELSEWHERE
 
 
-async def test_paused_it_is_not_undone(chat: Stage) -> None:
+async def test_paused_it_is_undone_and_goes_on_in_one_request(chat: Stage) -> None:
     await chat.do(Action.PAUSE)
-    refusal = await chat.refusal(Action.ROLLBACK, to="1")
-    assert refusal.message == "it is paused: a template that is written now would not roll out"
+    plan = await chat.do(Action.ROLLBACK, to="1")
+    request, = plan.requests
+    assert request.sentence.endswith(", spec.paused -> false")
+    assert any("takes the pause back" in warning for warning in plan.warnings)
+    assert chat.ground.deployment["spec"]["paused"] is False
+    chat.ground.wait(600)
+    assert await chat.progress(plan) is Progress.REACHED
 
 
 async def test_what_is_asked_for_already_is_refused(chat: Stage) -> None:

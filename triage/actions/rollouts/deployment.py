@@ -115,18 +115,20 @@ def _pause(seen: Seen, place: Place, *, paused: bool) -> Draft | Refusal:
 
 def _undo(wish: Wish, seen: Seen, place: Place, policy: str) -> Draft | Refusal:
     facts = seen.facts
-    if PAUSED.value(seen.item):
-        return Refusal("it is paused: a template that is written now would not roll out",
-                       "resume it first; kubectl refuses for the same reason")
     goal = find_goal(wish.to, facts, seen.sets, policy, HASH_LABEL, inner(seen.item, "spec", "template"))
     if isinstance(goal, Refusal):
         return goal
     revision = goal.revision
     seconds, path = deadline_seconds(seen.item), _rolling(seen, facts)
+    operations, said = [replace("/spec/template", goal.template)], f"spec.template -> {in_full(revision)}"
+    if PAUSED.value(seen.item):
+        # A template that is written while it is paused does not roll out (kubectl refuses); resumed before, what was
+        # frozen would roll on.
+        operations.append(put("/spec/paused", False))
+        said += ", spec.paused -> false"
     moved = facts.weight_set if facts.canary is not None else 100.0
     return Draft(
-        (place.patch([replace("/spec/template", goal.template)], (UID, TEMPLATE, PAUSED),
-                     sentence=f"spec.template -> {in_full(revision)}", effect=path),),
+        (place.patch(operations, (UID, TEMPLATE, PAUSED), sentence=said, effect=path),),
         state(seen, revision, f"all traffic to {named(revision)}"),
         f"roll back to {in_full(facts.wanted)}" if facts.wanted is not None and facts.wanted.number is not None
         else "deploy the version that is asked for now again",
@@ -154,4 +156,6 @@ def _warnings(facts: RolloutFacts, target_ready: int | None, seen: Seen) -> tupl
         found += ("no replica of the target is ready: its pods have to start first",)
     if not facts.observed:
         found += ("the controller has not seen the present specification",)
+    if PAUSED.value(seen.item):
+        found += ("it is paused by hand: the plan takes the pause back, or the rollback would not roll out",)
     return found
