@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ from triage.actions.history import Outcome
 from triage.actions.journal import Journal
 from triage.actions.lease_files import FileLeases
 from triage.actions.plan import Action, Plan
+from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.rollouts.by_kind import Setting
-from triage.actions.steps import Confirmation, Prepared
+from triage.actions.steps import Confirmation, Prepared, Stage
 from triage.actions.system import Fate, Progress, Refusal, Wish
 from triage.actions.systems import place_of, systems_of
 from triage.actions.webhook import Pipeline
@@ -274,3 +275,61 @@ def test_the_idempotency_header_is_not_set_twice() -> None:
     with pytest.raises(ValidationError, match="sets the idempotency header"):
         Webhook.model_validate({"url": "http://ci.example", "calls": {"retrain": {"path": "/x"}},
                                 "headers": {"idempotency-key": "1"}})
+
+
+def of_now(ci: Works) -> Snapshot:
+    """What is known, just asked."""
+    found, now = ci.shown[-1], ci.clock.now()
+    assert found is not None
+    return replace(found, at=now, models=tuple(replace(each, data_at=now) for each in found.models))
+
+
+def trainer(ci: Works, tmp_path: Path) -> Executor:
+    """A new process's, over the same journal."""
+    promised = manifest("webhook", "ci", retrain={"webhook": "ci", "approval": "none"})
+    calls = {"retrain": {"path": "/train", "run": {"path": "/runs/{run}"}}}
+    made = Executor(ci.system(Action.RETRAIN, calls), Journal(StateDir(tmp_path / "journal"), ci.clock),
+                    FileLeases(StateDir(tmp_path / "leases"), "host"), ci.clock,
+                    policy_of(promised, ActionSettings(), 5.0), lambda: ARMED, lambda: of_now(ci))
+
+    async def wait(seconds: float) -> None:
+        ci.clock.advance(seconds)
+    made.wait = wait
+    return made
+
+
+async def test_the_run_that_an_earlier_process_began_is_looked_for_by_its_number(ci: Works, tmp_path: Path) -> None:
+    ci.answer.append(lambda: JSONResponse({"id": "7", "status": "running"}, 201))
+    of = trainer(ci, tmp_path)
+    prepared = await of.prepare(Wish(Action.RETRAIN, "drift"))
+    assert isinstance(prepared, Prepared)
+    async with aclosing(of.carry_out(prepared, Confirmation(prepared.plan.confirmation))) as steps:
+        async for step in steps:
+            if step.stage is Stage.SENT:
+                break
+    ci.clock.advance(86400)
+    later = trainer(ci, tmp_path)
+    deed, = open_ends(await later.history())
+    found = await reconcile(deed, later.system, later.journal, later.leases)
+    assert (found.progress, found.sentence) == (Progress.REACHED, "run 7: running")
+    assert ci.asked[-1][1] == "/runs/7?"
+    assert open_ends(await later.history()) == ()
+
+
+async def test_a_call_that_nobody_answered_stops_the_next_one_until_somebody_has_broken_the_glass(
+        ci: Works, tmp_path: Path) -> None:
+    ci.answer.append(lambda: Response("", 504))
+    of = trainer(ci, tmp_path)
+    prepared = await of.prepare(Wish(Action.RETRAIN, "drift"))
+    assert isinstance(prepared, Prepared)
+    assert [step.outcome async for step in of.carry_out(prepared, Confirmation(prepared.plan.confirmation))][-2] is (
+        Outcome.UNKNOWN)
+    ci.answer.append(lambda: JSONResponse({"id": "8"}, 201))
+    for broken in (True, False):
+        ci.clock.advance(2 * 86400)
+        prepared = await of.prepare(Wish(Action.RETRAIN, "drift again"))
+        assert isinstance(prepared, Prepared)
+        assert [each.name for each in prepared.stops] == (["ends"] if broken else [])
+        word = Confirmation(prepared.plan.confirmation, frozenset(prepared.acknowledgements),
+                            "the pipeline has no run of that day" if broken else "")
+        assert [step.outcome async for step in of.carry_out(prepared, word)][-2] is Outcome.DONE

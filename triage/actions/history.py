@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -146,8 +147,10 @@ class History:
         return tuple(deed for deed in self.of(key) if deed.changed and deed.last_at > since)
 
     def unresolved(self, key: str) -> tuple[Deed, ...]:
-        """Those of a target whose end is not known."""
-        return tuple(deed for deed in self.of(key) if deed.unresolved)
+        """Those of a target whose end is not known. Whoever broke the glass later, with a reason, answers for those
+        before: what nothing tells of any more must not stand in the way for good."""
+        broken = max((deed.begun_at for deed in self.of(key) if deed.break_glass and deed.attempts), default=-math.inf)
+        return tuple(deed for deed in self.of(key) if deed.unresolved and deed.last_at > broken)
 
     def left(self, key: str, version: str, since: float) -> Deed | None:
         """The last action after ``since`` by which the target was brought away from ``version`` because of it; None

@@ -9,7 +9,7 @@ from triage.actions.carrying import SETTLED_SECONDS
 from triage.actions.history import Deed, History
 from triage.actions.journal import Journal, JournalError, Kind
 from triage.actions.lease import Busy, Claim, Leases, NoLease
-from triage.actions.system import Progress, Sighting, System
+from triage.actions.system import Fate, Progress, Recalls, Sighting, System
 from triage.actions.uninterrupted import finished
 from triage.clock import Clock
 from triage.facts.outcome import Failure
@@ -68,6 +68,8 @@ async def sight(deed: Deed, system: System, clock: Clock, leases: Leases) -> Sig
 
 
 async def _seen(deed: Deed, system: System, clock: Clock) -> Sighting:
+    if isinstance(system, Recalls):
+        system.recall(deed.plan, [each.message for each in deed.attempts if each.fate is Fate.DONE])
     observed = await system.observe()
     if isinstance(observed, Failure):
         return Sighting(Progress.CANNOT_TELL, f"the target cannot be read: {observed.sentence()}")

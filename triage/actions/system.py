@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from triage.actions.plan import Action, JsonValue, Plan, Request, Target
 from triage.facts.outcome import Failure
@@ -181,6 +181,15 @@ class Sighting:
 
     progress: Progress
     sentence: str
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A system that has to be told what became of a request of an earlier process, to look for what it began."""
+
+    def recall(self, plan: Plan, answers: Sequence[str]) -> None:
+        """``answers``: what was written down of the requests that were done, in their order."""
+        ...
 
 
 class System(Protocol):

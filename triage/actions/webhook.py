@@ -8,7 +8,7 @@ it was told is seen where it shows: in the requests, or in the state of the run 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +51,7 @@ _STARTED_SECONDS = 60.0
 _REMEMBERED_SECONDS = 120.0
 """How long a call that was taken answers for the same call made again."""
 _NO_RECORD = Recorded(missing="what others told the pipeline is not known")
+_RUN = "run "
 _STABLE = "stable version"
 _TRIAL = "version on trial"
 
@@ -215,12 +216,23 @@ class Pipeline(PlainSystem):
                         f"it leads elsewhere (HTTP {received.status}), which is not followed: it may have been done")
         if not 200 <= received.status < 300:
             return self._sender.refused(received, request.path)
-        call = next((each for each in self._calls.values() if each.method == request.method
-                     and fills(each.path, request.path)), None)
-        look = None if call is None else call.run
+        look = self._look(request)
         number = "" if look is None else _run_id(received.body, look)
         self._taken = _Taken(self._clock.now(), request.path, request.body, look, number)
-        return Sent(Fate.DONE, received.status, f"run {number}" if number else "accepted")
+        return Sent(Fate.DONE, received.status, f"{_RUN}{number}" if number else "accepted")
+
+    def recall(self, plan: Plan, answers: Sequence[str]) -> None:
+        """As the protocol says: the number of the run stands in the journal."""
+        if answers:
+            request = plan.requests[0]
+            number = answers[0].removeprefix(_RUN) if answers[0].startswith(_RUN) else ""
+            self._taken = _Taken(self._clock.now(), request.path, request.body, self._look(request), number)
+
+    def _look(self, request: Request) -> WebhookRun | None:
+        """Where the state of the run stands that a call begins; None where the configuration does not say."""
+        call = next((each for each in self._calls.values() if each.method == request.method
+                     and fills(each.path, request.path)), None)
+        return None if call is None else call.run
 
     def sighting(self, plan: Plan, observed: Observed) -> Sighting:
         if not isinstance(observed, Called):
