@@ -45,11 +45,11 @@ from triage.actions.steps import Confirmation, Prepared, objections, seconds_lef
 from triage.actions.system import Fate, Granted, Progress, Rehearsal, Wish
 from triage.config_actions import ActionSettings, Freeze
 from triage.facts.outcome import Failure, FailureKind, SourceState
-from triage.facts.rollouts import RolloutFacts, WeightFrom
+from triage.facts.rollouts import RolloutFacts, Split, WeightFrom
 from triage.facts.versions import ApprovalStatus
 from triage.signals.canary import CanaryState, CanaryVerdict
 from triage.signals.canary_reading import CanaryReading
-from triage.signals.model import Reason, Versions
+from triage.signals.model import Reason, SloState, Versions
 from triage.signals.reading import Quality, Urgency
 from triage.signals.reading import Verdict as Health
 
@@ -212,10 +212,18 @@ def test_what_speaks_against_a_rollback_is_acknowledged(name: str, why: str, cha
     assert words in answer.sentence
 
 
+def few(remaining: float) -> SloState:
+    """An objective whose budget is of too few events."""
+    found = slo()
+    assert found.budget is not None
+    return replace(found, budget=replace(found.budget, remaining=remaining, quality=Quality.LOW_N))
+
+
 RISKS: list[tuple[str, str, dict[str, Any], str]] = [
     ("freeze", "announced", {"policy": Policy(freezes=(FREEZE,), approvals=0)}, "holiday sale"),
     ("cool-down", "three in ten minutes", {"history": History((deed(),) * 3)}, "3 actions"),
     ("budget", "spent", judged(slos=(slo(remaining=-0.2),)), "success: -20 %"),
+    ("budget", "spent by few events", judged(slos=(few(-99.0),)), "-9,900 %, of too few events to tell"),
     ("budget", "not read", {"snapshot": snapshot(model(slos=(replace(slo(), budget=None),)))}, "success"),
     ("budget", "nothing known", {"snapshot": None}, "nothing is known"),
     ("trial", "failed", {"snapshot": snapshot(model(canary=canary(CanaryVerdict.FAIL)))}, "fail"),
@@ -242,6 +250,17 @@ def test_a_manifest_may_let_a_spent_budget_be_acknowledged() -> None:
     answer = found("budget", circumstances(Action.PROMOTE, policy=Policy(spent_budget="acknowledge"),
                                            **judged(slos=(slo(remaining=-0.2),))))
     assert (answer.stops, answer.acknowledgement) == (False, "budget")
+
+
+def test_few_events_that_spent_nothing_hold_no_promotion_back() -> None:
+    assert found("budget", circumstances(Action.PROMOTE, **judged(slos=(few(0.9),)))).verdict is Verdict.OK
+
+
+def test_where_nobody_knows_which_version_is_on_trial_none_is_promoted() -> None:
+    shared = rollout(kind="Backend", stable=None, canary=None, roles_doubt="which is stable is not known",
+                     splits=(Split("7", 25, 100, 25.0), Split("8", 75, 100, 75.0)))
+    answer = found("trial", circumstances(Action.PROMOTE, observed=observed(shared), snapshot=snapshot(model())))
+    assert (answer.stops, answer.sentence) == (True, "which is stable is not known")
 
 
 def test_nothing_on_trial_holds_no_promotion_back() -> None:
@@ -322,6 +341,14 @@ def test_a_version_without_replicas_is_good_when_its_artifact_is_ready() -> None
     assert "its artifact is registered and ready" in found("known-good", of).sentence
 
 
+def test_servers_that_nobody_starts_have_to_be_up_already() -> None:
+    idle = revision("7", 2, available=0)
+    of = circumstances(observed=observed(rollout(kind="Backend", stable=idle, revisions=(idle,))))
+    answer = found("known-good", of)
+    assert (answer.verdict, answer.breakable) == (Verdict.BLOCKED, True)
+    assert answer.sentence == "v7 is not good: none of its servers is up, and the load balancer starts none"
+
+
 def test_a_version_that_serves_now_takes_todays_requests() -> None:
     of = circumstances(signature=Signature(None, "its inputs are not known"))
     assert found("known-good", of).verdict is Verdict.OK
@@ -337,6 +364,27 @@ def test_versions_are_found_however_they_are_spelt() -> None:
     of = circumstances(plan=plan(after=State("v7", 2)))
     assert "approved by risk" in found("known-good", of).sentence
     assert "last known good" in found("known-good", of).sentence
+
+
+@pytest.mark.parametrize(("facts", "stops", "words"), [
+    (rollout(), False, "9 of 10 replicas of v7 can serve"),
+    (rollout(stable=revision("7", 2, available=0), revisions=()), True, "go nowhere"),
+    (rollout(stable=revision("7", 2, available=None), revisions=()), False, "cannot be read"),
+])
+@pytest.mark.parametrize("to", ["7", "6"])
+def test_a_rollback_that_takes_the_traffic_to_stable_first_needs_somebody_there_too(
+        facts: Any, stops: bool, words: str, to: str) -> None:
+    of = circumstances(plan=plan(after=State(to, 1 if to == "6" else 2)), observed=observed(facts))
+    answer = found("capacity", of)
+    assert (answer.stops, answer.breakable) == (stops, True)
+    assert words in answer.sentence
+
+
+@pytest.mark.parametrize("changes", [
+    {"canary": None}, {"aborted": True}, {"weight_set": 0.0}, {"strategy": "blueGreen"}, {"kind": "Deployment"}])
+def test_a_rollback_that_takes_the_traffic_nowhere_else_first_asks_nothing_of_stable(changes: dict[str, Any]) -> None:
+    idle = rollout(**({"stable": revision("7", 2, available=0), "revisions": ()} | changes))
+    assert found("capacity", circumstances(observed=observed(idle))).verdict is Verdict.OK
 
 
 @pytest.mark.parametrize(("facts", "stops", "words"), [

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.desk.others import proxy
 from tests.desk.whole import Whole, carried_out, ended, planned, whole
 from tests.lab.standing import NOW, READS
 from tests.notebook.example_data import EXAMPLES
@@ -118,6 +119,16 @@ async def made_anew(scene: Scene) -> None:
     scene.lab.lab.later(60)
 
 
+async def most_goes_to_the_trial(scene: Scene) -> None:
+    made = scene.open.enter_context(proxy(scene.lab.folder, {"m7": 25, "m8": 75}))
+    scene.open.callback(made.socket.unlink)
+
+
+async def nobody_tells_them_apart(scene: Scene) -> None:
+    await most_goes_to_the_trial(scene)
+    await prometheus_falls_silent(scene)
+
+
 async def somebody_aborts(scene: Scene) -> None:
     scene.lab.patch(ROLLOUT, {"status": {"abort": True}}, "status")
 
@@ -204,6 +215,10 @@ def at(seconds: float) -> str:
 FREEZE = {"actions": {"freezes": [{"start": at(-3600), "end": at(86400), "reason": "sale of the year"}]}}
 ONE_AT_A_TIME = {"actions": {"cool_down_actions": 1}}
 SCALED = {"resources": {"replicas": {"min": 2, "max": 12}}}
+BALANCED: dict[str, Any] = {
+    "context": {"haproxy": {"socket": "admin.sock"}},
+    "spec": {"rollout": {"kind": "haproxy", "name": "fraud", "servers": {"7": ["m7"], "8": ["m8"]}}}}
+UNTOLD = BALANCED | {"spec": BALANCED["spec"] | {"rollback": {}, "registry": {"kind": "none", "name": MODEL}}}
 STRICTER = {"slos": [{"name": "latency", "objective": 99.9, "window": "30d", "required": True, "sli": {
     "histogram": "fraud_request_duration_seconds", "threshold": "500ms", "unit": "s"}}]}
 """A latency that the month did not keep."""
@@ -234,6 +249,10 @@ CASES = (
          between=somebody_is_at_it),
     Case("journal", "nothing can be written down", Action.ROLLBACK, "journal", before=the_journal_is_gone),
     Case("journal", "nothing can be written down any more", Action.ABORT, "journal", between=the_journal_is_gone),
+    Case("roles", "leads to the version on trial", Action.ROLLBACK, "^v8 is on trial itself, and v7 is stable, by ",
+         to="8", before=most_goes_to_the_trial, desk=BALANCED),
+    Case("roles", "nobody knows which is on trial", Action.ROLLBACK, r"^which of 7 \(25 %\) and 8 \(75 %\) is stable, ",
+         Verdict.CANNOT_TELL, asks=True, to="7", before=nobody_tells_them_apart, desk=UNTOLD),
     Case("facts", "Prometheus does not answer", Action.PROMOTE, "^prometheus does not answer", Verdict.CANNOT_TELL,
          before=prometheus_falls_silent),
     Case("facts", "Prometheus does not answer a rollback", Action.ROLLBACK, "^prometheus does not answer",
@@ -257,6 +276,9 @@ CASES = (
     Case("capacity", "no replica of the stable version serves", Action.ABORT,
          "^no replica of the stable version can serve: the traffic would go nowhere$", before=no_stable_pod_serves,
          own=True),
+    Case("capacity", "a rollback takes the traffic there first", Action.ROLLBACK,
+         "^no replica of the stable version can serve: the traffic would go nowhere$", to="6",
+         before=no_stable_pod_serves, own=True),
     Case("freeze", "was announced", Action.PROMOTE, "^frozen until .*: sale of the year$", desk={"context": FREEZE}),
     Case("freeze", "was announced, and it is a way back", Action.ROLLBACK, "^frozen until .*: sale of the year$",
          Verdict.WARN, asks=True, desk={"context": FREEZE}),

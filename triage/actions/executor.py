@@ -363,7 +363,7 @@ class Executor:
         if history is not None:
             circumstances = replace(circumstances, history=history)
         checked = check(circumstances)
-        wrong = objections(prepared.plan, checked, confirmation, seconds_left(prepared, self.clock))
+        wrong = objections(prepared.plan, checked, confirmation, seconds_left(prepared, self.clock), prepared.checked)
         observed = circumstances.observed
         if isinstance(observed, Observed) and self._nothing_to_do(prepared.plan, observed) is not None:
             wrong = (*wrong, f"it was done by somebody else meanwhile: {prepared.plan.verification.goal}")

@@ -51,6 +51,7 @@ class Confirmation:
     typed: str = ""
     """Has to be :attr:`~triage.actions.plan.Plan.confirmation`."""
     acknowledgements: frozenset[str] = frozenset()
+    """Names of guards whose findings were read."""
     break_glass: str = ""
     """Why guards that can be overridden are; "" to leave them in force."""
 
@@ -99,13 +100,21 @@ def seconds_left(prepared: Prepared, clock: Clock) -> float:
     return PLAN_SECONDS - prepared.made.seconds_since(clock)
 
 
+def still_read(acknowledged: frozenset[str], shown: Sequence[Checked], now: Sequence[Checked]) -> frozenset[str]:
+    """Those of ``acknowledged``, typed while ``shown`` stood there, that are about what stands there ``now``."""
+    return acknowledged - {each.name for each in now if each.acknowledgement and not each.was_read(shown)}
+
+
 EXPIRED = "the plan has expired: make it again"
 
 
-def objections(plan: Plan, checked: Sequence[Checked], confirmation: Confirmation,
-               left_seconds: float) -> tuple[str, ...]:
+def objections(plan: Plan, checked: Sequence[Checked], confirmation: Confirmation, left_seconds: float,
+               shown: Sequence[Checked] | None = None) -> tuple[str, ...]:
     """Why the plan, which expires in ``left_seconds``, may not be carried out on this confirmation, as sentences;
     empty when it may.
+
+    ``shown``: the answers of the guards on which it was confirmed, None for ``checked`` themselves. What a guard has
+    found since was neither acknowledged then, nor was glass broken for it.
 
     The executor asks this, whatever a screen has checked before.
     """
@@ -116,8 +125,9 @@ def objections(plan: Plan, checked: Sequence[Checked], confirmation: Confirmatio
         found.append(f"not confirmed: {plan.confirmation} has to be typed" if plan.confirmation
                      else "not confirmed: nothing has to be typed for this")
     for each in checked:
-        if each.stops and not (each.breakable and confirmation.break_glass.strip()):
+        was_read = shown is None or each.was_read(shown)
+        if each.stops and not (each.breakable and confirmation.break_glass.strip() and was_read):
             found.append(f"{each.name}: {each.sentence}")
-        elif each.acknowledgement and each.acknowledgement not in confirmation.acknowledgements:
+        elif each.acknowledgement and not (each.acknowledgement in confirmation.acknowledgements and was_read):
             found.append(f"{each.name} has to be acknowledged: {each.sentence}")
     return tuple(found)

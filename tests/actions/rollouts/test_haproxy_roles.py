@@ -24,7 +24,7 @@ from triage.actions.plan import Action
 from triage.actions.proven import Proven
 from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.signature import Signature
-from triage.actions.steps import Confirmation, Prepared
+from triage.actions.steps import Confirmation, Prepared, Stage
 from triage.actions.system import Refusal, Wish
 from triage.clock import ManualClock
 from triage.config_sources import HaproxySocket
@@ -189,3 +189,25 @@ async def test_by_configured_weights_of_all_or_nothing_the_trial_is_known(site: 
     plan = (await site({"m7": 25, "m8": 75}, configured={"m7": 100, "m8": 0}, good="").prepare(Action.ABORT)).plan
     assert plan.after.version == "7"
     assert "7 is stable by the configured weights, which give it everything" in plan.warnings
+
+
+async def test_traffic_is_not_sent_to_servers_that_went_down_after_the_plan(site: Make) -> None:
+    of = site({"m7": 90, "m8": 10})
+    prepared = await of.prepare(Action.ROLLBACK)
+    of.haproxy.down.add("m7")
+    assert await of.confirmed(prepared, glass="tests") is Outcome.REFUSED
+    assert of.haproxy.set == []
+
+
+async def test_between_two_commands_it_is_looked_whether_the_servers_are_still_up(site: Make) -> None:
+    of = site({"m7": 0, "m8": 100})
+    prepared = await of.prepare(Action.ROLLBACK, "7")
+    assert len(prepared.plan.requests) == 2
+    said = Confirmation(prepared.plan.confirmation, frozenset(prepared.acknowledgements), "tests")
+    ended = None
+    async for step in of.executor.carry_out(prepared, said):
+        if step.stage is Stage.SENT and step.request == 0:
+            of.haproxy.down.add("m7")
+        ended = step.outcome or ended
+    assert ended is Outcome.FAILED
+    assert of.haproxy.weights == {"m7": 100, "m8": 100}

@@ -4,6 +4,9 @@ A guard finds that all is well, that something should be known, that the action 
 tell. What *cannot tell* means is not the guard's to decide: it stops everything but the safe direction (pause, abort,
 roll back, and bring a rollback on), which goes on once whoever acts has typed that it was read. Only permission, target
 identity, lease and journal stop the safe direction too.
+
+What was typed counts for what was read, and not for what the same guard finds later. Ages and counts in a sentence
+move on meanwhile; what kind of finding it is does not.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ class Found:
     sentence: str
     ask: bool = False
     """Of a warning: it has to be acknowledged and not only shown."""
+    kinds: frozenset[str] = frozenset()
+    """What was found, without its numbers; empty where the verdict says as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,18 @@ class Checked:
     """The word to type before the action may go on; "" when nothing has to be acknowledged."""
     breakable: bool = False
     """Whether breaking glass overrides it."""
+    kinds: frozenset[str] = frozenset()
+    """What was found, without its numbers."""
 
     @property
     def stops(self) -> bool:
         """Whether the action may not go on, whatever is typed."""
         return self.verdict is Verdict.BLOCKED or (self.verdict is Verdict.CANNOT_TELL and not self.acknowledgement)
+
+    def was_read(self, shown: Iterable[Checked]) -> bool:
+        """Whether all that it found stood among the answers ``shown``, so that what was typed then is about it."""
+        return any(each.name == self.name and self.kinds <= each.kinds and (each.stops or not self.stops)
+                   for each in shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ class Guard:
         asks = (unseen and self.strength is not Strength.ABSOLUTE and circumstances.is_safe) or (
             found.verdict is Verdict.WARN and found.ask)
         return Checked(self.name, found.verdict, found.sentence, self.name if asks else "",
-                       self.strength is Strength.BREAKABLE)
+                       self.strength is Strength.BREAKABLE, found.kinds or frozenset({found.verdict.value}))
 
 
 def ok(sentence: str) -> Found:
@@ -92,19 +104,19 @@ def ok(sentence: str) -> Found:
     return Found(Verdict.OK, sentence)
 
 
-def warn(sentence: str, *, ask: bool = False) -> Found:
+def warn(sentence: str, *kinds: str, ask: bool = False) -> Found:
     """Something should be known, or acknowledged."""
-    return Found(Verdict.WARN, sentence, ask)
+    return Found(Verdict.WARN, sentence, ask, frozenset(kinds))
 
 
-def blocked(sentence: str) -> Found:
+def blocked(sentence: str, *kinds: str) -> Found:
     """It must not happen."""
-    return Found(Verdict.BLOCKED, sentence)
+    return Found(Verdict.BLOCKED, sentence, kinds=frozenset(kinds))
 
 
-def cannot_tell(sentence: str) -> Found:
+def cannot_tell(sentence: str, *kinds: str) -> Found:
     """What would have to be known is not."""
-    return Found(Verdict.CANNOT_TELL, sentence)
+    return Found(Verdict.CANNOT_TELL, sentence, kinds=frozenset(kinds))
 
 
 def run(guards: Iterable[Guard], circumstances: Circumstances) -> tuple[Checked, ...]:

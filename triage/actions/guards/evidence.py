@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from triage.actions.circumstances import Circumstances
+from triage.actions.guards import by_journal
 from triage.actions.guards.checking import Found, Guard, Strength, blocked, cannot_tell, ok, warn
 from triage.actions.plan import Action, shown_version
 from triage.actions.proven import Met, Service
@@ -32,6 +33,8 @@ _MOST_GROWTH = 1.5
 """How much more a replica may have to take at once: autoscalers are mostly told to keep about a third free."""
 _STARTS_NOTHING = "Backend"
 """Kind of rollouts whose servers somebody else starts."""
+_ABORTED_FIRST = "Rollout"
+"""Kind of rollouts that take the traffic off the version on its way before they start another."""
 _REGISTERED = "READY"
 _FAILED = "FAILED_REGISTRATION"
 
@@ -53,25 +56,27 @@ class Evidence:
 
     weight: Weight
     sentence: str
+    kind: str = ""
+    """What it is, without its numbers; "" for good."""
 
 
 def freshness(circumstances: Circumstances) -> Found:
     """What the screen shows is present."""
     snapshot, model = circumstances.snapshot, circumstances.model
     if snapshot is None or model is None:
-        return cannot_tell("nothing has been read about the model yet")
+        return cannot_tell("nothing has been read about the model yet", "nothing read")
     limit = circumstances.speed * max(FRESH_SECONDS, _REFRESHES * circumstances.policy.interval_seconds)
     down = [source.name for source in snapshot.sources if source.state is SourceState.DOWN]
     if "prometheus" in down:
-        return cannot_tell("prometheus does not answer: how the model does now is not known")
+        return cannot_tell("prometheus does not answer: how the model does now is not known", "prometheus")
     if circumstances.now - snapshot.at > limit:
-        return cannot_tell(f"what is shown is {age(circumstances.now - snapshot.at)} old")
+        return cannot_tell(f"what is shown is {age(circumstances.now - snapshot.at)} old", "old")
     if model.data_at is None:
-        return cannot_tell("nothing has been answered about the model yet")
+        return cannot_tell("nothing has been answered about the model yet", "nothing read")
     if circumstances.now - model.data_at > limit:
-        return cannot_tell(f"the facts are {age(circumstances.now - model.data_at)} old")
+        return cannot_tell(f"the facts are {age(circumstances.now - model.data_at)} old", "old")
     if model.verdict is Verdict.UNKNOWN:
-        return cannot_tell(f"the model's state is not known: {model.reasons[0].text}")
+        return cannot_tell(f"the model's state is not known: {model.reasons[0].text}", "state not known")
     if down:
         return warn(f"without {', '.join(down)}; all else is {age(circumstances.now - model.data_at)} old")
     return ok(f"facts are {age(circumstances.now - model.data_at)} old")
@@ -81,16 +86,17 @@ def known_good(circumstances: Circumstances) -> Found:
     """There is evidence that the version to go back to is good."""
     version = circumstances.plan.after.version
     if not version:
-        return cannot_tell("the plan names no version to go back to, so nothing is known of it")
+        return cannot_tell("the plan names no version to go back to, so nothing is known of it", "no version")
     found = tuple(evidence(circumstances))
     by_weight = {weight: "; ".join(e.sentence for e in found if e.weight is weight) for weight in Weight}
+    kinds = tuple(e.kind for e in found if e.weight is not Weight.GOOD)
     good = f"{shown_version(version)}: {by_weight[Weight.GOOD] or 'no evidence for it'}"
     if bad := by_weight[Weight.BAD]:
-        return blocked(f"{shown_version(version)} is not good: {bad}")
+        return blocked(f"{shown_version(version)} is not good: {bad}", *kinds)
     against = "; ".join(filter(None, (by_weight[Weight.DOUBT], by_weight[Weight.MISSING])))
     if by_weight[Weight.DOUBT]:
-        return warn(f"{good}; but {against}", ask=True)
-    return cannot_tell(f"{good}; but {against}") if against else ok(good)
+        return warn(f"{good}; but {against}", *kinds, ask=True)
+    return cannot_tell(f"{good}; but {against}", *kinds) if against else ok(good)
 
 
 def evidence(circumstances: Circumstances) -> Iterator[Evidence]:
@@ -105,15 +111,18 @@ def evidence(circumstances: Circumstances) -> Iterator[Evidence]:
 
 
 def capacity(circumstances: Circumstances) -> Found:
-    """What the traffic goes to can serve now."""
+    """What the traffic goes to at once can serve now: of a rollback, the stable version that it is taken off to."""
     rollout, plan = circumstances.rollout, circumstances.plan
     if rollout is None:
-        return cannot_tell("what could serve cannot be read")
-    goal = _revision(circumstances)
+        return cannot_tell("what could serve cannot be read", "not read")
+    back = plan.action is Action.ROLLBACK
+    if back and not _goes_to_stable(rollout):
+        return ok("no traffic goes to another version first")
+    goal = rollout.stable if back else _revision(circumstances)
+    version = shown_version(plan.after.version if goal is None else goal.version)
     available = None if goal is None else goal.available
     if available is None:
-        return cannot_tell(f"how many replicas of {shown_version(plan.after.version)} can serve cannot be read")
-    version = shown_version(plan.after.version)
+        return cannot_tell(f"how many replicas of {version} can serve cannot be read", "not counted")
     if available == 0:
         return blocked("no replica of the stable version can serve: the traffic would go nowhere")
     needed = _needed(rollout)
@@ -122,7 +131,14 @@ def capacity(circumstances: Circumstances) -> Found:
     if goal is None or not _moves_at_once(goal, rollout):
         return ok(f"{available} of {needed} replicas of {version} can serve; the traffic moves as the others start")
     told = f"{available} replicas of {version} can serve where {needed} do now: each takes {needed / available:.3g}x"
-    return ok(told) if needed <= _MOST_GROWTH * available else warn(f"only {told} at once", ask=True)
+    return ok(told) if needed <= _MOST_GROWTH * available else warn(f"only {told} at once", "few replicas", ask=True)
+
+
+def _goes_to_stable(rollout: RolloutFacts) -> bool:
+    """Whether a rollback gives the traffic of a version on its way to stable first: a canary's controller does, when
+    it is aborted as when its template is another."""
+    return (rollout.kind == _ABORTED_FIRST and rollout.strategy == "canary" and not rollout.aborted
+            and rollout.canary is not None and rollout.stable is not None and rollout.weight_set != 0)
 
 
 def _names(circumstances: Circumstances, row: LineageRow | None) -> frozenset[str]:
@@ -149,19 +165,20 @@ def _approval(circumstances: Circumstances, row: LineageRow | None) -> Iterator[
     if row is None or not row.registered:
         read = model is not None and model.lineage is not None and model.lineage.known
         yield Evidence(Weight.MISSING, "it is not among the registry's newest versions" if read
-                       else "the registry cannot be read")
+                       else "the registry cannot be read", "not registered" if read else "registry not read")
         return
     approval = row.approval
     by = f" by {approval.by}" if approval.by else ""
     if row.status == _FAILED:
-        yield Evidence(Weight.BAD, "its registration failed")
+        yield Evidence(Weight.BAD, "its registration failed", "registration failed")
     if approval.status is ApprovalStatus.APPROVED:
         yield Evidence(Weight.GOOD, f"approved{by}")
     elif approval.status in (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN):
-        yield Evidence(Weight.BAD, f"{approval.status}{by}{f': {approval.reason}' if approval.reason else ''}")
+        yield Evidence(Weight.BAD, f"{approval.status}{by}{f': {approval.reason}' if approval.reason else ''}",
+                       str(approval.status))
     else:
         yield Evidence(Weight.MISSING, "nobody approved it" if approval.status is ApprovalStatus.NONE
-                       else f"its approval is {approval.status}")
+                       else f"its approval is {approval.status}", f"approval {approval.status}")
 
 
 def _service(circumstances: Circumstances, row: LineageRow | None) -> Service | None:
@@ -177,19 +194,18 @@ def _served(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
 
     How old a ReplicaSet is says how long the version could have served, and nothing of whether it did.
     """
-    policy, now, past = circumstances.policy, circumstances.now, circumstances.proven
+    policy, past = circumstances.policy, circumstances.proven
     enough = f"{share(policy.proven_share)} or more of the traffic"
     service = _service(circumstances, row)
     looked = age(past.looked_back_seconds)
     if service is not None and service.seconds >= policy.proven_seconds and service.requests >= _LEAST_EVENTS:
         return Evidence(Weight.GOOD, f"served {age(service.seconds)} of the last {looked} with {enough} "
                                      f"({count(service.requests)} requests)")
-    for name in sorted(_names(circumstances, row)):
-        for each in circumstances.history.served(circumstances.plan.target.key, name):
-            lasted = (each.end or now) - each.start
-            if lasted >= policy.proven_seconds:
-                return Evidence(Weight.GOOD, f"took all traffic for {age(lasted)} by the journal")
+    if told := by_journal.told(circumstances, _names(circumstances, row), policy.proven_seconds):
+        return Evidence(Weight.GOOD, told)
+    kind = "never served enough"
     if past.trouble:
+        kind = "past not seen"
         told = f"whether it served cannot be seen: {past.trouble}"
     elif service is not None:
         lacks = (f"and not {span(policy.proven_seconds)}" if service.seconds < policy.proven_seconds
@@ -197,10 +213,11 @@ def _served(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
         told = (f"served {age(service.seconds)} of the last {looked} with {enough} ({count(service.requests)} "
                 f"requests), {lacks}")
     elif set(past.versions) == {""}:
+        kind = "past not seen"
         told = "whether it served cannot be seen: the requests carry no version"
     else:
         told = f"it never had {enough} in the last {looked}"
-    return Evidence(Weight.MISSING, told + _could_have(circumstances, row))
+    return Evidence(Weight.MISSING, told + _could_have(circumstances, row), kind)
 
 
 def _could_have(circumstances: Circumstances, row: LineageRow | None) -> str:
@@ -222,12 +239,12 @@ def _objectives(circumstances: Circumstances, row: LineageRow | None) -> Evidenc
     if then_missed:
         wrong.append(f"it missed objectives while it served: {', '.join(then_missed)}")
     if wrong:
-        return Evidence(Weight.DOUBT, "; ".join(wrong))
+        return Evidence(Weight.DOUBT, "; ".join(wrong), "misses objectives")
     if then_met:
         return Evidence(Weight.GOOD, f"met meanwhile: {', '.join(then_met)}")
     if now_met:
         return Evidence(Weight.GOOD, f"meets now: {', '.join(now_met)}")
-    return Evidence(Weight.MISSING, "whether it meets its objectives is not known")
+    return Evidence(Weight.MISSING, "whether it meets its objectives is not known", "objectives not known")
 
 
 def _sorted(counted: Iterable[Met]) -> tuple[list[str], list[str]]:
@@ -263,14 +280,17 @@ def _capacity(circumstances: Circumstances, row: LineageRow | None) -> Evidence:
             told = (f"{goal.available} replicas can serve where {needed} do now: each takes "
                     f"{needed / goal.available:.3g}x")
             return Evidence(Weight.GOOD, told) if needed <= _MOST_GROWTH * goal.available else Evidence(
-                Weight.DOUBT, f"only {told} at once")
+                Weight.DOUBT, f"only {told} at once", "few replicas")
         return Evidence(Weight.GOOD, f"{goal.available} of {needed} replicas can serve; the controller starts the "
                                      "others before it moves their traffic")
+    if goal is not None and goal.available == 0 and rollout is not None and rollout.kind == _STARTS_NOTHING:
+        return Evidence(Weight.BAD, "none of its servers is up, and the load balancer starts none", "no server up")
     if row is not None and row.registered and row.status == _REGISTERED:
         return Evidence(Weight.GOOD, "no replica serves it yet; its artifact is registered and ready")
     if goal is not None and goal.number is not None:
-        return Evidence(Weight.MISSING, "no replica serves it yet, and nothing shows that it can still be loaded")
-    return Evidence(Weight.MISSING, "whether it can be loaded is not known")
+        return Evidence(Weight.MISSING, "no replica serves it yet, and nothing shows that it can still be loaded",
+                        "not started")
+    return Evidence(Weight.MISSING, "whether it can be loaded is not known", "not started")
 
 
 def _needed(rollout: RolloutFacts) -> int:
@@ -294,7 +314,7 @@ def _signature(circumstances: Circumstances, row: LineageRow | None) -> Evidence
             stable.version in _names(circumstances, row) and (rollout.weight_set or 0.0) < 100):
         return Evidence(Weight.GOOD, "takes today's requests now")
     weight = {True: Weight.GOOD, False: Weight.BAD, None: Weight.MISSING}[found.fits]
-    return Evidence(weight, found.sentence)
+    return Evidence(weight, found.sentence, "inputs")
 
 
 def _described(circumstances: Circumstances, row: LineageRow | None) -> Iterator[Evidence]:
@@ -305,7 +325,8 @@ def _described(circumstances: Circumstances, row: LineageRow | None) -> Iterator
     if circumstances.spelt(version, sorted(_names(circumstances, row))) is not None:
         yield Evidence(Weight.GOOD, f"its notebook describes {shown_version(version)}")
     else:
-        yield Evidence(Weight.DOUBT, f"the notebook registered with it describes {shown_version(version)}")
+        yield Evidence(Weight.DOUBT, f"the notebook registered with it describes {shown_version(version)}",
+                       "describes another")
 
 
 def _revision(circumstances: Circumstances) -> Revision | None:
@@ -324,5 +345,5 @@ GUARDS = (
           frozenset({Action.ROLLBACK, Action.ABORT, Action.RESUME, Action.PROMOTE, Action.PROMOTE_FULL, Action.RETRY,
                      Action.SCALE, Action.RETRAIN}), freshness),
     Guard("known-good", Strength.BREAKABLE, frozenset({Action.ROLLBACK}), known_good),
-    Guard("capacity", Strength.BREAKABLE, frozenset({Action.ABORT}), capacity),
+    Guard("capacity", Strength.BREAKABLE, frozenset({Action.ABORT, Action.ROLLBACK}), capacity),
 )

@@ -67,7 +67,7 @@ def moved(circumstances: Circumstances, index: int) -> Found:
     """Whether what request ``index`` depends on is still so."""
     observed = circumstances.observed
     if isinstance(observed, Failure):
-        return cannot_tell("where it stands cannot be read")
+        return cannot_tell("where it stands cannot be read", "not read")
     unseen, names = [], []
     requests = circumstances.plan.requests[index:index + 1]
     for precondition in (p for r in requests for p in r.preconditions if p.name not in IDENTITY):
@@ -80,7 +80,7 @@ def moved(circumstances: Circumstances, index: int) -> Found:
         else:
             names.append(precondition.sentence)
     if unseen:
-        return cannot_tell(f"whether {', '.join(unseen)} cannot be read")
+        return cannot_tell(f"whether {', '.join(unseen)} cannot be read", *unseen)
     return ok(f"still so: {', '.join(names)}" if names else "it depends on nothing that could have changed")
 
 

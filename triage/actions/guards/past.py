@@ -18,6 +18,7 @@ TOGGLE_SECONDS = 86400.0
 """How long a version that was rolled back or aborted is not gone back to."""
 _SAME_SECONDS = 30.0
 """Records of one change, in the journal and in the system, may lie so far apart."""
+_UNREAD = "the journal"
 
 
 def ends(circumstances: Circumstances) -> Found:
@@ -28,15 +29,15 @@ def ends(circumstances: Circumstances) -> Found:
         last = open_ends[-1]
         ago = age(circumstances.now - last.last_at)
         return cannot_tell(f"the end of {last.plan.title} by {last.actor}, {ago} ago, is not known: look where the "
-                           "target stands")
-    return cannot_tell(history.trouble) if history.trouble else ok("every earlier action has a known end")
+                           "target stands", *(deed.action_id for deed in open_ends))
+    return cannot_tell(history.trouble, _UNREAD) if history.trouble else ok("every earlier action has a known end")
 
 
 def cool_down(circumstances: Circumstances) -> Found:
     """Not too much was done to the target just now."""
     history, policy, plan = circumstances.history, circumstances.policy, circumstances.plan
     if history.trouble:
-        return cannot_tell(history.trouble)
+        return cannot_tell(history.trouble, _UNREAD)
     seconds, records = policy.cool_down_seconds, recorded(circumstances)
     own = history.recent(plan.target.key, circumstances.now - seconds)
     others = by_others(records, [each.at for deed in own for each in deed.attempts], circumstances.now - seconds)
@@ -77,7 +78,7 @@ def back_and_forth(circumstances: Circumstances) -> Found:
     """It does not lead back to a version that was left because of what it did."""
     history, plan = circumstances.history, circumstances.plan
     if history.trouble:
-        return cannot_tell(history.trouble)
+        return cannot_tell(history.trouble, _UNREAD)
     version = plan.after.version
     left = history.left(plan.target.key, version, circumstances.now - TOGGLE_SECONDS)
     if left is not None:
@@ -91,10 +92,11 @@ def back_and_forth(circumstances: Circumstances) -> Found:
         if (change.at is None or not change.why) and _known(circumstances, goal):
             continue
         if change.at is None:
-            return warn(f"{goal} was left, when is not recorded: {_told(change)}: this leads back to it", ask=True)
+            return warn(f"{goal} was left, when is not recorded: {_told(change)}: this leads back to it",
+                        change.sentence, ask=True)
         if change.at > circumstances.now - TOGGLE_SECONDS:
             told = f"{goal} was left {age(circumstances.now - change.at)} ago: {_told(change)}: this leads back to it"
-            return blocked(told) if change.why else warn(told, ask=True)
+            return blocked(told) if change.why else warn(told, change.sentence, ask=True)
     return ok(f"{goal} was not left in the last 24 h, by {_sources(records)}")
 
 

@@ -27,7 +27,7 @@ def way_back(circumstances: Circumstances) -> Found:
         return ok(f"{version} has no traffic: it is not on trial")
     if rollout.roles_unknown:
         brought = _promoted(circumstances, goal.version)
-        return cannot_tell(rollout.roles_doubt) if brought is None else blocked(
+        return cannot_tell(rollout.roles_doubt, "nobody knows") if brought is None else blocked(
             f"{version} is on trial: {brought.plan.title} by {brought.actor} gave it traffic "
             f"{age(circumstances.now - brought.last_at)} ago, by the journal")
     return _by_roles(goal.version, rollout)
@@ -47,20 +47,22 @@ def _by_roles(goal: str, rollout: RolloutFacts) -> Found:
     if goal != stable:
         return blocked(f"{shown_version(goal)} is on trial itself, and {shown_version(stable)} is stable{by}: promote "
                        "is what gives it more traffic")
-    return warn(rollout.roles_doubt, ask=True) if rollout.roles_doubt else ok(f"{shown_version(goal)} is stable{by}")
+    if rollout.roles_doubt:
+        return warn(rollout.roles_doubt, "contradicted", ask=True)
+    return ok(f"{shown_version(goal)} is stable{by}")
 
 
 def _by_arms(circumstances: Circumstances) -> Found:
     """By the roles that the registry or the requests give."""
     goal, model = circumstances.plan.after.version, circumstances.model
     if model is None:
-        return cannot_tell("which version is on trial has not been read")
+        return cannot_tell("which version is on trial has not been read", "not read")
     trial = next((v.version for v in model.versions.items if v.arm in ON_TRIAL), None)
     if trial is None or circumstances.spelt(goal, [trial]) is None:
         return ok(f"{shown_version(goal)} is not on trial")
     told = f"{shown_version(goal)} is itself on trial, by the {model.versions.known_from}"
     # Who has fewer requests than another need not be on trial.
-    return blocked(told) if model.versions.known_from == "registry" else warn(told, ask=True)
+    return blocked(told) if model.versions.known_from == "registry" else warn(told, "by the traffic", ask=True)
 
 
 def _promoted(circumstances: Circumstances, version: str) -> Deed | None:

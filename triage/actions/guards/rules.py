@@ -26,7 +26,7 @@ def announced(circumstances: Circumstances) -> Found:
     if not on:
         return ok("no freeze was announced for now")
     # A pause changes nothing that a freeze protects, and needs one confirmation.
-    return warn(on[0], ask=plan.action is not Action.PAUSE) if circumstances.is_safe else blocked(on[0])
+    return warn(on[0], on[0], ask=plan.action is not Action.PAUSE) if circumstances.is_safe else blocked(on[0], on[0])
 
 
 def owner(circumstances: Circumstances) -> Found:
@@ -36,13 +36,13 @@ def owner(circumstances: Circumstances) -> Found:
         return ok("nothing keeps it as it is written down elsewhere")
     rollout = circumstances.rollout
     if rollout is None:
-        return cannot_tell("whether GitOps owns it cannot be read")
+        return cannot_tell("whether GitOps owns it cannot be read", "not read")
     if not rollout.managed_by:
         return ok("nothing shows that GitOps owns it")
     if all(request.path.partition("?")[0].endswith("/status") for request in plan.requests):
         return ok(f"{rollout.managed_by} owns it, and does not undo a change of its status")
     return warn(f"{rollout.managed_by} owns it and may undo this within seconds: change it in Git as well",
-                ask=plan.action is not Action.PAUSE)
+                rollout.managed_by, ask=plan.action is not Action.PAUSE)
 
 
 def budget(circumstances: Circumstances) -> Found:
@@ -52,7 +52,7 @@ def budget(circumstances: Circumstances) -> Found:
     model = circumstances.model
     if model is None:
         return cannot_tell("nothing is known of its error budgets")
-    unseen = []
+    unseen, few = [], []
     for slo in model.slos:
         found = slo.budget
         if slo.objective is None or slo.objective >= 100 or slo.kind not in _BUDGETED:
@@ -61,9 +61,15 @@ def budget(circumstances: Circumstances) -> Found:
             unseen.extend([slo.name] if slo.required else [])
         elif found.quality not in (Quality.OK, Quality.LOW_N):
             unseen.append(slo.name)
-        elif found.quality is Quality.OK and found.remaining <= 0:
+        elif found.remaining <= 0:
             told = f"{slo.name}: {budget_left(found.remaining)}"
-            return warn(told, ask=True) if circumstances.policy.spent_budget == "acknowledge" else blocked(told)
+            if circumstances.policy.spent_budget == "acknowledge":
+                return warn(told, slo.name, ask=True)
+            if found.quality is Quality.OK:
+                return blocked(told)
+            few.append(told)
+    if few:
+        return cannot_tell(f"{'; '.join(few)}, of too few events to tell")
     if unseen:
         return cannot_tell(f"the error budget cannot be read of {', '.join(unseen)}")
     return ok("no error budget is spent")
@@ -86,6 +92,8 @@ def trial(circumstances: Circumstances) -> Found:
         return blocked(halting.text)
     reading, rollout = model.canary, circumstances.rollout
     if reading is None or reading.state is None:
+        if rollout is not None and rollout.roles_unknown:
+            return cannot_tell(rollout.roles_doubt)
         if rollout is not None and rollout.canary is None:
             return ok("nothing is on trial")
         return cannot_tell("the version on trial has not been judged")

@@ -98,6 +98,8 @@ class HaproxyBackend(PlainSystem):
         if isinstance(found, Failure):
             return found
         values: dict[str, JsonValue] = {_key(each.name): each.weight for each in found.servers}
+        values |= {_up(version): any(each.ready for each in servers_of(self._rollout, version, found))
+                   for version in self._rollout.servers}
         here = with_roles(facts(self._rollout, found, asked_at), self._hints())
         return Weighed(asked_at, values, here, found, recorded=_NO_RECORD)
 
@@ -141,7 +143,7 @@ class HaproxyBackend(PlainSystem):
         return Plan(
             wish.action, self.target, State(before, text=self._standing(backend)),
             State(goal.version, text=goal.text),
-            tuple(self._request(backend, name, weight) for name, weight in goal.weights.items()),
+            tuple(self._request(backend, name, goal) for name in goal.weights),
             "set the weights back: " + ", ".join(f"{each.name} {each.weight}" for each in backend.servers
                                                         if each.name in goal.weights),
             BlastRadius(moved, len(goal.weights), ready, f"{percent(None if moved is None else 100 * moved)} of the "
@@ -271,12 +273,12 @@ class HaproxyBackend(PlainSystem):
                  for version in self._rollout.servers)
         return ", ".join(f"{shown_version(version)} has {percent(has)}" for version, has in found)
 
-    def _request(self, backend: BackendLines, name: str, weight: str) -> Request:
-        now = next(each.weight for each in backend.servers if each.name == name)
+    def _request(self, backend: BackendLines, name: str, goal: _Goal) -> Request:
+        now, weight = next(each.weight for each in backend.servers if each.name == name), goal.weights[name]
         return Request("RUNTIME", f"set weight {backend.name}/{name} {weight}", "", "",
                        f"weight of {name}: {now} -> {weight}", "new requests are shared by the new weights",
-                       tuple(Precondition(_key(each.name), each.weight, f"the weight of {each.name} is {each.weight}")
-                             for each in backend.servers if each.name == name))
+                       (Precondition(_key(name), now, f"the weight of {name} is {now}"),
+                        Precondition(_up(goal.version), True, f"a server of {shown_version(goal.version)} is up")))
 
     def _warnings(self, goal: _Goal, backend: BackendLines) -> tuple[str, ...]:
         found = ["not persisted: a reload of HAProxy brings the weights of its configuration back; change haproxy.cfg "
@@ -366,6 +368,10 @@ def _status(server: ServerLine, weight: str) -> str:
 
 def _key(server: str) -> str:
     return f"weight of {server}"
+
+
+def _up(version: str) -> str:
+    return f"servers up of {version}"
 
 
 def _not_ours() -> Refusal:

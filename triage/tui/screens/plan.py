@@ -104,7 +104,11 @@ class PlanDialog(Box[None], inherit_bindings=False):
         def took(found: Prepared | None) -> None:
             self._rechecking, self._rechecked_at = False, time.monotonic()
             if found is not None and not self._gone and self._dialog.prepared is prepared:
-                self._dialog = replace(self._dialog, prepared=found)
+                from triage.actions.steps import still_read
+                # What was typed was about what stood there.
+                acknowledged = still_read(self._dialog.acknowledged, prepared.checked, found.checked)
+                glass = self._dialog.break_glass if all(each.was_read(prepared.checked) for each in found.stops) else ""
+                self._dialog = replace(self._dialog, prepared=found, acknowledged=acknowledged, break_glass=glass)
         self._link.recheck(prepared, took)
 
     def on_paste(self, event: events.Paste) -> None:
