@@ -249,10 +249,13 @@ def test_a_zero_rate_passes_a_margin_in_points_and_not_one_in_percent() -> None:
 def test_a_canary_or_a_stable_without_events_is_insufficient() -> None:
     whole = events(0.002, 0.002)
     nothing = Counts((0.0,) * 120, (0.0,) * 120)
-    assert "the canary has had no events yet" in state(replace(whole, canary=nothing)).reason
+    silent = state(replace(whole, canary=nothing))
+    assert silent.reason == "success: the canary has had no events yet; it needs 200 at least"
+    assert (silent.more_events, silent.more_seconds) == (200, None)
     assert "stable has no events to compare with" in state(replace(whole, stable=nothing)).reason
-    empty = replace(whole, canary=NOTHING, stable=NOTHING)
-    assert state(empty, latency(1.0, 0), level(1.0, intervals=0)).verdict is CanaryVerdict.INSUFFICIENT
+    empty = state(replace(whole, canary=NOTHING, stable=NOTHING), latency(1.0, 0), level(1.0, intervals=0))
+    assert empty.verdict is CanaryVerdict.INSUFFICIENT
+    assert [m.more_events for m in empty.metrics] == [200, 200, 60]
 
 
 @pytest.mark.parametrize(("slowdown", "verdict"), [(1.0, CanaryVerdict.PASS), (1.1, CanaryVerdict.INCONCLUSIVE),
@@ -358,6 +361,16 @@ def test_a_split_that_nobody_can_test_says_why_beside_what_was_asked() -> None:
     nothing = replace(requests(30), canary=(None,) * 120, untested="nobody says what share it was to take")
     assert "takes an unknown share of the requests: not tested" in state(
         events(0.002, 0.002), traffic=replace(nothing, asked=(None,) * 120)).metrics[1].sentence
+
+
+def test_a_split_that_was_as_asked_and_looks_off_now_is_not_said_to_be_as_asked() -> None:
+    whole = requests(100, 300)
+    lately = replace(whole, canary=(*whole.canary[:290], *(160.0,) * 10))
+    [before], [now] = ([m for m in state(events(0.002, 0.002, 300), traffic=t).metrics if m.kind is Kind.SPLIT]
+                       for t in (whole, lately))
+    assert before.verdict is CanaryVerdict.PASS
+    assert now.verdict is CanaryVerdict.INCONCLUSIVE
+    assert "10 % asked; it looks off since about " in now.sentence
 
 
 def test_an_experiment_whose_arms_were_not_filled_as_planned_cannot_be_trusted() -> None:

@@ -26,7 +26,7 @@ from triage.signals.canary import (
 from triage.signals.judge_events import EventTests, Terms, batched, judge_events
 from triage.signals.judge_values import judge_latency, judge_level, levels_moved
 from triage.signals.sequential import Counts
-from triage.signals.wording import age, count, share
+from triage.signals.wording import age, clock_time, count, share
 
 __all__ = ["judge"]
 
@@ -151,8 +151,11 @@ def _judge_split(metric: EventMetric, tests: EventTests, traffic: Traffic,
         sentence = f"takes {share(real)} of the requests, {share(asked)} asked"
         if failed is not None:
             verdict, mismatch = CanaryVerdict.FAIL, f"the canary {sentence}: the split is not what was asked for"
+        elif tests.passed(terms) and terms.is_beyond(tests.lately):
+            verdict = CanaryVerdict.INCONCLUSIVE
+            sentence += f"; it looks off since about {clock_time(terms.time_after(tests.lately.first - 1))}"
         elif tests.passed(terms):
-            verdict = CanaryVerdict.INCONCLUSIVE if terms.is_beyond(tests.lately) else CanaryVerdict.PASS
+            verdict = CanaryVerdict.PASS
     return MetricVerdict(metric.name, Kind.SPLIT, "ratio", asked, real,
                          None if real is None or asked is None else real - asked, stable, canary, verdict, sentence,
                          metric.margin, False, failed_at=None if failed is None else terms.time_after(failed),

@@ -190,7 +190,8 @@ def judge_events(metric: EventMetric, tests: EventTests, terms: Terms) -> tuple[
     values = "" if shown_canary is None or shown_stable is None else (
         f"{percent(shown_canary)} of {count(n_canary)}, stable {percent(shown_stable)} of {count(n_stable)}")
     if canary is None:
-        sentence = "the canary has had no events yet"
+        more_events = terms.policy.min_events
+        sentence = f"the canary has had no events yet; it needs {count(more_events)} at least"
     elif stable is None:
         sentence = "stable has no events to compare with"
     elif failed is not None:

@@ -28,7 +28,10 @@ def judge_latency(metric: LatencyMetric, terms: Terms) -> MetricVerdict:
     verdict, more_events, more_seconds = CanaryVerdict.INSUFFICIENT, None, None
     gates, failed = metric.gates, None
     if ranks.effect is None or of_canary.p95 is None or of_stable.p95 is None:
-        sentence = "the canary has had no events yet" if n_canary <= 0 else "stable has no events to compare with"
+        sentence = "stable has no events to compare with"
+        if n_canary <= 0:
+            more_events = terms.policy.min_events
+            sentence = f"the canary has had no events yet; it needs {count(more_events)} at least"
     else:
         values = (f"p95 {duration(of_canary.p95)} of {count(n_canary)}, stable {duration(of_stable.p95)} of "
                   f"{count(n_stable)}, slower with probability {ranks.effect:.2f}")
@@ -98,7 +101,8 @@ def judge_level(metric: LevelMetric, terms: Terms) -> MetricVerdict:
     margin, failed = metric.margin, None
     verdict, more_events, more_seconds = CanaryVerdict.INSUFFICIENT, None, None
     if canary is None or stable is None:
-        sentence = "no values of both arms at the same times yet"
+        more_events = max(FIRST_LOOK, terms.sustained_intervals)
+        sentence = f"no values of both arms at the same times yet; it needs {count(more_events)} of each at least"
     else:
         values = (f"{value(canary, metric.unit)}, stable {value(stable, metric.unit)} "
                   f"(medians of {count(n)} intervals)")
