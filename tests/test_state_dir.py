@@ -148,6 +148,17 @@ def test_what_others_can_read_or_write_is_refused_with_what_to_do(home: Path) ->
     home.chmod(0o700)
 
 
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_the_folder_that_is_open_to_others_is_the_one_that_is_named(home: Path, depth: int) -> None:
+    state = StateDir(home, "a", "b")
+    state.write("x", b"1")
+    wrong = [home, home / "a", home / "a" / "b"][depth]
+    wrong.chmod(0o755)
+    with pytest.raises(StateError) as refused:
+        state.read("x")
+    assert refused.value.message == f"{wrong} is open to other users"
+
+
 def test_a_pipe_in_place_of_a_file_holds_nobody_up(home: Path) -> None:
     StateDir(home).write("other", b"")
     os.mkfifo(home / "file", 0o600)

@@ -129,7 +129,7 @@ class StateDir:
             except FileNotFoundError:
                 return None
             with os.fdopen(descriptor, "rb") as stream:
-                self._must_be_ours(stream.fileno(), file)
+                _must_be_ours(stream.fileno(), self.path / file)
                 content = stream.read(MAX_BYTES + 1)
             if len(content) > MAX_BYTES:
                 raise StateError(f"{self._shown(file)} is larger than {MAX_BYTES:,} bytes", "move it away")
@@ -173,7 +173,7 @@ class StateDir:
             assert folder is not None  # noqa: S101 - create=True gives a folder or raises
             descriptor = os.open(_checked(file), _LOG, 0o600, dir_fd=folder)
             try:
-                self._must_be_ours(descriptor, file)
+                _must_be_ours(descriptor, self.path / file)
                 self._lock(descriptor, file, wait_seconds)
                 size = os.fstat(descriptor).st_size
                 torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -207,7 +207,7 @@ class StateDir:
             assert folder is not None  # noqa: S101 - create=True gives a folder or raises
             descriptor = os.open(_checked(file), _LOG, 0o600, dir_fd=folder)
             try:
-                self._must_be_ours(descriptor, file)
+                _must_be_ours(descriptor, self.path / file)
             finally:
                 os.close(descriptor)
 
@@ -227,7 +227,7 @@ class StateDir:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(_checked(file), flags, 0o600, dir_fd=folder)
             try:
-                self._must_be_ours(descriptor, file)
+                _must_be_ours(descriptor, self.path / file)
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
@@ -277,9 +277,9 @@ class StateDir:
             try:
                 if create:
                     self._home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                held.append(self._enter(str(self._home), None, create))
-                for name in self._folders:
-                    held.append(self._enter(name, held[-1], create))
+                held.append(self._enter(str(self._home), None, create, self._home))
+                for depth, name in enumerate(self._folders, 1):
+                    held.append(self._enter(name, held[-1], create, self._home.joinpath(*self._folders[:depth])))
             except FileNotFoundError:
                 if create:
                     raise
@@ -310,28 +310,17 @@ class StateDir:
             raise
         return new
 
-    def _enter(self, name: str, parent: int | None, create: bool) -> int:
+    def _enter(self, name: str, parent: int | None, create: bool, path: Path) -> int:
         if create:
             with suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=parent)
         descriptor = os.open(name, _FOLDER, dir_fd=parent)
         try:
-            self._must_be_ours(descriptor, "")
+            _must_be_ours(descriptor, path, is_file=False)
         except StateError:
             os.close(descriptor)
             raise
         return descriptor
-
-    def _must_be_ours(self, descriptor: int, file: str) -> None:
-        found = os.fstat(descriptor)
-        if found.st_uid != os.geteuid():
-            raise StateError(f"{self._shown(file)} belongs to another user",
-                             "set TRIAGE_STATE to a directory of your own")
-        if file and not stat.S_ISREG(found.st_mode):
-            raise StateError(f"{self._shown(file)} is not a file", "move it away")
-        if found.st_mode & 0o077:
-            mode = "600" if file else "700"
-            raise StateError(f"{self._shown(file)} is open to other users", f"chmod {mode} it")
 
     def _shown(self, file: str) -> str:
         return clean(self.path / file if file else self.path)
@@ -341,3 +330,14 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} names no file: pass it through file_name()")
     return name
+
+
+def _must_be_ours(descriptor: int, path: Path, *, is_file: bool = True) -> None:
+    """Raises :class:`StateError` where ``path``, opened as ``descriptor``, is another's or open to others."""
+    found, shown = os.fstat(descriptor), clean(path)
+    if found.st_uid != os.geteuid():
+        raise StateError(f"{shown} belongs to another user", "set TRIAGE_STATE to a directory of your own")
+    if is_file and not stat.S_ISREG(found.st_mode):
+        raise StateError(f"{shown} is not a file", "move it away")
+    if found.st_mode & 0o077:
+        raise StateError(f"{shown} is open to other users", f"chmod {'600' if is_file else '700'} it")
