@@ -216,6 +216,17 @@ def test_a_stand_in_beyond_its_usual_range_warns_and_never_fails() -> None:
     assert (verdict(0.02), verdict(0.2)) == (Verdict.PASS, Verdict.WARN)
 
 
+def test_figures_and_stand_ins_that_nothing_exports_are_not_left_out() -> None:
+    [proxy] = read(PROXIES, {}).figures
+    assert (proxy.is_proxy, proxy.judged.quality, proxy.judged.sentence) == (
+        True, Quality.NO_DATA, "rejected: no such series")
+    [counted] = read(COUNTERS, {}).figures
+    assert (counted.judged.verdict, counted.judged.sentence) == (
+        Verdict.UNKNOWN, "recall: no labelled events to compute it from")
+    [awaited] = read(COUNTERS.replace("instant", "delayed, expected_delay: 14d"), {}).figures
+    assert (awaited.judged.verdict, awaited.judged.sentence) == (Verdict.PENDING, "recall: labels are awaited")
+
+
 def outcomes(tp: float, fn: float, **labels: str) -> list[Sample]:
     return samples(*((of("7", outcome=name, **labels), count)
                      for name, count in (("tp", tp), ("fn", fn), ("fp", 100.0), ("tn", 9000.0))))

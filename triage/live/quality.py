@@ -18,7 +18,14 @@ from triage.signals.drift_model import Around, Kind
 from triage.signals.estimated import estimate
 from triage.signals.histogram import buckets_from
 from triage.signals.quality import Expected, elsewhere, judge, unreadable
-from triage.signals.quality_gauges import PUSHED_STALE_SECONDS, Exported, age_problem, exported_figure, stand_in
+from triage.signals.quality_gauges import (
+    PUSHED_STALE_SECONDS,
+    Exported,
+    age_problem,
+    exported_figure,
+    missing_stand_in,
+    stand_in,
+)
 from triage.signals.quality_reading import (
     QualityReading,
     VersionEstimate,
@@ -194,24 +201,31 @@ def _exported(quality: Quality, found: Found, label: str, around: Around) -> Ite
                 metric.name, gauge, wanted, n, around,
                 higher_is_better=metric.at_least is not None or metric.at_most is None))
         if not exported:
-            figure = elsewhere(metric.name, None, None, "")
             pending = "" if quality.feedback.regime == "instant" else "no figure is exported yet: labels are awaited"
-            yield VersionFigure("", judge(figure, wanted, pending=pending))
+            yield VersionFigure("", judge(elsewhere(metric.name, None, None, ""), wanted, pending=pending))
 
 
 def _proxies(quality: Quality, found: Found, label: str, around: Around) -> Iterator[VersionFigure]:
     for index, proxy in enumerate(quality.proxies):
         told = proxy.expected is not None and proxy.tolerance is not None
         usual = Expected(proxy.expected, proxy.tolerance) if told else Expected()
-        for version, gauge in _gauges(found, PROXY, index, label).items():
+        exported = _gauges(found, PROXY, index, label)
+        for version, gauge in exported.items():
             yield VersionFigure(version, stand_in(proxy.name, gauge, usual, around), is_proxy=True)
+        if not exported and proxy.kind == "gauge":
+            yield VersionFigure("", missing_stand_in(proxy.name, usual), is_proxy=True)
 
 
 def _counted(quality: Quality, found: Found, label: str) -> Iterator[VersionFigure]:
     for index, metric in enumerate(quality.counted):
         parts = {name: _all_by(found.get(Question(COUNTED, index, part, WINDOW), ()), label)
                  for name, part in _PARTS.items()}
-        for version in sorted({v for by_version in parts.values() for v in by_version}):
+        versions = sorted({v for by_version in parts.values() for v in by_version})
+        if not versions:
+            pending = "" if quality.feedback.regime == "instant" else f"{metric.name}: labels are awaited"
+            for figure in figures(metric, Sums()):
+                yield VersionFigure("", judge(figure, expected(metric), pending=pending))
+        for version in versions:
             mine = {name: by_version.get(version, []) for name, by_version in parts.items()}
             if not all(math.isfinite(sample.value) for samples in mine.values() for sample in samples):
                 # What such a counter counted is not known, and no event would be another answer.

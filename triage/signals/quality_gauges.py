@@ -58,6 +58,12 @@ def stand_in(name: str, found: Exported, usual: Expected, around: Around) -> Jud
     return JudgedFigure(figure, usual, Quality.OK, verdict, f"{said}; usual are {lowest:.4g} to {highest:.4g}")
 
 
+def missing_stand_in(name: str, usual: Expected) -> JudgedFigure:
+    """A proxy that nothing exports: it waits for no label, so it should be there."""
+    figure = Figure(name, None, None, None, None, "", None, "computed elsewhere")
+    return JudgedFigure(figure, usual, Quality.NO_DATA, Verdict.UNKNOWN, f"{name}: no such series")
+
+
 def _at(found: Exported) -> float | None:
     return found.pushed_at if found.pushed_at is not None else found.sampled_at
 
