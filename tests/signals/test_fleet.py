@@ -19,6 +19,8 @@ from triage.signals.fleet import FleetRow, broken_row, fleet_row, fleet_state
 from triage.signals.fleet_seen import LastSeen, last_seen, seen_reasons
 from triage.signals.fleet_value import value_reading
 from triage.signals.model import ModelState, Versions, VersionState
+from triage.signals.quality import Expected, elsewhere, judge
+from triage.signals.quality_reading import QualityReading, VersionFigure
 from triage.signals.reading import Quality, Reading, Urgency, Verdict
 
 NOW = snapshots.NOW
@@ -293,6 +295,24 @@ def test_a_value_that_is_not_there_is_not_zero() -> None:
     assert (found.now.value, found.now.quality, found.change) == (None, Quality.NO_DATA, None)
     assert (found.quality_text, found.quality_verdict) == ("not known yet", Verdict.UNKNOWN)
     assert value_reading(manifest(), {}, None, (), NOW) is None
+
+
+@pytest.mark.parametrize(("figures", "age", "text", "verdict"), [
+    ([(0.9, Verdict.PASS), (0.5, Verdict.FAIL)], 10.0, "0.500 (1)", Verdict.FAIL),
+    ([(0.9, Verdict.PASS), (None, Verdict.UNKNOWN)], 10.0, "not known (1)", Verdict.UNKNOWN),
+    ([(0.9, Verdict.PASS), (None, Verdict.PENDING)], 10.0, "0.900", Verdict.PASS),
+    ([(None, Verdict.PENDING)], 10.0, "not known yet", Verdict.UNKNOWN),
+    ([(0.9, Verdict.PASS)], 200.0, "0.900, old", Verdict.UNKNOWN)])
+def test_what_a_value_is_set_against_is_of_the_present_and_of_the_version_that_does_worst(
+        figures: list[tuple[float | None, Verdict]], age: float, text: str, verdict: Verdict) -> None:
+    told = tuple(VersionFigure(str(number), replace(
+        judge(elsewhere("recall", value, 900.0, ""), Expected()), verdict=its))
+        for number, (value, its) in enumerate(figures))
+    promised = manifest(value={"name": "saved", "counter": "saved_total", "unit": "EUR", "quality": "recall"},
+                        quality={"feedback": {"regime": "instant"}, "metrics": [{"name": "recall", "metric": "r"}]})
+    found = value_reading(promised, {}, QualityReading(told, (), NOW - age, 180.0), (), NOW)
+    assert found is not None
+    assert (found.quality_text, found.quality_verdict) == (text, verdict)
 
 
 @pytest.mark.parametrize("value", [{"name": "v"}, {"name": "v", "counter": "c", "gauge": "g"},

@@ -69,7 +69,8 @@ def model_state(notebook: Notebook, traffic: Sequence[Traffic], facts: ModelFact
         last, last_at, urgency, facts.notes, facts.canary, facts.drift, facts.quality,
         facts.retrain, lineage=traced, rollout=facts.deployed.rollout, feature_store=facts.feature_store,
         last_seen=last_seen(manifest, facts.replies, now),
-        value=value_reading(manifest, facts.replies, facts.quality, slos, now),
+        value=value_reading(manifest, facts.replies, facts.quality.present(seen) if facts.quality is not None else None,
+                            slos, now),
         closer=facts.closer, serving=_serving(manifest, facts, seen, now), asked=tuple(_asked(manifest, facts)),
         rollout_is_old=isinstance(facts.deployed.rollout, RolloutFacts) and facts.deployed.rollout_at(now) is None,
         lasting=facts.lasting)

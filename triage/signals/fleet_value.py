@@ -55,25 +55,27 @@ def value_reading(manifest: Manifest, replies: Replies, quality: QualityReading 
     state, note = found or ((Quality.OK, "") if known else (Quality.NO_DATA, "no such series"))
     reading = Reading(math.fsum(known) if known else None, promised.unit, state,
                       window_seconds=window or None, note=note)
-    text, verdict = _against(promised.quality, quality, slos)
+    text, verdict = _against(promised.quality, quality, slos, now)
     return ValueReading(promised.name, reading, math.fsum(earlier) if earlier else None, promised.quality or "", text,
                         verdict)
 
 
-def _against(name: str | None, quality: QualityReading | None,
-             slos: tuple[SloState, ...]) -> tuple[str, Verdict | None]:
+def _against(name: str | None, quality: QualityReading | None, slos: tuple[SloState, ...],
+             now: float) -> tuple[str, Verdict | None]:
     if name is None:
         return "", None
     for slo in slos:
         if slo.name == name:
             return wording.reading(slo.now, slo.objective), slo.verdict
     figures = [item for item in quality.figures if item.judged.figure.name == name] if quality is not None else []
-    known = [item for item in figures if item.judged.figure.value is not None]
-    if not known:
+    # A figure that is awaited says nothing yet; one that cannot be read is not passed over for another version's.
+    told = [item for item in figures if item.judged.verdict is not Verdict.PENDING]
+    if quality is None or not told:
         return "not known yet", Verdict.UNKNOWN
     # The version that does worst is what the figure has to answer for.
     order = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN)
-    worst = min(known, key=lambda f: order.index(f.judged.verdict) if f.judged.verdict in order else len(order))
+    worst = min(told, key=lambda f: order.index(f.judged.verdict) if f.judged.verdict in order else len(order))
     value = worst.judged.figure.value
-    version = f" ({worst.version})" if worst.version and len(known) > 1 else ""
-    return f"{wording.significant(value)}{version}" if value is not None else "not known yet", worst.judged.verdict
+    version = f" ({worst.version})" if worst.version and len(told) > 1 else ""
+    text = f"{'not known' if value is None else wording.significant(value)}{version}"
+    return (f"{text}, old", Verdict.UNKNOWN) if quality.is_stale(now) else (text, worst.judged.verdict)
