@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from triage.facts.outcome import SourceHealth, SourceState
+from triage.facts.rollouts import RolloutFacts
 from triage.live.silence import as_shown, silent
 from triage.live.snapshot import BrokenNotebook, Snapshot
 from triage.report.canary import canary_parts
@@ -129,7 +130,10 @@ def _versions(model: ModelState, chars: Characters) -> Text:
     if model.versions.known_from in (WAITING, UNTOLD):
         line.append(f"; {known_from(model.versions.known_from)}", "dim")
     elif model.versions.known_from in SAID_BY and model.versions.known_from != "traffic":
-        line.append(f"; which is which says {SAID_BY[model.versions.known_from]}", "dim")
+        rollout = model.rollout
+        line.append(f"; which is stable is known by {rollout.roles_from}" if isinstance(rollout, RolloutFacts)
+                    and rollout.roles_from else
+                    f"; which is which says {SAID_BY[model.versions.known_from]}", "dim")
     return line
 
 

@@ -51,6 +51,9 @@ def _rollout(view: View, found: RolloutFacts, width: int) -> list[Line]:
     for label, revision in (("stable", found.stable), ("on its way", found.canary)):
         if revision is not None:
             out += fact(label, _revision(revision), width)
+    if found.roles_from or found.roles_doubt:
+        out += fact("known by", found.roles_from or found.roles_doubt, width,
+                    Role.UNKNOWN if found.roles_unknown else Role.PLAIN)
     weights = words.weights(found)
     out += fact("traffic", weights, width) if weights else []
     for number, step in enumerate(found.steps):

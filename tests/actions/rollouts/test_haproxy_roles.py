@@ -129,9 +129,11 @@ async def test_above_one_half_a_promotion_goes_on_with_the_version_on_trial(site
     ids=["who served first", "alias"])
 async def test_without_a_word_in_the_manifest_the_registry_or_the_requests_know_it(
         site: Make, shown: ModelState) -> None:
-    plan = (await site({"m7": 25, "m8": 75}, good="", shown=shown).prepare(Action.ABORT)).plan
-    assert plan.after.version == "7"
-    assert plan.warnings[0].startswith("7 is stable by the re")
+    of = site({"m7": 25, "m8": 75}, good="", shown=shown)
+    assert (await of.prepare(Action.ABORT)).plan.after.version == "7"
+    promotion = (await of.prepare(Action.PROMOTE)).plan
+    assert promotion.after.version == "8"
+    assert promotion.warnings[0].startswith("7 is stable by the re")
 
 
 async def test_where_nobody_knows_the_roles_a_version_has_to_be_named_and_what_is_not_known_is_acknowledged(
@@ -145,7 +147,8 @@ async def test_where_nobody_knows_the_roles_a_version_has_to_be_named_and_what_i
     assert of.haproxy.set == []
     prepared = await of.prepare(Action.ROLLBACK, "7")
     assert "roles" in prepared.acknowledgements
-    assert prepared.plan.warnings[0].startswith("which of 7 (25 %) and 8 (75 %)")
+    [roles] = [each for each in prepared.checked if each.name == "roles"]
+    assert roles.sentence.startswith("which of 7 (25 %) and 8 (75 %)")
     await of.confirmed(prepared)
     assert of.haproxy.weights == {"m7": 25, "m8": 0}
 
@@ -186,9 +189,10 @@ async def test_a_version_that_the_configuration_gives_nothing_can_still_take_eve
 
 
 async def test_by_configured_weights_of_all_or_nothing_the_trial_is_known(site: Make) -> None:
-    plan = (await site({"m7": 25, "m8": 75}, configured={"m7": 100, "m8": 0}, good="").prepare(Action.ABORT)).plan
-    assert plan.after.version == "7"
-    assert "7 is stable by the configured weights, which give it everything" in plan.warnings
+    prepared = await site({"m7": 25, "m8": 75}, configured={"m7": 100, "m8": 0}, good="").prepare(Action.ABORT)
+    assert prepared.plan.after.version == "7"
+    [roles] = [each for each in prepared.checked if each.name == "roles"]
+    assert roles.sentence == "v7 is stable, by the configured weights, which give it everything"
 
 
 async def test_traffic_is_not_sent_to_servers_that_went_down_after_the_plan(site: Make) -> None:

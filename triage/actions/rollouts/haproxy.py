@@ -151,7 +151,7 @@ class HaproxyBackend(PlainSystem):
                         "are up"),
             "at once, for new requests",
             Verification(goal.text, STATUS_SECONDS, failing, goal.version, COUNTED_SECONDS + SETTLE_SECONDS),
-            actor, wish.reason, wish.incident, now, (*_doubts(here), *self._warnings(goal, backend)), persistent=False)
+            actor, wish.reason, wish.incident, now, (*(() if goes_back else _doubts(here)), *self._warnings(goal, backend)), persistent=False)
 
     def _goal(self, wish: Wish, observed: Observed) -> _Goal | Refusal:
         if not isinstance(observed, Weighed) or observed.backend is None or observed.rollout is None:
@@ -339,7 +339,7 @@ def _stable(here: RolloutFacts) -> str:
 
 
 def _doubts(here: RolloutFacts) -> tuple[str, ...]:
-    """Who says which version is stable, and what speaks against it."""
+    """Who says which version is stable, or what speaks against it; of a way back its guard tells that."""
     said = (f"{here.stable.version} is stable by {here.roles_from}",) if here.stable is not None and (
         here.roles_from and not here.roles_doubt) else ()
     return (*said, *filter(None, (here.roles_doubt,)))
