@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,17 @@ def test_a_level_and_a_histogram_that_stop_are_errors(write: Callable[..., Noteb
     assert judged(notebook, level=(mine, others)).verdict is CanaryVerdict.PASS
     found = judged(notebook, level=(during(mine, GRID.count - 20, 999), others))
     assert (found.verdict, "no series of v2 since " in found.reason) == (CanaryVerdict.ERROR, True)
+
+
+def test_a_mean_of_nothing_is_no_loss(write: Callable[..., Notebook]) -> None:
+    """Without requests the mean of the scores is no number, and its series go on."""
+    mine, others = poisson(500.0, 1, canary=True), poisson(500.0, 2)
+    notebook = write({"gauge": "temperature", "at_most": 900.0},
+                     canary={"max_delta": [{"metric": "it", "relative": "50%"}]})
+    idle = tuple(v if v is None or n % 5 == 0 else math.nan for n, v in enumerate(mine))
+    found = judged(notebook, level=(idle, others))
+    assert found.verdict is CanaryVerdict.INSUFFICIENT
+    assert "more values of both" in found.reason
 
 
 def test_a_counted_proxy_that_stops_is_an_error(write: Callable[..., Notebook]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from triage.facts.replies import Part, Question
 from triage.facts.samples import Series
@@ -56,7 +57,9 @@ def level_metric(name: str, items: Sequence[Series], at: Arms, policy: Policy, *
     """A gauge of both arms, with what stable showed before the trial."""
     columns = by_version(items, at)
     stable = columns.get(at.stable)
-    missing = [lost(v, {"": columns[v]}, at, policy) for v in (at.canary, at.stable) if v in columns]
+    # No number is what a mean of nothing is: that it is said shows that somebody counts.
+    there = by_version([replace(item, values=(0.0,) * len(item.times)) for item in items], at)
+    missing = [lost(v, {"": there[v]}, at, policy) for v in (at.canary, at.stable) if v in there]
     return LevelMetric(name, unit, trial_part(columns.get(at.canary), at), trial_part(stable, at),
                        policy.for_level(name), worse, () if stable is None else stable[:BEFORE_INTERVALS],
                        lost="; ".join(filter(None, missing)))
