@@ -76,7 +76,7 @@ def test_in_a_healthy_world_every_feature_is_known_and_none_drifts(
     for model in snapshot.models:
         _, reading = of(snapshot, model.name)
         assert reading.state is not None
-        assert {f.verdict for f in reading.state.features} == {DriftVerdict.OK}, (model.name, reading.state.sentence)
+        assert {f.verdict for f in reading.state.features} == {DriftVerdict.OK}, model.name
 
 
 def test_one_subgroup_that_is_worse_is_named(opening: Opening) -> None:

@@ -30,7 +30,7 @@ from triage.notebook.load import load_all
 from triage.signals.binning import Smoothing
 from triage.signals.drift import drift_state, seen_by_feature
 from triage.signals.drift_model import Kind, Seen, bin_shares, contract, watched
-from triage.signals.drift_verdicts import DriftVerdict, LineKind
+from triage.signals.drift_verdicts import DriftVerdict, LineKind, told
 from triage.signals.reading import Quality
 from triage.signals.reference_windows import design_effect, leave_one_out_scores, score_of, usual_limit
 
@@ -359,15 +359,14 @@ def test_the_design_effect_is_found_in_reference_windows() -> None:
     assert design_effect(single[:4].tolist()) is None
 
 
-def test_one_model_has_one_verdict_and_one_share_of_drifting_features() -> None:
+def test_one_model_has_one_verdict_and_one_sentence() -> None:
     items = [numeric("a"), numeric("b"), numeric("c"), numeric("d")]
     state = drift_state(items, {("a", False): Seen(buckets(SHIFTED)), ("b", False): Seen(buckets(SAME)),
                                 ("c", False): Seen(buckets(SAME))}, AROUND)
     assert state.verdict is DriftVerdict.DRIFT
-    assert state.share_drifting == pytest.approx(1 / 3)
-    assert state.unknown == 1
-    assert state.sentence == "1 drifting, 1 not known of 4 features"
-    assert state.drifting == sum(f.verdict is DriftVerdict.DRIFT for f in state.features)
+    assert told([f.verdict for f in state.features]) == "1 drifting, 1 not known of 4 features"
+    assert told([DriftVerdict.OK, DriftVerdict.WATCH]) == "1 watched of 2 features"
+    assert told([DriftVerdict.OK]) == "1 feature without drift"
 
 
 def test_what_is_not_known_is_never_summed_up_as_ok() -> None:
@@ -447,7 +446,7 @@ def test_the_window_is_told_with_the_figures() -> None:
 def test_no_watched_feature_is_not_called_ok() -> None:
     state = drift_state([], {}, AROUND)
     assert state.verdict is not DriftVerdict.OK
-    assert state.share_drifting is None
+    assert told([]) == "no feature is watched for drift"
 
 
 def test_slow_scrapes_are_given_more_time() -> None:

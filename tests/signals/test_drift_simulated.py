@@ -108,7 +108,7 @@ def test_a_hundred_features_without_drift_stay_quiet_together() -> None:
         seen = {(w.name, False): Seen(buckets(b, EDGES), newest_at=NOW)
                 for w, b in zip(items, draws(100 + run, 1000, 100), strict=True)}
         state = drift_state(items, seen, AROUND, false_discovery_rate=0.05)
-        noisy += state.drifting > 0
+        noisy += state.verdict is DriftVerdict.DRIFT
         unadjusted += sum((f.p_value or 1.0) < 0.05 for f in state.features)
     assert unadjusted / 20 == pytest.approx(5, abs=2)
     assert noisy <= 4

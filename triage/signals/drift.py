@@ -18,7 +18,7 @@ from triage.signals.distances import METHOD_WORDS, NEEDS_SMOOTHING, benjamini_ho
 from triage.signals.drift_gauges import gauge_drift
 from triage.signals.drift_lines import LineDraft, drafts, judged
 from triage.signals.drift_model import NOTHING, Around, DriftState, FeatureDrift, Kind, Line, Seen, Watched
-from triage.signals.drift_verdicts import JUDGED, SEVERITY, DriftVerdict, told, worst
+from triage.signals.drift_verdicts import SEVERITY, DriftVerdict, worst
 from triage.signals.reading import Quality
 from triage.signals.reference_windows import score_of, usual_limit
 from triage.signals.tails import kolmogorov_tail
@@ -244,6 +244,4 @@ def _with_lines(feature: FeatureDrift) -> FeatureDrift:
 def _state(features: Sequence[FeatureDrift], rate: float, tested: int) -> DriftState:
     ordered = tuple(sorted(features, key=lambda f: (not f.is_prediction, SEVERITY[f.verdict], -f.consequence,
                                                     f.feature)))
-    verdicts = [f.verdict for f in ordered]
-    return DriftState(ordered, worst(verdicts), verdicts.count(DriftVerdict.DRIFT), verdicts.count(DriftVerdict.WATCH),
-                      sum(verdict not in JUDGED for verdict in verdicts), rate, tested, told(verdicts))
+    return DriftState(ordered, worst([f.verdict for f in ordered]), rate, tested)

@@ -206,20 +206,9 @@ class DriftState:
     """By consequence: prediction first, then the worst."""
     verdict: DriftVerdict
     """The worst; what is not known outranks ``ok``."""
-    drifting: int
-    watched: int
-    unknown: int
-    """Features that could not be judged."""
     false_discovery_rate: float
     tested: int
     """Features that the p-values are adjusted for."""
-    sentence: str
-
-    @property
-    def share_drifting(self) -> float | None:
-        """Drifting features among the judged ones; None when none was."""
-        judged = len(self.features) - self.unknown
-        return self.drifting / judged if judged else None
 
     def feature(self, name: str) -> FeatureDrift | None:
         """The feature of this name, None when it is not watched."""
