@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from triage.actions.plan import BlastRadius, Verification
+from triage.actions.plan import BlastRadius, JsonValue, Precondition, Verification
 from triage.actions.rollouts.conditions import REPLICAS, UID, Place, put
 from triage.actions.rollouts.drafting import Draft, Seen, state
 from triage.actions.rollouts.gitops import owner_warning
@@ -17,6 +17,7 @@ from triage.sources.rollouts.objects import inner, text, whole
 from triage.text import clean
 
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+_AUTOSCALER = "autoscaler"
 _START_SECONDS = 600.0
 _MOST_DIGITS = 6
 
@@ -51,6 +52,11 @@ async def read_autoscaler(client: KubernetesClient, namespace: str, kind: str, n
     return ""
 
 
+def autoscaled(seen: Seen) -> dict[str, JsonValue]:
+    """Who sets the replicas, as a precondition is compared with it; nothing when that was not asked or not answered."""
+    return {_AUTOSCALER: seen.autoscaler} if isinstance(seen.autoscaler, str) else {}
+
+
 def scaled(wish: Wish, seen: Seen, place: Place, bounds: Bounds | None) -> Draft | Refusal:
     """The plan of ``parameters["replicas"]``, or why there can be none. Pure."""
     facts, now = seen.facts, seen.facts.desired_replicas
@@ -69,9 +75,13 @@ def scaled(wish: Wish, seen: Seen, place: Place, bounds: Bounds | None) -> Draft
     if isinstance(seen.autoscaler, str) and seen.autoscaler:
         return Refusal(f"the HorizontalPodAutoscaler {seen.autoscaler} sets the replicas and would undo it",
                        "change its bounds where they are written down")
+    request = place.patch([put("/spec/replicas", wanted)], (UID, REPLICAS), sentence=f"replicas {now} -> {wanted}",
+                          effect=_moving(wanted - now))
+    if seen.autoscaler == "":
+        request = replace(request, preconditions=(*request.preconditions, Precondition(
+            _AUTOSCALER, "", "no HorizontalPodAutoscaler sets the replicas")))
     return Draft(
-        (place.patch([put("/spec/replicas", wanted)], (UID, REPLICAS), sentence=f"replicas {now} -> {wanted}",
-                     effect=_moving(wanted - now)),),
+        (request,),
         state(seen, facts.wanted, f"{wanted} replicas"),
         f"scale to {now}", BlastRadius(0.0, abs(wanted - now), facts.available_replicas,
                                        f"{now} replicas become {wanted}; {facts.available_replicas} serve now"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
+from tests.actions.building import circumstances
 from tests.actions.rollouts.conftest import NOTHING, manifest
 from tests.sources.faults import FaultServer, Request, json_answer
 from tests.sources.test_kubernetes import status
+from triage.actions.guards.checking import Verdict
+from triage.actions.guards.foundation import unchanged
 from triage.actions.plan import Action, Plan
 from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.rollouts.workload import Workload
@@ -249,6 +253,10 @@ class TestTemplateByReference:
         assert isinstance(await planned(item, Action.ABORT), Plan)
 
 
+HPA: list[Json] = [{"metadata": {"name": "fraud"}, "spec": {
+    "scaleTargetRef": {"kind": "Rollout", "name": "fraud"}, "minReplicas": 2, "maxReplicas": 12}}]
+
+
 class TestScale:
     BOUNDS: ClassVar[Json] = {"resources": {"replicas": {"min": 2, "max": 6}}}
 
@@ -275,14 +283,24 @@ class TestScale:
         assert "the manifest allows 2 to 6" in found.hint
 
     async def test_an_autoscaler_that_would_undo_it_is_named(self) -> None:
-        found = await self.of("4", [{"metadata": {"name": "fraud"}, "spec": {
-            "scaleTargetRef": {"kind": "Rollout", "name": "fraud"}, "minReplicas": 2, "maxReplicas": 12}}])
+        found = await self.of("4", HPA)
         assert isinstance(found, Refusal)
         assert "HorizontalPodAutoscaler fraud (2 to 12 replicas)" in found.message
+
+    async def test_an_autoscaler_that_comes_after_the_plan_stops_it(self) -> None:
+        plan = await self.of("4", [])
+        assert isinstance(plan, Plan)
+        item = rollout(CANARY, {"currentStepIndex": 4, "stableRS": "bbb"})
+        for there, verdict in ((HPA, Verdict.BLOCKED), (None, Verdict.CANNOT_TELL), ([], Verdict.OK)):
+            _, observed, _ = await answered(item, autoscalers=there, **self.BOUNDS)
+            found = unchanged(replace(circumstances(Action.SCALE, plan=plan), observed=observed))
+            assert found.verdict is verdict, found
+        assert "no HorizontalPodAutoscaler sets the replicas" in found.sentence
 
     async def test_an_autoscaler_that_cannot_be_looked_for_is_said(self) -> None:
         plan = await self.of("4", None)
         assert isinstance(plan, Plan)
+        assert [each.name for each in plan.requests[0].preconditions] == ["uid", "replicas"]
         assert any("is not known: forbidden" in each for each in plan.warnings)
 
     async def test_down_is_warned_of(self) -> None:

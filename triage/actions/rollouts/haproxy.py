@@ -151,7 +151,8 @@ class HaproxyBackend(PlainSystem):
                         "are up"),
             "at once, for new requests",
             Verification(goal.text, STATUS_SECONDS, failing, goal.version, COUNTED_SECONDS + SETTLE_SECONDS),
-            actor, wish.reason, wish.incident, now, (*(() if goes_back else _doubts(here)), *self._warnings(goal, backend)), persistent=False)
+            actor, wish.reason, wish.incident, now,
+            (*(() if goes_back else _doubts(here)), *self._warnings(goal, backend)), persistent=False)
 
     def _goal(self, wish: Wish, observed: Observed) -> _Goal | Refusal:
         if not isinstance(observed, Weighed) or observed.backend is None or observed.rollout is None:

@@ -18,7 +18,7 @@ from triage.actions.rollouts.drafting import Draft, Seen, standing, state
 from triage.actions.rollouts.images import ImageReader
 from triage.actions.rollouts.last_action import mark, marked
 from triage.actions.rollouts.recorded import recorded
-from triage.actions.scale import Bounds, read_autoscaler
+from triage.actions.scale import Bounds, autoscaled, read_autoscaler
 from triage.actions.sender import GRANTED_SECONDS
 from triage.actions.system import Authority, Granted, Observed, Offer, Refusal, Rehearsal, Sent, Sighting, Wish
 from triage.actions.verifying import to_recover
@@ -83,7 +83,7 @@ class Workload(ABC):
         sets = () if isinstance(read.sets, Failure) else tuple(owned(read.sets, facts.uid))
         seen = Seen(asked_at, {}, facts, read.item, sets, source, images, autoscaler)
         items = [read.item, *([source] if isinstance(source, dict) else [])]
-        self._seen = replace(seen, values=self.conditions(seen), recorded=recorded(items, facts))
+        self._seen = replace(seen, values=self.conditions(seen) | autoscaled(seen), recorded=recorded(items, facts))
         return self._seen
 
     async def _source(self, facts: RolloutFacts) -> Json | Failure | None:
