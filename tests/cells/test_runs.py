@@ -254,7 +254,7 @@ def test_what_is_not_in_force_is_said(system: object, network: str, said: str) -
     from tests.cells.books import QUICK
     from triage.cells.protection import Means
     assert isinstance(system, Means)
-    assert any(said in text for text in sentences(system, QUICK, network=network))
+    assert any(said in text for text in sentences(system, QUICK, network=network, files=""))
 
 
 def test_folders_of_killed_programs_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from triage.cells.outputs import CellVerdict, Output, Picture, Raised, Table, Te
 from triage.cells.protection import Limits, Means, sentences
 from triage.cells.protocol import Outcome
 from triage.cells.results import Against, CellRun, Phase, Run
+from triage.cells.workplace import FILES
 from triage.desk.cells import Listing, listing_of
 from triage.tui.shelf import Shelf
 
@@ -22,7 +23,7 @@ CELLS = (
     ("drift-reference", "PSI of the features and the score against the training reference", ("FeatureAge",), "none"),
     ("slowest-requests", "The slowest requests and what they have in common", ("CanaryLatency", "Slow"), "none"),
     ("rebuild-features", "Fill the feature view anew from the warehouse", (), "fills the feature view"))
-IN_FORCE = sentences(Means(True, True, True), Limits(), network="none")
+IN_FORCE = sentences(Means(True, True, True, True), Limits(), network="none", files=FILES["read-only"])
 
 
 def _listing(pin: str = "matches") -> Listing:

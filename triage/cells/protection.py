@@ -61,6 +61,8 @@ class Means:
     """Network namespaces: a cell reaches nothing."""
     parent_death: bool
     """Whether the system ends a process whose parent died (Linux)."""
+    files: bool = False
+    """Mount namespaces: a cell changes no files but its own."""
 
 
 @cache
@@ -71,7 +73,8 @@ def means() -> Means:
     if unshare is None:
         return Means(False, False, linux)
     namespace = _works([unshare, *_NAMESPACE])
-    return Means(namespace, namespace and _works([unshare, *_NAMESPACE, "--net"]), True)
+    return Means(namespace, namespace and _works([unshare, *_NAMESPACE, "--net"]), True,
+                 namespace and _works([unshare, *_NAMESPACE, "--mount", "--", *_read_only(tempfile.gettempdir())]))
 
 
 _NAMESPACE = ("--user", "--map-root-user", "--pid", "--fork", "--kill-child")
@@ -85,12 +88,19 @@ def _works(prefix: list[str]) -> bool:
         return False
 
 
-def runner_command(found: Means, *, cut_off: bool) -> list[str]:
-    """The command that starts a runner; ``cut_off``: without a network, where that is possible."""
+def _read_only(but: str) -> list[str]:
+    """The beginning of a command that may change no files but those in the folder ``but``."""
+    return [sys.executable, "-I", "-S", str(LEASH), "--read-only", but, "--"]
+
+
+def runner_command(found: Means, *, cut_off: bool, only: Path | None) -> list[str]:
+    """The command that starts a runner; ``cut_off``: without a network, where that is possible; ``only``: the one
+    folder in which it may change files, None where it may change all."""
     command = [sys.executable, "-I", "-S", str(LEASH), "--parent", str(os.getpid()), "--"]
     if found.namespace:
         command += [shutil.which("unshare") or "unshare", *_NAMESPACE,
-                    *(["--net"] if cut_off and found.network else []), "--"]
+                    *(["--net"] if cut_off and found.network else []), *(["--mount"] if only else []), "--",
+                    *(_read_only(str(only)) if only else [])]
     # -P: nothing that lies in a folder of the notebook may stand in for a module of the runner.
     return [*command, sys.executable, "-P", "-m", "triage.cells.runner"]
 
@@ -165,8 +175,8 @@ _LONGEST_BASE = 60
 """Characters: the path of a Unix socket has room for 107."""
 
 
-def sentences(found: Means, limits: Limits, *, network: str) -> tuple[str, ...]:
-    """What is in force for a run, and what is not, for a person."""
+def sentences(found: Means, limits: Limits, *, network: str, files: str) -> tuple[str, ...]:
+    """What is in force for a run, and what is not, for a person. ``files``: the last one."""
     mebibytes = limits.memory_bytes // (1 << 20)
     out = [f"limits: memory {mebibytes:,} MiB, {limits.processes} processes, processor time; of each cell its time and "
            f"{limits.output_bytes // 1000:,} kB of output"]
@@ -182,5 +192,4 @@ def sentences(found: Means, limits: Limits, *, network: str) -> tuple[str, ...]:
         out.append("network: none; Prometheus is asked through triage")
     else:
         out.append("network: not cut off, though the manifest says so: no network namespaces here")
-    out.append("environment: without secrets, with a home of its own; files: those that you can read")
-    return tuple(out)
+    return (*out, "environment: without secrets, with a home of its own", files)

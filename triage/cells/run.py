@@ -6,10 +6,8 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from triage.cells.board import Board
 from triage.cells.diary import Diary
@@ -28,6 +26,7 @@ from triage.cells.protection import (
 from triage.cells.records import Circumstances, Record
 from triage.cells.results import Against, CellRun, Part, Run
 from triage.cells.supervise import Answer, Message, Order, Step, Stop, supervise
+from triage.cells.workplace import FILES, files_of, fill
 from triage.clock import Clock
 from triage.config import Active
 from triage.notebook.load import Notebook
@@ -74,6 +73,7 @@ def first_view(prepared: Prepared, setting: Setting, clock: Clock) -> Run:
     """The run before anything of it has started."""
     found, limits = setting.system or means(), limits_of(prepared.notebook, setting.limits)
     network = prepared.notebook.manifest.spec.notebook.network
+    files = files_of(found, prepared.notebook.path, changes=bool(prepared.effects))
     asked = {cell.number for cell in prepared.asked}
     cells = []
     for cell in prepared.chosen.cells:
@@ -84,7 +84,7 @@ def first_view(prepared: Prepared, setting: Setting, clock: Clock) -> Run:
             cells.append(CellRun(INJECTED, "the values of this run", "parameters", ""))
     now = clock.now()
     return Run(new_id(now), prepared.notebook.name, tuple(cell.id for cell in prepared.asked), tuple(cells), "starting",
-               sentences(found, limits, network=network), now, incident=setting.incident,
+               sentences(found, limits, network=network, files=FILES[files]), now, incident=setting.incident,
                against=setting.against)
 
 
@@ -142,7 +142,8 @@ def _order(prepared: Prepared, setting: Setting, run: Run, sources: Mapping[str,
     words = prepared.notebook.manifest.spec.notebook
     cut_off = words.network == "none"
     folder = private_folder()
-    _link(prepared.notebook.path, folder / "work")
+    files = files_of(found, prepared.notebook.path, changes=bool(prepared.effects))
+    fill(prepared.notebook.path, folder / "work", files)
     shown = environment(folder, run.id, words.environment, os.environ)
     if setting.facts:
         facts = folder / "facts.json"
@@ -151,14 +152,7 @@ def _order(prepared: Prepared, setting: Setting, run: Run, sources: Mapping[str,
     seconds = {cell.id: cell.time_limit_seconds for cell in prepared.chosen.cells}
     steps = tuple(Step(cell.id, sources[cell.id], seconds.get(cell.id, _INJECTED_SECONDS)) for cell in run.cells)
     python = setting.python or sys.executable
-    return Order(run.id, steps, tuple(runner_command(found, cut_off=cut_off)),
+    only = folder if files == "read-only" else None
+    return Order(run.id, steps, tuple(runner_command(found, cut_off=cut_off, only=only)),
                  tuple(kernel_command(found, limits, prepared.seconds, python)), shown, folder, limits,
                  found.network and cut_off)
-
-
-def _link(source: Path, work: Path) -> None:
-    """Everything of the notebook's folder appears in the run's: what a cell writes beside it goes with the run."""
-    for entry in source.resolve().iterdir():
-        with suppress(OSError):
-            (work / entry.name).symlink_to(entry)
-

@@ -17,6 +17,7 @@ from triage.cells.run import Setting, first_view, limits_of, python_of, run_cell
 from triage.cells.sights import Sight
 from triage.cells.supervise import Stop
 from triage.cells.system import CellSystem
+from triage.cells.workplace import FILES, files_of
 from triage.clock import Clock
 from triage.config import Active
 from triage.errors import InvalidDocument
@@ -35,7 +36,7 @@ class Listing:
     parameters: tuple[Parameter, ...]
     pin: Pin
     protection: tuple[str, ...]
-    """What would be in force, each a sentence."""
+    """What would be in force for a cell that only reads, each a sentence; the last one is about files."""
     troubles: tuple[str, ...] = ()
     effects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What running a cell changes, by its id, as :func:`triage.cells.prepare.effects_of` says it; nothing for those
@@ -52,6 +53,10 @@ class Listing:
     def changes(self, cell: str) -> tuple[str, ...]:
         """What running the cell of this id changes; empty when it only reads."""
         return self.effects.get(cell, ())
+
+    def in_force(self, cell: str) -> tuple[str, ...]:
+        """What would be in force for the cell of this id."""
+        return (*self.protection[:-1], FILES["all"]) if self.changes(cell) else self.protection
 
 
 def listing_of(model: str, book: Book, pin: Pin, protection: tuple[str, ...]) -> Listing:
@@ -109,7 +114,9 @@ class CellDesk:
     def listing(self, notebook: Notebook) -> Listing:
         """What can be run of a model. Tries what this system offers, the first time."""
         wanted = notebook.manifest.spec.notebook
-        protection = sentences(means(), limits_of(notebook, self.limits), network=wanted.network)
+        found = means()
+        protection = sentences(found, limits_of(notebook, self.limits), network=wanted.network,
+                               files=FILES[files_of(found, notebook.path, changes=False)])
         try:
             book = open_book(notebook)
         except InvalidDocument as error:

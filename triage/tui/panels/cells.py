@@ -105,7 +105,7 @@ def _detail(view: View, shelf: Shelf, cell: NotebookCell, width: int, rows: int)
     if run is None:
         listed = shelf.listing
         body = [BLANK, line((" IN FORCE WHEN IT RUNS", Role.HEADING))]
-        body += [line("   ", (text, Role.DIM)) for each in (listed.protection if listed is not None else ())
+        body += [line("   ", (text, Role.DIM)) for each in (listed.in_force(cell.id) if listed is not None else ())
                  for text in wrap(view.look.say(each), max(8, width - 4))]
         return [*out, *body][:rows]
     room = rows - len(out)
