@@ -79,6 +79,12 @@ def test_what_a_runner_left_out_is_known() -> None:
     assert (found.dropped_bytes, found.dropped_outputs, found.dropped_verdicts, found.lost) == (5, 2, 1, 3)
 
 
+def test_of_an_output_that_cannot_be_shown_its_kind_is_said() -> None:
+    found = heard({"type": "output", "data": {"application/javascript": "alert(1)", "\x1b[2J": ""}},
+                  {"type": "output", "data": {}})
+    assert found.outputs == (Text("(an output that is not shown here: application/javascript, ␛[2J)"),)
+
+
 def test_a_verdict_and_a_table_are_what_they_were() -> None:
     found = heard({"type": "output", "data": {RESULT: {"status": "fail"}}},
                   {"type": "output", "data": {"text/html": "<table><tr><td>1</td></tr></table>"}})

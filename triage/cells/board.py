@@ -99,6 +99,8 @@ class Board:
                          Picture(found.kind, len(found.content), "", "nothing is kept of this run"))
         elif found is not None:
             self._append(found)
+        elif isinstance(bundle, dict) and bundle:
+            self._append(Text(f"(an output that is not shown here: {clean(', '.join(map(str, bundle)), limit=120)})"))
 
     def _error(self, message: Message) -> None:
         self._end_text()
