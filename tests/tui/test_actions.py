@@ -37,6 +37,7 @@ from triage.runbook.intents import OpenPlan, Place
 from triage.tui.action_link import ActionLink
 from triage.tui.action_state import ActionState
 from triage.tui.app import TriageApp
+from triage.tui.screens import plan as plan_dialog
 from triage.tui.screens.act import ActMenu, figures_of
 from triage.tui.screens.plan import PlanDialog
 from triage.tui.screens.receipt import Receipt
@@ -182,6 +183,24 @@ async def test_a_plan_that_asks_for_acknowledgement_looks_as_agreed(site: Site, 
         dialog = await opened(pilot, "r")
         assert dialog.dialog.wanted == "without facts"
         await agreed(pilot, "act-acknowledge", size)
+
+
+async def test_what_was_typed_is_asked_for_again_when_the_same_guard_finds_something_else(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_dialog, "_RECHECK_SECONDS", 0.0)
+    async with shown(site, snapshots.prometheus_lost()) as (_, pilot, feed):
+        dialog = await opened(pilot, "r")
+        await typed(pilot, "without facts")
+        assert "facts" in dialog.dialog.acknowledged
+        # Prometheus answers again, and what it answers is old.
+        feed.give(replace(burning(), models=(replace(burning().models[0], data_at=NOW - 600),)))
+        await until(pilot, lambda: dialog.dialog.wanted == "without facts")
+        assert "facts" not in dialog.dialog.acknowledged
+        await reads(pilot, "the facts are 10 min old")
+        await typed(pilot, "without facts")
+        feed.give(replace(burning(), models=(replace(burning().models[0], data_at=NOW - 900),)))
+        await reads(pilot, "the facts are 15 min old")
+        assert "facts" in dialog.dialog.acknowledged
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
