@@ -39,19 +39,24 @@ def said(history: History, facts: RolloutFacts | None, past: Proven = SILENT, **
     return found.verdict, found.sentence
 
 
-@pytest.mark.parametrize("past", [SILENT, NEVER])
-def test_a_version_that_was_left_by_others_served_until_then(past: Proven) -> None:
-    verdict, sentence = said(History((deed(NOW - 30 * DAY),)), standing(29.5 * DAY), past)
+def test_a_version_that_was_left_by_others_served_until_then() -> None:
+    before = History((deed(NOW - 30 * DAY),))
+    assert "took all traffic for 25 d by the journal, until 5 d ago" in said(before, standing(5 * DAY))[1]
+    verdict, sentence = said(History((deed(NOW - 5 * DAY),)), standing(4.5 * DAY))
     assert verdict is Verdict.CANNOT_TELL
     assert "by the journal" not in sentence
-    verdict, sentence = said(History((deed(NOW - 30 * DAY),)), standing(20 * DAY), past)
-    assert "took all traffic for 10 d by the journal, until 20 d ago" in sentence
+
+
+def test_what_was_long_ago_tells_nothing_of_today() -> None:
+    verdict, sentence = said(History((deed(NOW - 30 * DAY),)), standing(20 * DAY))
+    assert verdict is Verdict.CANNOT_TELL
+    assert "by the journal" not in sentence
 
 
 def test_what_the_system_recorded_ends_it_as_well() -> None:
     facts = rollout(canary=None, revisions=(revision("7", 2),))
     of = circumstances(history=History((deed(NOW - 30 * DAY),)), proven=SILENT)
-    for at, words in ((NOW - 29.9 * DAY, ""), (NOW - 20 * DAY, "took all traffic for 10 d by the journal, until 20 d")):
+    for at, words in ((NOW - 29.9 * DAY, ""), (NOW - 5 * DAY, "took all traffic for 25 d by the journal, until 5 d")):
         changed = replace(observed(facts), recorded=Recorded((Change(at, "kubectl-edit wrote it"),), "managedFields"))
         sentence = next(each.sentence for each in check(replace(of, observed=changed)) if each.name == "known-good")
         assert ("by the journal" in sentence, words in sentence) == (bool(words), True)
@@ -76,12 +81,12 @@ def test_of_a_system_without_roles_the_requests_say_what_stands(stable: str | No
     assert ("by the journal" in sentence) is counts
 
 
-def test_of_a_time_that_prometheus_saw_its_word_counts() -> None:
+def test_where_prometheus_saw_who_served_its_word_counts() -> None:
     facts = rollout(canary=None, revisions=(revision("7", 2),))
-    assert "by the journal" not in said(History((deed(NOW - 6 * DAY),)), facts, NEVER)[1]
-    assert "took all traffic for 3 d by the journal, until 7 d" in said(
-        History((deed(NOW - 10 * DAY),)), facts, NEVER)[1]
-    assert "took all traffic for 6 d by the journal;" in said(History((deed(NOW - 6 * DAY),)), facts, NOT_ASKED)[1]
+    for since in (6 * DAY, 30 * DAY):
+        assert "by the journal" not in said(History((deed(NOW - since),)), facts, NEVER)[1]
+        for past in (SILENT, NOT_ASKED, Proven({"": Service(7 * DAY, 1e6, ())}, 7 * DAY)):
+            assert "by the journal;" in said(History((deed(NOW - since),)), facts, past)[1]
 
 
 def test_a_stretch_ends_with_the_next_action_of_triage() -> None:

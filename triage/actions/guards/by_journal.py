@@ -2,7 +2,8 @@
 
 The journal knows when triage brought a version all the traffic, and nothing of what others did afterwards. So a stretch
 of service ends with the first sign of another change, counts until now only while the version is still the stable one,
-and says nothing about a time that Prometheus has seen.
+says nothing where Prometheus has seen who served, and tells nothing of today when it is older than what Prometheus is
+asked about.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from triage.actions.circumstances import Circumstances
 from triage.actions.guards.past import by_others, recorded
 from triage.actions.history import Service
+from triage.actions.proven import LOOK_BACK_SECONDS
 from triage.signals.wording import age
 
 _SAME_SECONDS = 30.0
@@ -21,11 +23,14 @@ _SAME_SECONDS = 30.0
 def told(circumstances: Circumstances, names: frozenset[str], needed_seconds: float) -> str:
     """That the version with these ``names`` took all traffic for so long, as a phrase; "" when the journal does not
     show it."""
-    key, now = circumstances.plan.target.key, circumstances.now
+    key, now, past = circumstances.plan.target.key, circumstances.now, circumstances.proven
+    if not past.trouble and set(past.versions) - {""}:
+        return ""
+    oldest = now - max(LOOK_BACK_SECONDS, past.looked_back_seconds)
     for name in sorted(names):
         for service in circumstances.history.served(key, name):
             end = _end(circumstances, service, names)
-            if end is not None and end - service.start >= needed_seconds:
+            if end is not None and end >= oldest and end - service.start >= needed_seconds:
                 until = "" if end >= now else f", until {age(now - end)} ago"
                 return f"took all traffic for {age(end - service.start)} by the journal{until}"
     return ""
@@ -33,17 +38,13 @@ def told(circumstances: Circumstances, names: frozenset[str], needed_seconds: fl
 
 def _end(circumstances: Circumstances, service: Service, names: frozenset[str]) -> float | None:
     """When it was over at the latest that is sure; None when that is not known."""
-    now, past = circumstances.now, circumstances.proven
     after = service.start + _SAME_SECONDS
     ends = [at for at in _changes(circumstances, names) if at > after]
     if service.end is not None:
         ends.append(service.end)
     elif not ends and not _stands(circumstances, names):
         return None
-    if not past.trouble and set(past.versions) - {""}:
-        # What it saw was counted already, and was not enough.
-        ends.append(now - past.looked_back_seconds)
-    return min([*ends, now])
+    return min([*ends, circumstances.now])
 
 
 def _changes(circumstances: Circumstances, names: frozenset[str]) -> Iterable[float]:
