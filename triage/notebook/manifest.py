@@ -278,7 +278,8 @@ class Rollback(Strict):
 
     policy: Literal["manual", "auto"] = Field("manual", description="Whether a person decides.")
     when: list[Trigger] = Field(["rollout_rule", "canary_fail"], description="What makes it due.")
-    last_known_good: str | None = Field(None, description="Version to go back to.")
+    last_known_good: str | None = Field(None, description="Version to go back to. Of haproxy, which has weights and no "
+                                        "roles, also the stable one while it shares the traffic with another.")
 
 
 class Promote(Strict):
