@@ -135,6 +135,16 @@ async def test_a_canary_older_than_anything_that_is_seen_does_not_pass(
     assert state.both_moved == ""
 
 
+async def test_where_the_server_refuses_to_look_so_far_back_it_does_not_pass_either(
+        equal: Store, tmp_path: Path) -> None:
+    server = StoreServer(equal, at(30), refuse=["(min by (model_version) (timestamp("])
+    state = judged(await once(server, tmp_path, describes="v2"))
+    assert (state.verdict, state.started_at % HOUR) == (CanaryVerdict.ERROR, 60)
+    # Until it is a day old the usual look tells.
+    server = StoreServer(equal, at(23.7), refuse=["(min by (model_version) (timestamp("])
+    assert judged(await once(server, tmp_path, describes="v2")).verdict is CanaryVerdict.PASS
+
+
 async def test_beside_the_version_that_the_notebook_describes_one_that_nobody_saw_begin_is_a_leftover(
         equal: Store, tmp_path: Path) -> None:
     model = (await once(StoreServer(equal, at(14.2 * 24)), tmp_path)).models[0]

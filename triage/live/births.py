@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from triage.facts.outcome import Failure
+from triage.facts.outcome import REJECTED, Failure
 from triage.facts.replies import MODEL, UNASKED, Part, Question, Replies, Reply
 from triage.facts.samples import Sample, Series
 from triage.live.arms import on_trial
@@ -66,6 +66,10 @@ class Births:
         if unknown:
             first, last = math.ceil((now - OLDEST_SECONDS) / HOUR) * HOUR, math.floor(now / HOUR) * HOUR
             outcome = await self._times(replies, first, last, HOUR)
+            if isinstance(outcome, Failure) and outcome.kind in REJECTED:
+                # A server that refuses to look so far back will do so again: what is older cannot be seen.
+                self._hours = {**self._hours, **dict.fromkeys(unknown)}
+                return None
             if isinstance(outcome, Failure):
                 return outcome
             # A version that no full hour has seen is taken for one that cannot be dated.

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from triage.facts.outcome import Failure
 from triage.facts.replies import Question, Reply
@@ -19,8 +20,10 @@ from triage.live.trial import trial, trial_questions
 from triage.notebook.load import Notebook
 from triage.notebook.resolve import requests_selectors
 from triage.signals.burn import MINUTE
+from triage.signals.canary import CanaryState
 from triage.signals.canary_reading import CanaryReading
 from triage.signals.deployed import NOTHING_SAID, Deployed, Weight, settled, weight
+from triage.signals.intervals import FIRST_INTERVALS
 from triage.signals.judge import judge
 from triage.signals.model import Versions
 from triage.signals.reading import Quality
@@ -97,7 +100,8 @@ class TrialAsker:
                 self._channel.flights.start(TRIAL, self._ask)
         elif self._judged not in (None, (seen.known_from, weight(deployed, now))):
             # The controller spoke after the series: the same figures, its word.
-            self._judge(wanted, seen.known_from)
+            given = weight(deployed, now)
+            self._say(wanted, self._judgement(wanted, seen.known_from, given), seen.known_from, given)
 
     def _seen(self) -> Versions:
         manifest, now = self._notebook.manifest, self._channel.clock.now()
@@ -153,8 +157,11 @@ class TrialAsker:
         self._past = {key: part for key, part in parts.items() if key in self._past and not part.warnings}
         self._series = _joined(list(parts.values()))
         warnings = tuple(dict.fromkeys(w for part in parts.values() for w in part.warnings))
-        # Of weeks of intervals that takes a while: the screen does not wait for it.
-        await asyncio.to_thread(self._judge, at, seen.known_from, warnings)
+        given = weight(self._deployed, self._channel.clock.now())
+        judgement = partial(self._judgement, at, seen.known_from, given)
+        # Of days of intervals that takes a while: the screen does not wait for it.
+        state = await asyncio.to_thread(judgement) if at.count > FIRST_INTERVALS else judgement()
+        self._say(at, state, seen.known_from, given, warnings)
         self._arms, self._turn = at, Turn()
 
     def _go_on_later(self, seen: Versions, began: float) -> None:
@@ -177,12 +184,14 @@ class TrialAsker:
     def _is_about(self, stable: str, canary: str) -> bool:
         return self.reading is not None and (self.reading.stable, self.reading.canary) == (stable, canary)
 
-    def _judge(self, at: Arms, known_from: str, warnings: tuple[str, ...] | None = None) -> None:
+    def _judgement(self, at: Arms, known_from: str, given: Weight | None) -> CanaryState:
+        return judge(*trial(self._notebook, self._replies, self._series, at, known_from, given))
+
+    def _say(self, at: Arms, state: CanaryState, known_from: str, given: Weight | None,
+             warnings: tuple[str, ...] | None = None) -> None:
         """``warnings`` None: those that came with the same series before."""
-        given = weight(self._deployed, self._channel.clock.now())
-        made, policy = trial(self._notebook, self._replies, self._series, at, known_from, given)
         before = self.reading.warnings if self.reading is not None else ()
-        self.reading = CanaryReading(at.stable, at.canary, judge(made, policy), at.end, at.last_step,
+        self.reading = CanaryReading(at.stable, at.canary, state, at.end, at.last_step,
                                      warnings=before if warnings is None else warnings)
         self._judged = known_from, given
 
