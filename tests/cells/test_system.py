@@ -74,6 +74,12 @@ def test_a_cell_that_raises_may_have_changed_something(tmp_path: Path) -> None:
     assert "raised ZeroDivisionError" in sent.message
 
 
+def test_what_a_cell_that_raised_has_changed_is_not_waited_for(tmp_path: Path) -> None:
+    steps = asyncio.run(carried_out(executor(system(write(tmp_path / "m", C("fill", "1/0", about=ABOUT))), tmp_path)))
+    assert ended(steps) is Outcome.UNKNOWN
+    assert len([step for step in steps if step.stage is Stage.VERIFYING]) == 1
+
+
 @pytest.mark.parametrize(("needed", "fate"), [("writes the table", Fate.UNKNOWN), ("none", Fate.NOT_SENT)])
 def test_what_a_needed_cell_may_have_changed_before_it_raised_is_not_denied(
         tmp_path: Path, needed: str, fate: Fate) -> None:

@@ -218,7 +218,7 @@ class Course:
         while True:
             last = await self._sighting()
             yield self._step(Stage.VERIFYING, last.sentence, progress=last.progress, deadline=deadline)
-            if last.progress is Progress.REACHED or self._time() >= deadline:
+            if last.progress is Progress.REACHED or last.final or self._time() >= deadline:
                 break
             await self._pause()
         if self._unknown:

@@ -181,6 +181,8 @@ class Sighting:
 
     progress: Progress
     sentence: str
+    final: bool = False
+    """Whether a later look would say the same: nothing is waited for."""
 
 
 @runtime_checkable

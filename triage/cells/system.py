@@ -150,7 +150,8 @@ class CellSystem:
         cell = run.cell(self._cell.id)
         if cell is not None and cell.outcome is Outcome.FINISHED:
             return Sighting(Progress.REACHED, headline(run))
-        return Sighting(Progress.CANNOT_TELL, f"{headline(run)}: what it changed until then is not known")
+        return Sighting(Progress.CANNOT_TELL, f"{headline(run)}: what it changed until then is not known",
+                        final=run.phase == "ended")
 
     async def aclose(self) -> None:
         """Close what answers its questions."""
