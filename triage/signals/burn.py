@@ -88,12 +88,7 @@ def detection_seconds(error_ratio: float, objective: float, burn_threshold: floa
 def evaluate_tiers(burns: Mapping[float, Burn], objective: float, period_seconds: float,
                    min_events: int | None) -> tuple[Tier, ...]:
     """Every row that fits into the period, as :func:`evaluate_tier` judges it."""
-    every = _all_quiet(objective, period_seconds)
-    lowest = min([quiet.threshold for quiet in every], default=math.inf)
-    # As it mostly is: nothing burns as fast as any of them asks.
-    if all([burn.rate is None or burn.rate <= lowest for burn in burns.values()]):
-        return every
-    return tuple([_evaluated(quiet, burns, objective, min_events) for quiet in every])
+    return tuple([_evaluated(quiet, burns, objective, min_events) for quiet in _all_quiet(objective, period_seconds)])
 
 
 def evaluate_tier(rule: TierRule, burns: Mapping[float, Burn], objective: float, period_seconds: float,
@@ -136,7 +131,8 @@ def budget(bad: float, total: float, objective: float, window_seconds: float, qu
     events of a small part of its window only: neither says anything about the whole window.
     """
     allowed = allowed_ratio(objective) * total
-    remaining = 1 - bad / allowed
+    # In this order: of next to no events the product may be 0.
+    remaining = 1 - bad / total / allowed_ratio(objective)
     # That events were too few stays true when the figures grow old.
     judgeable = quality in (Quality.OK, Quality.STALE)
     doubt = _doubt(bad, allowed, window_seconds, covered_seconds) if judgeable else ""
