@@ -177,7 +177,7 @@ class LastingAsker:
             self._turn.give_up()
 
     def begin(self, replies: Replies, deployed: Deployed, *, may_ask: bool = True) -> None:
-        """Ask when another step is full and something is broken that has to last; not yet where ``may_ask`` is False."""
+        """Ask when another step is full and something is broken that has to last; not yet without ``may_ask``."""
         manifest, clock = self._notebook.manifest, self._channel.clock
         if not {ROLLOUT_RULE, SLO_BREACH} & set(manifest.spec.rollback.when):
             return
