@@ -101,7 +101,7 @@ class TrialAsker:
         elif self._judged not in (None, (seen.known_from, weight(deployed, now))):
             # The controller spoke after the series: the same figures, its word.
             given = weight(deployed, now)
-            self._say(wanted, self._judgement(wanted, seen.known_from, given), seen.known_from, given)
+            self._say(wanted, self._judgement(wanted, seen.known_from, given, replies), seen.known_from, given)
 
     def _seen(self) -> Versions:
         manifest, now = self._notebook.manifest, self._channel.clock.now()
@@ -158,8 +158,8 @@ class TrialAsker:
         self._series = _joined(list(parts.values()))
         warnings = tuple(dict.fromkeys(w for part in parts.values() for w in part.warnings))
         given = weight(self._deployed, self._channel.clock.now())
-        judgement = partial(self._judgement, at, seen.known_from, given)
-        # Of days of intervals that takes a while: the screen does not wait for it.
+        # Of days of intervals that takes a while: the screen does not wait for it, and answers go on coming in.
+        judgement = partial(self._judgement, at, seen.known_from, given, dict(self._replies))
         state = await asyncio.to_thread(judgement) if at.count > FIRST_INTERVALS else judgement()
         self._say(at, state, seen.known_from, given, warnings)
         self._arms, self._turn = at, Turn()
@@ -184,8 +184,9 @@ class TrialAsker:
     def _is_about(self, stable: str, canary: str) -> bool:
         return self.reading is not None and (self.reading.stable, self.reading.canary) == (stable, canary)
 
-    def _judgement(self, at: Arms, known_from: str, given: Weight | None) -> CanaryState:
-        return judge(*trial(self._notebook, self._replies, self._series, at, known_from, given))
+    def _judgement(self, at: Arms, known_from: str, given: Weight | None,
+                   replies: Mapping[Question, Reply]) -> CanaryState:
+        return judge(*trial(self._notebook, replies, self._series, at, known_from, given))
 
     def _say(self, at: Arms, state: CanaryState, known_from: str, given: Weight | None,
              warnings: tuple[str, ...] | None = None) -> None:
