@@ -51,7 +51,7 @@ def test_figures_do_not_mind_the_scale_of_the_counts(counts: list[float], factor
     plain, scaled = Confusion(*counts), Confusion(*(c * factor for c in counts))
     for name in SHARES:
         a, b = from_confusion(name, plain), from_confusion(name, scaled)
-        if a.value is not None and b.value is not None and a.n > 1e-6:
+        if a.value is not None and b.value is not None and a.n is not None and a.n > 1e-6:
             assert a.value == pytest.approx(b.value, abs=1e-9)
             assert 0 <= a.value <= 1
 
