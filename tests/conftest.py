@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,16 @@ _WITH_SERVERS = ("tests/real/", "tests/bench/")
 def _company(nodeid: str) -> str:
     """A file stays with one worker, for the sake of what it starts once; so do all files that start real servers."""
     return "servers" if nodeid.startswith(_WITH_SERVERS) else nodeid.partition("::")[0]
+
+
+def pytest_configure() -> None:
+    """What the tests start hears ctrl-c and hang-ups even where they themselves were started deaf to them.
+
+    ``nohup`` and a shell's ``&`` have these ignored by whatever is started after them; a handler is not handed on.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
 
 
 @pytest.hookimpl(optionalhook=True)
