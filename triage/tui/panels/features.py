@@ -160,16 +160,16 @@ def overlay(view: View, item: Moved | None, width: int, rows: int, *, stale: boo
     feature = item.worst
     shares = bin_shares(feature)
     shown = _shown(shares, rows - 2)
-    left_out = f", {len(shown)} most moved" if len(shown) < len(shares) else ""
-    out = [line((f" {words.name(feature)}", Role.STRONG), ("  ", Role.DIM), *_facts(item, stale=stale),
-                (left_out, Role.DIM)).fitted(width, view.look.ellipsis)]
+    out = [line((f" {words.name(feature)}", Role.STRONG), ("  ", Role.DIM),
+                *_facts(item, stale=stale)).fitted(width, view.look.ellipsis)]
     if not shares:
         out += [line("   ", (text, Role.UNKNOWN)) for text in
                 wrap(view.look.say(_without(feature)), max(8, width - 4))]
         return out[:rows]
-    label = max(5, min(max(cell_len(view.look.say(share.label)) for share in shares),
-                       max(_BINS, width // 4)))
-    columns = [Column("bin", label, gap=3), Column("reference", 9, "right"), Column("present", 8, "right")]
+    title = f"{len(shown)} most moved" if len(shown) < len(shares) else "bin"
+    label = max(5, len(title), min(max(cell_len(view.look.say(share.label)) for share in shares),
+                                   max(_BINS, width // 4)))
+    columns = [Column(title, label, gap=3), Column("reference", 9, "right"), Column("present", 8, "right")]
     parts = feature.method == "psi" and width >= _WIDE
     if parts:
         columns.append(Column("of PSI", 7, "right"))
