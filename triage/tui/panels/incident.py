@@ -110,7 +110,7 @@ def _none(view: View, board: Board | None, width: int) -> list[Line]:
     first = "this calls for an incident" if calls else f"no incident of {board.model} is open"
     out = [line(" ", (first, Role.WARN if calls else Role.PLAIN)), BLANK,
            line(" ", ("o", Role.ACCENT), "  opens one, with what is known of its last two hours: alerts, deployments,"),
-           line("    verdicts, steps of the runbook, cells and actions; from then on it writes itself")]
+           line("    verdicts, steps of the runbook, cells and actions; then it writes itself")]
     out += [line(" ", (text, Role.WARN)) for said in (board.trouble, *board.unread) if said
             for text in wrap(view.look.say(said), width - 2)]
     return [each.fitted(width, view.look.ellipsis) for each in out]
