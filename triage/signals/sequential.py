@@ -44,7 +44,7 @@ FIRST_WEIGHT = 0.95
 LATER_STARTS = 2520
 """Intervals over which the rest of the weight starts: as many as there are in sixteen days."""
 _HIGHEST = 1e250
-_LEAST_INTERVALS = 20
+_LEAST_INTERVALS = 30
 _LEAST_PAIRS = 10
 _BLOCK = 5
 
@@ -205,10 +205,10 @@ def dispersions(stable: Counts, before: Counts = NOTHING) -> tuple[float, ...]:
     """Variance over mean of stable's counts as known *before* each of its intervals; at least 1.
 
     From differences of neighbouring rates, so that a slow trend is no dispersion, over single intervals and over blocks
-    of five (bursts that last); the larger one counts, where it is beyond 1 by more than one and a half standard errors.
-    ``before`` are stable's intervals before the canary, of the shortest length. Infinite until twenty intervals are
+    of five (bursts that last); the larger one counts, where it is beyond 1 by more than one and a quarter standard errors.
+    ``before`` are stable's intervals before the canary, of the shortest length. Infinite until thirty intervals are
     known. Where intervals get longer, everything before them is taken in intervals as long: what hangs together for
-    minutes shows only there. What it costs in false alarms is measured in the tests: about alpha at most, less where a
+    minutes shows only there. What it costs in false alarms is measured in the tests: less than alpha, far less where a
     deviation must last.
     """
     if not stable.events:
@@ -260,8 +260,8 @@ def _dispersion(events: Array, exposure: Array, block: int) -> Array:
         # Of neighbouring differences: 3 / pairs for a normal count, 1 / mean more for a Poisson one.
         error = np.where(means > 0, np.sqrt((3 + 1 / means) / pairs), math.inf)
     # Once there is dispersion, its own uncertainty is added: too small a one is what makes false alarms.
-    shown = (pairs >= _LEAST_PAIRS) & (estimate > 1 + 1.5 * error)
-    estimate = np.where(shown, estimate * (1 + 2 * np.sqrt(3 / pairs)), 1.0)
+    shown = (pairs >= _LEAST_PAIRS) & (estimate > 1 + 1.25 * error)
+    estimate = np.where(shown, estimate * (1 + 3 * np.sqrt(3 / pairs)), 1.0)
     ends = (full[1:] + 1) * block
     which = np.searchsorted(ends, np.arange(len(result)), side="right") - 1
     known: Array = np.where(which >= 0, estimate[np.maximum(which, 0)], 1.0)
