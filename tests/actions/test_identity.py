@@ -30,7 +30,7 @@ from triage.actions.plan import Action
 from triage.actions.rollouts.by_kind import Setting, system_of
 from triage.actions.steps import Confirmation, Prepared, Step
 from triage.actions.system import Refusal, System, Wish
-from triage.actions.systems import place_of, systems_of
+from triage.actions.systems import retraining
 from triage.clock import ManualClock
 from triage.config import Active, Config, Context
 from triage.config_actions import ActionSettings
@@ -100,8 +100,8 @@ class Desk:
             "calls": {"retrain": {"path": "/train", "body": {"model": "{model}"}}}})
         context = Context(production=True, prometheus=Endpoint(url=self._server.url), webhooks={"ci": webhook})
         promised = manifest("webhook", "ci", retrain={"webhook": "ci", "approval": approval})
-        system = systems_of(Setting(promised, Active("prod", context, (), None), self.clock,
-                                    snapshot=lambda: None))[place_of(Action.RETRAIN)]
+        system = retraining(Setting(promised, Active("prod", context, (), None), self.clock,
+                                    snapshot=lambda: None))
         assert not isinstance(system, Refusal), system
         self.systems.append(system)
 

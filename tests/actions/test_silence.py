@@ -31,7 +31,7 @@ from triage.actions.rollouts.by_kind import Setting
 from triage.actions.silence import MOST_ALERTS, MOST_SILENCES, Heard, Silencing, _rfc3339
 from triage.actions.steps import Confirmation, Prepared
 from triage.actions.system import Fate, Offer, Progress, Refusal, Wish
-from triage.actions.systems import place_of, systems_of
+from triage.actions.systems import silencing
 from triage.clock import ManualClock
 from triage.config import Active, Context
 from triage.endpoints import Endpoint
@@ -102,7 +102,7 @@ async def ward() -> AsyncIterator[Ward]:
     book = AlertBook(clock)
     with serving(app(book)) as url:
         active = Active("lab", Context(prometheus=Endpoint(url=url), alertmanager=Endpoint(url=url)), (), None)
-        system = systems_of(Setting(MANIFEST, active, clock))[place_of(Action.SILENCE)]
+        system = silencing(Setting(MANIFEST, active, clock))
         assert isinstance(system, Silencing)
         yield Ward(book, clock, system)
         await system.aclose()
@@ -264,7 +264,7 @@ async def test_alerts_of_other_models_are_never_hidden() -> None:
     book.receive([Notice({"alertname": name, "job": "a"}, {}, now - 5, now + 600) for name in ("Slow", "DiskFull")])
     with serving(app(book)) as url:
         active = Active("lab", Context(prometheus=Endpoint(url=url), alertmanager=Endpoint(url=url)), (), None)
-        system = systems_of(Setting(manifest(alerts={"page": ["Slow"]}), active, clock))[place_of(Action.SILENCE)]
+        system = silencing(Setting(manifest(alerts={"page": ["Slow"]}), active, clock))
         assert isinstance(system, Silencing)
         ward = Ward(book, clock, system)
         assert "1 alert of other models: DiskFull" in (await ward.refusal(matchers="alertname=DiskFull,job=a")).message
@@ -350,7 +350,7 @@ async def test_whatever_success_is_called_it_is_none_that_changed_nothing(
     somewhere = Starlette(routes=[Route("/api/v2/silences", answer, methods=["POST"])])
     with serving(somewhere) as url:
         active = Active("lab", Context(prometheus=Endpoint(url=url), alertmanager=Endpoint(url=url)), (), None)
-        system = systems_of(Setting(MANIFEST, active, ManualClock()))[place_of(Action.SILENCE)]
+        system = silencing(Setting(MANIFEST, active, ManualClock()))
         assert isinstance(system, Silencing)
         request = Request("POST", "/api/v2/silences", "application/json", "{}", "silence it", "hidden")
         assert (await system.send(request, "a1")).fate is fate
@@ -378,7 +378,7 @@ async def test_a_refusal_of_the_server_is_told_and_nothing_is_changed(ward: Ward
 
 async def test_without_an_alertmanager_there_is_no_silencing() -> None:
     active = Active("lab", Context(prometheus=Endpoint(url="http://127.0.0.1:1")), (), None)
-    found = systems_of(Setting(MANIFEST, active, ManualClock()))[place_of(Action.SILENCE)]
+    found = silencing(Setting(MANIFEST, active, ManualClock()))
     assert isinstance(found, Refusal)
     assert "names no Alertmanager" in found.message
 
@@ -386,7 +386,7 @@ async def test_without_an_alertmanager_there_is_no_silencing() -> None:
 async def test_an_alertmanager_that_is_gone_is_a_failure_and_nothing_was_sent() -> None:
     gone = Endpoint(url="http://127.0.0.1:1")
     active = Active("lab", Context(prometheus=gone, alertmanager=gone), (), None)
-    system = systems_of(Setting(MANIFEST, active, ManualClock()))[place_of(Action.SILENCE)]
+    system = silencing(Setting(MANIFEST, active, ManualClock()))
     assert isinstance(system, Silencing)
     assert isinstance(await system.observe(), Failure)
     await system.aclose()

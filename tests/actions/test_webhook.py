@@ -33,8 +33,8 @@ from triage.actions.plan import Action, Plan
 from triage.actions.reconcile import open_ends, reconcile
 from triage.actions.rollouts.by_kind import Setting
 from triage.actions.steps import Confirmation, Prepared, Stage
-from triage.actions.system import Fate, Progress, Refusal, Wish
-from triage.actions.systems import place_of, systems_of
+from triage.actions.system import Fate, Progress, Refusal, System, Wish
+from triage.actions.systems import ROUTES
 from triage.actions.webhook import Pipeline
 from triage.clock import ManualClock
 from triage.config import Active, Context
@@ -62,6 +62,11 @@ def seen(*, canary: str = "8", **shares: float) -> Snapshot:
     return a_snapshot(replace(model_state(), versions=Versions("traffic", items), slos=()))
 
 
+def routed(action: Action, around: Setting) -> System | Refusal:
+    """The system that the action is the business of, as the desk finds it."""
+    return next(make for actions, make in ROUTES if action in actions)(around)
+
+
 @dataclass
 class Works:
     """A pipeline that keeps what it is told, or the lab's."""
@@ -78,8 +83,8 @@ class Works:
         webhook = Webhook.model_validate({"url": self.url + prefix, "calls": calls or CALLS})
         context = Context(production=True, prometheus=Endpoint(url=self.url), webhooks={"ci": webhook})
         promised = manifest("webhook", "ci", retrain={"webhook": "ci"}, **spec)
-        found = systems_of(Setting(promised, Active("prod", context, (), None), self.clock,
-                                   snapshot=lambda: self.shown[-1]))[place_of(action)]
+        found = routed(action, Setting(promised, Active("prod", context, (), None), self.clock,
+                                       snapshot=lambda: self.shown[-1]))
         assert isinstance(found, Pipeline), found
         self.systems.append(found)
         return found
@@ -248,15 +253,15 @@ async def test_without_metrics_the_plan_says_that_nothing_will_be_seen(ci: Works
 @pytest.mark.parametrize("spec", [{"rollout": {"kind": "webhook", "name": "nowhere"}}, {"retrain": {"webhook": "no"}}])
 def test_a_webhook_that_the_configuration_does_not_have_is_named(spec: dict[str, Any]) -> None:
     context = Context(prometheus=Endpoint(url="http://127.0.0.1:1"))
-    found = systems_of(Setting(manifest(**spec), Active("prod", context, (), None), ManualClock()))
-    refusal = found[place_of(Action.RETRAIN if "retrain" in spec else Action.ROLLBACK)]
+    refusal = routed(Action.RETRAIN if "retrain" in spec else Action.ROLLBACK,
+                     Setting(manifest(**spec), Active("prod", context, (), None), ManualClock()))
     assert isinstance(refusal, Refusal)
     assert "has no webhook n" in refusal.message
 
 
 def test_without_a_pipeline_there_is_no_retraining() -> None:
     context = Context(prometheus=Endpoint(url="http://127.0.0.1:1"))
-    found = systems_of(Setting(manifest(), Active("prod", context, (), None), ManualClock()))[place_of(Action.RETRAIN)]
+    found = routed(Action.RETRAIN, Setting(manifest(), Active("prod", context, (), None), ManualClock()))
     assert isinstance(found, Refusal)
     assert "names no pipeline" in found.message
 

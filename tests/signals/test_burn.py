@@ -17,7 +17,6 @@ from triage.signals.burn import (
     allowed_ratio,
     budget,
     burn_rate,
-    detection_seconds,
     evaluate_tier,
     fewest_events,
     highest_burn_rate,
@@ -83,11 +82,6 @@ def test_the_allowed_share_has_no_rounding_noise(objective: float, expected: flo
 def test_more_nines_than_are_told_apart_still_allow_something() -> None:
     assert allowed_ratio(99.99999999999995) > 0
     assert math.isfinite(burn_rate(1, 99.99999999999995))
-
-
-@pytest.mark.parametrize(("error_ratio", "expected_seconds"), [(1.0, 51.84), (0.1, 518.4), (0.0144, HOUR)])
-def test_detection_time_is_the_workbooks_for_the_hour_window(error_ratio: float, expected_seconds: float) -> None:
-    assert detection_seconds(error_ratio, 99.9, 14.4, HOUR) == pytest.approx(expected_seconds)
 
 
 @pytest.mark.parametrize(("burn", "expected_seconds"), [

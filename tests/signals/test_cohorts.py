@@ -122,7 +122,6 @@ def test_recent_weeks_count_more() -> None:
     assert falling.value is not None
     assert rising.value.value == pytest.approx(0.04 * 8 / 15)
     assert falling.value.value == pytest.approx(0.04 / 15)
-    assert rising.effective_weeks == pytest.approx((15 / 8) ** 2 / (1 + 1 / 4 + 1 / 16 + 1 / 64))
 
 
 def test_a_thin_week_does_not_outvote_a_full_one() -> None:

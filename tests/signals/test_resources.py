@@ -28,7 +28,7 @@ from triage.facts.pod_series import PodAnswers, PodPart
 from triage.facts.rollouts import PodsFacts
 from triage.facts.samples import Sample
 from triage.signals.reading import Verdict
-from triage.signals.resources import Promised, cores, pod_states, set_of, version_of
+from triage.signals.resources import Promised, cores, pod_states, version_of
 from triage.signals.resources_model import Basis, PodState
 
 
@@ -178,10 +178,6 @@ def test_the_version_of_a_pod_is_told_by_its_template_its_set_or_its_name() -> N
 @pytest.mark.parametrize(("text", "number"), [("2", 2.0), ("500m", 0.5), ("0.5", 0.5), (None, None)])
 def test_amounts_of_cpu_are_cores(text: str | None, number: float | None) -> None:
     assert cores(text) == number
-
-
-def test_the_set_of_a_pod_is_what_stands_before_its_last_hyphen() -> None:
-    assert [set_of(name) for name in (POD, "plain")] == ["fraud-scorer-7c9f8", "plain"]
 
 
 @given(st.floats(), st.floats(), st.floats(), st.floats())

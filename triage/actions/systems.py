@@ -51,16 +51,3 @@ ROUTES: tuple[tuple[frozenset[Action], Maker], ...] = (
     (frozenset({Action.SILENCE, Action.EXPIRE_SILENCE}), silencing),
 )
 """Which system does which actions."""
-
-
-def systems_of(around: Setting) -> tuple[System | Refusal, ...]:
-    """The system of each of :data:`ROUTES`, or why there is none.
-
-    Whoever asks closes the systems (``aclose``), which closes what they opened themselves.
-    """
-    return tuple(make(around) for _, make in ROUTES)
-
-
-def place_of(action: Action) -> int:
-    """Which of :func:`systems_of` an action is the business of. Raises StopIteration for those of none, as a cell's."""
-    return next(place for place, (actions, _) in enumerate(ROUTES) if action in actions)

@@ -86,11 +86,6 @@ def with_parameters(book: Book, chosen: Chosen) -> Chosen:
     return replace(chosen, cells=tuple(cell for cell in book.cells if cell == first or cell in chosen.cells))
 
 
-def is_proven(chosen: Chosen) -> bool:
-    """Whether nothing is left to believe."""
-    return not chosen.doubts and not chosen.unknown
-
-
 def prerequisites(chosen: Chosen, asked: Iterable[Cell]) -> tuple[Cell, ...]:
     """The cells that run only because others need them."""
     wanted = {cell.number for cell in asked}

@@ -24,7 +24,6 @@ from triage.text import clean
 
 PARAMETERS = "parameters"
 DIAGNOSTIC = "diagnostic"
-SETUP = "setup"
 NO_EFFECTS = "none"
 DEFAULT_LIMIT_SECONDS = 60.0
 MAX_BYTES = 20_000_000

@@ -22,15 +22,9 @@ Value = str | int | float | bool | None | list[Any] | dict[str, Any]
 
 WINDOW_START, WINDOW_END = "WINDOW_START", "WINDOW_END"
 LIVE_VERSION, LIVE_STABLE, INCIDENT, CAPTURE = "LIVE_VERSION", "LIVE_STABLE", "INCIDENT", "CAPTURE"
-FILLED: Mapping[str, str] = {
-    WINDOW_START: "start of the time range on the screen, Unix seconds",
-    WINDOW_END: "its end, Unix seconds",
-    LIVE_VERSION: "version on trial, else the one that serves; None when nothing says",
-    LIVE_STABLE: "version that serves; None when nothing says",
-    INCIDENT: 'id of the open incident; "" without one',
-    CAPTURE: "folder of the capture that is looked at; None for the present",
-}
-"""Parameters that triage fills where a parameters cell has them."""
+"""Parameters that triage fills where a parameters cell has them: start and end of the time range on the screen (Unix
+seconds), the version on trial (else the one that serves) and the one that serves (None when nothing says), the id of
+the open incident ("" without one), the folder of the capture that is looked at (None for the present)."""
 
 
 class ParameterError(TriageError):
@@ -43,8 +37,7 @@ class Parameter:
 
     name: str
     default: Value
-    is_plain: bool
-    """Whether the default is plain data; a computed one is None here."""
+    """None for one that is computed, which no text tells."""
 
 
 def parameters_of(book: Book) -> tuple[Parameter, ...]:
@@ -67,9 +60,9 @@ def parameters_of(book: Book) -> tuple[Parameter, ...]:
             if isinstance(target, ast.Name) and isinstance(statement, ast.Assign | ast.AnnAssign) \
                     and statement.value is not None:
                 try:
-                    found[target.id] = Parameter(target.id, ast.literal_eval(statement.value), True)
+                    found[target.id] = Parameter(target.id, ast.literal_eval(statement.value))
                 except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                    found[target.id] = Parameter(target.id, None, False)
+                    found[target.id] = Parameter(target.id, None)
     return tuple(found.values())
 
 

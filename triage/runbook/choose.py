@@ -25,11 +25,6 @@ class Match:
     why: str
     """``for FraudCanarySlow, since 14:19``; "" when nothing asks for it."""
 
-    @property
-    def is_asked_for(self) -> bool:
-        """Whether something is going on that it answers."""
-        return bool(self.why)
-
 
 def choose(runbooks: Sequence[Runbook], model: ModelState, now: float) -> Match:
     """The one of ``runbooks`` (at least one) that fits best; of equals the first."""

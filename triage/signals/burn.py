@@ -80,11 +80,6 @@ def events_needed(objective: float, min_events: int | None) -> int:
     return 0 if objective >= 100 else min_events or fewest_events(14.4, min(objective, 99.999))
 
 
-def detection_seconds(error_ratio: float, objective: float, burn_threshold: float, window_seconds: float) -> float:
-    """Time until a window exceeds the threshold, for an error ratio that starts at once."""
-    return allowed_ratio(objective) * burn_threshold * window_seconds / error_ratio
-
-
 def evaluate_tiers(burns: Mapping[float, Burn], objective: float, period_seconds: float,
                    min_events: int | None) -> tuple[Tier, ...]:
     """Every row that fits into the period, as :func:`evaluate_tier` judges it."""

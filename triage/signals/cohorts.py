@@ -136,8 +136,6 @@ class Gap:
     value: Interval | None
     """Weighted gap with its 95 % interval; None without a mature week."""
     n: float
-    effective_weeks: float
-    """Kish's: how many equal weeks the weights amount to."""
     half_life_weeks: float
     immature: int
     """Weeks left out."""
@@ -243,20 +241,19 @@ def weekly_gap(cohorts: Sequence[Cohort], waiting: Waiting, now: float, half_lif
                              predicted - observed.value, cohort.labels, cohort.coverage or 0.0, weight))
     left_out = len(summed) - len(mature)
     if not found:
-        return Gap((), None, 0.0, 0.0, half_life_weeks, left_out, "no mature week yet")
+        return Gap((), None, 0.0, half_life_weeks, left_out, "no mature week yet")
     # Each week's weight is shared by its events, so that a thin week does not outvote a full one.
     weights = [week.weight * week.n for week in found]
     total = math.fsum(weights)
     gap = math.fsum(w * week.gap for w, week in zip(weights, found, strict=True)) / total
     variance = math.fsum((w / total) ** 2 * _variance(week) for w, week in zip(weights, found, strict=True))
     half = normal_z(ERROR) * math.sqrt(variance)
-    kish = math.fsum(week.weight for week in found) ** 2 / math.fsum(week.weight ** 2 for week in found)
     n = math.fsum(week.n for week in found)
     direction = "more" if gap > 0 else "fewer"
     clear = abs(gap) > half
     sentence = (f"predicts {wording.percent(abs(gap))} {direction} positives than come (±{wording.percent(half)})"
                 if clear else f"predicted and observed agree within ±{wording.percent(half)}")
-    return Gap(tuple(found), Interval(gap, gap - half, gap + half), n, kish, half_life_weeks, left_out,
+    return Gap(tuple(found), Interval(gap, gap - half, gap + half), n, half_life_weeks, left_out,
                f"{sentence}; {len(found)} mature week{'s' if len(found) > 1 else ''}, n {wording.count(n)}, half-life "
                f"{wording.significant(half_life_weeks)} weeks")
 

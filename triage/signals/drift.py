@@ -8,12 +8,11 @@ features, and where they cannot be had it says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from triage.facts.samples import Sample
 from triage.signals import wording
-from triage.signals.binning import Binned, Categories, Refused, by_label, category_bins, category_counts, histogram_bins
+from triage.signals.binning import Binned, Categories, Refused, category_bins, category_counts, histogram_bins
 from triage.signals.distances import METHOD_WORDS, NEEDS_SMOOTHING, benjamini_hochberg, chi_square, merged_for_test
 from triage.signals.drift_gauges import gauge_drift
 from triage.signals.drift_lines import LineDraft, drafts, judged
@@ -71,13 +70,6 @@ def drift_state(watched: Sequence[Watched], seen: Mapping[tuple[str, bool], Seen
     features.extend(gauge_drift(w, seen.get((w.name, w.is_prediction), NOTHING), around)
                     for w in watched if w.kind is Kind.GAUGE)
     return _state(features, false_discovery_rate, len(p_values))
-
-
-def seen_by_feature(samples: Iterable[Sample], feature_label: str, template: Seen) -> dict[str, Seen]:
-    """One answer for all features (``by (feature, le)``) taken apart: ``template`` with each one's samples."""
-    # dataclasses.replace() would look the other fields up again for each of hundreds of features.
-    others = {f.name: getattr(template, f.name) for f in fields(Seen) if f.name != "samples"}
-    return {name: Seen(tuple(items), **others) for name, items in by_label(samples, feature_label).items()}
 
 
 def _measured(watched: Watched, seen: Seen, around: Around) -> _Draft:

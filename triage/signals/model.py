@@ -38,29 +38,6 @@ class SloKind(StrEnum):
     AVERAGE = "average"
 
 
-@dataclass(frozen=True, slots=True)
-class WindowCount:
-    """Good, bad and all events of one window."""
-
-    window_seconds: float
-    bad: float | None
-    total: float | None
-    quality: Quality
-    note: str = ""
-    origin: str = "raw"
-    ratio: float | None = None
-    """Error ratio when it was recorded by a rule instead of counted; else None."""
-
-    @property
-    def error_ratio(self) -> float | None:
-        """Share of bad events, None when it cannot be told. May exceed 1 or be negative for suspect counts."""
-        if self.ratio is not None:
-            return self.ratio
-        if self.bad is None or not self.total:
-            return None
-        return self.bad / self.total
-
-
 @frozen(frozen=True, slots=True)
 class Burn:
     """Burn rate of one window: error ratio over ``1 - objective``. 1 uses the budget exactly in its window."""

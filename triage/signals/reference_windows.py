@@ -25,21 +25,6 @@ def score_of(reference: Sequence[float], current: Sequence[float], method: str,
     return METHODS[method](p, q)
 
 
-def leave_one_out_scores(windows: Sequence[Sequence[float]], method: str,
-                         smoothing: Smoothing = Smoothing.JEFFREYS) -> tuple[float, ...]:
-    """Each window's counts against the sum of the *others*.
-
-    Against the whole reference, which holds the window itself, scores and so the limits made of them come out too low.
-    """
-    totals = [math.fsum(bins) for bins in zip(*windows, strict=True)]
-    found = []
-    for window in windows:
-        others = [max(0.0, total - count) for total, count in zip(totals, window, strict=True)]
-        if math.fsum(window) > 0 and math.fsum(others) > 0:
-            found.append(score_of(others, window, method, smoothing))
-    return tuple(found)
-
-
 def usual_limit(scores: Sequence[float]) -> float | None:
     """Mean plus three standard deviations of reference windows' scores (as NannyML); None for fewer than six."""
     if len(scores) < MIN_WINDOWS:

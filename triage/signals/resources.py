@@ -7,7 +7,6 @@ a memory limit, all but a twentieth of a CPU limit. A GPU that is always in use 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -293,12 +292,3 @@ def ratio(answers: PodAnswers, over: PodPart, under: PodPart) -> tuple[float, fl
         if total is not None and count:
             return total / count, count
     return None
-
-
-_SET = re.compile(r"(.+)-[^-]+")
-
-
-def set_of(pod: str) -> str:
-    """The name of the set that a pod belongs to: what stands before the last hyphen."""
-    found = _SET.fullmatch(pod)
-    return found[1] if found else pod

@@ -205,7 +205,7 @@ def dispersions(stable: Counts, before: Counts = NOTHING) -> tuple[float, ...]:
     """Variance over mean of stable's counts as known *before* each of its intervals; at least 1.
 
     From differences of neighbouring rates, so that a slow trend is no dispersion, over single intervals and over blocks
-    of five (bursts that last); the larger one counts, where it is beyond 1 by more than one and a quarter standard errors.
+    of five (bursts that last); the larger one counts, where it is beyond 1 by more than 1.25 standard errors.
     ``before`` are stable's intervals before the canary, of the shortest length. Infinite until thirty intervals are
     known. Where intervals get longer, everything before them is taken in intervals as long: what hangs together for
     minutes shows only there. What it costs in false alarms is measured in the tests: less than alpha, far less where a
