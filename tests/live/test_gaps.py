@@ -143,6 +143,19 @@ def test_an_arm_that_is_not_scraped_takes_its_share_of_the_requests_all_the_same
     assert judged(notebook, half, requests=(away, others)).weight_real is None
 
 
+def test_how_much_of_a_trial_nobody_saw_is_counted(write: Callable[..., Notebook]) -> None:
+    notebook = write(BY_CODE)
+
+    def unknown(canary: Column, stable: Column) -> float | None:
+        return judged(notebook, requests=(canary, stable), good=TOTAL, total=TOTAL).unknown_seconds
+    assert unknown(*TOTAL) == 0.0
+    # With the interval beside each edge, in which one of the two may have stopped.
+    assert unknown(during(TOTAL[0], 100, 130), TOTAL[1]) == 32 * 60
+    assert unknown(during(TOTAL[0], 100, 130), during(TOTAL[1], 90, 110)) == 42 * 60
+    assert unknown((None,) * LENGTH, TOTAL[1]) is None
+    assert judged(notebook, good=TOTAL, total=TOTAL).unknown_seconds is None
+
+
 def test_a_level_and_a_histogram_that_stop_are_errors(write: Callable[..., Notebook]) -> None:
     mine, others = poisson(500.0, 1, canary=True), poisson(500.0, 2)
     notebook = write({"gauge": "temperature", "at_most": 900.0},

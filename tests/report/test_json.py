@@ -72,7 +72,8 @@ PERCENTILES = {"anyOf": [exactly(p50=NUMBER, p95=NUMBER, p99=NUMBER, at_least={"
 CANARY_VERDICT = {"enum": ["fail", "error", "insufficient", "inconclusive", "pass"]}
 CANARY = exactly(
     verdict=CANARY_VERDICT, reason=TEXT, stable=MAYBE, canary=TEXT, arm={"enum": ["canary", "shadow", "experiment"]},
-    known_from=TEXT, since=TIME, weight=exactly(real=NUMBER, asked=NUMBER), more_events=NUMBER, more_seconds=NUMBER,
+    known_from=TEXT, since=TIME, unknown_seconds=NUMBER, weight=exactly(real=NUMBER, asked=NUMBER),
+    more_events=NUMBER, more_seconds=NUMBER,
     both_moved=TEXT, split=TEXT, alpha=NUMBER, read_to=TIME, age_seconds=NUMBER, step_seconds=NUMBER, quality=QUALITY,
     failure=TEXT, warnings=TEXTS, metrics=many(exactly(
         name=TEXT, kind={"enum": ["events", "latency", "level", "split"]}, unit=TEXT, stable=NUMBER, canary=NUMBER,

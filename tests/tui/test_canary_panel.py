@@ -77,6 +77,20 @@ def test_with_room_it_says_since_when_how_much_and_from_whom_it_is_known() -> No
     assert [row.split()[0] for row in rows] == ["✖", "…", "?", "✔", "✖"]
 
 
+@pytest.mark.parametrize(("seconds", "said"), [
+    (None, "since 14:10, takes"), (240.0, "since 14:10, takes"), (540.0, "since 14:10, 9 min of it unknown, takes")])
+def test_time_in_which_nobody_saw_the_requests_is_said_where_it_is_no_trifle(seconds: float | None, said: str) -> None:
+    snapshot = snapshots.ALL["trial-pass"]()
+    reading = snapshot.models[0].canary
+    assert reading is not None
+    assert reading.state is not None
+    gone = replace(reading, state=replace(reading.state, unknown_seconds=seconds))
+    shown = view(replace(snapshot, models=(replace(snapshot.models[0], canary=gone),)))
+    assert said in canary(shown, 120, 7)[0].text
+    told = [row.text for row in page(Item("canary", reading.state.metrics[0].name), shown, 100)]
+    assert any("9 min of it: nobody saw the requests" in text for text in told) is (seconds == 540.0)
+
+
 def test_insufficient_says_about_how_much_longer() -> None:
     head, _, first, *_ = drawn("trial-few", 5)
     assert head.startswith("   CANARY v8  … insufficient, about 3 d more")

@@ -28,13 +28,14 @@ def canary(model: ModelState, at: float) -> dict[str, Any] | None:
             "verdict": "insufficient" if waits else "error", "reason": words.not_compared(model),
             "stable": stable.version if stable is not None else None,
             "canary": trial.version if trial is not None else None, "arm": trial.arm if trial is not None else None,
-            "known_from": model.versions.known_from, "since": None,
+            "known_from": model.versions.known_from, "since": None, "unknown_seconds": None,
             "weight": {"real": trial.share.value if trial is not None else None, "asked": None},
             "more_events": None, "more_seconds": None, "both_moved": "", "split": "", "alpha": None, "metrics": []}
     else:
         found = {
             "verdict": str(state.verdict), "reason": state.reason, "stable": state.stable, "canary": state.canary,
             "arm": state.arm, "known_from": state.known_from, "since": iso(state.started_at),
+            "unknown_seconds": state.unknown_seconds,
             "weight": {"real": state.weight_real, "asked": state.weight_asked}, "more_events": state.more_events,
             "more_seconds": state.more_seconds, "both_moved": state.both_moved, "split": state.split,
             "alpha": state.alpha, "metrics": [_metric(metric) for metric in state.metrics]}

@@ -284,6 +284,8 @@ class CanaryState:
     weight_real: float | None = None
     """Share it took over the last sustained stretch."""
     alpha: float = ALPHA
+    unknown_seconds: float | None = None
+    """Of the time since it began so much is not compared: nobody knows the requests of both arms. None: not counted."""
 
     @property
     def pages(self) -> bool:

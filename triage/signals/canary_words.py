@@ -27,6 +27,8 @@ UNTOLD = "unknown"
 """In the same place: several versions take traffic, and nobody knows their roles."""
 NOT_YET = "the rollout controller has not answered yet"
 NOT_TOLD = "which is stable and which on trial is not known"
+_UNKNOWN_SECONDS, _UNKNOWN_SHARE = 300.0, 0.05
+"""Less than this of a trial is not worth a word."""
 _STANDS_AS: Mapping[str, Verdict] = {
     "fail": Verdict.FAIL, "error": Verdict.UNKNOWN, "insufficient": Verdict.PENDING, "inconclusive": Verdict.UNKNOWN,
     "pass": Verdict.PASS}
@@ -75,8 +77,16 @@ def _about(seconds: float) -> str:
 
 
 def since(state: CanaryState, now: float) -> str:
-    """When the comparison began: ``since 14:10``."""
-    return f"since {wording.clock_time(state.started_at, now)}"
+    """When the comparison began: ``since 14:10``, ``since 07:00, 2 h 04 m of it unknown``."""
+    said, unknown = f"since {wording.clock_time(state.started_at, now)}", unseen(state, now)
+    return f"{said}, {unknown} of it unknown" if unknown else said
+
+
+def unseen(state: CanaryState, now: float) -> str:
+    """How much of its time is not compared, where that is more than a few scrapes; "" otherwise."""
+    seconds = state.unknown_seconds or 0.0
+    told = seconds >= _UNKNOWN_SECONDS and seconds >= _UNKNOWN_SHARE * (now - state.started_at)
+    return wording.coarse_age(seconds) if told else ""
 
 
 def weight(state: CanaryState) -> str:

@@ -84,7 +84,7 @@ def judge(trial: Trial, policy: Policy) -> CanaryState:
     asked = trial.traffic.stated if trial.traffic is not None else None
     return CanaryState(overall, reason, trial.stable, trial.canary, policy.arm, trial.known_from, trial.started_at,
                        tuple(ordered), "; ".join(moved), mismatch, more_events, more_seconds, asked,
-                       _real_share(trial.traffic, terms), policy.alpha)
+                       _real_share(trial.traffic, terms), policy.alpha, _unknown_seconds(trial.traffic, terms))
 
 
 def _decides(metric: Metric) -> bool:
@@ -172,6 +172,14 @@ def _untested_split(traffic: Traffic, terms: Terms) -> MetricVerdict:
         None if real is None or traffic.stated is None else real - traffic.stated, n_stable, n_canary,
         CanaryVerdict.INCONCLUSIVE, f"takes {taken} of the requests: not tested, {traffic.untested}", _SPLIT_MARGIN,
         gates=False)
+
+
+def _unknown_seconds(traffic: Traffic | None, terms: Terms) -> float | None:
+    """Without the newest interval, which only the next one shows to be whole."""
+    pairs = [] if traffic is None else list(zip(traffic.canary, traffic.stable, strict=True))
+    if all(None in pair for pair in pairs):
+        return None
+    return math.fsum(terms.seconds(n, n + 1) for n, pair in enumerate(pairs[:-1]) if None in pair)
 
 
 def _real_share(traffic: Traffic | None, terms: Terms) -> float | None:

@@ -93,6 +93,10 @@ def _comparison(view: View, reading: CanaryReading, state: CanaryState, width: i
             for text in fact("finding", finding, width, Role.WARN)]
     out += fact("since", f"{moment(state.started_at, view.now)}, in intervals of "
                          f"{wording.span(reading.step_seconds)}", width)
+    unseen = words.unseen(state, view.now)
+    if unseen:
+        out += fact("unknown", f"{unseen} of it: nobody saw the requests of both versions then, n counts the rest",
+                    width, Role.UNKNOWN)
     if reading.read_to is not None:
         out += fact("up to", moment(reading.read_to, view.now), width)
     out += fact("traffic", f"{words.weight(state)} of the requests", width)
