@@ -35,8 +35,9 @@ class Grid:
         return np.append(np.concatenate(parts), 0.0)
 
 
-MONTH = Grid(30 * DAY + HOUR, ((7 * DAY, 600.0), (2 * DAY, 300.0), (HOUR, 60.0), (0.0, 15.0)))
-"""Coarse where only long windows look, fine where charts do; an hour more than 30 days, for windows that end in it."""
+MONTH = Grid(30 * DAY + HOUR, ((7 * DAY, 600.0), (2 * DAY, 300.0), (2 * HOUR, 60.0), (0.0, 15.0)))
+"""Coarse where only long windows look, fine where charts and trials do, also where a trial asks what was before it; an
+hour more than 30 days, for windows that end in it."""
 
 
 def openmetrics(targets: Iterable[Target], epoch: float, grid: Grid, recorded: Iterable[Line] = ()) -> Iterator[str]:
